@@ -1,1 +1,1 @@
-"""Breaks an installation under load, and checks from logs that it kept its promises."""
+"""Injects faults into an installation under load, and checks the guarantees from its logs."""

@@ -1,4 +1,4 @@
-"""Turns requests into GraphQL calls, and what comes back into ok, failed or unknown."""
+"""Sends requests as GraphQL calls, and classifies each response as ok, failed or unknown."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
@@ -6,12 +6,12 @@ from typing import Any, Final
 
 import httpx
 
-from benchmarks.chaos.operations import Answer, Answered, Kind, Request
+from benchmarks.chaos.operations import Answer, Kind, Outcome, Request
 from ostinato.jobs.records import Json, JsonObject
 
 TIMEOUT_S: Final = 20.0  # longer than the API's own
 NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-MAY_HAVE_HAPPENED: Final = frozenset({"UNAVAILABLE", "TIMEOUT", "INTERNAL_SERVER_ERROR"})
+AMBIGUOUS_CODES: Final = frozenset({"UNAVAILABLE", "TIMEOUT", "INTERNAL_SERVER_ERROR"})
 
 _FIELDS: Final = {
     Kind.SCHEDULE: ("scheduleJob", "ScheduleJobInput!", "jobId"),
@@ -23,23 +23,23 @@ _IDS: Final = {"jobId": "Job", "cronId": "Cron"}
 
 
 class Api:
-    """The API as one user sees it."""
+    """The API, called with the token of one user."""
 
     def __init__(self, client: httpx.AsyncClient, token: str) -> None:
         self._client = client
         self._headers = {"Authorization": f"Bearer {token}"}
 
     async def call(self, requests: Sequence[Request]) -> list[Answer]:
-        """Send all in one document and return an answer for each."""
+        """Send all requests in one document, and return an answer for each."""
         try:
             response = await self._client.post(
                 "/graphql", json=_body(requests), headers=self._headers
             )
             found = response.json()
         except NEVER_SENT as error:
-            return [_refused(Answered.FAILED, "", repr(error))] * len(requests)
+            return [_error(Outcome.FAILED, "", repr(error))] * len(requests)
         except (httpx.TransportError, ValueError) as error:
-            return [_refused(Answered.UNKNOWN, "", repr(error))] * len(requests)
+            return [_error(Outcome.UNKNOWN, "", repr(error))] * len(requests)
         return [_answer(request, found, f"a{n}") for n, request in enumerate(requests)]
 
 
@@ -51,7 +51,7 @@ def _body(requests: Sequence[Request]) -> JsonObject:
         fields.append(f"a{number}: {name}(input: $a{number}) {{ {selected} }}")
     query = f"mutation Load({', '.join(variables)}) {{ {' '.join(fields)} }}"
     inputs: JsonObject = {
-        f"a{number}": _with_global_ids(each.input) for number, each in enumerate(requests)
+        f"a{number}": _with_global_ids(request.input) for number, request in enumerate(requests)
     }
     return {"query": query, "variables": inputs}
 
@@ -59,18 +59,18 @@ def _body(requests: Sequence[Request]) -> JsonObject:
 def _answer(request: Request, found: Any, name: str) -> Answer:
     data = found.get("data") or {}
     if data.get(name) is not None:
-        return Answer(Answered.OK, _value(request.kind, data[name]))
+        return Answer(Outcome.OK, _value(request.kind, data[name]))
     errors = found.get("errors", [])
-    own = [error for error in errors if error.get("path", [name])[0] == name]
-    if not own:
-        return _refused(Answered.UNKNOWN, "", f"neither data nor an error: {str(found)[:300]}")
-    code = own[0]["extensions"]["code"]
-    answered = Answered.UNKNOWN if code in MAY_HAVE_HAPPENED else Answered.FAILED
-    return _refused(answered, code, own[0]["message"])
+    matching = [error for error in errors if error.get("path", [name])[0] == name]
+    if not matching:
+        return _error(Outcome.UNKNOWN, "", f"neither data nor an error: {str(found)[:300]}")
+    code = matching[0]["extensions"]["code"]
+    outcome = Outcome.UNKNOWN if code in AMBIGUOUS_CODES else Outcome.FAILED
+    return _error(outcome, code, matching[0]["message"])
 
 
-def _refused(answered: Answered, code: str, message: str) -> Answer:
-    return Answer(answered, {"code": code, "message": message})
+def _error(outcome: Outcome, code: str, message: str) -> Answer:
+    return Answer(outcome, {"code": code, "message": message})
 
 
 def _value(kind: Kind, payload: Mapping[str, Any]) -> JsonObject:
@@ -84,9 +84,9 @@ def _value(kind: Kind, payload: Mapping[str, Any]) -> JsonObject:
     return {}
 
 
-def _with_global_ids(given: JsonObject) -> JsonObject:
-    """Give ids the form that clients know them in."""
-    return {name: _global_id(name, value) for name, value in given.items()}
+def _with_global_ids(input_: JsonObject) -> JsonObject:
+    """Convert document ids to global ids."""
+    return {name: _global_id(name, value) for name, value in input_.items()}
 
 
 def _global_id(name: str, value: Json) -> Json:

@@ -1,6 +1,6 @@
-"""Judges a run from what it left, with no server running: `python -m benchmarks.chaos.checker DIR`.
+"""Checks the files of a run, without a server: `python -m benchmarks.chaos.checker DIR`.
 
-It reads the operation log, the database at the end, and the notes of actions; nothing else.
+It reads only the operation log, the dump of the database, and the notes of actions.
 """
 
 import sys
@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from benchmarks.chaos import asked, history, left, recovery, ticks, timelines
+from benchmarks.chaos import acknowledgements, history, outcomes, recovery, ticks, timelines
 from benchmarks.chaos.history import History
 
-LONGEST: Final = 300  # characters of one; an error may bring its traceback
-SHOWN: Final = 5  # violations of one check; there is no end to them once something is wrong
+MAX_CHARACTERS: Final = 300  # characters of a violation; an error may contain its traceback
+MAX_SHOWN: Final = 5  # violations of one check; a fault can cause very many
 
 
 def _timelines(found: History) -> Iterator[str]:
@@ -21,48 +21,48 @@ def _timelines(found: History) -> Iterator[str]:
             yield f"{job.id} ({job.function_name}): {flaw}"
 
 
-def _deaths(found: History) -> Iterable[str]:
-    return found.deaths
+def _unexpected_ends(found: History) -> Iterable[str]:
+    return found.unexpected_ends
 
 
 CHECKS: Final[dict[str, Callable[[History], Iterable[str]]]] = {
-    "an acknowledged job is lost": asked.lost,
-    "a call was answered by more than it asked": asked.answered_twice,
-    "a key gave two jobs": asked.keys,
-    "a call was refused without a reason": asked.refusals,
-    "a cancellation was not kept": asked.cancellations,
+    "an acknowledged job is lost": acknowledgements.lost_jobs,
+    "a call created an unexpected job": acknowledgements.unexpected_jobs,
+    "a key gave two jobs": acknowledgements.keys,
+    "a call was rejected without a reason": acknowledgements.rejections,
+    "a cancellation was lost or not requested": acknowledgements.cancellations,
     "a timeline is illegal": _timelines,
-    "a job is undone": left.undone,
-    "a job is not kept": left.kept,
-    "an effect is doubled or missing": left.effects,
-    "a counter is wrong": left.tallies,
-    "a job scheduled too much or too little": left.children,
-    "an action ran too often": left.runs_of_actions,
-    "a job ended wrongly": left.endings,
+    "a job has not ended": outcomes.unfinished,
+    "a job has a wrong purge time": outcomes.purge_times,
+    "an effect is doubled or missing": outcomes.effects,
+    "a counter is wrong": outcomes.counters,
+    "a job scheduled too many or too few jobs": outcomes.children,
+    "an action ran too often": outcomes.action_attempts,
+    "a job ended wrongly": outcomes.final_states,
     "a tick is doubled or missing": ticks.ticks,
-    "a process ended by itself": _deaths,
-    "it took too long": recovery.too_late,
+    "a process ended by itself": _unexpected_ends,
+    "recovery took too long": recovery.too_late,
 }
-"""What is wrong if a check finds anything."""
+"""The checks, by the name of the violation that each one finds."""
 
 
 def violations(found: History) -> dict[str, list[str]]:
-    """Give what each check found; empty if all is well."""
-    judged = {name: list(check(found)) for name, check in CHECKS.items()}
-    return {name: said for name, said in judged.items() if said}
+    """Return what each check found, empty if there is no violation."""
+    results = {name: list(check(found)) for name, check in CHECKS.items()}
+    return {name: descriptions for name, descriptions in results.items() if descriptions}
 
 
-def in_words(found: dict[str, list[str]]) -> str:
+def formatted(found: dict[str, list[str]]) -> str:
     lines = []
-    for name, said in found.items():
-        lines.append(f"{name} ({len(said)}):")
-        lines += [f"    {one[:LONGEST]}" for one in said[:SHOWN]]
+    for name, descriptions in found.items():
+        lines.append(f"{name} ({len(descriptions)}):")
+        lines += [f"    {description[:MAX_CHARACTERS]}" for description in descriptions[:MAX_SHOWN]]
     return "\n".join(lines)
 
 
 def main() -> None:
     found = violations(history.read(Path(sys.argv[1])))
-    print(in_words(found) or "every promise was kept")
+    print(formatted(found) or "no violation found")
     sys.exit(bool(found))
 
 

@@ -1,4 +1,4 @@
-"""Writes what the database holds at the end into one file, and reads it again."""
+"""Dumps the database at the end of a run to a file, and reads the file."""
 
 import json
 from collections.abc import Iterable
@@ -15,29 +15,29 @@ COLLECTIONS: Final = (
     *("jobs", "failures", "crons", "taskConfigs", "requests", "batches"),
     *(EFFECTS, TALLIES),
 )
-INSTANT: Final = "$instant"
+TIMESTAMP: Final = "$instant"
 OTHER: Final = "$other"
-READABLE: Final[CodecOptions[dict[str, Any]]] = CodecOptions(
+CODEC_OPTIONS: Final[CodecOptions[dict[str, Any]]] = CodecOptions(
     tz_aware=True, tzinfo=UTC, datetime_conversion=DatetimeConversion.DATETIME_AUTO
 )
-"""Damaged documents hold dates that Python has no room for."""
+"""Malformed documents contain dates outside the range of Python."""
 
 Document = dict[str, Any]
 Dump = dict[str, list[Document]]
 
 
 def write(mongo: Mongo, path: Path, database: str = DATABASE) -> None:
-    """Write a line for each document, all as of one moment: work may go on meanwhile."""
+    """Write a line for each document, from one snapshot: the installation may still be writing."""
     with path.open("w") as file, mongo.start_session(snapshot=True) as session:
-        base = mongo.get_database(database, codec_options=READABLE)
+        db = mongo.get_database(database, codec_options=CODEC_OPTIONS)
         for collection in COLLECTIONS:
-            for document in base[collection].find({}, session=session):
+            for document in db[collection].find({}, session=session):
                 line = {"in": collection, "document": document}
                 file.write(json.dumps(line, default=encoded) + "\n")
 
 
 def read(lines: Iterable[str]) -> Dump:
-    """Give each collection's documents."""
+    """Return the documents of each collection."""
     found: Dump = {collection: [] for collection in COLLECTIONS}
     for line in lines:
         entry = json.loads(line, object_hook=_decoded)
@@ -47,9 +47,9 @@ def read(lines: Iterable[str]) -> Dump:
 
 def encoded(value: object) -> object:
     if isinstance(value, datetime):
-        return {INSTANT: value.isoformat()}
-    return {OTHER: repr(value)}  # nothing that a job, a cron or an effect of ours holds
+        return {TIMESTAMP: value.isoformat()}
+    return {OTHER: repr(value)}  # a type that well-formed documents do not contain
 
 
 def _decoded(found: dict[str, Any]) -> Any:
-    return datetime.fromisoformat(found[INSTANT]) if INSTANT in found else found
+    return datetime.fromisoformat(found[TIMESTAMP]) if TIMESTAMP in found else found

@@ -1,4 +1,4 @@
-"""What the checker judges: the operation log, the database at the end, and the actions' notes."""
+"""The input of the checker: the operation log, the final database, and the notes of actions."""
 
 import json
 from collections import defaultdict
@@ -23,7 +23,7 @@ FAULTS: Final = "faults.jsonl"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """A document that a mutation left."""
+    """A document that a mutation wrote."""
 
     job: str
     attempt: int
@@ -31,32 +31,32 @@ class Effect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """A line that an action left."""
+    """A line that an action wrote."""
 
     job: str
     attempt: int
-    what: str
+    event: str
     """`start`, `end`, or `scheduled`."""
     scheduled: str | None = None
-    """The job that was acknowledged to it."""
+    """The id of the job that the action scheduled."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class History:
     last_fault_at: datetime
-    """When the last fault was made good."""
+    """The time at which the last fault was repaired."""
     operations: Sequence[Operation] = ()
     jobs: Mapping[str, Job] = field(default_factory=dict)
     effects: Sequence[Effect] = ()
-    tallies: Mapping[str, int] = field(default_factory=dict)
+    counters: Mapping[str, int] = field(default_factory=dict)
     failures: frozenset[str] = frozenset()
-    """Of which jobs."""
+    """The ids of the jobs with a recorded failure."""
     crons: Sequence[Cron] = ()
     notes: Sequence[Note] = ()
-    deaths: Sequence[str] = ()
-    """Processes that ended though nobody killed them."""
-    completions_were_refused: bool = False
-    """Whether MongoDB was made to refuse some."""
+    unexpected_ends: Sequence[str] = ()
+    """Processes that ended without being killed."""
+    rejects_completions: bool = False
+    """Whether the run made MongoDB reject completions."""
 
     @cached_property
     def effects_of(self) -> Mapping[str, list[Effect]]:
@@ -74,7 +74,7 @@ class History:
 
     @cached_property
     def children_of(self) -> Mapping[str, list[Job]]:
-        """The jobs that a job, or a cron, scheduled."""
+        """The jobs that each job or cron scheduled."""
         found = defaultdict(list)
         for job in self.jobs.values():
             if job.cause.id is not None:
@@ -82,8 +82,8 @@ class History:
         return found
 
     @cached_property
-    def asked_for(self) -> Mapping[str, list[Job]]:
-        """The jobs of the API, by the mark that each call gave."""
+    def jobs_by_mark(self) -> Mapping[str, list[Job]]:
+        """The jobs scheduled through the API, by the mark in their arguments."""
         found = defaultdict(list)
         for job in self.jobs.values():
             if job.cause.kind is CauseKind.API:
@@ -92,45 +92,62 @@ class History:
 
 
 def read(folder: Path) -> History:
-    """Read what a run left, except documents that it damaged itself and what came of them."""
-    marks = _marks(folder)
+    """Read the files of a run, except malformed documents and the jobs that they caused."""
+    entries = _fault_entries(folder)
     database = dump.read(_lines(folder / DATABASE))
-    but = _left_out(database["jobs"], damaged_ids(folder))
-    jobs = [job_from(one) for one in database["jobs"] if one["_id"] not in but]
+    excluded = _excluded_ids(database["jobs"], malformed_ids(folder))
+    jobs = [job_from(document) for document in database["jobs"] if document["_id"] not in excluded]
     notes = [_note(json.loads(line)) for line in _lines(folder / NOTES)]
-    effects = [Effect(job=one["job"], attempt=one["attempt"]) for one in database[EFFECTS]]
-    ended = [mark["at"] for mark in marks if mark["what"] == "ended"]
+    effects = [
+        Effect(job=document["job"], attempt=document["attempt"]) for document in database[EFFECTS]
+    ]
+    ended = [entry["at"] for entry in entries if entry["event"] == "ended"]
     return History(
         operations=operations.read(_lines(folder / OPERATIONS)),
         jobs={job.id: job for job in jobs},
-        effects=[effect for effect in effects if effect.job not in but],
-        tallies={one["_id"]: one["value"] for one in database[TALLIES]},
-        # A damaged cron leaves failures of its own, which are of no job.
-        failures=frozenset(one["_id"] for one in database["failures"] if "jobId" in one or not but)
-        - but,
-        crons=[cron_from(one) for one in database["crons"] if one["_id"] not in but],
-        notes=[note for note in notes if note.job not in but],
-        deaths=[f"{one['process']}: {one['ending']}" for one in marks if one["what"] == "died"],
-        completions_were_refused=any(mark["what"] == "refused" for mark in marks),
+        effects=[effect for effect in effects if effect.job not in excluded],
+        counters={document["_id"]: document["value"] for document in database[TALLIES]},
+        # A malformed cron has failures without a job.
+        failures=frozenset(
+            document["_id"]
+            for document in database["failures"]
+            if "jobId" in document or not excluded
+        )
+        - excluded,
+        crons=[
+            cron_from(document) for document in database["crons"] if document["_id"] not in excluded
+        ],
+        notes=[note for note in notes if note.job not in excluded],
+        unexpected_ends=[
+            f"{entry['process']}: {entry['ending']}"
+            for entry in entries
+            if entry["event"] == "died"
+        ],
+        rejects_completions=any(entry["event"] == "refused" for entry in entries),
         last_fault_at=datetime.fromtimestamp(max(ended), UTC),
     )
 
 
-def damaged_ids(folder: Path) -> list[str]:
-    """Give the ids of the documents that the run wrote past the API."""
-    return [one for mark in _marks(folder) if mark["what"] == "malformed" for one in mark["ids"]]
+def malformed_ids(folder: Path) -> list[str]:
+    """Return the ids of the malformed documents that the run wrote."""
+    return [
+        job_id
+        for entry in _fault_entries(folder)
+        if entry["event"] == "malformed"
+        for job_id in entry["ids"]
+    ]
 
 
-def _left_out(jobs: Iterable[Mapping[str, Any]], damaged: Iterable[str]) -> set[str]:
-    """Give the ids of damaged documents, and of the jobs that they led to."""
-    found = set(damaged)
-    causes = {one["_id"]: one["cause"].get("id") for one in jobs if one["_id"] not in found}
-    while new := {job for job, cause in causes.items() if cause in found} - found:
+def _excluded_ids(jobs: Iterable[Mapping[str, Any]], malformed: Iterable[str]) -> set[str]:
+    """Return the ids of malformed documents and of the jobs that they caused."""
+    found = set(malformed)
+    causes = {job["_id"]: job["cause"].get("id") for job in jobs if job["_id"] not in found}
+    while new := {job_id for job_id, cause in causes.items() if cause in found} - found:
         found |= new
     return found
 
 
-def _marks(folder: Path) -> list[dict[str, Any]]:
+def _fault_entries(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in _lines(folder / FAULTS)]
 
 
@@ -138,7 +155,7 @@ def _note(line: dict[str, Any]) -> Note:
     return Note(
         job=line["job"],
         attempt=line["attempt"],
-        what=line["what"],
+        event=line["event"],
         scheduled=line["scheduled"],
     )
 

@@ -1,4 +1,4 @@
-"""Owns the real processes of one run: servers, API, workers; each can be killed and comes back."""
+"""The processes of one run: servers, API and workers; each can be killed and restarted."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from pymongo.errors import PyMongoError
 
 from benchmarks.chaos.ledger import EFFECTS, NOTES, TALLIES
 from benchmarks.chaos.plan import TALLY_NAMES
-from benchmarks.chaos.refused import TEST_COMMANDS
+from benchmarks.chaos.rejections import TEST_COMMANDS
 from benchmarks.processes import ROOT
 from ostinato.cli import COMMAND
 from ostinato.jobs.embedded.process import Child, free_port, spawn
@@ -28,30 +28,30 @@ from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import issue_token
 
 DATABASE: Final = "chaos"
-SECRET: Final = "a-secret-of-the-torture-0123456789abcdef"  # noqa: S105 - guards nothing
+SECRET: Final = "a-secret-of-the-chaos-runs-0123456789abcdef"  # noqa: S105 - no real secret
 USERS: Final = ("ada", "ben", "cleo")
 WORKERS: Final = ("worker-0", "worker-1", "worker-2")
-OURS: Final = (*WORKERS, "api")
-STARTED: Final = ("worker.started", "Application startup complete")
+SUPERVISED: Final = (*WORKERS, "api")
+START_MESSAGES: Final = ("worker.started", "Application startup complete")
 START_S: Final = 120.0  # a slow machine gets more time
 STOP_S: Final = 10.0
 POLL_S: Final = 0.02
-TEND_EVERY_S: Final = 0.1
-LOCKED_S: Final = 60  # MongoDB's own default: how long a killed transaction may keep its locks
+SUPERVISE_EVERY_S: Final = 0.1
+TRANSACTION_LIMIT_S: Final = 60  # MongoDB's default; a killed transaction keeps its locks so long
 
 Mongo = MongoClient[dict[str, Any]]
-Installed = TypeVar("Installed", bound="Installation")
+AnyInstallation = TypeVar("AnyInstallation", bound="Installation")
 
 
-class Marks:
-    """The file that says when each fault began and ended, and what died by itself."""
+class FaultLog:
+    """The log of faults, and of processes that ended unexpectedly."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def note(self, what: str, **about: object) -> None:
+    def write(self, event: str, **details: object) -> None:
         with self._path.open("a") as file:
-            file.write(json.dumps({"at": time.time(), "what": what, **about}) + "\n")
+            file.write(json.dumps({"at": time.time(), "event": event, **details}) + "\n")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,15 +61,15 @@ class Installation:
     valkey_port: int = field(default_factory=free_port)
     api_port: int = field(default_factory=free_port)
     children: dict[str, Child] = field(default_factory=dict)
-    """What should be running, by name."""
-    _lives: "count[int]" = field(default_factory=count)
-    _begun: dict[str, float] = field(default_factory=dict)
-    _mongod_since: float = 0.0
+    """The running processes, by name."""
+    _starts: "count[int]" = field(default_factory=count)
+    _started_at: dict[str, float] = field(default_factory=dict)
+    _mongod_started_at: float = 0.0
 
     @property
-    def ours(self) -> tuple[str, ...]:
-        """Name the processes of ours, which are started again when they end."""
-        return OURS
+    def supervised(self) -> tuple[str, ...]:
+        """Return the names of the processes that are restarted when they end."""
+        return SUPERVISED
 
     @property
     def mongo_url(self) -> str:
@@ -84,8 +84,8 @@ class Installation:
         return f"http://127.0.0.1:{self.api_port}"
 
     @property
-    def marks(self) -> Marks:
-        return Marks(self.folder / "faults.jsonl")
+    def fault_log(self) -> FaultLog:
+        return FaultLog(self.folder / "faults.jsonl")
 
     def tokens(self) -> list[str]:
         """Sign a token for each user."""
@@ -93,100 +93,104 @@ class Installation:
         return [issue_token(settings, user) for user in USERS]
 
     def mongo(self) -> Mongo:
-        """Connect past the product; the caller closes it."""
+        """Connect to MongoDB; the caller closes the client."""
         return MongoClient(self.mongo_url, serverSelectionTimeoutMS=2_000, tz_aware=True)
 
     async def start_mongod(self) -> None:
         child, _ = await start_mongod(self.folder, self.mongo_port, TEST_COMMANDS)
         self.children["mongod"] = child
-        await asyncio.to_thread(self._loosen)
-        self._mongod_since = time.monotonic()
+        await asyncio.to_thread(self._restore_transaction_limit)
+        self._mongod_started_at = time.monotonic()
 
     async def start_valkey(self) -> None:
         child, _ = await start_valkey(self.folder, self.valkey_port)
         self.children["valkey"] = child
 
     async def start_api(self) -> None:
-        """Start it and wait until it can serve."""
+        """Start the API, and wait until it is ready."""
         self.start("api")
-        await serves(self.api_url)
+        await wait_until_ready(self.api_url)
 
     def start(self, name: str, *command: str) -> None:
-        """Start a process by its name, or our command of that name."""
-        log = self.folder / f"{name}.{next(self._lives)}.log"
-        ours = (*COMMAND, name.partition("-")[0])
-        line = [sys.executable, *command] if command else ours
+        """Start a Python process, or the `ostinato` command of that name."""
+        log = self.folder / f"{name}.{next(self._starts)}.log"
+        product_command = (*COMMAND, name.partition("-")[0])
+        line = [sys.executable, *command] if command else product_command
         self.children[name] = spawn(name, line, log=log, env={**os.environ, **self.env(name)})
-        self._begun[name] = time.monotonic()
+        self._started_at[name] = time.monotonic()
 
     async def kill(self, name: str) -> None:
-        """Send kill -9 and wait until the process is gone; not running is fine, too."""
+        """Kill a process if it runs, and wait until it has ended."""
         if name in self.children:
             child = self.children.pop(name)
             child.popen.kill()
             await child.wait()
 
     async def stop(self, *names: str, within_s: float = STOP_S) -> None:
-        """Ask processes to end in good order; say which do not."""
+        """Stop processes, and log those that do not exit with 0."""
         children = [self.children.pop(name) for name in names if name in self.children]
         await asyncio.gather(*(child.stop(within_s) for child in children))
         for child in children:
             if child.exit_code != 0:
-                self._note_death(child)
+                self._log_unexpected_end(child)
 
     @asynccontextmanager
-    async def tended(self) -> AsyncIterator[None]:
-        """Start again what ends by itself meanwhile, and say so."""
-        tending = asyncio.create_task(self._tend())
+    async def supervision(self) -> AsyncIterator[None]:
+        """Restart and log processes that end unexpectedly inside the block."""
+        supervisor = asyncio.create_task(self._supervise())
         try:
             yield
         finally:
-            tending.cancel()
-            await asyncio.gather(tending, return_exceptions=True)
+            supervisor.cancel()
+            await asyncio.gather(supervisor, return_exceptions=True)
 
-    async def _tend(self) -> None:
+    async def _supervise(self) -> None:
         while True:
             for name, child in list(self.children.items()):
                 if child.exit_code is None:
                     continue
-                if not self._may_have_ended(name, child):
-                    self._note_death(child)
+                if not self._may_have_exited(name, child):
+                    self._log_unexpected_end(child)
                 del self.children[name]
-                if name in self.ours:
+                if name in self.supervised:
                     self.start(name)
-            await asyncio.sleep(TEND_EVERY_S)
+            await asyncio.sleep(SUPERVISE_EVERY_S)
 
-    async def is_whole(self) -> None:
-        """Wait until all processes of ours have said that they are there."""
+    async def wait_until_started(self) -> None:
+        """Wait until all supervised processes have logged their start."""
         async with asyncio.timeout(START_S):
-            while not all(_has_started(self.children.get(name)) for name in self.ours):
+            while not all(_has_started(self.children.get(name)) for name in self.supervised):
                 await asyncio.sleep(POLL_S)
 
     def leader(self) -> str | None:
-        """Name the worker that leads; None if there is none, or MongoDB does not say."""
+        """Return the name of the leader; None if there is none or MongoDB is unavailable."""
         try:
             with self.mongo() as mongo:
-                led = mongo[DATABASE]["leaders"].find_one({}) or {"worker": ""}
-                found = mongo[DATABASE]["workers"].find_one({"_id": led["worker"]}) or {"pid": 0}
+                leader = mongo[DATABASE]["leaders"].find_one({}) or {"worker": ""}
+                found = mongo[DATABASE]["workers"].find_one({"_id": leader["worker"]}) or {"pid": 0}
         except PyMongoError:
             return None
         pids = {child.popen.pid: name for name, child in self.children.items()}
         return pids.get(found["pid"])
 
     def prepare(self) -> None:
-        """Make the counters: two transactions that make the same one would not be a conflict."""
+        """Create the counters: two transactions that insert the same one do not conflict."""
         with self.mongo() as mongo:
             counters = [{"_id": name, "value": 0} for name in TALLY_NAMES]
             mongo[DATABASE][TALLIES].insert_many(counters)
             mongo[DATABASE].create_collection(EFFECTS)
 
-    def _may_have_ended(self, name: str, child: Child) -> bool:
-        """A process of ours refuses to start without MongoDB; a supervisor tries again."""
-        is_away = "mongod" not in self.children or self._begun[name] < self._mongod_since
-        return name in self.ours and is_away and not _has_started(child)
+    def _may_have_exited(self, name: str, child: Child) -> bool:
+        """Return whether MongoDB was unavailable when the process started."""
+        was_unavailable = (
+            "mongod" not in self.children or self._started_at[name] < self._mongod_started_at
+        )
+        return name in self.supervised and was_unavailable and not _has_started(child)
 
-    def _note_death(self, child: Child) -> None:
-        self.marks.note("died", process=child.name, ending=child.exit_description, log=child.tail())
+    def _log_unexpected_end(self, child: Child) -> None:
+        self.fault_log.write(
+            "died", process=child.name, ending=child.exit_description, log=child.tail()
+        )
 
     def env(self, name: str) -> Mapping[str, str]:
         return {
@@ -200,15 +204,17 @@ class Installation:
             NOTES: str(self.folder / "notes.jsonl"),
         }
 
-    def _loosen(self) -> None:
-        """Give the server its usual patience with transactions, in place of our short one."""
+    def _restore_transaction_limit(self) -> None:
+        """Restore MongoDB's default transaction limit; the embedded server has a shorter one."""
         with self.mongo() as mongo:
-            mongo.admin.command({"setParameter": 1, "transactionLifetimeLimitSeconds": LOCKED_S})
+            mongo.admin.command(
+                {"setParameter": 1, "transactionLifetimeLimitSeconds": TRANSACTION_LIMIT_S}
+            )
 
 
 @asynccontextmanager
-async def installed(installation: Installed) -> AsyncIterator[Installed]:
-    """Start everything, with its data and logs in its folder; kill what is left at the end."""
+async def running(installation: AnyInstallation) -> AsyncIterator[AnyInstallation]:
+    """Start all processes with their data and logs in the folder; kill them at the end."""
     try:
         await installation.start_mongod()
         await installation.start_valkey()
@@ -216,7 +222,7 @@ async def installed(installation: Installed) -> AsyncIterator[Installed]:
         for name in WORKERS:
             installation.start(name)
         await installation.start_api()
-        await installation.is_whole()
+        await installation.wait_until_started()
         yield installation
     finally:
         for name in list(installation.children):
@@ -227,18 +233,18 @@ def _has_started(child: Child | None) -> bool:
     if child is None or child.log is None:
         return False
     log = child.log.read_text()
-    return any(word in log for word in STARTED)
+    return any(message in log for message in START_MESSAGES)
 
 
-async def serves(url: str) -> None:
-    """Wait until an API says that it is ready; one that is busy may take its time to say so."""
+async def wait_until_ready(url: str) -> None:
+    """Wait until an API is ready; a busy one may answer slowly."""
     client = httpx.AsyncClient(base_url=url, trust_env=False, timeout=START_S)
     async with client, asyncio.timeout(START_S):
-        while not await _answers(client):
+        while not await _is_ready(client):
             await asyncio.sleep(POLL_S)
 
 
-async def _answers(client: httpx.AsyncClient) -> bool:
+async def _is_ready(client: httpx.AsyncClient) -> bool:
     try:
         return (await client.get("/readyz")).is_success
     except httpx.TransportError:

@@ -1,4 +1,4 @@
-"""The functions that run under torture; whatever happens twice, or too much, leaves a trace.
+"""The functions of the chaos runs; each execution writes a record, so duplicates are visible.
 
 A mutation writes effects into a collection without a unique index. An action appends a line to a
 file when it starts and another when it ends.
@@ -25,14 +25,14 @@ class Planned(Exception):
 
 @mutation(public=True)
 async def enter(ctx: Context, mark: str) -> str:
-    """Leave one effect."""
+    """Write one effect."""
     await _effect(ctx, mark)
     return mark
 
 
 @mutation(public=True)
 async def tally(ctx: Context, mark: str, name: str) -> int:
-    """Raise a counter by reading it first: two at once conflict, and one of them runs again."""
+    """Read and increment a counter: of two concurrent executions, one conflicts and runs again."""
     found = await ctx.db[TALLIES].find_one({"_id": name})
     value = int(found["value"]) + 1 if found else 1
     await ctx.db[TALLIES].update_one({"_id": name}, {"$set": {"value": value}})
@@ -42,7 +42,7 @@ async def tally(ctx: Context, mark: str, name: str) -> int:
 
 @mutation(public=True)
 async def pass_on(ctx: Context, mark: str) -> str:
-    """Leave one effect and two jobs."""
+    """Write one effect and schedule two jobs."""
     await ctx.scheduler.run_after(0, enter, {"mark": f"{mark}/now"})
     await _effect(ctx, mark)
     await ctx.scheduler.run_after(400, touch, {"mark": f"{mark}/later"})
@@ -51,25 +51,25 @@ async def pass_on(ctx: Context, mark: str) -> str:
 
 @mutation(public=True, retry=Retry(retries=2, base_ms=100))
 async def stumble(ctx: Context, mark: str) -> str:
-    """Leave an effect and a job, then raise; only what the second attempt left may stay."""
+    """Write an effect and schedule a job; the first attempt fails and must be rolled back."""
     await ctx.scheduler.run_after(0, enter, {"mark": f"{mark}/now"})
     await _effect(ctx, mark)
     if _attempt(ctx) == 1:
-        raise Planned("the first attempt stumbles")
+        raise Planned("the first attempt fails")
     return mark
 
 
 @mutation(public=True)
 async def refuse(ctx: Context, mark: str) -> None:
-    """Leave an effect and a job, then fail: nothing of it may stay."""
+    """Write an effect and schedule a job, then fail: both must be rolled back."""
     await ctx.scheduler.run_after(0, enter, {"mark": f"{mark}/now"})
     await _effect(ctx, mark)
-    raise Planned("this one never succeeds")
+    raise Planned("this function always fails")
 
 
 @action(public=True)
 async def touch(ctx: Context, mark: str, ms: int = 0) -> str:
-    """Do something in the outside world, once."""
+    """Have an external effect."""
     _note(ctx, "start")
     await asyncio.sleep(ms / 1000)
     _note(ctx, "end")
@@ -78,7 +78,7 @@ async def touch(ctx: Context, mark: str, ms: int = 0) -> str:
 
 @action(public=True, retry=Retry(retries=5, base_ms=100))
 async def linger(ctx: Context, mark: str, ms: int) -> str:
-    """Take its time; another attempt may follow if the worker is lost."""
+    """Run for long; it is retried if its worker is lost."""
     return await touch(ctx, mark, ms)
 
 
@@ -96,12 +96,12 @@ async def flicker(ctx: Context, mark: str) -> str:
 async def fail(ctx: Context, mark: str) -> None:
     """Fail, twice."""
     _note(ctx, "start")
-    raise Planned("this one never succeeds")
+    raise Planned("this function always fails")
 
 
 @action(public=True)
 async def delegate(ctx: Context, mark: str) -> str:
-    """Schedule a job at once, and note that it was acknowledged."""
+    """Schedule a job, and note its id."""
     _note(ctx, "start")
     job_id = await ctx.scheduler.run_after(0, enter, {"mark": f"{mark}/now"})
     _note(ctx, "scheduled", job_id)
@@ -111,7 +111,7 @@ async def delegate(ctx: Context, mark: str) -> str:
 
 @mutation(public=True)
 async def tick(ctx: Context, mark: str) -> None:
-    """Leave one effect for each tick of a cron."""
+    """Write one effect for each tick of a cron."""
     await _effect(ctx, mark)
 
 
@@ -124,12 +124,12 @@ def _attempt(ctx: Context) -> int:
     return ctx.job.attempt
 
 
-def _note(ctx: Context, what: str, scheduled: str | None = None) -> None:
-    """Append a line in one write: a kill leaves it whole or not at all."""
+def _note(ctx: Context, event: str, scheduled: str | None = None) -> None:
+    """Append a line with one write: a killed process never writes a partial line."""
     line = {
         "job": ctx.job.id,
         "attempt": ctx.job.attempt,
-        "what": what,
+        "event": event,
         "scheduled": scheduled,
         "at": time.time(),
         "pid": os.getpid(),

@@ -1,7 +1,7 @@
-"""The client process: asks the API for job after job until SIGTERM, and logs every operation.
+"""The client process: schedules jobs until SIGTERM, and logs every operation.
 
-Reads what to do as JSON from its first argument. At its end the crons that it registered are
-paused, so that nothing is left to come.
+Its first argument is its configuration as JSON. At the end it pauses the crons that it
+registered, so that all work ends.
 """
 
 import asyncio
@@ -20,44 +20,44 @@ from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 from benchmarks.chaos.calls import TIMEOUT_S, Api
-from benchmarks.chaos.operations import Answer, Answered, Kind, OperationLog, Request
+from benchmarks.chaos.expectations import CRONS
+from benchmarks.chaos.operations import Answer, Kind, OperationLog, Outcome, Request
 from benchmarks.chaos.plan import Plan
-from benchmarks.chaos.promises import CRONS
 from ostinato.jobs.records import Json, JsonObject
 
 LANES: Final = 24
-ENOUGH_PENDING: Final = 1_000  # a client asks no faster than the workers work
-FEW_PENDING: Final = 200
-LOOK_EVERY_S: Final = 0.25
-PAUSE_S: Final = 0.5  # when the API is away
-CRONS_WITHIN_S: Final = 25.0
+MAX_PENDING: Final = 1_000  # clients stop when the workers are slower
+MIN_PENDING: Final = 200
+POLL_S: Final = 0.25
+PAUSE_S: Final = 0.5  # when the API is unavailable
+PAUSE_CRONS_WITHIN_S: Final = 25.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Orders:
-    """What the client process is told."""
+class Config:
+    """The configuration of the client process."""
 
     url: str
     tokens: list[str]
-    """One for each user."""
+    """A token for each user."""
     seed: int
     log: str
-    """The file of the operation log."""
+    """The path of the operation log."""
     mongo_url: str
     database: str
-    at_once: int
-    """Most requests in one call."""
+    max_requests: int
+    """The maximum number of requests in one call."""
 
 
 class Load:
-    def __init__(self, orders: Orders, client: httpx.AsyncClient, log: OperationLog) -> None:
-        self._apis = [Api(client, token) for token in orders.tokens]
-        self._seed = orders.seed
-        self._at_once = orders.at_once
+    def __init__(self, config: Config, client: httpx.AsyncClient, log: OperationLog) -> None:
+        self._apis = [Api(client, token) for token in config.tokens]
+        self._seed = config.seed
+        self._max_requests = config.max_requests
         self._log = log
         self._crons: list[str] = []
         self.stopped = asyncio.Event()
-        self.room = asyncio.Event()
+        self.may_send = asyncio.Event()
 
     async def run(self) -> None:
         for name, cadence in CRONS.items():
@@ -65,36 +65,36 @@ class Load:
         async with asyncio.TaskGroup() as lanes:
             for number in range(LANES):
                 lanes.create_task(self._lane(number))
-        async with asyncio.timeout(CRONS_WITHIN_S):
+        async with asyncio.timeout(PAUSE_CRONS_WITHIN_S):
             for cron_id in self._crons:
-                await self._ask_until_ok(Request(Kind.PAUSE_CRON, {"cronId": cron_id}))
+                await self._call_until_ok(Request(Kind.PAUSE_CRON, {"cronId": cron_id}))
 
     async def _lane(self, number: int) -> None:
         random = Random(f"{self._seed}-{number}")  # noqa: S311 - no secret
-        plan = Plan(str(number), random, self._at_once)
+        plan = Plan(str(number), random, self._max_requests)
         api = self._apis[number % len(self._apis)]
         while not self.stopped.is_set():
-            await self.room.wait()
+            await self.may_send.wait()
             requests = plan.next(time.monotonic())
-            answers = await self._ask(api, requests)
+            answers = await self._call(api, requests)
             for request, answer in zip(requests, answers, strict=True):
-                plan.learn(request, answer, time.monotonic())
-            if all(answer.answered is not Answered.OK for answer in answers):
+                plan.on_answer(request, answer, time.monotonic())
+            if all(answer.outcome is not Outcome.OK for answer in answers):
                 await asyncio.sleep(PAUSE_S)
 
     async def _register_cron(self, name: str, schedule: Mapping[str, Json]) -> None:
-        given: JsonObject = {"name": name, "functionName": "ledger.tick", "args": {"mark": name}}
-        request = Request(Kind.REGISTER_CRON, {**given, **schedule})
-        self._crons.append(str((await self._ask_until_ok(request)).value["registered"]))
+        input_: JsonObject = {"name": name, "functionName": "ledger.tick", "args": {"mark": name}}
+        request = Request(Kind.REGISTER_CRON, {**input_, **schedule})
+        self._crons.append(str((await self._call_until_ok(request)).value["registered"]))
 
-    async def _ask_until_ok(self, request: Request) -> Answer:
+    async def _call_until_ok(self, request: Request) -> Answer:
         while True:
-            (answer,) = await self._ask(self._apis[0], [request])
-            if answer.answered is Answered.OK:
+            (answer,) = await self._call(self._apis[0], [request])
+            if answer.outcome is Outcome.OK:
                 return answer
             await asyncio.sleep(PAUSE_S)
 
-    async def _ask(self, api: Api, requests: Sequence[Request]) -> list[Answer]:
+    async def _call(self, api: Api, requests: Sequence[Request]) -> list[Answer]:
         numbers = [self._log.invoke(request) for request in requests]
         answers = await api.call(requests)
         for number, answer in zip(numbers, answers, strict=True):
@@ -102,44 +102,44 @@ class Load:
         return answers
 
 
-async def keep_pace(orders: Orders, load: Load) -> None:
-    """Let the lanes wait from when enough jobs do until few do.
+async def limit_pending(config: Config, load: Load) -> None:
+    """Pause the lanes while many jobs are pending, until only a few are.
 
-    In waves, because workers take more at once then: fewer commands and commits a job.
+    Workers then claim larger batches, which takes fewer commands and commits per job.
     """
-    with MongoClient[dict[str, Any]](orders.mongo_url, serverSelectionTimeoutMS=1_000) as mongo:
-        jobs = mongo[orders.database]["jobs"]
+    with MongoClient[dict[str, Any]](config.mongo_url, serverSelectionTimeoutMS=1_000) as mongo:
+        jobs = mongo[config.database]["jobs"]
 
         def pending() -> int:
-            return jobs.count_documents({"state": "pending"}, limit=ENOUGH_PENDING)
+            return jobs.count_documents({"state": "pending"}, limit=MAX_PENDING)
 
         while not load.stopped.is_set():
             try:
-                bound = ENOUGH_PENDING if load.room.is_set() else FEW_PENDING
-                has_room = await asyncio.to_thread(pending) < bound
+                bound = MAX_PENDING if load.may_send.is_set() else MIN_PENDING
+                may_send = await asyncio.to_thread(pending) < bound
             except PyMongoError:
-                has_room = True  # that MongoDB is away is no reason to spare the API
-            if has_room:
-                load.room.set()
+                may_send = True  # continue while MongoDB is unavailable
+            if may_send:
+                load.may_send.set()
             else:
-                load.room.clear()
-            await asyncio.sleep(LOOK_EVERY_S)
-    load.room.set()
+                load.may_send.clear()
+            await asyncio.sleep(POLL_S)
+    load.may_send.set()
 
 
-async def main(orders: Orders) -> None:
-    log = OperationLog(Path(orders.log))
+async def main(config: Config) -> None:
+    log = OperationLog(Path(config.log))
     limits = httpx.Limits(max_connections=LANES)
     async with httpx.AsyncClient(
-        base_url=orders.url, timeout=TIMEOUT_S, limits=limits, trust_env=False
+        base_url=config.url, timeout=TIMEOUT_S, limits=limits, trust_env=False
     ) as client:
-        load = Load(orders, client, log)
+        load = Load(config, client, log)
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, load.stopped.set)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(keep_pace(orders, load))
+            tasks.create_task(limit_pending(config, load))
             tasks.create_task(load.run())
     log.close()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Orders(**json.loads(sys.argv[1]))))
+    asyncio.run(main(Config(**json.loads(sys.argv[1]))))

@@ -1,4 +1,4 @@
-"""Documents that Ostinato did not write: well-formed ones with a few fields missing or replaced."""
+"""Malformed documents: well-formed ones in which some fields are missing or replaced."""
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -27,14 +27,14 @@ from ostinato.jobs.ids import new_id
 from ostinato.jobs.mongo.transitions import EVENT_FIELDS
 
 Document = dict[str, Any]
-Base = Database[Document]
+Db = Database[Document]
 
-OWNERS: Final = ("mallory", "ada")  # a stranger, and a user whose own documents stand beside
+OWNERS: Final = ("mallory", "ada")  # an unknown user, and one who also has well-formed documents
 LARGEST_BYTES: Final = 16 * 1024 * 1024
 STATES: Final = ("pending", "pending", "pending", "inProgress", "success", "failed", "canceled")
 WEIGHTS: Final[tuple[object, ...]] = ("heavy", None, -1, 0, float("nan"), [], Int64(2**62))
-KEPT: Final = ("_id", "paused")
-"""Fields that are left as they are: whether a queue is paused is an order, whoever gave it."""
+UNCHANGED: Final = ("_id", "paused")
+"""Fields that are not changed: a paused queue would stop the run."""
 
 
 def _nested(depth: int) -> Document:
@@ -59,35 +59,35 @@ class Malformed:
     document: Document
 
 
-def some(random: Random, number: int) -> list[Malformed]:
-    """Build so many damaged documents of each collection, and the one job that is too large."""
-    made = [
-        Malformed(collection, damaged(random, template(random)))
+def generate(random: Random, number: int) -> list[Malformed]:
+    """Build malformed documents for each collection, and one job that is too large."""
+    documents = [
+        Malformed(collection, damage(random, template(random)))
         for collection, template in TEMPLATES.items()
         for _ in range(number)
     ]
-    queue = {"_id": "default", "weight": random.choice(WEIGHTS)}  # of the queue that all use
-    return [*made, Malformed("jobs", too_large(random)), Malformed("queues", queue)]
+    queue = {"_id": "default", "weight": random.choice(WEIGHTS)}  # the queue of all jobs
+    return [*documents, Malformed("jobs", too_large(random)), Malformed("queues", queue)]
 
 
-def damaged(random: Random, document: Document) -> Document:
-    """Remove or replace one to three fields, of documents within it, too."""
-    broken = deepcopy(document)
+def damage(random: Random, document: Document) -> Document:
+    """Remove or replace one to three fields, nested ones too."""
+    damaged = deepcopy(document)
     for _ in range(random.choice((1, 1, 2, 3))):
-        at = broken
-        names = [name for name in at if name not in KEPT]
+        target = damaged
+        names = [name for name in target if name not in UNCHANGED]
         while names:
             name = random.choice(names)
-            inner = at[name]
+            inner = target[name]
             if isinstance(inner, dict) and inner and random.random() < 0.5:
-                at, names = inner, list(inner)
+                target, names = inner, list(inner)
                 continue
-            _damage(random, at, name)
+            _damage_field(random, target, name)
             break
-    return broken
+    return damaged
 
 
-def _damage(random: Random, document: Document, name: str) -> None:
+def _damage_field(random: Random, document: Document, name: str) -> None:
     if random.random() < 0.3:
         del document[name]
     else:
@@ -95,13 +95,13 @@ def _damage(random: Random, document: Document, name: str) -> None:
 
 
 def too_large(random: Random) -> Document:
-    """Build a due job with so long a timeline that the event of its start does not fit."""
+    """Build a due job whose timeline has no space for the event of its start."""
     job = _job(random, "pending")
     event = job["timeline"][0]
     size = len(encode({"x": event}))
     job["timeline"] = [{**event, "seq": seq + 1} for seq in range(LARGEST_BYTES // size - 200)]
-    room = LARGEST_BYTES - len(encode(job)) - 100
-    return {**job, "args": {**job["args"], "filler": "x" * room}}
+    space = LARGEST_BYTES - len(encode(job)) - 100
+    return {**job, "args": {**job["args"], "filler": "x" * space}}
 
 
 def _job(random: Random, state: str = "") -> Document:
@@ -231,21 +231,21 @@ TEMPLATES: Final[Mapping[str, Callable[[Random], Document]]] = {
     "workers": _worker,
     "queues": _queue,
 }
-"""A well-formed document of each collection that people edit, or restore from elsewhere."""
+"""A builder of well-formed documents for each collection."""
 
 
-def insert(base: Base, documents: Iterable[Malformed]) -> None:
-    """Write documents; what an index has no room for is left out.
+def insert(db: Db, documents: Iterable[Malformed]) -> None:
+    """Write documents, except those that an index rejects.
 
-    The reply to such a write can quote a date that Python does not have.
+    MongoDB's error for such a write can contain a date outside the range of Python.
     """
-    for one in documents:
+    for malformed in documents:
         with suppress(WriteError, InvalidBSON):
-            base[one.collection].replace_one(
-                {"_id": one.document["_id"]}, one.document, upsert=True
+            db[malformed.collection].replace_one(
+                {"_id": malformed.document["_id"]}, malformed.document, upsert=True
             )
 
 
-def remove(base: Base, documents: Iterable[Malformed]) -> None:
-    for one in documents:
-        base[one.collection].delete_one({"_id": one.document["_id"]})
+def remove(db: Db, documents: Iterable[Malformed]) -> None:
+    for malformed in documents:
+        db[malformed.collection].delete_one({"_id": malformed.document["_id"]})

@@ -1,4 +1,4 @@
-"""The log of every operation: what was asked, and how it was answered; lines are only appended."""
+"""The append-only log of every operation: the request and its answer."""
 
 import json
 import time
@@ -18,13 +18,13 @@ class Kind(StrEnum):
     PAUSE_CRON = "pauseCron"
 
 
-class Answered(StrEnum):
+class Outcome(StrEnum):
     OK = "ok"
-    """Acknowledged: it happened."""
+    """Acknowledged: it took effect."""
     FAILED = "failed"
-    """Refused, or never sent: it did not happen."""
+    """Rejected, or never sent: it had no effect."""
     UNKNOWN = "unknown"
-    """No answer, or one that does not say: it may have happened."""
+    """No answer, or an ambiguous one: it may have taken effect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,54 +35,54 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    answered: Answered
+    outcome: Outcome
     value: JsonObject
-    """What came back; of a refusal, {code, message}."""
+    """The payload, or {code, message} if the call was rejected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One call and its answer, as the log has it at the end."""
+    """A call and its answer, as recorded in the log."""
 
     number: int
     request: Request
     answer: Answer
-    """Unknown if the log has none."""
+    """Unknown if the log contains no answer."""
 
     @property
     def is_ok(self) -> bool:
-        return self.answer.answered is Answered.OK
+        return self.answer.outcome is Outcome.OK
 
 
-NO_ANSWER = Answer(Answered.UNKNOWN, {})
+NO_ANSWER = Answer(Outcome.UNKNOWN, {})
 
 
 class OperationLog:
-    """Writes the log; a line is with the operating system before the call goes on."""
+    """Writes the log; each line is written before the call is sent."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("ab", buffering=0)
         self._count = 0
 
     def invoke(self, request: Request) -> int:
-        """Note what is about to be sent, and give its number."""
+        """Log a request that will be sent, and return its number."""
         self._count += 1
         self._write(self._count, "invoke", {"kind": request.kind, "input": request.input})
         return self._count
 
     def end(self, number: int, answer: Answer) -> None:
-        self._write(number, answer.answered, {"value": answer.value})
+        self._write(number, answer.outcome, {"value": answer.value})
 
     def close(self) -> None:
         self._file.close()
 
-    def _write(self, number: int, what: str, said: JsonObject) -> None:
-        line = {"op": number, "at": time.time(), "type": what, **said}
+    def _write(self, number: int, type_: str, content: JsonObject) -> None:
+        line = {"op": number, "at": time.time(), "type": type_, **content}
         self._file.write(json.dumps(line).encode() + b"\n")
 
 
 def read(lines: Iterable[str]) -> list[Operation]:
-    """Put each call and its answer together, in the order of the calls."""
+    """Return each call with its answer, in the order of the calls."""
     found: dict[int, Operation] = {}
     for line in lines:
         entry: dict[str, Any] = json.loads(line)
@@ -91,13 +91,13 @@ def read(lines: Iterable[str]) -> list[Operation]:
             request = Request(Kind(entry["kind"]), entry["input"])
             found[number] = Operation(number=number, request=request, answer=NO_ANSWER)
         else:
-            answer = Answer(Answered(entry["type"]), entry["value"])
+            answer = Answer(Outcome(entry["type"]), entry["value"])
             found[number] = replace(found[number], answer=answer)
     return list(found.values())
 
 
-class Acknowledged:
-    """Counts the jobs that a growing log has acknowledged so far."""
+class AcknowledgedJobs:
+    """Counts the acknowledged jobs in a growing log."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -107,7 +107,7 @@ class Acknowledged:
         self.crons = 0
 
     def count(self) -> int:
-        """Read what is new, and return the number of different jobs."""
+        """Read the new lines, and return the number of acknowledged jobs."""
         if not self._path.exists():
             return 0
         with self._path.open("rb") as file:
@@ -120,7 +120,7 @@ class Acknowledged:
         return len(self._jobs)
 
     def _note(self, entry: dict[str, Any]) -> None:
-        if entry["type"] != Answered.OK:
+        if entry["type"] != Outcome.OK:
             return
         if "scheduled" in entry["value"]:
             self._jobs.add(entry["value"]["scheduled"])

@@ -1,7 +1,7 @@
-"""Owns the log of the runs that were recorded, a line each, and the page that is made of it.
+"""The append-only log of recorded runs, and the page that is generated from it.
 
-Lines are only appended, by several processes at once if need be. `python -m
-benchmarks.chaos.record` makes the page again, of logs that were put together.
+Several processes may append concurrently. `python -m benchmarks.chaos.record` regenerates the
+page, for example after logs were merged.
 """
 
 import fcntl
@@ -14,11 +14,11 @@ from typing import Any, Final, TextIO
 
 from benchmarks import report
 from benchmarks.chaos.recovery import Recovery
-from benchmarks.chaos.run import Verdict
-from benchmarks.chaos.summary import Entry, Surroundings, page
+from benchmarks.chaos.run import RunResult
+from benchmarks.chaos.summary import Entry, Environment, page
 from benchmarks.machine import OUR_PACKAGES, machine, versions
 
-HERE: Final = Path(__file__).parent.parent
+FOLDER: Final = Path(__file__).parent.parent
 SERVERS: Final = ("Python", "mongod", "Valkey")
 START: Final = "<!-- runs: written by `make chaos ARGS=--record` -->"
 END: Final = "<!-- end of runs -->"
@@ -26,44 +26,44 @@ END: Final = "<!-- end of runs -->"
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Two files, of which the second is made from the first."""
+    """The log, and the page that is generated from it."""
 
-    log: Path = HERE / "chaos.log"
-    page: Path = HERE / "CHAOS.md"
+    log: Path = FOLDER / "chaos.log"
+    page: Path = FOLDER / "CHAOS.md"
 
-    def add(self, verdict: Verdict, around: Surroundings) -> None:
-        """Append a run, and make the page anew."""
-        entry = Entry.of(verdict, around)
-        with self._alone() as file:
+    def add(self, result: RunResult, environment: Environment) -> None:
+        """Append a run, and regenerate the page."""
+        entry = Entry.of(result, environment)
+        with self._locked() as file:
             file.write(f"{json.dumps(asdict(entry))}\n")
             file.flush()
             self._write_page()
 
-    def renew(self) -> None:
-        """Make the page anew."""
-        with self._alone():
+    def regenerate(self) -> None:
+        """Regenerate the page."""
+        with self._locked():
             self._write_page()
 
     def read(self) -> list[Entry]:
-        """Give the runs in the order in which they ended."""
+        """Return the runs in the order in which they ended."""
         return [_entry(json.loads(line)) for line in self.log.read_text().splitlines()]
 
     def _write_page(self) -> None:
         report.write(page(self.read()), self.page, (START, END))
 
     @contextmanager
-    def _alone(self) -> Iterator[TextIO]:
-        """Hold the log, so that nobody else appends to it meanwhile."""
+    def _locked(self) -> Iterator[TextIO]:
+        """Lock the log against concurrent appends."""
         with self.log.open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield file
 
 
-def surroundings() -> Surroundings:
-    """Say what a run depends on beside its seed."""
+def current_environment() -> Environment:
+    """Return the environment of a run on this machine."""
     found, about = versions(), machine()
     load = about.pop("load average at the start")
-    return Surroundings(
+    return Environment(
         machine=about,
         load=float(load),
         versions={name: found[name] for name in (*SERVERS, *OUR_PACKAGES)},
@@ -71,9 +71,9 @@ def surroundings() -> Surroundings:
 
 
 def _entry(found: Mapping[str, Any]) -> Entry:
-    recovery, around = Recovery(**found["recovery"]), Surroundings(**found["around"])
-    return Entry(**{**found, "recovery": recovery, "around": around})
+    recovery, environment = Recovery(**found["recovery"]), Environment(**found["environment"])
+    return Entry(**{**found, "recovery": recovery, "environment": environment})
 
 
 if __name__ == "__main__":
-    Record().renew()
+    Record().regenerate()

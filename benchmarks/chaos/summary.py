@@ -1,4 +1,4 @@
-"""Says in words and tables how recorded runs went. Pure."""
+"""Formats recorded runs as lines and tables. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,28 +7,28 @@ from typing import Final
 
 from benchmarks.chaos.faults import FAULTS
 from benchmarks.chaos.recovery import Recovery, percentile
-from benchmarks.chaos.run import NOT_ENDED, Verdict
+from benchmarks.chaos.run import NOT_FINISHED, RunResult
 from benchmarks.figures import table
 
-HEAD: Final = (
-    *("fault", "runs", "promises kept", "faults", "acknowledged", "unknown"),
+HEADER: Final = (
+    *("fault", "runs", "without violation", "faults", "acknowledged", "unknown"),
     *("recovered: p50", "max"),
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What a run depends on beside its seed."""
+class Environment:
+    """The machine and the versions of a run."""
 
     machine: Mapping[str, str]
     load: float
-    """The load average when it began."""
+    """The load average at the start of the run."""
     versions: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One run as it is recorded."""
+    """A recorded run."""
 
     fault: str
     seed: int
@@ -38,23 +38,23 @@ class Entry:
     recovery: Recovery
     took_s: float
     violations: Sequence[str]
-    """What is wrong."""
-    besides: str
-    around: Surroundings
+    """The names of the violations."""
+    details: str
+    environment: Environment
 
     @classmethod
-    def of(cls, verdict: Verdict, around: Surroundings) -> "Entry":
+    def of(cls, result: RunResult, environment: Environment) -> "Entry":
         return cls(
-            fault=verdict.fault,
-            seed=verdict.seed,
-            acknowledged=verdict.acknowledged,
-            unknown=verdict.unknown,
-            faults=verdict.faults,
-            recovery=verdict.recovery,
-            took_s=round(verdict.took_s, 1),
-            violations=list(verdict.violations),
-            besides=verdict.besides,
-            around=around,
+            fault=result.fault,
+            seed=result.seed,
+            acknowledged=result.acknowledged,
+            unknown=result.unknown,
+            faults=result.faults,
+            recovery=result.recovery,
+            took_s=round(result.took_s, 1),
+            violations=list(result.violations),
+            details=result.details,
+            environment=environment,
         )
 
     @property
@@ -62,33 +62,33 @@ class Entry:
         return not self.violations
 
 
-def line(run: Verdict | Entry) -> str:
+def line(run: RunResult | Entry) -> str:
     found = run.recovery
-    said = "ok" if run.is_ok else f"BROKEN: {', '.join(run.violations)}"
-    besides = f"{run.besides}  " if run.besides else ""
+    outcome = "ok" if run.is_ok else f"FAILED: {', '.join(run.violations)}"
+    details = f"{run.details}  " if run.details else ""
     return (
         f"{run.fault:7} seed {run.seed:<4} {run.faults:3} faults  "
         f"{run.acknowledged:6,} acknowledged  {run.unknown:4} unknown  "
         f"recovered in {found.last_s:4.1f} s "
         f"({found.waiting:4} waiting: {found.p50_s:4.1f} {found.p99_s:4.1f} {found.max_s:4.1f})  "
-        f"took {run.took_s:3.0f} s  {besides}{said}"
+        f"took {run.took_s:3.0f} s  {details}{outcome}"
     )
 
 
 def page(runs: Sequence[Entry]) -> list[str]:
-    """Give a table over the runs of each fault, where they were made, and a line for each."""
+    """Return a table of the runs of each fault, their environments, and a line for each run."""
     order = [*FAULTS, *(run.fault for run in runs)]
     ordered = sorted(runs, key=lambda run: order.index(run.fault))
     by_fault = groupby(ordered, key=lambda run: run.fault)
     return [
-        table(HEAD, [_row(fault, list(of_it)) for fault, of_it in by_fault]),
-        _where(runs),
+        table(HEADER, [_row(fault, list(runs_of_fault)) for fault, runs_of_fault in by_fault]),
+        _environments(runs),
         "```\n" + "\n".join(map(line, ordered)) + "\n```",
     ]
 
 
 def _row(fault: str, runs: Sequence[Entry]) -> list[str]:
-    times = [run.recovery.last_s for run in runs if NOT_ENDED not in run.violations]
+    times = [run.recovery.last_s for run in runs if NOT_FINISHED not in run.violations]
     return [
         fault,
         f"{len(runs)}",
@@ -101,21 +101,23 @@ def _row(fault: str, runs: Sequence[Entry]) -> list[str]:
     ]
 
 
-def _where(runs: Sequence[Entry]) -> str:
-    loads = [run.around.load for run in runs]
-    busy = f"load average when a run began: {min(loads):.1f} to {max(loads):.1f}" if runs else ""
+def _environments(runs: Sequence[Entry]) -> str:
+    loads = [run.environment.load for run in runs]
+    busy = (
+        f"load average at the start of a run: {min(loads):.1f} to {max(loads):.1f}" if runs else ""
+    )
     return "\n".join(
         [
-            f"- Machine: {_all_of(run.around.machine for run in runs)}; {busy}",
-            f"- Versions: {_all_of(run.around.versions for run in runs)}",
+            f"- Machine: {_all_of(run.environment.machine for run in runs)}; {busy}",
+            f"- Versions: {_all_of(run.environment.versions for run in runs)}",
         ]
     )
 
 
 def _all_of(found: Iterable[Mapping[str, str]]) -> str:
-    """Write each name with all values that it had."""
+    """Format each name with all its values."""
     values: dict[str, dict[str, None]] = {}
-    for one in found:
-        for name, value in one.items():
+    for values_by_name in found:
+        for name, value in values_by_name.items():
             values.setdefault(name, {})[value] = None
     return "; ".join(f"{name}: {', '.join(seen)}" for name, seen in values.items())

@@ -1,4 +1,4 @@
-"""Holds one job's timeline to the table of transitions. Pure."""
+"""Checks the timeline of a job against the table of transitions. Pure."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -19,28 +19,28 @@ STEPS: Final = frozenset(
         else (transition.target,)
     )
 )
-"""From where to where a job may go."""
+"""The allowed pairs of source and target state."""
 
 
 def flaws(job: Job) -> Iterator[str]:
-    """Say what is wrong with a timeline, and with a job that does not agree with it."""
+    """Return the errors of a timeline, and contradictions between it and its job."""
     if not job.timeline:
         yield "it has no timeline"
         return
-    yield from _beginning(job.timeline[0])
+    yield from _first_event(job.timeline[0])
     yield from _numbers(job)
     for before, event in pairwise(job.timeline):
         yield from _step(before, event)
-    yield from _dues(job)
+    yield from _due_times(job)
     yield from _cancellation(job)
     yield from _ending(job)
 
 
-def _beginning(first: JobEvent) -> Iterator[str]:
+def _first_event(first: JobEvent) -> Iterator[str]:
     if first.from_state is not None or first.attempt != 0:
         yield f"its first event is from {first.from_state}, of attempt {first.attempt}"
     if first.state not in (JobState.PENDING, JobState.CANCELED):
-        yield f"it was born {first.state}"
+        yield f"it was created {first.state}"
 
 
 def _numbers(job: Job) -> Iterator[str]:
@@ -51,14 +51,14 @@ def _numbers(job: Job) -> Iterator[str]:
 
 def _step(before: JobEvent, event: JobEvent) -> Iterator[str]:
     if event.from_state != before.state:
-        yield f"event {event.seq} is from {event.from_state}, though it was {before.state}"
+        yield f"event {event.seq} is from {event.from_state}, but the state was {before.state}"
     if (before.state, event.state) not in STEPS:
-        yield f"no transition leads from {before.state} to {event.state}, as event {event.seq} says"
+        yield f"event {event.seq}: there is no transition from {before.state} to {event.state}"
     started = is_start(event)
     if event.attempt != before.attempt + started:
         yield f"event {event.seq} is of attempt {event.attempt}, after {before.attempt}"
     if started and event.worker_id is None:
-        yield f"nobody started attempt {event.attempt}"
+        yield f"attempt {event.attempt} has no worker"
 
 
 def is_start(event: JobEvent) -> bool:
@@ -66,11 +66,11 @@ def is_start(event: JobEvent) -> bool:
 
 
 def starts(job: Job) -> list[int]:
-    """Give the numbers of the attempts that were started."""
+    """Return the numbers of the started attempts."""
     return [event.attempt for event in job.timeline if is_start(event)]
 
 
-def _dues(job: Job) -> Iterator[str]:
+def _due_times(job: Job) -> Iterator[str]:
     due = None
     for event in job.timeline:
         if is_start(event) and due is not None and event.at < due:
@@ -79,27 +79,27 @@ def _dues(job: Job) -> Iterator[str]:
 
 
 def _cancellation(job: Job) -> Iterator[str]:
-    """A running job is canceled only when asked to be, and then always."""
-    was_asked = False
+    """A running job is canceled if and only if this was requested."""
+    was_requested = False
     for event in job.timeline:
         if event.from_state is not _RUNNING:
             continue
         if event.state is _RUNNING:
-            was_asked = True
-        elif was_asked != (event.state is JobState.CANCELED):
-            asked = "was" if was_asked else "was not"
-            yield f"it became {event.state} while it ran, and {asked} asked to stop"
+            was_requested = True
+        elif was_requested != (event.state is JobState.CANCELED):
+            requested = "with" if was_requested else "without"
+            yield f"it became {event.state} while it ran, {requested} a cancellation request"
 
 
 def _ending(job: Job) -> Iterator[str]:
-    """Nobody revives a job of the load: it ends once."""
+    """A job ends once: the load does not revive jobs."""
     ends = [event.seq for event in job.timeline if event.state in FINAL_STATES]
     if len(ends) > 1:
         yield f"it ended {len(ends)} times, at events {ends}"
     last = job.timeline[-1]
     if (job.state, job.attempt) != (last.state, last.attempt):
         yield (
-            f"it is {job.state} at attempt {job.attempt}, but its last event says {last.state} "
+            f"it is {job.state} at attempt {job.attempt}, but its last event is {last.state} "
             f"at attempt {last.attempt}"
         )
     if (job.completed_at is not None) != (job.state in FINAL_STATES):

@@ -1,1 +1,1 @@
-"""Tests of the chaos runs, and mainly of their checker: it must be able to fail."""
+"""Tests of the chaos runs, mainly of their checker: it must detect violations."""

@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any
 
 from benchmarks.chaos.history import Effect, History, Note
-from benchmarks.chaos.operations import Answer, Answered, Kind, Operation, Request
+from benchmarks.chaos.operations import Answer, Kind, Operation, Outcome, Request
 from ostinato.jobs.lifecycle import FINAL_STATES, TRANSITIONS, TransitionName
 from ostinato.jobs.records import (
     CatchUpPolicy,
@@ -39,12 +39,12 @@ def timeline(
     """Return the timeline of a new job that makes these transitions, one a second."""
     events = [JobEvent(seq=1, at=BEGIN, from_state=None, state=JobState.PENDING, attempt=0)]
     events[0] = replace(events[0], next_run_at=BEGIN)
-    was_asked = False
+    was_requested = False
     for name in transitions:
         before, at = events[-1], BEGIN + len(events) * SECOND
-        stops = was_asked and TRANSITIONS[name].yields_to_cancel
+        stops = was_requested and TRANSITIONS[name].yields_to_cancel
         state = JobState.CANCELED if stops else TRANSITIONS[name].target
-        was_asked = was_asked or name is TransitionName.REQUEST_CANCEL
+        was_requested = was_requested or name is TransitionName.REQUEST_CANCEL
         event = JobEvent(
             seq=len(events) + 1,
             at=at,
@@ -61,18 +61,18 @@ def timeline(
     return tuple(events)
 
 
-def made(
+def make_job(
     job_id: str,
     transitions: Sequence[TransitionName] = SUCCEEDED,
     function: str = "enter",
     error: JobError | None = None,
     **changes: Any,
 ) -> Job:
-    """Make a job after these transitions; its mark is its id unless `args` has another."""
+    """Return a job after these transitions; its mark is its id unless `args` contains another."""
     events = timeline(transitions, error)
     last = events[-1]
     ended_at = last.at if last.state in FINAL_STATES else None
-    kept = None if last.state is JobState.FAILED else timedelta(days=7)
+    kept_for = None if last.state is JobState.FAILED else timedelta(days=7)
     job = Job(
         id=job_id,
         function_name=f"ledger.{function}",
@@ -91,44 +91,44 @@ def made(
         timeline=events,
         error=error if last.state is JobState.FAILED else None,
         completed_at=ended_at,
-        purge_at=ended_at + kept if ended_at and kept else None,
+        purge_at=ended_at + kept_for if ended_at and kept_for else None,
     )
     return replace(job, **changes)
 
 
-def child(job_id: str, parent: str) -> Job:
-    return made(job_id, cause=Cause(kind=CauseKind.JOB, id=parent))
+def child_job(job_id: str, parent: str) -> Job:
+    return make_job(job_id, cause=Cause(kind=CauseKind.JOB, id=parent))
 
 
-def tick(number: int) -> Job:
-    """Make the run of the cron's tick after so many seconds."""
-    job = made(f"tick-{number}", function="tick", cause=Cause(kind=CauseKind.CRON, id="cron"))
+def tick_job(number: int) -> Job:
+    """Return the job of the cron's tick after this number of seconds."""
+    job = make_job(f"tick-{number}", function="tick", cause=Cause(kind=CauseKind.CRON, id="cron"))
     first = replace(job.timeline[0], next_run_at=BEGIN + number * SECOND)
     started = replace(job.timeline[1], at=BEGIN + (number + 1) * SECOND)
     return replace(job, timeline=(first, started, *job.timeline[2:]))
 
 
-def asked(
-    kind: Kind, given: dict[str, Any], answered: Answered, value: dict[str, Any] | None = None
+def make_operation(
+    kind: Kind, input_: dict[str, Any], outcome: Outcome, value: dict[str, Any] | None = None
 ) -> Operation:
     return Operation(
-        number=next(_numbers), request=Request(kind, given), answer=Answer(answered, value or {})
+        number=next(_numbers), request=Request(kind, input_), answer=Answer(outcome, value or {})
     )
 
 
-def scheduled(
-    job: Job, answered: Answered = Answered.OK, code: str = "", **given: Any
+def schedule_call(
+    job: Job, outcome: Outcome = Outcome.OK, code: str = "", **fields: Any
 ) -> Operation:
-    """Make the call that led, or might have led, to a job."""
-    input_ = {"functionName": job.function_name, "args": job.args, **given}
-    value = {"scheduled": job.id} if answered is Answered.OK else {"code": code, "message": ""}
-    return asked(Kind.SCHEDULE, input_, answered, value)
+    """Return the call that schedules a job, with its outcome."""
+    input_ = {"functionName": job.function_name, "args": job.args, **fields}
+    value = {"scheduled": job.id} if outcome is Outcome.OK else {"code": code, "message": ""}
+    return make_operation(Kind.SCHEDULE, input_, outcome, value)
 
 
-def notes(job_id: str, *said: str) -> list[Note]:
-    """Make notes of words such as `start 1`."""
-    words = [one.split() for one in said]
-    return [Note(job=job_id, attempt=int(attempt), what=what) for what, attempt in words]
+def make_notes(job_id: str, *texts: str) -> list[Note]:
+    """Return notes for texts such as `start 1`."""
+    words = [text.split() for text in texts]
+    return [Note(job=job_id, attempt=int(attempt), event=event) for event, attempt in words]
 
 
 CRON = Cron(
@@ -147,90 +147,92 @@ CRON = Cron(
 JOBS = {
     job.id: job
     for job in (
-        made("enter"),
-        made("tally", function="tally", args={"mark": "tally", "name": "tally-0"}),
-        made(
+        make_job("enter"),
+        make_job("tally", function="tally", args={"mark": "tally", "name": "tally-0"}),
+        make_job(
             "stumble", (TransitionName.CLAIM, TransitionName.RETRY, *SUCCEEDED), "stumble", PLANNED
         ),
-        child("stumble/now", "stumble"),
-        made("refuse", (TransitionName.CLAIM, TransitionName.FAIL), "refuse", PLANNED),
-        made("touch", function="touch"),
-        made("linger", (TransitionName.CLAIM, TransitionName.LOSE, *SUCCEEDED), "linger", LOST),
-        made("fail", FAILED, "fail", PLANNED),
-        made("delegate", function="delegate"),
-        child("delegate/now", "delegate"),
-        made("keyed", key="k"),
-        made("canceled", (TransitionName.CANCEL,)),
-        made("unknown"),
-        *(tick(number) for number in range(3)),
+        child_job("stumble/now", "stumble"),
+        make_job("refuse", (TransitionName.CLAIM, TransitionName.FAIL), "refuse", PLANNED),
+        make_job("touch", function="touch"),
+        make_job("linger", (TransitionName.CLAIM, TransitionName.LOSE, *SUCCEEDED), "linger", LOST),
+        make_job("fail", FAILED, "fail", PLANNED),
+        make_job("delegate", function="delegate"),
+        child_job("delegate/now", "delegate"),
+        make_job("keyed", key="k"),
+        make_job("canceled", (TransitionName.CANCEL,)),
+        make_job("unknown"),
+        *(tick_job(number) for number in range(3)),
     )
 }
 OPERATIONS = (
-    *(scheduled(JOBS[name]) for name in ("enter", "tally", "stumble", "refuse", "touch")),
-    *(scheduled(JOBS[name]) for name in ("linger", "fail", "delegate", "canceled")),
-    scheduled(JOBS["keyed"], key="k"),
-    scheduled(JOBS["keyed"], key="k"),
-    scheduled(made("clash"), Answered.FAILED, "CONFLICT", key="k"),
-    scheduled(JOBS["unknown"], Answered.UNKNOWN, "UNAVAILABLE"),
-    scheduled(made("never made"), Answered.UNKNOWN),
-    scheduled(made("never sent"), Answered.FAILED),
-    asked(Kind.CANCEL, {"jobId": "canceled"}, Answered.OK, {"state": "CANCELED"}),
-    asked(Kind.CANCEL, {"jobId": "enter"}, Answered.FAILED, {"code": "PRECONDITION_FAILED"}),
-    asked(
+    *(schedule_call(JOBS[name]) for name in ("enter", "tally", "stumble", "refuse", "touch")),
+    *(schedule_call(JOBS[name]) for name in ("linger", "fail", "delegate", "canceled")),
+    schedule_call(JOBS["keyed"], key="k"),
+    schedule_call(JOBS["keyed"], key="k"),
+    schedule_call(make_job("clash"), Outcome.FAILED, "CONFLICT", key="k"),
+    schedule_call(JOBS["unknown"], Outcome.UNKNOWN, "UNAVAILABLE"),
+    schedule_call(make_job("unknown and not created"), Outcome.UNKNOWN),
+    schedule_call(make_job("not sent"), Outcome.FAILED),
+    make_operation(Kind.CANCEL, {"jobId": "canceled"}, Outcome.OK, {"state": "CANCELED"}),
+    make_operation(
+        Kind.CANCEL, {"jobId": "enter"}, Outcome.FAILED, {"code": "PRECONDITION_FAILED"}
+    ),
+    make_operation(
         Kind.REGISTER_CRON,
         {"name": "every tick"},
-        Answered.OK,
+        Outcome.OK,
         {"registered": "cron", "nextRunTime": "2030-01-01T00:00:00.000Z"},
     ),
-    asked(Kind.PAUSE_CRON, {"cronId": "cron"}, Answered.OK),
+    make_operation(Kind.PAUSE_CRON, {"cronId": "cron"}, Outcome.OK),
 )
-LEFT_EFFECTS = ("enter", "tally", "stumble", "stumble/now", "delegate/now", "keyed", "unknown")
-HEALTHY = History(
+JOBS_WITH_EFFECTS = ("enter", "tally", "stumble", "stumble/now", "delegate/now", "keyed", "unknown")
+VALID = History(
     last_fault_at=BEGIN,
     operations=OPERATIONS,
     jobs=JOBS,
     effects=[
         Effect(job=name, attempt=JOBS[name].attempt)
-        for name in (*LEFT_EFFECTS, "tick-0", "tick-1", "tick-2")
+        for name in (*JOBS_WITH_EFFECTS, "tick-0", "tick-1", "tick-2")
     ],
-    tallies={"tally-0": 1, "tally-1": 0},
+    counters={"tally-0": 1, "tally-1": 0},
     failures=frozenset({"refuse", "fail"}),
     crons=[CRON],
     notes=[
-        *notes("touch", "start 1", "end 1"),
-        *notes("linger", "start 1", "start 2", "end 2"),
-        *notes("fail", "start 1", "start 2"),
-        *notes("delegate", "start 1", "end 1"),
-        Note(job="delegate", attempt=1, what="scheduled", scheduled="delegate/now"),
+        *make_notes("touch", "start 1", "end 1"),
+        *make_notes("linger", "start 1", "start 2", "end 2"),
+        *make_notes("fail", "start 1", "start 2"),
+        *make_notes("delegate", "start 1", "end 1"),
+        Note(job="delegate", attempt=1, event="scheduled", scheduled="delegate/now"),
     ],
 )
 
 
 def with_job(job: Job) -> History:
-    """Give the healthy history with one job added or replaced."""
-    return replace(HEALTHY, jobs={**JOBS, job.id: job})
+    """Return the valid history with one job added or replaced."""
+    return replace(VALID, jobs={**JOBS, job.id: job})
 
 
 def without_job(job_id: str) -> History:
-    return replace(HEALTHY, jobs={name: job for name, job in JOBS.items() if name != job_id})
+    return replace(VALID, jobs={name: job for name, job in JOBS.items() if name != job_id})
 
 
 def with_operation(operation: Operation) -> History:
-    return replace(HEALTHY, operations=[*OPERATIONS, operation])
+    return replace(VALID, operations=[*OPERATIONS, operation])
 
 
 def with_effect(job_id: str, attempt: int = 1) -> History:
-    return replace(HEALTHY, effects=[*HEALTHY.effects, Effect(job=job_id, attempt=attempt)])
+    return replace(VALID, effects=[*VALID.effects, Effect(job=job_id, attempt=attempt)])
 
 
 def without_effects(job_id: str) -> History:
-    return replace(HEALTHY, effects=[one for one in HEALTHY.effects if one.job != job_id])
+    return replace(VALID, effects=[effect for effect in VALID.effects if effect.job != job_id])
 
 
-def with_notes(job_id: str, *said: str) -> History:
-    return replace(HEALTHY, notes=[*HEALTHY.notes, *notes(job_id, *said)])
+def with_notes(job_id: str, *texts: str) -> History:
+    return replace(VALID, notes=[*VALID.notes, *make_notes(job_id, *texts)])
 
 
-def without_notes(job_id: str, what: str) -> History:
-    kept = [one for one in HEALTHY.notes if (one.job, one.what) != (job_id, what)]
-    return replace(HEALTHY, notes=kept)
+def without_notes(job_id: str, event: str) -> History:
+    kept = [note for note in VALID.notes if (note.job, note.event) != (job_id, event)]
+    return replace(VALID, notes=kept)

@@ -3,166 +3,193 @@
 import pytest
 
 from benchmarks.chaos.live import checks
-from benchmarks.chaos.live.judge import GONE_FOR_GOOD
-from benchmarks.chaos.live.wants import Want
+from benchmarks.chaos.live.checker import CLOSED_PERMANENTLY
+from benchmarks.chaos.live.subscriptions import SubscriptionSpec
 from tests.chaos.live_logs import (
     ALL,
+    ALL_CRONS,
     COALESCED,
     EARLY,
-    OF_BATCH,
-    OF_CRONS,
-    ONE,
     PENDING,
-    UNSHOWN,
+    SINGLE_BATCH,
+    SINGLE_JOB,
+    WITHOUT_SNAPSHOT,
     Line,
-    asked,
-    closed,
-    failed,
-    job,
-    judged,
+    check_log,
+    closed_line,
+    failed_line,
+    job_line,
     message_line,
-    other,
-    ready,
+    ready_line,
+    record_line,
+    subscribed_line,
 )
 
-RETRIED = [job(ALL, "CHANGED", "retried", seq) for seq in range(1, 6)]
-DONE = [job(ALL, "CHANGED", "done", seq) for seq in range(1, 4)]
-WHOLE = [ready(ALL), *RETRIED, *DONE]
+RETRIED = [job_line(ALL, "CHANGED", "retried", seq) for seq in range(1, 6)]
+DONE = [job_line(ALL, "CHANGED", "done", seq) for seq in range(1, 4)]
+COMPLETE = [ready_line(ALL), *RETRIED, *DONE]
 LATE = EARLY + 1_000
-"""When all has happened."""
-ROWS = [job(ALL, "SNAPSHOT", "retried", 2), job(ALL, "SNAPSHOT", "done", 3)]
-SHOWN = [*ROWS, ready(ALL, LATE), *RETRIED[2:]]
-COMES_AND_GOES = [
-    ready(PENDING),
-    job(PENDING, "CHANGED", "retried", 1),
-    job(PENDING, "LEFT", "retried", 2),
-    job(PENDING, "CHANGED", "done", 1, by=3),
-    job(PENDING, "LEFT", "done", 2),
-    job(PENDING, "CHANGED", "retried", 3),
-    job(PENDING, "LEFT", "retried", 4),
+"""After the last change."""
+ROWS = [job_line(ALL, "SNAPSHOT", "retried", 2), job_line(ALL, "SNAPSHOT", "done", 3)]
+AFTER_SNAPSHOT = [*ROWS, ready_line(ALL, LATE), *RETRIED[2:]]
+ENTERS_AND_LEAVES = [
+    ready_line(PENDING),
+    job_line(PENDING, "CHANGED", "retried", 1),
+    job_line(PENDING, "LEFT", "retried", 2),
+    job_line(PENDING, "CHANGED", "done", 1, state_seq=3),
+    job_line(PENDING, "LEFT", "done", 2),
+    job_line(PENDING, "CHANGED", "retried", 3),
+    job_line(PENDING, "LEFT", "retried", 4),
 ]
 CRON = [
-    other(OF_CRONS, "SNAPSHOT", "Cron", 1),
-    ready(OF_CRONS),
-    *(other(OF_CRONS, "CHANGED", "Cron", version) for version in (3, 3, 4)),
+    record_line(ALL_CRONS, "SNAPSHOT", "Cron", 1),
+    ready_line(ALL_CRONS),
+    *(record_line(ALL_CRONS, "CHANGED", "Cron", version) for version in (3, 3, 4)),
 ]
-ALONE = [
-    job(ONE, "SNAPSHOT", "retried", 5),
-    ready(ONE),
-    *(job(ONE, "CHANGED", "retried", seq, by=5) for seq in range(1, 6)),
+SINGLE = [
+    job_line(SINGLE_JOB, "SNAPSHOT", "retried", 5),
+    ready_line(SINGLE_JOB),
+    *(job_line(SINGLE_JOB, "CHANGED", "retried", seq, state_seq=5) for seq in range(1, 6)),
 ]
 BATCH = [
-    other(OF_BATCH, "SNAPSHOT", "Batch", 1),
-    ready(OF_BATCH),
-    other(OF_BATCH, "CHANGED", "Batch", 3),
+    record_line(SINGLE_BATCH, "SNAPSHOT", "Batch", 1),
+    ready_line(SINGLE_BATCH),
+    record_line(SINGLE_BATCH, "CHANGED", "Batch", 3),
 ]
-FRESH = [message_line(ALL, "RESET"), *SHOWN]
+RESET = [message_line(ALL, "RESET"), *AFTER_SNAPSHOT]
 
-GOOD: dict[str, tuple[Want, list[Line]]] = {
-    "everything from the beginning": (ALL, WHOLE),
-    "what came behind a snapshot": (ALL, SHOWN),
-    "a resumption": (ALL, [*WHOLE[:4], closed(None), asked("c"), ready(ALL), *WHOLE[4:]]),
-    "a reset with a new snapshot": (ALL, [*WHOLE[:3], *FRESH]),
-    "a snapshot that was cut off": (ALL, [ROWS[0], asked("c"), *FRESH]),
-    "a lost history": (ALL, [*WHOLE[:3], asked(), *SHOWN]),
-    "what came and left": (PENDING, COMES_AND_GOES),
-    "what followed READY": (UNSHOWN, [ready(UNSHOWN, LATE)]),
-    "the newest only, of who asked for it": (COALESCED, [ready(ALL), RETRIED[4], DONE[2]]),
-    "one job from its first event": (ONE, ALONE),
-    "each write of a cron": (OF_CRONS, CRON),
-    "a batch": (OF_BATCH, BATCH),
-}
-BAD: dict[str, tuple[Want, list[Line], str]] = {
-    "an event was lost": (ALL, [*WHOLE[:3], *WHOLE[4:]], checks.MISSING),
-    "the first was lost": (ALL, [WHOLE[0], *WHOLE[2:]], checks.MISSING),
-    "the last was lost": (ALL, WHOLE[:-1], checks.MISSING),
-    "a whole job was lost": (ALL, WHOLE[:6], checks.MISSING),
-    "one was lost behind a snapshot": (ALL, [*SHOWN[:3], *SHOWN[4:]], checks.MISSING),
-    "one was lost before a reset": (ALL, [WHOLE[0], WHOLE[1], WHOLE[3], *FRESH], checks.MISSING),
-    "one was lost in a resumption": (
+VALID_LOGS: dict[str, tuple[SubscriptionSpec, list[Line]]] = {
+    "all changes from the beginning": (ALL, COMPLETE),
+    "changes after a snapshot": (ALL, AFTER_SNAPSHOT),
+    "resumption": (
         ALL,
-        [*WHOLE[:3], asked("c"), ready(ALL), *WHOLE[4:]],
+        [*COMPLETE[:4], closed_line(None), subscribed_line("c"), ready_line(ALL), *COMPLETE[4:]],
+    ),
+    "reset with a new snapshot": (ALL, [*COMPLETE[:3], *RESET]),
+    "interrupted snapshot": (ALL, [ROWS[0], subscribed_line("c"), *RESET]),
+    "restart after a lost history": (ALL, [*COMPLETE[:3], subscribed_line(), *AFTER_SNAPSHOT]),
+    "jobs entered and left the filter": (PENDING, ENTERS_AND_LEAVES),
+    "no changes after READY": (WITHOUT_SNAPSHOT, [ready_line(WITHOUT_SNAPSHOT, LATE)]),
+    "only the newest change when coalesced": (COALESCED, [ready_line(ALL), RETRIED[4], DONE[2]]),
+    "single job from its first event": (SINGLE_JOB, SINGLE),
+    "all writes of a cron": (ALL_CRONS, CRON),
+    "batch": (SINGLE_BATCH, BATCH),
+}
+INVALID_LOGS: dict[str, tuple[SubscriptionSpec, list[Line], str]] = {
+    "lost event": (ALL, [*COMPLETE[:3], *COMPLETE[4:]], checks.MISSING),
+    "lost first event": (ALL, [COMPLETE[0], *COMPLETE[2:]], checks.MISSING),
+    "lost last event": (ALL, COMPLETE[:-1], checks.MISSING),
+    "lost job": (ALL, COMPLETE[:6], checks.MISSING),
+    "lost event after a snapshot": (
+        ALL,
+        [*AFTER_SNAPSHOT[:3], *AFTER_SNAPSHOT[4:]],
         checks.MISSING,
     ),
-    "a departure was lost": (PENDING, COMES_AND_GOES[:-1], checks.MISSING),
-    "what followed READY was lost": (UNSHOWN, [ready(UNSHOWN)], checks.MISSING),
-    "the newest was lost": (COALESCED, [ready(ALL), RETRIED[3], DONE[2]], checks.MISSING),
-    "an event of one job was lost": (ONE, [*ALONE[:4], *ALONE[5:]], checks.MISSING),
-    "a write of a cron was lost": (OF_CRONS, [*CRON[:2], *CRON[3:]], checks.MISSING),
-    "an event came twice": (ALL, [*WHOLE, WHOLE[-1]], checks.DOUBLED),
-    "a resumption told one again": (
+    "lost event before a reset": (
         ALL,
-        [*WHOLE[:3], asked("c"), ready(ALL), *WHOLE[2:]],
-        checks.DOUBLED,
+        [COMPLETE[0], COMPLETE[1], COMPLETE[3], *RESET],
+        checks.MISSING,
     ),
-    "one of one job came twice": (ONE, [*ALONE, ALONE[-1]], checks.DOUBLED),
-    "a write of a cron came twice": (OF_CRONS, [*CRON, CRON[-1]], checks.DOUBLED),
-    "a write of a batch came twice": (OF_BATCH, [*BATCH, BATCH[-1], BATCH[-1]], checks.DOUBLED),
-    "events changed places": (ALL, [WHOLE[0], WHOLE[2], WHOLE[1], *WHOLE[3:]], checks.DISORDERED),
-    "a cron went back": (OF_CRONS, [*CRON[:3], CRON[4], CRON[3]], checks.STALE),
-    "what the snapshot showed was told": (
+    "lost event in a resumption": (
         ALL,
-        [*ROWS, ready(ALL, LATE), *RETRIED[1:]],
-        checks.STRANGE,
+        [*COMPLETE[:3], subscribed_line("c"), ready_line(ALL), *COMPLETE[4:]],
+        checks.MISSING,
     ),
-    "another's filter was told": (PENDING, [*COMES_AND_GOES, DONE[2]], checks.STRANGE),
-    "a departure was told as a change": (
+    "lost LEFT message": (PENDING, ENTERS_AND_LEAVES[:-1], checks.MISSING),
+    "lost event after READY": (WITHOUT_SNAPSHOT, [ready_line(WITHOUT_SNAPSHOT)], checks.MISSING),
+    "lost newest event when coalesced": (
+        COALESCED,
+        [ready_line(ALL), RETRIED[3], DONE[2]],
+        checks.MISSING,
+    ),
+    "lost event of a single job": (SINGLE_JOB, [*SINGLE[:4], *SINGLE[5:]], checks.MISSING),
+    "lost write of a cron": (ALL_CRONS, [*CRON[:2], *CRON[3:]], checks.MISSING),
+    "duplicate event": (ALL, [*COMPLETE, COMPLETE[-1]], checks.DUPLICATE),
+    "duplicate event after a resumption": (
+        ALL,
+        [*COMPLETE[:3], subscribed_line("c"), ready_line(ALL), *COMPLETE[2:]],
+        checks.DUPLICATE,
+    ),
+    "duplicate event of a single job": (SINGLE_JOB, [*SINGLE, SINGLE[-1]], checks.DUPLICATE),
+    "duplicate write of a cron": (ALL_CRONS, [*CRON, CRON[-1]], checks.DUPLICATE),
+    "duplicate write of a batch": (SINGLE_BATCH, [*BATCH, BATCH[-1], BATCH[-1]], checks.DUPLICATE),
+    "events out of order": (
+        ALL,
+        [COMPLETE[0], COMPLETE[2], COMPLETE[1], *COMPLETE[3:]],
+        checks.OUT_OF_ORDER,
+    ),
+    "older version of a cron": (ALL_CRONS, [*CRON[:3], CRON[4], CRON[3]], checks.STALE),
+    "event already in the snapshot": (
+        ALL,
+        [*ROWS, ready_line(ALL, LATE), *RETRIED[1:]],
+        checks.UNEXPECTED,
+    ),
+    "event that does not match the filter": (
         PENDING,
-        [*COMES_AND_GOES[:-1], job(PENDING, "CHANGED", "retried", 4)],
-        checks.STRANGE,
+        [*ENTERS_AND_LEAVES, DONE[2]],
+        checks.UNEXPECTED,
     ),
-    "another owner's job was told": (
-        Want(root="jobsChanged", owner="ben"),
-        [ready(ALL), DONE[0]],
-        checks.STRANGE,
+    "CHANGED instead of LEFT": (
+        PENDING,
+        [*ENTERS_AND_LEAVES[:-1], job_line(PENDING, "CHANGED", "retried", 4)],
+        checks.UNEXPECTED,
     ),
-    "a job was shown as it never was": (
+    "event of another owner's job": (
+        SubscriptionSpec(root="jobsChanged", owner="ben"),
+        [ready_line(ALL), DONE[0]],
+        checks.UNEXPECTED,
+    ),
+    "job older than its event": (
         ALL,
-        [message_line(ALL, "READY"), *WHOLE[1:-1], job(ALL, "CHANGED", "done", 3, by=2)],
+        [
+            message_line(ALL, "READY"),
+            *COMPLETE[1:-1],
+            job_line(ALL, "CHANGED", "done", 3, state_seq=2),
+        ],
         checks.STALE,
     ),
-    "a job is shown that has left": (PENDING, COMES_AND_GOES[:2], checks.WRONG_VIEW),
-    "a job is shown as it was": (
+    "job that has left is still shown": (PENDING, ENTERS_AND_LEAVES[:2], checks.WRONG_VIEW),
+    "job shown in an earlier state": (
         ALL,
-        [*ROWS, ready(ALL, LATE), *RETRIED[2:4]],
+        [*ROWS, ready_line(ALL, LATE), *RETRIED[2:4]],
         checks.WRONG_VIEW,
     ),
-    "a cron is not shown": (OF_CRONS, [ready(OF_CRONS)], checks.WRONG_VIEW),
-    "a deleted cron is shown": (
-        Want(root="cronsChanged", owner="ben", snapshot=True),
+    "missing cron": (ALL_CRONS, [ready_line(ALL_CRONS)], checks.WRONG_VIEW),
+    "deleted cron is still shown": (
+        SubscriptionSpec(root="cronsChanged", owner="ben", snapshot=True),
         CRON[:2],
         checks.WRONG_VIEW,
     ),
-    "a change came before READY": (ALL, WHOLE[1:], checks.MISPLACED),
-    "a row came after READY": (ALL, [*WHOLE, ROWS[0]], checks.MISPLACED),
-    "a row came twice": (ALL, [ROWS[0], *SHOWN], checks.MISPLACED),
-    "it failed": (ALL, [*WHOLE, failed("INTERNAL_SERVER_ERROR")], checks.FAILED),
-    "its history was lost": (
+    "change before READY": (ALL, COMPLETE[1:], checks.MISPLACED),
+    "row after READY": (ALL, [*COMPLETE, ROWS[0]], checks.MISPLACED),
+    "duplicate row": (ALL, [ROWS[0], *AFTER_SNAPSHOT], checks.MISPLACED),
+    "failed subscription": (ALL, [*COMPLETE, failed_line("INTERNAL_SERVER_ERROR")], checks.FAILED),
+    "failure because of a lost history": (
         ALL,
-        [*WHOLE[:3], failed("HISTORY_LOST"), asked(), *SHOWN],
+        [*COMPLETE[:3], failed_line("HISTORY_LOST"), subscribed_line(), *AFTER_SNAPSHOT],
         checks.FAILED,
     ),
-    "its socket was closed": (ALL, [*WHOLE, closed(4500)], GONE_FOR_GOOD),
+    "socket closed permanently": (ALL, [*COMPLETE, closed_line(4500)], CLOSED_PERMANENTLY),
 }
 
 
-@pytest.mark.parametrize("name", GOOD)
+@pytest.mark.parametrize("name", VALID_LOGS)
 def test_complete_log_has_no_violation(name: str) -> None:
-    want, lines = GOOD[name]
-    assert judged(want, lines) == {}
+    spec, lines = VALID_LOGS[name]
+    assert check_log(spec, lines) == {}
 
 
-@pytest.mark.parametrize("name", BAD)
+@pytest.mark.parametrize("name", INVALID_LOGS)
 def test_log_checker_detects_each_violation(name: str) -> None:
-    want, lines, expected = BAD[name]
-    assert expected in judged(want, lines)
+    spec, lines, expected = INVALID_LOGS[name]
+    assert expected in check_log(spec, lines)
 
 
 def test_log_checker_detects_a_subscription_that_misses_the_end() -> None:
-    assert list(judged(ALL, WHOLE, arrived=False)) == [checks.STUCK]
+    assert list(check_log(ALL, COMPLETE, caught_up=False)) == [checks.NOT_CAUGHT_UP]
 
 
 def test_every_log_check_detects_a_violation() -> None:
-    promises = {value for name, value in vars(checks).items() if name.isupper() and value != "LEFT"}
-    shown = {expected for _, _, expected in BAD.values()}
-    assert {each for each in promises if " " in each} - shown == {checks.STUCK}
+    names = {value for name, value in vars(checks).items() if name.isupper() and value != "LEFT"}
+    shown = {expected for _, _, expected in INVALID_LOGS.values()}
+    assert {name for name in names if " " in name} - shown == {checks.NOT_CAUGHT_UP}

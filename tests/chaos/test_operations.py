@@ -12,25 +12,25 @@ import pytest
 
 from benchmarks.chaos.calls import Api
 from benchmarks.chaos.operations import (
-    Acknowledged,
+    AcknowledgedJobs,
     Answer,
-    Answered,
     Kind,
     OperationLog,
+    Outcome,
     Request,
     read,
 )
-from benchmarks.chaos.plan import LONGEST_PAUSE_S, Plan
+from benchmarks.chaos.plan import MAX_PAUSE_S, Plan
 from ostinato.jobs.embedded.process import free_port
 
 ENTER = Request(Kind.SCHEDULE, {"functionName": "ledger.enter", "args": {"mark": "m"}})
 JOB_ID = "Sm9iOjAxYTIwYTVlNmIwZmY2NmUyMTlhYmNmYw"
 DOCUMENT_ID = "01a20a5e6b0ff66e219abcfc"
 CANCEL = Request(Kind.CANCEL, {"jobId": DOCUMENT_ID})
-OK = Answer(Answered.OK, {"scheduled": "j1"})
+OK = Answer(Outcome.OK, {"scheduled": "j1"})
 
 
-def answering(**body: Any) -> Callable[[httpx.Request], httpx.Response]:
+def responding_with(**body: Any) -> Callable[[httpx.Request], httpx.Response]:
     return lambda _: httpx.Response(200, json=body)
 
 
@@ -39,7 +39,7 @@ async def logged_outcomes(
 ) -> list[str]:
     transport = httpx.MockTransport(respond)
     async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
-        return [answer.answered for answer in await Api(client, "token").call(requests)]
+        return [answer.outcome for answer in await Api(client, "token").call(requests)]
 
 
 def error(code: str, *path: str) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def error(code: str, *path: str) -> dict[str, Any]:
 
 async def test_each_call_of_a_document_has_its_own_answer() -> None:
     errors = [error("CONFLICT", "a1"), error("UNAVAILABLE", "a2"), error("TIMEOUT", "a3")]
-    respond = answering(data={"a0": {"jobId": JOB_ID}, "a1": None}, errors=errors)
+    respond = responding_with(data={"a0": {"jobId": JOB_ID}, "a1": None}, errors=errors)
     assert await logged_outcomes(respond, *[ENTER] * 4) == ["ok", "failed", "unknown", "unknown"]
 
 
@@ -64,7 +64,7 @@ async def test_each_call_of_a_document_has_its_own_answer() -> None:
 async def test_response_without_data_is_classified_by_its_error_code(
     body: dict[str, Any], expected: str
 ) -> None:
-    assert await logged_outcomes(answering(**body), ENTER) == [expected]
+    assert await logged_outcomes(responding_with(**body), ENTER) == [expected]
 
 
 async def test_response_that_is_not_graphql_is_unknown() -> None:
@@ -84,7 +84,7 @@ async def test_unsent_call_has_failed_and_interrupted_call_is_unknown() -> None:
             url = f"http://127.0.0.1:{port}"
             async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
                 found += await Api(client, "token").call([ENTER])
-    assert [answer.answered for answer in found] == [Answered.FAILED, Answered.UNKNOWN]
+    assert [answer.outcome for answer in found] == [Outcome.FAILED, Outcome.UNKNOWN]
 
 
 async def test_ids_are_logged_in_the_form_of_the_database() -> None:
@@ -112,38 +112,38 @@ def test_call_without_an_answer_in_the_log_is_unknown(tmp_path: Path) -> None:
     log.close()
     done, cut_off = read((tmp_path / "log").read_text().splitlines())
     assert (done.request, done.answer, done.is_ok) == (ENTER, OK, True)
-    assert (cut_off.request, cut_off.answer.answered) == (CANCEL, Answered.UNKNOWN)
+    assert (cut_off.request, cut_off.answer.outcome) == (CANCEL, Outcome.UNKNOWN)
 
 
 def test_growing_log_counts_each_complete_line_once(tmp_path: Path) -> None:
-    counted = Acknowledged(tmp_path / "log")
-    assert counted.count() == 0
+    acknowledged = AcknowledgedJobs(tmp_path / "log")
+    assert acknowledged.count() == 0
     log = OperationLog(tmp_path / "log")
     log.end(log.invoke(ENTER), OK)
     log.end(log.invoke(ENTER), OK)  # the same job again: its key was repeated
-    log.end(log.invoke(ENTER), Answer(Answered.UNKNOWN, {}))
-    assert counted.count() == 1
+    log.end(log.invoke(ENTER), Answer(Outcome.UNKNOWN, {}))
+    assert acknowledged.count() == 1
     with (tmp_path / "log").open("a") as file:
         file.write('{"op": 4, "type": "ok", "value": {"sched')
         file.flush()
-        assert counted.count() == 1
+        assert acknowledged.count() == 1
         file.write('uled": "j2"}}\n')
     log.close()
-    assert counted.count() == 2
+    assert acknowledged.count() == 2
 
 
 def test_same_seed_makes_the_same_calls_with_new_marks() -> None:
-    one, other = Plan("0", Random(1)), Plan("0", Random(1))
-    asked = [request for _ in range(50) for request in one.next(0)]
-    assert asked == [request for _ in range(50) for request in other.next(0)]
-    marks = [str(request.input["args"]) for request in asked]
+    plan, same_plan = Plan("0", Random(1)), Plan("0", Random(1))
+    requests = [request for _ in range(50) for request in plan.next(0)]
+    assert requests == [request for _ in range(50) for request in same_plan.next(0)]
+    marks = [str(request.input["args"]) for request in requests]
     assert len(set(marks)) == len(marks)
 
 
 def test_only_calls_with_a_key_are_repeated_until_answered() -> None:
-    plan, unknown = Plan("0", Random(1)), Answer(Answered.UNKNOWN, {})
+    plan, unknown = Plan("0", Random(1)), Answer(Outcome.UNKNOWN, {})
     keyed = Request(Kind.SCHEDULE, {**ENTER.input, "key": "k"})
-    plan.learn(ENTER, unknown, now=0)
-    plan.learn(keyed, unknown, now=0)
-    later = [request for _ in range(9) for request in plan.next(LONGEST_PAUSE_S)]
+    plan.on_answer(ENTER, unknown, now=0)
+    plan.on_answer(keyed, unknown, now=0)
+    later = [request for _ in range(9) for request in plan.next(MAX_PAUSE_S)]
     assert (later.count(keyed), later.count(ENTER)) == (1, 0)

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.chaos import history
 from benchmarks.chaos.live import run as live
-from benchmarks.chaos.run import Verdict, clean, run
+from benchmarks.chaos.run import RunResult, clean, run
 from benchmarks.chaos.summary import line
 from tests.processes import ROOT
 
@@ -19,10 +19,14 @@ pytestmark = pytest.mark.slow
 JOBS = 150
 EFFECT = "an effect is doubled or missing"
 CHANGES: dict[str, tuple[str, Callable[[str], str], str]] = {
-    "an effect more": ("effects", lambda line: line * 2, EFFECT),
-    "an effect less": ("effects", lambda line: "", EFFECT),
-    "another state": ("jobs", lambda line: line.replace('"success"', '"failed"'), "a job ended"),
-    "another event": ("jobs", lambda line: line.replace('"seq": 2', '"seq": 3'), "a timeline is"),
+    "duplicate effect": ("effects", lambda line: line * 2, EFFECT),
+    "missing effect": ("effects", lambda line: "", EFFECT),
+    "changed state": ("jobs", lambda line: line.replace('"success"', '"failed"'), "a job ended"),
+    "changed event number": (
+        "jobs",
+        lambda line: line.replace('"seq": 2', '"seq": 3'),
+        "a timeline is",
+    ),
 }
 
 
@@ -32,12 +36,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def verdict(folder: Path) -> Verdict:
+def result(folder: Path) -> RunResult:
     return run("flush", 7, JOBS, folder)
 
 
-def judge(folder: Path) -> subprocess.CompletedProcess[str]:
-    """Check a run's files in a separate process."""
+def run_checker(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the checker on a folder in a separate process."""
     command = [sys.executable, "-m", "benchmarks.chaos.checker", str(folder)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
@@ -45,44 +49,46 @@ def judge(folder: Path) -> subprocess.CompletedProcess[str]:
 def lines_of(folder: Path, collection: str) -> list[str]:
     """Return the lines of the dump that contain effects, or ordinary jobs that succeeded."""
     lines = (folder / history.DATABASE).read_text().splitlines()
-    found = [(each, json.loads(each)) for each in lines]
+    entries = [(line, json.loads(line)) for line in lines]
     return [
-        each
-        for each, entry in found
+        line
+        for line, entry in entries
         if entry["in"] == collection and entry["document"].get("state", "success") == "success"
     ]
 
 
-def test_chaos_run_finds_no_violation(verdict: Verdict, folder: Path) -> None:
-    assert verdict.violations == {}
-    assert verdict.acknowledged >= JOBS
-    assert verdict.faults >= 4
-    assert line(verdict).endswith("ok")
-    assert judge(folder).stdout == "every promise was kept\n"
+def test_chaos_run_finds_no_violation(result: RunResult, folder: Path) -> None:
+    assert result.violations == {}
+    assert result.acknowledged >= JOBS
+    assert result.faults >= 4
+    assert line(result).endswith("ok")
+    assert run_checker(folder).stdout == "no violation found\n"
 
 
 def test_live_chaos_run_finds_no_violation(tmp_path: Path) -> None:
-    extent = live.Extent(clients=10, ways=("api",))
-    verdict = live.run(live.FAULT, 7, JOBS, tmp_path, extent)
+    scale = live.Scale(clients=10, faults=("api",))
+    result = live.run(live.FAULT, 7, JOBS, tmp_path, scale)
     clean(tmp_path, entirely=True)
-    assert verdict.violations == {}
-    assert verdict.faults >= 1
-    assert verdict.acknowledged >= JOBS * live.JOBS_SHARE
-    assert verdict.besides.startswith("10 clients, ")
-    assert " 0 resumed" not in verdict.besides
+    assert result.violations == {}
+    assert result.faults >= 1
+    assert result.acknowledged >= JOBS * live.JOBS_SHARE
+    assert result.details.startswith("10 clients, ")
+    assert " 0 resumed" not in result.details
 
 
-@pytest.mark.parametrize("what", CHANGES)
+@pytest.mark.parametrize("change_name", CHANGES)
 def test_change_to_the_files_of_a_run_is_detected(
-    verdict: Verdict, folder: Path, tmp_path: Path, what: str
+    result: RunResult, folder: Path, tmp_path: Path, change_name: str
 ) -> None:
-    collection, change, found = CHANGES[what]
+    collection, change, found = CHANGES[change_name]
     for name in (history.OPERATIONS, history.NOTES, history.FAULTS):
         (tmp_path / name).write_bytes((folder / name).read_bytes())
     whole, text = lines_of(folder, collection)[0], (folder / history.DATABASE).read_text()
     (tmp_path / history.DATABASE).write_text(text.replace(f"{whole}\n", change(f"{whole}\n")))
-    judged = judge(tmp_path)
-    assert (judged.returncode, found in judged.stdout) == (1, True), judged.stdout + judged.stderr
+    checked = run_checker(tmp_path)
+    assert (checked.returncode, found in checked.stdout) == (1, True), (
+        checked.stdout + checked.stderr
+    )
 
 
 def test_kept_run_folder_has_logs_but_no_server_data(tmp_path: Path) -> None:

@@ -9,34 +9,34 @@ from hypothesis import strategies as st
 from benchmarks.chaos.timelines import flaws, starts
 from ostinato.jobs.lifecycle import FINAL_STATES, TRANSITIONS, TransitionName, is_allowed
 from ostinato.jobs.records import Job, JobEvent, JobState
-from tests.chaos.histories import BEGIN, SECOND, SUCCEEDED, made
+from tests.chaos.histories import BEGIN, SECOND, SUCCEEDED, make_job
 
-STEPS_AT_MOST = 12
-TO_AN_END = {
+MAX_STEPS = 12
+TRANSITIONS_TO_END = {
     JobState.PENDING: [*SUCCEEDED],
     JobState.IN_PROGRESS: [TransitionName.SUCCEED],
 }
 
 
 @st.composite
-def lives(draw: st.DrawFn) -> list[TransitionName]:
+def job_transitions(draw: st.DrawFn) -> list[TransitionName]:
     """Choose transitions at random until the job has ended."""
     transitions: list[TransitionName] = []
-    state, was_asked = JobState.PENDING, False
-    while state not in FINAL_STATES and len(transitions) < STEPS_AT_MOST:
+    state, was_requested = JobState.PENDING, False
+    while state not in FINAL_STATES and len(transitions) < MAX_STEPS:
         allowed = [
             name
             for name in TRANSITIONS
             if is_allowed(name, state)
-            and not (name is TransitionName.REQUEST_CANCEL and was_asked)
-            and not (name is TransitionName.STOP and not was_asked)
+            and not (name is TransitionName.REQUEST_CANCEL and was_requested)
+            and not (name is TransitionName.STOP and not was_requested)
         ]
         name = draw(st.sampled_from(allowed))
         transitions.append(name)
-        stops = was_asked and TRANSITIONS[name].yields_to_cancel
+        stops = was_requested and TRANSITIONS[name].yields_to_cancel
         state = JobState.CANCELED if stops else TRANSITIONS[name].target
-        was_asked = was_asked or name is TransitionName.REQUEST_CANCEL
-    return [*transitions, *TO_AN_END.get(state, [])]
+        was_requested = was_requested or name is TransitionName.REQUEST_CANCEL
+    return [*transitions, *TRANSITIONS_TO_END.get(state, [])]
 
 
 def with_events(job: Job, events: list[JobEvent]) -> Job:
@@ -45,40 +45,40 @@ def with_events(job: Job, events: list[JobEvent]) -> Job:
     return replace(job, timeline=tuple(numbered))
 
 
-@given(lives())
+@given(job_transitions())
 def test_every_timeline_of_allowed_transitions_is_legal(transitions: list[TransitionName]) -> None:
-    job = made("j", transitions)
+    job = make_job("j", transitions)
     assert list(flaws(job)) == []
     assert starts(job) == list(range(1, transitions.count(TransitionName.CLAIM) + 1))
 
 
-@given(lives(), st.data())
+@given(job_transitions(), st.data())
 def test_missing_event_is_detected(transitions: list[TransitionName], data: st.DataObject) -> None:
-    job = made("j", transitions)
-    gone = data.draw(st.sampled_from(job.timeline))
-    left = [event for event in job.timeline if event is not gone]
+    job = make_job("j", transitions)
+    removed = data.draw(st.sampled_from(job.timeline))
+    left = [event for event in job.timeline if event is not removed]
     assert list(flaws(replace(job, timeline=tuple(left))))
-    if (gone.from_state, gone.state) != (JobState.PENDING, JobState.PENDING):
+    if (removed.from_state, removed.state) != (JobState.PENDING, JobState.PENDING):
         assert list(flaws(with_events(job, left)))
 
 
-@given(lives(), st.data())
+@given(job_transitions(), st.data())
 def test_duplicated_event_is_detected(
     transitions: list[TransitionName], data: st.DataObject
 ) -> None:
-    job = made("j", transitions)
-    doubled = data.draw(st.sampled_from(job.timeline))
-    events = [one for event in job.timeline for one in [event] * (1 + (event is doubled))]
+    job = make_job("j", transitions)
+    duplicated = data.draw(st.sampled_from(job.timeline))
+    events = [copy for event in job.timeline for copy in [event] * (1 + (event is duplicated))]
     assert list(flaws(replace(job, timeline=tuple(events))))
-    if doubled.from_state is not doubled.state:
+    if duplicated.from_state is not duplicated.state:
         assert list(flaws(with_events(job, events)))
 
 
-@given(lives(), st.data())
+@given(job_transitions(), st.data())
 def test_changed_attempt_or_state_in_an_event_is_detected(
     transitions: list[TransitionName], data: st.DataObject
 ) -> None:
-    job = made("j", transitions)
+    job = make_job("j", transitions)
     number = data.draw(st.integers(0, len(job.timeline) - 1))
     event = job.timeline[number]
     others = [state for state in JobState if state is not event.state]
@@ -86,7 +86,7 @@ def test_changed_attempt_or_state_in_an_event_is_detected(
         replace(event, attempt=event.attempt + 1),
         replace(event, state=data.draw(st.sampled_from(others))),
     ):
-        events = [changed if one is event else one for one in job.timeline]
+        events = [changed if original is event else original for original in job.timeline]
         assert list(flaws(replace(job, timeline=tuple(events))))
 
 
@@ -96,21 +96,21 @@ def test_changed_attempt_or_state_in_an_event_is_detected(
         ({"timeline": ()}, "it has no timeline"),
         ({"version": 2}, "its version 2 is less than its 3 events"),
         ({"completed_at": None}, "it is success and was completed at None"),
-        ({"attempt": 2}, "it is success at attempt 2, but its last event says success at"),
+        ({"attempt": 2}, "it is success at attempt 2, but its last event is success at"),
     ],
 )
 def test_job_that_contradicts_its_timeline_is_detected(
     changes: dict[str, object], flaw: str
 ) -> None:
-    (found,) = flaws(replace(made("j"), **changes))  # type: ignore[arg-type]  # by name
+    (found,) = flaws(replace(make_job("j"), **changes))  # type: ignore[arg-type]  # by name
     assert found.startswith(flaw)
 
 
 def test_start_before_the_due_time_is_detected() -> None:
-    job = made("j")
+    job = make_job("j")
     first, *rest = job.timeline
     late = replace(first, next_run_at=BEGIN + 2 * SECOND)
     assert "before it was due" in "".join(flaws(replace(job, timeline=(late, *rest))))
     start = replace(rest[0], worker_id=None)
     (found,) = flaws(replace(job, timeline=(first, start, *rest[1:])))
-    assert found == "nobody started attempt 1"
+    assert found == "attempt 1 has no worker"

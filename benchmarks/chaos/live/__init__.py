@@ -1,1 +1,1 @@
-"""Tortures the live layer: clients that watch, are cut off and come back, must miss nothing."""
+"""Chaos runs of subscriptions: clients that lose their connections must not miss a change."""

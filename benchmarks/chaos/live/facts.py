@@ -1,4 +1,4 @@
-"""What the database says at the end, in the words of the subscriptions. Pure."""
+"""The final database, with the names and ids of the subscriptions. Pure."""
 
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +9,16 @@ from typing import Any, Final
 import orjson
 
 from benchmarks.chaos import dump, history
-from benchmarks.chaos.live.wants import BATCH, CRONS, JOB, JOBS, REQUEST, TASKS, Step, Want
+from benchmarks.chaos.live.subscriptions import (
+    BATCH,
+    CRONS,
+    JOB,
+    JOBS,
+    REQUEST,
+    TASKS,
+    Step,
+    SubscriptionSpec,
+)
 from ostinato.jobs.documents import job_from
 from ostinato.jobs.records import Job
 
@@ -19,55 +28,57 @@ TYPES: Final = {
     REQUEST: ("requests", "Request"),
     BATCH: ("batches", "Batch"),
 }
-"""By root field: the collection, and the type that its ids name."""
+"""The collection and the GraphQL type of each root field."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     jobs: Mapping[str, Job]
-    """By global id, as in all messages."""
+    """By global id."""
     versions: Mapping[str, Mapping[str, tuple[str, int]]]
-    """By root field and global id: the owner and the version of what is no job."""
+    """The owner and the version of each other record, by root field and global id."""
     _steps: dict[bytes, Mapping[str, Sequence[Step]]] = field(default_factory=dict)
 
-    def steps(self, want: Want) -> Mapping[str, Sequence[Step]]:
-        """Give all that is to be told, by job; the same for all who want the same."""
-        key = orjson.dumps([want.owner, want.filter], option=orjson.OPT_SORT_KEYS)
+    def steps(self, spec: SubscriptionSpec) -> Mapping[str, Sequence[Step]]:
+        """Return the expected messages for each job; cached for equal subscriptions."""
+        key = orjson.dumps([spec.owner, spec.filter], option=orjson.OPT_SORT_KEYS)
         if key not in self._steps:
             self._steps[key] = {
-                name: tuple(want.steps(job))
+                name: tuple(spec.steps(job))
                 for name, job in self.jobs.items()
-                if want.concerns(job)
+                if spec.matches_except_state(job)
             }
         return self._steps[key]
 
-    def present(self, want: Want) -> dict[str, int]:
-        """Give the version of everything that belongs into a view, at the end."""
-        if want.root in (JOBS, JOB):
+    def present(self, spec: SubscriptionSpec) -> dict[str, int]:
+        """Return the final versions of all objects in a view."""
+        if spec.root in (JOBS, JOB):
             found = {
-                name: job.version for name, job in self.jobs.items() if _shows(want, name, job)
+                name: job.version
+                for name, job in self.jobs.items()
+                if _belongs_to_view(spec, name, job)
             }
         else:
             found = {
                 name: version
-                for name, (owner, version) in self.versions[want.root].items()
-                if want.owner in (None, owner)
+                for name, (owner, version) in self.versions[spec.root].items()
+                if spec.owner in (None, owner)
             }
-        return found if want.id is None else {want.id: found[want.id]}
+        return found if spec.id is None else {spec.id: found[spec.id]}
 
 
-def _shows(want: Want, name: str, job: Job) -> bool:
-    return name == want.id if want.root == JOB else want.matches(job)
+def _belongs_to_view(spec: SubscriptionSpec, name: str, job: Job) -> bool:
+    return name == spec.id if spec.root == JOB else spec.matches(job)
 
 
 def facts(jobs: Iterable[Job], others: Mapping[str, Iterable[Mapping[str, Any]]]) -> Facts:
-    """Put together what the dump has: jobs, and the documents of each other root field."""
+    """Build the facts from jobs and from the documents of the other root fields."""
     return Facts(
         jobs={global_id("Job", job.id): job for job in jobs},
         versions={
             root: {
-                global_id(type_name, each["_id"]): (each["owner"], each["version"])
-                for each in others.get(root, ())
+                global_id(type_name, document["_id"]): (document["owner"], document["version"])
+                for document in others.get(root, ())
             }
             for root, (_, type_name) in TYPES.items()
         },
@@ -75,7 +86,7 @@ def facts(jobs: Iterable[Job], others: Mapping[str, Iterable[Mapping[str, Any]]]
 
 
 def read(folder: Path) -> Facts:
-    """Read a run's dump."""
+    """Read the dump of a run."""
     with (folder / history.DATABASE).open() as file:
         found = dump.read(file)
     others = {root: found[collection] for root, (collection, _) in TYPES.items()}

@@ -1,4 +1,4 @@
-"""Owns the processes of a run against the live layer: three mongods, two APIs, clients, loads."""
+"""The processes of a live run: three mongods, two API processes, workers, clients and loads."""
 
 import json
 import time
@@ -9,13 +9,13 @@ from typing import Final
 from pydantic import SecretStr
 
 from benchmarks.chaos.installation import (
-    OURS,
     SECRET,
+    SUPERVISED,
     USERS,
     Installation,
-    serves,
+    wait_until_ready,
 )
-from benchmarks.chaos.live import others, watch
+from benchmarks.chaos.live import background_load, client_pool
 from benchmarks.chaos.live.replica_set import MEMBERS, ReplicaSet
 from ostinato.jobs.embedded.process import Child, free_port
 from ostinato.jobs.settings import Settings
@@ -23,16 +23,16 @@ from ostinato.resolvers.auth import ADMIN, issue_token
 
 APIS: Final = ("api", "api-1")
 CLIENTS: Final = "clients"
-OTHERS: Final = "others"
+BACKGROUND_LOAD: Final = "background-load"
 OPERATOR: Final = "root"
-IMPATIENT: Final = {
+SHORT_TIMEOUTS: Final = {
     "OSTINATO_SUBSCRIPTION_BUFFER": "100",
     "OSTINATO_SEND_TIMEOUT_MS": "2000",
     "OSTINATO_CHECKPOINT_MS": "2000",
 }
-"""Settings under which a slow reader is sent away within a run."""
-FORGETFUL: Final = {"OSTINATO_RING_EVENTS": "200"}
-"""Of the second API: who resumes there gets what it missed from MongoDB."""
+"""Settings that disconnect slow readers within a run."""
+SMALL_RING: Final = {"OSTINATO_RING_EVENTS": "200"}
+"""The second API process keeps few events: clients that resume there catch up from MongoDB."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -41,8 +41,8 @@ class LiveInstallation(Installation):
     other_port: int = field(default_factory=free_port)
 
     @property
-    def ours(self) -> tuple[str, ...]:
-        return (*OURS, APIS[1])
+    def supervised(self) -> tuple[str, ...]:
+        return (*SUPERVISED, APIS[1])
 
     @property
     def mongo_url(self) -> str:
@@ -57,7 +57,7 @@ class LiveInstallation(Installation):
         return [f"http://127.0.0.1:{port}" for port in self.ports]
 
     def tokens_of_clients(self) -> dict[str, str]:
-        """Sign a token for each user, and last for an admin."""
+        """Sign a token for each user, and one for an admin at the end."""
         tokens = dict(zip(USERS, self.tokens(), strict=True))
         settings = Settings(jwt_secret=SecretStr(SECRET))
         return {**tokens, OPERATOR: issue_token(settings, OPERATOR, (ADMIN,))}
@@ -66,26 +66,26 @@ class LiveInstallation(Installation):
         """Start all members."""
         for number in range(MEMBERS):
             self.start_member(number)
-        await self.replica_set.make()
-        self.has_primary_again()
+        await self.replica_set.initiate()
+        self.note_primary()
 
     def start_member(self, number: int) -> None:
         child = self.replica_set.start(number)
         self.children[child.name] = child
 
-    def has_primary_again(self) -> None:
-        """Note that what is started from now on has no reason to give up."""
-        self._mongod_since = time.monotonic()
+    def note_primary(self) -> None:
+        """Record that processes started from now on have a primary."""
+        self._mongod_started_at = time.monotonic()
 
     async def start_api(self) -> None:
-        """Start both and wait until they can serve."""
+        """Start both API processes, and wait until they are ready."""
         for name in APIS:
             self.start(name)
         for url in self.urls:
-            await serves(url)
+            await wait_until_ready(url)
 
     def start_clients(self, clients: int, seed: int) -> None:
-        orders = watch.Orders(
+        config = client_pool.Config(
             ports=self.ports,
             tokens=self.tokens_of_clients(),
             clients=clients,
@@ -94,21 +94,23 @@ class LiveInstallation(Installation):
             mongo_url=self.mongo_url,
             secret=SECRET,
         )
-        self._start_program(CLIENTS, "benchmarks.chaos.live.watch", asdict(orders))
+        self._start_program(CLIENTS, "benchmarks.chaos.live.client_pool", asdict(config))
 
-    def start_others(self, seed: int) -> None:
-        orders = others.Orders(ports=self.ports, tokens=self.tokens(), seed=seed)
-        self._start_program(OTHERS, "benchmarks.chaos.live.others", asdict(orders))
+    def start_background_load(self, seed: int) -> None:
+        config = background_load.Config(ports=self.ports, tokens=self.tokens(), seed=seed)
+        self._start_program(
+            BACKGROUND_LOAD, "benchmarks.chaos.live.background_load", asdict(config)
+        )
 
-    def _start_program(self, name: str, module: str, orders: Mapping[str, object]) -> None:
-        self.start(name, "-m", module, json.dumps(orders))
+    def _start_program(self, name: str, module: str, config: Mapping[str, object]) -> None:
+        self.start(name, "-m", module, json.dumps(config))
 
     def env(self, name: str) -> Mapping[str, str]:
-        env = {**Installation.env(self, name), **IMPATIENT}
+        env = {**Installation.env(self, name), **SHORT_TIMEOUTS}
         if name == APIS[1]:
-            env |= {"OSTINATO_PORT": str(self.other_port), **FORGETFUL}
+            env |= {"OSTINATO_PORT": str(self.other_port), **SMALL_RING}
         return env
 
-    def _may_have_ended(self, name: str, child: Child) -> bool:
-        """What starts while there is no primary may give up; a supervisor tries again."""
-        return name in self.ours and self._begun[name] < self._mongod_since
+    def _may_have_exited(self, name: str, child: Child) -> bool:
+        """Return whether there was no primary when the process started."""
+        return name in self.supervised and self._started_at[name] < self._mongod_started_at

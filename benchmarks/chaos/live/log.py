@@ -1,4 +1,4 @@
-"""What one client writes down, line by line, and how it is read again; lines are only appended."""
+"""The append-only log of one client."""
 
 import time
 from collections.abc import Iterator
@@ -11,38 +11,38 @@ import orjson
 FOLDER: Final = "clients"
 
 
-class What(StrEnum):
-    WANTS = "wants"
-    """A subscription, from now on known by its number."""
+class LogEvent(StrEnum):
+    ADDED = "added"
+    """A subscription was added, and got its number."""
     OPENED = "opened"
-    """A socket was acknowledged, by which API."""
-    ASKED = "asked"
-    """A subscription was sent, with which cursor."""
-    TOLD = "told"
+    """A connection was acknowledged, by this API process."""
+    SUBSCRIBED = "subscribed"
+    """A subscription was sent, with this cursor."""
+    RECEIVED = "received"
     FAILED = "failed"
     """A subscription ended with errors."""
-    LEFT = "left"
-    """The client went away."""
-    DOZED = "dozed"
-    """The client reads nothing for a while."""
+    DISCONNECTED = "disconnected"
+    """The client disconnected."""
+    PAUSED = "paused"
+    """The client stopped reading for some seconds."""
     CLOSED = "closed"
-    """The socket is gone, with a code if the server gave one."""
-    ARRIVED = "arrived"
-    """A subscription was told everything there was."""
+    """The socket was closed, with a code if the server sent one."""
+    CAUGHT_UP = "caughtUp"
+    """A subscription received all changes."""
 
 
 class Log:
-    """Write a client's log; a line is written before the client heeds it."""
+    """Writes the log of a client; a message is logged before the client handles it."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("ab")
 
-    def write(self, what: What, **about: object) -> None:
-        self._file.write(orjson.dumps({"at": time.time(), "what": what, **about}) + b"\n")
+    def write(self, event: LogEvent, **details: object) -> None:
+        self._file.write(orjson.dumps({"at": time.time(), "event": event, **details}) + b"\n")
 
-    def told(self, sub: int, text: bytes) -> None:
-        """Write a message as it came."""
-        head = b'{"at":%.3f,"what":"told","sub":%d,"message":' % (time.time(), sub)
+    def write_received(self, sub: int, text: bytes) -> None:
+        """Write a received message verbatim."""
+        head = b'{"at":%.3f,"event":"received","sub":%d,"message":' % (time.time(), sub)
         self._file.write(head + text + b"}\n")
 
     def close(self) -> None:
@@ -54,7 +54,7 @@ def path_of(folder: Path, number: int) -> Path:
 
 
 def read(folder: Path) -> Iterator[list[dict[str, Any]]]:
-    """Give each client's lines, in the order of the clients."""
+    """Return the lines of each client, in the order of the clients."""
     for path in sorted((folder / FOLDER).glob("*.jsonl")):
         with path.open("rb") as file:
             yield [orjson.loads(line) for line in file]

@@ -1,4 +1,4 @@
-"""What harms the live layer from outside: an API or a primary that is gone, and its successor."""
+"""The faults of live runs: API processes or the primary are killed, or the primary steps down."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,53 +6,53 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from benchmarks.chaos.installation import serves
+from benchmarks.chaos.installation import wait_until_ready
 from benchmarks.chaos.live.installation import APIS, LiveInstallation
 from benchmarks.chaos.live.replica_set import MEMBERS
 
 
 @dataclass(frozen=True, slots=True)
 class Nemesis:
-    """What harms one installation; `random` decides whom and how long."""
+    """Injects faults into one installation; `random` chooses the process and the duration."""
 
     target: LiveInstallation
     random: Random
 
     async def api(self) -> None:
-        """Kill -9 an API: its clients go on at the other one."""
+        """Kill an API process: its clients resume at the other one."""
         number = self.random.randrange(len(APIS))
         await self.target.kill(APIS[number])
         await asyncio.sleep(self.random.uniform(0, 1))
         self.target.start(APIS[number])
-        await serves(self.target.urls[number])
+        await wait_until_ready(self.target.urls[number])
 
     async def apis(self) -> None:
-        """Kill -9 both: nobody knows anything any more but the clients."""
+        """Kill both API processes: only the clients still know their positions."""
         for name in APIS:
             await self.target.kill(name)
         await self.target.start_api()
 
     async def primary(self) -> None:
-        """Kill -9 the primary; another takes its place, and it comes back."""
-        number = await self.target.replica_set.has_primary()
+        """Kill the primary, and restart it after another member may have become primary."""
+        number = await self.target.replica_set.wait_for_primary()
         await self.target.kill(f"mongod-{number}")
         await asyncio.sleep(self.random.uniform(0, 5))
         self.target.start_member(number)
         await self._recovered()
 
     async def step_down(self) -> None:
-        """Let the primary leave its place to another."""
+        """Make the primary step down."""
         await self.target.replica_set.step_down()
         await self._recovered()
 
     async def _recovered(self) -> None:
         for number in range(MEMBERS):
-            await self.target.replica_set.listens(number)
-        await self.target.replica_set.has_primary()
-        self.target.has_primary_again()
+            await self.target.replica_set.wait_for_member(number)
+        await self.target.replica_set.wait_for_primary()
+        self.target.note_primary()
 
 
-WAYS: Final[dict[str, Callable[[Nemesis], Awaitable[None]]]] = {
+FAULTS: Final[dict[str, Callable[[Nemesis], Awaitable[None]]]] = {
     "api": Nemesis.api,
     "primary": Nemesis.primary,
     "apis": Nemesis.apis,

@@ -1,4 +1,4 @@
-"""Owns a replica set of three: a member can be killed and come back, the primary can step down."""
+"""A replica set of three members that can be killed and restarted; the primary can step down."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ ELECTION_MS: Final = 2_000  # MongoDB's 10 s would fill the run with waiting
 START_S: Final = 30.0
 ANSWER_MS: Final = 2_000
 POLL_S: Final = 0.05
-STEPS_DOWN_FOR_S: Final = 5
+STEP_DOWN_S: Final = 5
 
 Mongo = MongoClient[dict[str, Any]]
 
@@ -27,7 +27,7 @@ Mongo = MongoClient[dict[str, Any]]
 class ReplicaSet:
     folder: Path
     options: dict[str, str] = field(default_factory=dict)
-    """What is unlike the embedded server's."""
+    """Options that differ from those of the embedded server."""
     ports: Sequence[int] = field(default_factory=lambda: [free_port() for _ in range(MEMBERS)])
 
     @property
@@ -43,38 +43,38 @@ class ReplicaSet:
         command = mongod_command(data, self.ports[number], options)
         return spawn(f"mongod-{number}", command, log=self.folder / f"mongod-{number}.log")
 
-    async def make(self) -> None:
-        """Make a set of the members, which have just been started for the first time."""
+    async def initiate(self) -> None:
+        """Initiate the set, after its members were started for the first time."""
         members = [
             {"_id": number, "host": f"127.0.0.1:{port}"} for number, port in enumerate(self.ports)
         ]
         settings = {"electionTimeoutMillis": ELECTION_MS, "heartbeatIntervalMillis": 500}
         config = {"_id": REPLICA_SET, "members": members, "settings": settings}
-        await asyncio.gather(*(self.listens(number) for number in range(len(self.ports))))
-        await asyncio.to_thread(self._ask, 0, {"replSetInitiate": config})
-        await self.has_primary()
+        await asyncio.gather(*(self.wait_for_member(number) for number in range(len(self.ports))))
+        await asyncio.to_thread(self._command, 0, {"replSetInitiate": config})
+        await self.wait_for_primary()
 
-    async def listens(self, number: int) -> None:
-        """Wait until a member answers."""
+    async def wait_for_member(self, number: int) -> None:
+        """Wait until a member accepts connections."""
         async with asyncio.timeout(START_S):
             while not await asyncio.to_thread(self._hello, number):
                 await asyncio.sleep(POLL_S)
 
-    async def has_primary(self) -> int:
-        """Wait for a primary that takes writes; give its number."""
+    async def wait_for_primary(self) -> int:
+        """Wait for a writable primary, and return its number."""
         async with asyncio.timeout(START_S):
             while (number := await asyncio.to_thread(self._primary)) is None:
                 await asyncio.sleep(POLL_S)
         return number
 
     async def step_down(self) -> None:
-        """Let the primary leave its place to another, which may refuse a while."""
+        """Make the primary step down; retry while it refuses."""
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
-            number = await self.has_primary()
-            command = {"replSetStepDown": STEPS_DOWN_FOR_S, "secondaryCatchUpPeriodSecs": 2}
+            number = await self.wait_for_primary()
+            command = {"replSetStepDown": STEP_DOWN_S, "secondaryCatchUpPeriodSecs": 2}
             try:
-                await asyncio.to_thread(self._ask, number, command)
+                await asyncio.to_thread(self._command, number, command)
             except ConnectionFailure:
                 return
             except OperationFailure:
@@ -91,11 +91,11 @@ class ReplicaSet:
 
     def _hello(self, number: int) -> dict[str, Any]:
         try:
-            return self._ask(number, {"hello": 1})
+            return self._command(number, {"hello": 1})
         except PyMongoError:
             return {}
 
-    def _ask(self, number: int, command: dict[str, Any]) -> dict[str, Any]:
+    def _command(self, number: int, command: dict[str, Any]) -> dict[str, Any]:
         client: Mongo = MongoClient(
             "127.0.0.1",
             self.ports[number],

@@ -1,4 +1,4 @@
-"""One run against the live layer: clients watch a load while their servers are killed."""
+"""One live run: clients are subscribed under load while their servers are killed."""
 
 import asyncio
 import time
@@ -9,92 +9,96 @@ from random import Random
 from typing import Final
 
 from benchmarks.chaos import history
-from benchmarks.chaos.installation import installed
-from benchmarks.chaos.live import judge
-from benchmarks.chaos.live.installation import CLIENTS, OTHERS, LiveInstallation
-from benchmarks.chaos.live.nemesis import WAYS, Nemesis
+from benchmarks.chaos.installation import running
+from benchmarks.chaos.live import checker
+from benchmarks.chaos.live.installation import BACKGROUND_LOAD, CLIENTS, LiveInstallation
+from benchmarks.chaos.live.nemesis import FAULTS, Nemesis
 from benchmarks.chaos.live.replica_set import ReplicaSet
-from benchmarks.chaos.operations import Acknowledged
-from benchmarks.chaos.recovery import PROMISED_S
+from benchmarks.chaos.operations import AcknowledgedJobs
+from benchmarks.chaos.recovery import MAX_RECOVERY_S
 from benchmarks.chaos.run import (
     CLIENT,
     CLIENT_ENDS_WITHIN_S,
     LOAD_WITHIN_S,
-    Ran,
-    Verdict,
-    begun,
-    settles,
+    FinishedRun,
+    RunResult,
+    result,
     start_client,
-    take_down,
-    verdict,
+    stop_and_dump,
+    wait_for_load,
+    wait_until_settled,
 )
 
 FAULT: Final = "live"
-WATCHERS: Final = 200
-JOBS_SHARE: Final = 0.2  # of what the other kinds do: 200 clients are told of each event
-AT_ONCE: Final = 4  # calls that are answered before the next fault: the crowd makes them slow
+CLIENT_COUNT: Final = 200
+JOBS_SHARE: Final = 0.2  # of the other kinds of runs: each event goes to 200 clients
+MAX_REQUESTS: Final = 4  # few, because calls are slow with so many clients
 PAUSE_S: Final = 4.0
-ARRIVE_WITHIN_S: Final = 120.0
+CATCH_UP_WITHIN_S: Final = 120.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Extent:
-    """How many clients watch, and in which ways they are harmed, each at least once."""
+class Scale:
+    """The number of clients, and the faults, each of which is injected at least once."""
 
-    clients: int = WATCHERS
-    ways: Sequence[str] = tuple(WAYS)
-
-
-WHOLE: Final = Extent()
+    clients: int = CLIENT_COUNT
+    faults: Sequence[str] = tuple(FAULTS)
 
 
-def run(fault: str, seed: int, jobs: int, folder: Path, extent: Extent = WHOLE) -> Verdict:
-    """Torture an installation whose data and logs are in the folder."""
-    began = time.monotonic()
+FULL_SCALE: Final = Scale()
+
+
+def run(fault: str, seed: int, jobs: int, folder: Path, scale: Scale = FULL_SCALE) -> RunResult:
+    """Run an installation in the folder, inject faults, and check the result."""
+    started = time.monotonic()
     random = Random(f"{fault}-{seed}")  # noqa: S311 - no secret
-    faults = asyncio.run(_torture(random, round(jobs * JOBS_SHARE), folder, extent))
-    found, diaries, known = judge.read(folder)
-    ran = Ran(fault=fault, seed=seed, faults=faults, took_s=time.monotonic() - began)
-    violations = judge.all_violations(found, diaries, known)
-    return verdict(ran, found, violations, judge.besides(diaries))
+    faults = asyncio.run(_run_with_faults(random, round(jobs * JOBS_SHARE), folder, scale))
+    found, clients, known = checker.read(folder)
+    finished = FinishedRun(fault=fault, seed=seed, faults=faults, took_s=time.monotonic() - started)
+    violations = checker.all_violations(found, clients, known)
+    return result(finished, found, violations, checker.summary(clients))
 
 
-async def _torture(random: Random, jobs: int, folder: Path, extent: Extent) -> int:
+async def _run_with_faults(random: Random, jobs: int, folder: Path, scale: Scale) -> int:
     installation = LiveInstallation(folder=folder, replica_set=ReplicaSet(folder=folder))
-    async with installed(installation):
-        async with installation.tended():
-            installation.start_clients(extent.clients, random.randrange(2**32))
-            start_client(installation, random.randrange(2**32), AT_ONCE)
-            installation.start_others(random.randrange(2**32))
-            counted = Acknowledged(folder / history.OPERATIONS)
-            await begun(counted)
-            faults = await _harm(Nemesis(installation, random), extent.ways, counted, jobs)
-            deadline = time.monotonic() + PROMISED_S
-            await installation.stop(CLIENT, OTHERS, within_s=CLIENT_ENDS_WITHIN_S)
-            has_settled = await settles(installation, deadline)
-            await installation.stop(CLIENTS, within_s=ARRIVE_WITHIN_S)
-        await take_down(installation, has_settled)
+    async with running(installation):
+        async with installation.supervision():
+            installation.start_clients(scale.clients, random.randrange(2**32))
+            start_client(installation, random.randrange(2**32), MAX_REQUESTS)
+            installation.start_background_load(random.randrange(2**32))
+            acknowledged = AcknowledgedJobs(folder / history.OPERATIONS)
+            await wait_for_load(acknowledged)
+            faults = await _inject_faults(
+                Nemesis(installation, random), scale.faults, acknowledged, jobs
+            )
+            deadline = time.monotonic() + MAX_RECOVERY_S
+            await installation.stop(CLIENT, BACKGROUND_LOAD, within_s=CLIENT_ENDS_WITHIN_S)
+            has_settled = await wait_until_settled(installation, deadline)
+            await installation.stop(CLIENTS, within_s=CATCH_UP_WITHIN_S)
+        await stop_and_dump(installation, has_settled)
     return faults
 
 
-async def _harm(nemesis: Nemesis, wanted: Sequence[str], counted: Acknowledged, jobs: int) -> int:
-    """Harm it in every wanted way, again and again, until there were enough jobs; return how often.
+async def _inject_faults(
+    nemesis: Nemesis, wanted: Sequence[str], acknowledged: AcknowledgedJobs, jobs: int
+) -> int:
+    """Inject each fault repeatedly until there are enough jobs; return the number of faults.
 
-    It is left alone for as long as it was harmed: a slow machine must do its jobs.
+    After a fault, wait as long as it lasted, so that jobs can run.
     """
-    made, harmed_s = 0, 0.0
-    ways = list(wanted)
+    count, fault_s = 0, 0.0
+    faults = list(wanted)
     async with asyncio.timeout(LOAD_WITHIN_S):
-        while made < len(ways) or counted.count() < jobs:
-            if made % len(ways) == 0:
-                nemesis.random.shuffle(ways)
-            way = ways[made % len(ways)]
-            await nemesis.target.is_whole()
-            await asyncio.sleep(max(nemesis.random.uniform(0.5, 1.5) * PAUSE_S, harmed_s))
-            nemesis.target.marks.note("began", fault=way)
-            began = time.monotonic()
-            await WAYS[way](nemesis)
-            nemesis.target.marks.note("ended", fault=way)
-            harmed_s = time.monotonic() - began
-            made += 1
-    return made
+        while count < len(faults) or acknowledged.count() < jobs:
+            if count % len(faults) == 0:
+                nemesis.random.shuffle(faults)
+            fault = faults[count % len(faults)]
+            await nemesis.target.wait_until_started()
+            await asyncio.sleep(max(nemesis.random.uniform(0.5, 1.5) * PAUSE_S, fault_s))
+            nemesis.target.fault_log.write("began", fault=fault)
+            started = time.monotonic()
+            await FAULTS[fault](nemesis)
+            nemesis.target.fault_log.write("ended", fault=fault)
+            fault_s = time.monotonic() - started
+            count += 1
+    return count

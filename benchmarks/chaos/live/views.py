@@ -1,6 +1,6 @@
-"""Goes through a client's log and says what each subscription was told, and what it shows. Pure.
+"""Reads the log of a client: the messages of each subscription, and its resulting view. Pure.
 
-A subscription has a new life whenever it begins anew: at its start, and at each RESET.
+A subscription has a new session at its start and at each RESET.
 """
 
 from collections import defaultdict
@@ -8,143 +8,149 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from benchmarks.chaos.live import wants
-from benchmarks.chaos.live.log import What
-from benchmarks.chaos.live.wants import CHANGED, LEFT, SNAPSHOT_ROWS, Want
+from benchmarks.chaos.live import subscriptions
+from benchmarks.chaos.live.log import LogEvent
+from benchmarks.chaos.live.subscriptions import CHANGED, LEFT, SNAPSHOT_ROWS, SubscriptionSpec
 
-Found = Mapping[str, Any]
-"""An object as a message showed it."""
+ShownObject = Mapping[str, Any]
+"""An object in a message."""
 
 
-class Told(NamedTuple):
-    """A message about a change."""
+class Change(NamedTuple):
+    """A message with a change."""
 
     kind: str
     seq: int | None
-    """Of the job's event; None for what has none."""
-    found: Found | None
+    """The number of the job's event; None for other records."""
+    found: ShownObject | None
 
 
 @dataclass(slots=True)
-class Life:
-    rows: dict[str, Found] = field(default_factory=dict)
+class Session:
+    rows: dict[str, ShownObject] = field(default_factory=dict)
     """The snapshot."""
     ready_at: float | None = None
-    """When the first READY came."""
-    told: defaultdict[str, list[Told]] = field(default_factory=lambda: defaultdict(list))
-    view: dict[str, Found] = field(default_factory=dict)
-    """What a user sees by now."""
-    has_begun: bool = False
+    """The time of the first READY."""
+    received: defaultdict[str, list[Change]] = field(default_factory=lambda: defaultdict(list))
+    view: dict[str, ShownObject] = field(default_factory=dict)
+    """The current view of the user."""
+    has_started: bool = False
 
 
 @dataclass(slots=True)
-class Story:
-    """All that became of one subscription."""
+class SubscriptionHistory:
+    """The history of one subscription."""
 
     name: str
-    want: Want
-    lives: list[Life] = field(default_factory=lambda: [Life()])
-    has_arrived: bool = False
-    """Whether it was told everything there was."""
+    spec: SubscriptionSpec
+    sessions: list[Session] = field(default_factory=lambda: [Session()])
+    has_caught_up: bool = False
+    """Whether it received all changes."""
     resumed: int = 0
     failures: list[str] = field(default_factory=list)
     misplaced: list[str] = field(default_factory=list)
-    """Messages where there must be none of the kind."""
+    """Messages that came at the wrong point."""
     messages: int = 0
 
-    def has_whole_snapshot(self, life: Life) -> bool:
-        """Tell whether a life began with everything that matched."""
-        return self.want.snapshot and life.ready_at is not None and len(life.rows) < SNAPSHOT_ROWS
+    def has_whole_snapshot(self, session: Session) -> bool:
+        """Return whether the snapshot contains all matching objects."""
+        return (
+            self.spec.snapshot
+            and session.ready_at is not None
+            and len(session.rows) < SNAPSHOT_ROWS
+        )
 
 
 @dataclass(slots=True)
-class Diary:
-    """What one client lived through."""
+class ClientHistory:
+    """The history of one client."""
 
-    stories: list[Story] = field(default_factory=list)
+    subscriptions: list[SubscriptionHistory] = field(default_factory=list)
     opened: list[int] = field(default_factory=list)
-    """The API of each connection."""
-    left: int = 0
+    """The API process of each connection."""
+    disconnects: int = 0
     codes: list[int | None] = field(default_factory=list)
-    """How each connection ended; None if without a word."""
+    """The close code of each connection; None if there was none."""
 
 
-_BEGINNINGS: Final = ("SNAPSHOT", "READY", "RESET")
+_FIRST_KINDS: Final = ("SNAPSHOT", "READY", "RESET")
 
 
-def diary(name: str, lines: Iterable[Mapping[str, Any]]) -> Diary:
-    """Read one client's log."""
-    found = Diary()
+def client_history(name: str, lines: Iterable[Mapping[str, Any]]) -> ClientHistory:
+    """Read the log of one client."""
+    found = ClientHistory()
     for line in lines:
-        match line["what"]:
-            case What.WANTS:
-                story = Story(f"{name}/{line['sub']}", wants.read(line["want"]))
-                found.stories.append(story)
-            case What.OPENED:
+        match line["event"]:
+            case LogEvent.ADDED:
+                subscription = SubscriptionHistory(
+                    f"{name}/{line['sub']}", subscriptions.read(line["spec"])
+                )
+                found.subscriptions.append(subscription)
+            case LogEvent.OPENED:
                 found.opened.append(line["api"])
-            case What.LEFT:
-                found.left += 1
-            case What.CLOSED if line["was_open"]:
+            case LogEvent.DISCONNECTED:
+                found.disconnects += 1
+            case LogEvent.CLOSED if line["was_open"]:
                 found.codes.append(line["code"])
-            case What.DOZED | What.CLOSED:
+            case LogEvent.PAUSED | LogEvent.CLOSED:
                 pass
             case _:
-                _note(found.stories[line["sub"]], line)
+                _add_line(found.subscriptions[line["sub"]], line)
     return found
 
 
-def _note(story: Story, line: Mapping[str, Any]) -> None:
-    match line["what"]:
-        case What.ASKED if line["after"] is None:
-            _begin(story)
-        case What.ASKED:
-            story.resumed += 1
-        case What.FAILED:
-            story.failures.append(str(line["errors"]))
-        case What.ARRIVED:
-            story.has_arrived = True
-        case What.TOLD:
-            story.messages += 1
-            message = line["message"]["payload"]["data"][story.want.root]
-            _tell(story, line["at"], message)
+def _add_line(subscription: SubscriptionHistory, line: Mapping[str, Any]) -> None:
+    match line["event"]:
+        case LogEvent.SUBSCRIBED if line["after"] is None:
+            _start_session(subscription)
+        case LogEvent.SUBSCRIBED:
+            subscription.resumed += 1
+        case LogEvent.FAILED:
+            subscription.failures.append(str(line["errors"]))
+        case LogEvent.CAUGHT_UP:
+            subscription.has_caught_up = True
+        case LogEvent.RECEIVED:
+            subscription.messages += 1
+            message = line["message"]["payload"]["data"][subscription.spec.root]
+            _add_message(subscription, line["at"], message)
 
 
-def _begin(story: Story) -> Life:
-    if story.lives[-1].has_begun:
-        story.lives.append(Life())
-    return story.lives[-1]
+def _start_session(subscription: SubscriptionHistory) -> Session:
+    if subscription.sessions[-1].has_started:
+        subscription.sessions.append(Session())
+    return subscription.sessions[-1]
 
 
-def _tell(story: Story, at: float, message: Mapping[str, Any]) -> None:
-    kind, life = message["kind"], story.lives[-1]
-    if kind == "RESET" or (kind == "SNAPSHOT" and not story.want.is_list):
-        life = _begin(story)
-    life.has_begun = True
-    if kind not in _BEGINNINGS and life.ready_at is None:
-        story.misplaced.append(f"{kind} of {message.get('id')} before READY")
+def _add_message(subscription: SubscriptionHistory, at: float, message: Mapping[str, Any]) -> None:
+    kind, session = message["kind"], subscription.sessions[-1]
+    if kind == "RESET" or (kind == "SNAPSHOT" and not subscription.spec.is_list):
+        session = _start_session(subscription)
+    session.has_started = True
+    if kind not in _FIRST_KINDS and session.ready_at is None:
+        subscription.misplaced.append(f"{kind} of {message.get('id')} before READY")
     if kind == "SNAPSHOT":
-        _show_row(story, life, message["found"])
-    elif kind == "READY" and life.ready_at is None:
-        life.ready_at = at
+        _add_row(subscription, session, message["found"])
+    elif kind == "READY" and session.ready_at is None:
+        session.ready_at = at
     elif kind in (CHANGED, LEFT):
-        _show_change(life, message)
+        _add_change(session, message)
 
 
-def _show_row(story: Story, life: Life, found: Found) -> None:
+def _add_row(subscription: SubscriptionHistory, session: Session, found: ShownObject) -> None:
     name = found["id"]
-    if life.ready_at is not None:
-        story.misplaced.append(f"SNAPSHOT of {name} after READY")
-    if name in life.rows:
-        story.misplaced.append(f"a second SNAPSHOT of {name}")
-    life.rows[name] = life.view[name] = found
+    if session.ready_at is not None:
+        subscription.misplaced.append(f"SNAPSHOT of {name} after READY")
+    if name in session.rows:
+        subscription.misplaced.append(f"a second SNAPSHOT of {name}")
+    session.rows[name] = session.view[name] = found
 
 
-def _show_change(life: Life, message: Mapping[str, Any]) -> None:
+def _add_change(session: Session, message: Mapping[str, Any]) -> None:
     found, event = message["found"], message.get("event")
     name = message["id"] if found is None else found["id"]
     seq = None if event is None else event["seq"]
-    life.told[name].append(Told(message["kind"], seq, found))
+    session.received[name].append(Change(message["kind"], seq, found))
     if message["kind"] == LEFT:
-        life.view.pop(name, None)
-    elif found is not None and found["version"] > life.view.get(name, {"version": 0})["version"]:
-        life.view[name] = found
+        session.view.pop(name, None)
+    elif found is not None and found["version"] > session.view.get(name, {"version": 0})["version"]:
+        session.view[name] = found

@@ -29,7 +29,7 @@ async def running(servers: ReplicaSet, settings: Settings) -> AsyncIterator[Requ
     """Start the servers, an engine and a change feed; return a request context."""
     members = [servers.start(number) for number in range(len(servers.ports))]
     try:
-        await servers.make()
+        await servers.initiate()
         own = settings.model_copy(update={"mongo_url": servers.url, "ring_events": 100})
         async with Engine.open(own) as engine, ChangeFeed(engine.mongo, own) as feed:
             yield RequestContext(caller=Viewer(id="ann"), engine=engine, feed=feed)

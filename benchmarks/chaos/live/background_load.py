@@ -1,6 +1,6 @@
-"""The process that makes and ends what is no job: crons, recurring tasks, requests, batches.
+"""The process that starts and stops crons, recurring tasks, requests and batches.
 
-Reads what to do as JSON from its first argument. On SIGTERM it stops what would go on for ever.
+Its first argument is its configuration as JSON. On SIGTERM it stops crons and recurring tasks.
 """
 
 import asyncio
@@ -18,8 +18,8 @@ import httpx
 
 PAUSE_S: Final = 0.8
 BATCH_ITEMS: Final = 25
-MOST: Final = 2
-"""Crons, and tasks, of one user at a time."""
+MAX_PER_USER: Final = 2
+"""The maximum of crons, and of tasks, of one user at a time."""
 TIMEOUT_S: Final = 20.0
 ENDS_WITHIN_S: Final = 40.0
 
@@ -32,8 +32,8 @@ BATCH: Final = "startBatch(input: $input) { batchId }", "StartBatchInput!"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Orders:
-    """What the process is told."""
+class Config:
+    """The configuration of the process."""
 
     ports: list[int]
     tokens: list[str]
@@ -41,69 +41,69 @@ class Orders:
 
 
 class Owner:
-    """One user who has crons, tasks, requests and batches."""
+    """A user with crons, tasks, requests and batches."""
 
-    def __init__(self, client: httpx.AsyncClient, orders: Orders, number: int) -> None:
+    def __init__(self, client: httpx.AsyncClient, config: Config, number: int) -> None:
         self._client = client
-        self._urls = [f"http://127.0.0.1:{port}/graphql" for port in orders.ports]
-        self._headers = {"Authorization": f"Bearer {orders.tokens[number]}"}
-        self._random = Random(f"{orders.seed}-{number}")  # noqa: S311 - no secret
+        self._urls = [f"http://127.0.0.1:{port}/graphql" for port in config.ports]
+        self._headers = {"Authorization": f"Bearer {config.tokens[number]}"}
+        self._random = Random(f"{config.seed}-{number}")  # noqa: S311 - no secret
         self._numbers = count()
         self._crons: list[str] = []
         self._tasks: set[str] = set()
         self.stopped = asyncio.Event()
 
     async def run(self) -> None:
-        """Do one thing after another, then stop what goes on."""
-        ways = (self._cron, self._task, self._request, self._request, self._batch)
+        """Run random operations until stopped, then stop all crons and tasks."""
+        operations = (self._cron, self._task, self._request, self._request, self._batch)
         while not self.stopped.is_set():
-            await self._random.choice(ways)()
+            await self._random.choice(operations)()
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._random.uniform(0, 2 * PAUSE_S)):
                     await self.stopped.wait()
         async with asyncio.timeout(ENDS_WITHIN_S):
-            await self._end()
+            await self._stop_all()
 
     async def _cron(self) -> None:
-        if len(self._crons) < MOST:
+        if len(self._crons) < MAX_PER_USER:
             interval_ms = self._random.randint(1_000, 4_000)
-            given = {"name": f"other {next(self._numbers)}", "intervalMs": interval_ms}
-            if made := await self._ask(*REGISTER, given):
-                self._crons.append(made["cronId"])
+            input_ = {"name": f"other {next(self._numbers)}", "intervalMs": interval_ms}
+            if created := await self._mutate(*REGISTER, input_):
+                self._crons.append(created["cronId"])
             return
-        way = self._random.choice(["pauseCron", "resumeCron", "deleteCron"])
+        operation = self._random.choice(["pauseCron", "resumeCron", "deleteCron"])
         cron_id = self._random.choice(self._crons)
-        if await self._of_cron(way, cron_id) and way == "deleteCron":
+        if await self._call_cron(operation, cron_id) and operation == "deleteCron":
             self._crons.remove(cron_id)
 
     async def _task(self) -> None:
-        task_id = f"task {self._random.randrange(MOST)}"
+        task_id = f"task {self._random.randrange(MAX_PER_USER)}"
         if task_id in self._tasks and self._random.random() < 0.5:
-            if await self._ask(*STOP, {"taskId": task_id}):
+            if await self._mutate(*STOP, {"taskId": task_id}):
                 self._tasks.discard(task_id)
             return
-        self._tasks.add(task_id)  # it may run even if there is no answer
-        given = {"taskId": task_id, "intervalMs": self._random.randint(1_000, 3_000)}
-        await self._ask(*START, {**given, "args": {"name": task_id}})
+        self._tasks.add(task_id)  # it may run even without an answer
+        input_ = {"taskId": task_id, "intervalMs": self._random.randint(1_000, 3_000)}
+        await self._mutate(*START, {**input_, "args": {"name": task_id}})
 
     async def _request(self) -> None:
         delay_ms = self._random.randint(0, 2_000)
         data = {"delayMs": delay_ms}
-        await self._ask(*REQUEST, {"data": data, "timeoutMs": self._random.randint(200, 3_000)})
+        await self._mutate(*REQUEST, {"data": data, "timeoutMs": self._random.randint(200, 3_000)})
 
     async def _batch(self) -> None:
         items = [{"number": number} for number in range(BATCH_ITEMS)]
-        await self._ask(*ADD, {"items": items})
+        await self._mutate(*ADD, {"items": items})
         size = self._random.randint(2, BATCH_ITEMS)
-        await self._ask(*BATCH, {"batchSize": size, "delayMs": self._random.randint(0, 500)})
+        await self._mutate(*BATCH, {"batchSize": size, "delayMs": self._random.randint(0, 500)})
 
-    async def _end(self) -> None:
-        """Stop all tasks, delete all crons: also those of which nobody heard."""
+    async def _stop_all(self) -> None:
+        """Pause all crons and stop all tasks, also those whose start was not acknowledged."""
         for cron_id in await self._all_crons():
-            while not await self._of_cron("pauseCron", cron_id):
+            while not await self._call_cron("pauseCron", cron_id):
                 await asyncio.sleep(PAUSE_S)
         for task_id in await self._all_tasks():
-            while not await self._ask(*STOP, {"taskId": task_id}):
+            while not await self._mutate(*STOP, {"taskId": task_id}):
                 await asyncio.sleep(PAUSE_S)
 
     async def _all_crons(self) -> Sequence[str]:
@@ -120,14 +120,16 @@ class Owner:
             await asyncio.sleep(PAUSE_S)
         return [edge["node"] for edge in found[field]["edges"]]
 
-    async def _of_cron(self, way: str, cron_id: str) -> Any:
-        given = {"cronId": cron_id}
-        return await self._ask(f"{way}(input: $input) {{ cronId }}", "CronIdInput!", given)
+    async def _call_cron(self, operation: str, cron_id: str) -> Any:
+        input_ = {"cronId": cron_id}
+        return await self._mutate(
+            f"{operation}(input: $input) {{ cronId }}", "CronIdInput!", input_
+        )
 
-    async def _ask(self, field: str, type_: str, given: dict[str, Any]) -> Any:
-        """Call a mutation; None if it did not answer well."""
+    async def _mutate(self, field: str, type_: str, input_: dict[str, Any]) -> Any:
+        """Call a mutation; return None if it fails."""
         query = f"mutation ($input: {type_}) {{ {field} }}"
-        data = await self._post({"query": query, "variables": {"input": given}})
+        data = await self._post({"query": query, "variables": {"input": input_}})
         return next(iter(data.values())) if data else None
 
     async def _post(self, body: dict[str, Any]) -> dict[str, Any] | None:
@@ -137,12 +139,12 @@ class Owner:
             found: dict[str, Any] | None = response.json().get("data")
         except (httpx.TransportError, ValueError):
             return None
-        return found if found and all(each is not None for each in found.values()) else None
+        return found if found and all(value is not None for value in found.values()) else None
 
 
-async def main(orders: Orders) -> None:
+async def main(config: Config) -> None:
     async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False) as client:
-        owners = [Owner(client, orders, number) for number in range(len(orders.tokens))]
+        owners = [Owner(client, config, number) for number in range(len(config.tokens))]
 
         def stop() -> None:
             for owner in owners:
@@ -155,4 +157,4 @@ async def main(orders: Orders) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Orders(**json.loads(sys.argv[1]))))
+    asyncio.run(main(Config(**json.loads(sys.argv[1]))))

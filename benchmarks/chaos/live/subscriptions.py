@@ -1,6 +1,6 @@
-"""What a client wants to watch: how it asks for that, and which events it must be told then. Pure.
+"""The subscriptions of clients: their queries, and the events that they must receive. Pure.
 
-It says anew what the product's filters mean, so that a fault of theirs does not go unnoticed.
+This module implements the filters a second time, so that an error in the first is found.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from benchmarks.chaos.plan import WEIGHTS
 from ostinato.jobs.records import Job, JobEvent, Json, JsonObject
 
 SNAPSHOT_ROWS: Final = 1_000
-"""More than that no snapshot has."""
+"""The maximum number of rows of a snapshot."""
 
 CHANGED: Final = "CHANGED"
 LEFT: Final = "LEFT"
@@ -50,7 +50,7 @@ _ROOTS: Final[dict[str, tuple[str, str, str]]] = {
     ),
 }
 PAGES: Final = {JOB: "jobs", REQUEST: "requests", BATCH: "batches"}
-"""Where a client finds what it then watches by itself."""
+"""The connections in which clients look up single objects."""
 TOPICS: Final = {
     JOBS: "jobs",
     JOB: "job",
@@ -59,26 +59,26 @@ TOPICS: Final = {
     REQUEST: "request",
     BATCH: "batch",
 }
-"""What the cursors of each root field are for."""
+"""The topic in the cursors of each root field."""
 
 
 class Step(NamedTuple):
-    """An event of a job, as a subscription has to tell it."""
+    """An event of a job, and the kind of its message."""
 
     kind: str
     event: JobEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Want:
+class SubscriptionSpec:
     root: str
     owner: str | None
-    """Whose objects the client may see; None is an admin, who sees all."""
+    """The owner of the visible objects; None for an admin, who sees all."""
     filter: JsonObject = field(default_factory=dict)
     snapshot: bool = False
     coalesce: bool = False
     id: str | None = None
-    """The global id of the one object that is watched."""
+    """The global id of a single watched object."""
     from_seq: int | None = None
 
     @property
@@ -92,50 +92,50 @@ class Want:
         return f"subscription ({variables}) {{ {found} }}"
 
     def variables(self, after: str | None) -> JsonObject:
-        """Give the variables; a resumption differs from a beginning in `after` alone."""
-        given: JsonObject = {"after": after}
+        """Return the variables; a resumption differs only in `after`."""
+        variables: JsonObject = {"after": after}
         if self.id is not None:
-            given["id"] = self.id
+            variables["id"] = self.id
         if self.root == JOB:
-            given["fromSeq"] = self.from_seq
+            variables["fromSeq"] = self.from_seq
         if self.root in (JOBS, CRONS, TASKS):
-            given["snapshot"] = self.snapshot
+            variables["snapshot"] = self.snapshot
         if self.root == JOBS:
-            given |= {"filter": self.filter, "coalesce": self.coalesce}
-        return given
+            variables |= {"filter": self.filter, "coalesce": self.coalesce}
+        return variables
 
-    def concerns(self, job: Job) -> bool:
-        """Tell whether a job is one of those whose states decide the rest."""
-        wanted, is_internal = self.filter, self.filter.get("internal", False)
+    def matches_except_state(self, job: Job) -> bool:
+        """Return whether a job matches all conditions except its state."""
+        filter_, is_internal = self.filter, self.filter.get("internal", False)
         return (
             self.owner in (None, job.owner)
             and is_internal in (None, job.internal)
-            and wanted.get("functionName") in (None, job.function_name)
-            and wanted.get("queue") in (None, job.queue)
-            and wanted.get("cause") in (None, job.cause.kind.name)
+            and filter_.get("functionName") in (None, job.function_name)
+            and filter_.get("queue") in (None, job.queue)
+            and filter_.get("cause") in (None, job.cause.kind.name)
         )
 
     def matches(self, job: Job) -> bool:
-        """Tell whether the job, as it is, belongs into the client's view."""
-        return self.concerns(job) and self._admits(job.state.name)
+        """Return whether the job belongs to the view in its current state."""
+        return self.matches_except_state(job) and self._matches_state(job.state.name)
 
     def steps(self, job: Job) -> Iterator[Step]:
-        """Give all that a subscription from before the job's birth has to tell of it."""
+        """Return the messages of a job that is created after the subscription."""
         before: str | None = None
         for event in job.timeline:
-            if self._admits(event.state.name):
+            if self._matches_state(event.state.name):
                 yield Step(CHANGED, event)
-            elif before is not None and self._admits(before):
+            elif before is not None and self._matches_state(before):
                 yield Step(LEFT, event)
             before = event.state.name
 
-    def _admits(self, state: str) -> bool:
+    def _matches_state(self, state: str) -> bool:
         states = self.filter.get("states")
         return not isinstance(states, list) or state in states
 
 
-def read(line: Mapping[str, Any]) -> Want:
-    return Want(**line)
+def read(line: Mapping[str, Any]) -> SubscriptionSpec:
+    return SubscriptionSpec(**line)
 
 
 STATES: Final[tuple[tuple[list[Json], int], ...]] = (
@@ -156,38 +156,38 @@ SHAPES: Final = {
     "crons": 7,
     "tasks": 7,
 }
-WITHOUT_SNAPSHOT: Final = 0.2
-COALESCED: Final = 0.1
+WITHOUT_SNAPSHOT_SHARE: Final = 0.2
+COALESCED_SHARE: Final = 0.1
 
 
-def some_list(random: Random, owner: str | None) -> Want:
-    """Choose a list to watch."""
+def random_list(random: Random, owner: str | None) -> SubscriptionSpec:
+    """Choose a random list subscription."""
     (shape,) = random.choices(list(SHAPES), list(SHAPES.values()))
-    snapshot = random.random() >= WITHOUT_SNAPSHOT
+    snapshot = random.random() >= WITHOUT_SNAPSHOT_SHARE
     if shape == "crons":
-        return Want(root=CRONS, owner=owner, snapshot=snapshot)
+        return SubscriptionSpec(root=CRONS, owner=owner, snapshot=snapshot)
     if shape == "tasks":
-        return Want(root=TASKS, owner=owner, snapshot=snapshot)
-    return Want(
+        return SubscriptionSpec(root=TASKS, owner=owner, snapshot=snapshot)
+    return SubscriptionSpec(
         root=JOBS,
         owner=owner,
-        filter=_some_filter(random, shape),
+        filter=_random_filter(random, shape),
         snapshot=snapshot,
-        coalesce=random.random() < COALESCED,
+        coalesce=random.random() < COALESCED_SHARE,
     )
 
 
-def _some_filter(random: Random, shape: str) -> JsonObject:
-    wanted: JsonObject = {}
+def _random_filter(random: Random, shape: str) -> JsonObject:
+    filter_: JsonObject = {}
     if "states" in shape:
         states, weights = zip(*STATES, strict=True)
-        (wanted["states"],) = random.choices(states, weights)
+        (filter_["states"],) = random.choices(states, weights)
     if "function" in shape:
-        wanted["functionName"] = f"ledger.{random.choice(list(WEIGHTS))}"
+        filter_["functionName"] = f"ledger.{random.choice(list(WEIGHTS))}"
     if shape == "queue":
-        wanted["queue"] = "default"
+        filter_["queue"] = "default"
     if shape == "internal":
-        wanted["internal"] = random.choice([True, None])
+        filter_["internal"] = random.choice([True, None])
     if shape == "cause":
-        wanted["cause"] = random.choice(["CRON", "JOB", "RECURRING"])
-    return wanted
+        filter_["cause"] = random.choice(["CRON", "JOB", "RECURRING"])
+    return filter_

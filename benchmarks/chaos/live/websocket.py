@@ -1,4 +1,4 @@
-"""One raw client of a WebSocket: shakes hands, takes text, and can be rude."""
+"""A raw WebSocket client that can stop reading and abort its connection."""
 
 import asyncio
 import base64
@@ -8,22 +8,22 @@ from typing import Final, Protocol, cast
 
 SUBPROTOCOL: Final = "graphql-transport-ws"
 TEXT, CLOSE, PING, PONG = 0x81, 0x88, 0x89, 0x8A
-ROOM_BYTES: Final = 4_096  # a slow reader's: the kernel must not take in its place
-SEGMENT_BYTES: Final = 1_460  # of a network; into room for less than one, five a second are sent
+RECEIVE_BUFFER_BYTES: Final = 4_096  # of a slow reader: the kernel must not buffer for it
+SEGMENT_BYTES: Final = 1_460  # with smaller buffers the kernel sends five segments a second
 SHORT, MIDDLE = 126, 127
 
 
 class Listener(Protocol):
-    """Who is told what happens on a socket."""
+    """Receives the events of a socket."""
 
-    def opened(self) -> None: ...
-    def told(self, text: bytes) -> None: ...
-    def closed(self, code: int | None) -> None:
-        """Hear of the end; the code is None if the server gave none."""
+    def on_open(self) -> None: ...
+    def on_message(self, text: bytes) -> None: ...
+    def on_close(self, code: int | None) -> None:
+        """Handle the end of the connection; the code is None if the server sent none."""
 
 
 class Socket(asyncio.Protocol):
-    """A socket from its handshake to its end."""
+    """A WebSocket connection."""
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
@@ -53,40 +53,40 @@ class Socket(asyncio.Protocol):
                 self._rest = data
                 return
             if not head.startswith(b"HTTP/1.1 101"):
-                self.cut()
+                self.abort()
                 return
             self._is_open, data = True, after
-            self._listener.opened()
-        self._rest = self._take(data)
+            self._listener.on_open()
+        self._rest = self._handle_frames(data)
 
     def connection_lost(self, _error: Exception | None) -> None:
-        self._listener.closed(self._code)
+        self._listener.on_close(self._code)
 
     def send(self, text: bytes) -> None:
         self._write(TEXT, text)
 
     def close(self) -> None:
-        """Leave as one should."""
+        """Close the connection with a closing handshake."""
         self._write(CLOSE, (1000).to_bytes(2))
         if self._transport is not None:
             self._transport.close()
 
-    def cut(self) -> None:
-        """Vanish."""
+    def abort(self) -> None:
+        """Abort the connection."""
         if self._transport is not None:
             self._transport.abort()
 
-    def read(self, wants: bool) -> None:
-        """Read, or let what is sent pile up."""
+    def set_reading(self, is_on: bool) -> None:
+        """Start or stop reading."""
         if self._transport is None or self._transport.is_closing():
             return
-        if wants:
+        if is_on:
             self._transport.resume_reading()
         else:
             self._transport.pause_reading()
 
-    def _take(self, data: bytes) -> bytes:
-        """Go through the whole frames, and give back what is left."""
+    def _handle_frames(self, data: bytes) -> bytes:
+        """Handle the complete frames, and return the rest."""
         start = 0
         while (sized := _frame(data, start)) is not None:
             begin, end = sized
@@ -96,7 +96,7 @@ class Socket(asyncio.Protocol):
 
     def _handle(self, opcode: int, content: bytes) -> None:
         if opcode == TEXT:
-            self._listener.told(content)
+            self._listener.on_message(content)
         elif opcode == PING:
             self._write(PONG, content)
         elif opcode == CLOSE:
@@ -115,7 +115,7 @@ class Socket(asyncio.Protocol):
 
 
 def _frame(data: bytes, start: int) -> tuple[int, int] | None:
-    """Find where a frame's content begins and ends; None if it is not whole."""
+    """Return the start and end of a frame's content; None if the frame is incomplete."""
     if len(data) - start < 2:
         return None
     size, begin = data[start + 1], start + 2
@@ -126,13 +126,13 @@ def _frame(data: bytes, start: int) -> tuple[int, int] | None:
     return (begin, begin + size) if begin + size <= len(data) else None
 
 
-async def connect(port: int, listener: Listener, *, has_little_room: bool) -> Socket:
-    """Open a socket to an API process; raises OSError."""
+async def connect(port: int, listener: Listener, *, small_buffer: bool) -> Socket:
+    """Connect to an API process; raises OSError."""
     loop = asyncio.get_running_loop()
     raw = socket.socket()
     raw.setblocking(False)
-    if has_little_room:
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, ROOM_BYTES)
+    if small_buffer:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SEGMENT_BYTES)
     try:
         await loop.sock_connect(raw, ("127.0.0.1", port))
