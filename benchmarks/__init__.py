@@ -1,1 +1,1 @@
-"""Owns the measurements; nothing of the product imports them."""
+"""The benchmarks; the product does not import them."""

@@ -1,6 +1,6 @@
-"""Notes each MongoDB command of the process that imports it, for a profile of our worker.
+"""Records the MongoDB commands of the process that imports it, for a profile of the worker.
 
-Imported as a module of functions, so that it listens before the first connection is made.
+It is imported as a module of functions, so that it listens before the first connection.
 """
 
 import atexit
@@ -16,7 +16,7 @@ Entry = dict[str, float]
 
 
 class Commands(monitoring.CommandListener):
-    """Count, time and weigh commands by name, collection and what they do."""
+    """Counts and times commands by name, collection and purpose."""
 
     def __init__(self) -> None:
         self.found: defaultdict[str, Entry] = defaultdict(
@@ -42,9 +42,9 @@ class Commands(monitoring.CommandListener):
 
 
 def _named(name: str, command: Any) -> str:
-    """Tell a claim from a completion: both are updates of jobs."""
-    where = command.get(name)
-    text = f"{name} {where}" if isinstance(where, str) else name
+    """Return a name that distinguishes claims from completions: both are updates of jobs."""
+    collection = command.get(name)
+    text = f"{name} {collection}" if isinstance(collection, str) else name
     if name == "update":
         state = command["updates"][0]["q"].get("state")
         return f"{text}, from {state}" if isinstance(state, str) else text
@@ -56,8 +56,8 @@ def _named(name: str, command: Any) -> str:
 def _listen(path: Path) -> None:
     commands = Commands()
     monitoring.register(commands)
-    own = path / f"{os.getpid()}.json"
-    atexit.register(lambda: own.write_text(json.dumps(commands.found)))
+    file = path / f"{os.getpid()}.json"
+    atexit.register(lambda: file.write_text(json.dumps(commands.found)))
 
 
 if "BENCH_COMMANDS" in os.environ:

@@ -1,4 +1,4 @@
-"""Owns who is measured: how each is started, when its queue is empty, and what it makes durable."""
+"""The measured systems: their commands, when their queue is empty, and what they make durable."""
 
 import shutil
 import sys
@@ -10,13 +10,13 @@ from typing import Final
 from redis import Redis
 
 from benchmarks.processes import ROOT, Program
-from benchmarks.servers import Servers, asked
+from benchmarks.servers import Servers, query_number
 
 PEERS_PYTHON: Final = str(ROOT / ".venv" / "peers" / "bin" / "python")
 NODE_PEERS: Final = ROOT / "benchmarks" / "peers" / "node"
 NODE: Final = shutil.which("node") or "node"
 DATABASE: Final = "bench"
-SECRET: Final = "a-secret-of-the-benchmark-0123456789abcdef"  # noqa: S105 - guards nothing
+SECRET: Final = "a-secret-of-the-benchmark-0123456789abcdef"  # noqa: S105 - no real secret
 
 MEMORY_ONLY: Final = "nothing: this Valkey keeps no journal"
 ALL_JOURNALED: Final = "every state and event, with the result, journaled before it counts"
@@ -26,15 +26,15 @@ ALL_JOURNALED: Final = "every state and event, with the result, journaled before
 class Contestant:
     name: str
     durable: str
-    """What has reached the disk when a job counts as done."""
+    """What is on disk when a job is done."""
     command: tuple[str, ...]
     url: Callable[[Servers], str]
     is_empty: Callable[[Servers], bool]
-    """Whether no job waits or runs."""
+    """Whether no job is waiting or running."""
     env: Mapping[str, str] = field(default_factory=dict)
     ours: bool = False
-    slow: bool = False
-    """Whether asking `is_empty` often would slow it down."""
+    is_slow_to_query: bool = False
+    """Whether frequent calls of `is_empty` would slow it down."""
 
     def program(self, servers: Servers) -> Program:
         env = {"BENCH_URL": self.url(servers), "BENCH_MARKS": str(servers.marks)}
@@ -44,7 +44,7 @@ class Contestant:
 
 
 def our_env(servers: Servers) -> dict[str, str]:
-    """Give the settings of our processes."""
+    """Return the settings of Ostinato's processes."""
     return {
         "OSTINATO_MONGO_URL": servers.mongo_url,
         "OSTINATO_REDIS_URL": servers.redis_url,
@@ -57,7 +57,7 @@ def our_env(servers: Servers) -> dict[str, str]:
 
 
 def _ours_is_empty(servers: Servers, database: str = DATABASE) -> bool:
-    """Ask the two small indexes; in this order, since a job leaves the first for the second."""
+    """Query the two small indexes in the order in which a job passes through them."""
     jobs = servers.mongo[database]["jobs"]
     due = {"state": "pending", "scheduledTime": {"$lte": datetime.now(UTC)}}
     if jobs.find_one(due, hint="due") is not None:
@@ -70,7 +70,7 @@ def _zset(name: str) -> Callable[[Servers], bool]:
 
 
 def _count(redis: Redis, command: str, *keys: str) -> int:
-    return sum(asked(redis, command, key) for key in keys)
+    return sum(query_number(redis, command, key) for key in keys)
 
 
 def _celery_is_empty(servers: Servers) -> bool:
@@ -103,12 +103,12 @@ OURS: Final = Contestant(
     url=lambda servers: servers.mongo_url,
     is_empty=_ours_is_empty,
     ours=True,
-    slow=True,
+    is_slow_to_query=True,
 )
 
 
 def ours_in(database: str) -> Contestant:
-    """Give our actions, in another database."""
+    """Return Ostinato's actions with another database."""
     return replace(
         OURS,
         env={"OSTINATO_DATABASE": database},
@@ -167,7 +167,7 @@ AGENDA: Final = Contestant(
     command=_node("agenda"),
     url=lambda servers: servers.mongo_url,
     is_empty=_agenda_is_empty,
-    slow=True,
+    is_slow_to_query=True,
 )
 CELERY: Final = Contestant(
     name="Celery on Redis",

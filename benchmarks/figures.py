@@ -1,4 +1,4 @@
-"""Owns how figures are summed up and written."""
+"""Summarizes and formats figures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ NOTHING = "-"
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What the rounds of one measure gave."""
+    """The results of one measurement in all rounds."""
 
     values: tuple[float, ...]
 
@@ -18,14 +18,14 @@ class Figures:
         return median(self.values)
 
     def __str__(self) -> str:
-        """Give the median and, of several rounds, the least and the most."""
+        """Return the median and, for several rounds, the minimum and the maximum."""
         if len(self.values) == 1:
             return short(self.median)
         return f"{short(self.median)} ({short(min(self.values))} to {short(max(self.values))})"
 
 
 def short(value: float) -> str:
-    """Write a number with the digits that mean something."""
+    """Format a number with its significant digits."""
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
@@ -36,12 +36,12 @@ def ratio(value: float, to: float) -> str:
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """Give the least value that `percent` of the values do not exceed."""
+    """Return the smallest value that `percent` of the values do not exceed."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Write a table in Markdown."""
+    """Format a table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,4 +1,4 @@
-"""Compares our subscriptions with other servers in one run; writes its part of RESULTS.md."""
+"""Compares Ostinato's subscriptions with other servers, and writes its part of RESULTS.md."""
 
 import argparse
 import resource
@@ -29,56 +29,58 @@ def options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help="rounds per system (3; quick: 1)")
     parser.add_argument("--sockets", type=int, nargs="+", help="numbers of sockets")
     parser.add_argument("--output", type=Path, default=report.RESULTS, help="the file to write")
-    given = parser.parse_args()
-    given.rounds = given.rounds or (1 if given.quick else 3)
-    given.sockets = given.sockets or (SOCKETS[:2] if given.quick else SOCKETS)
-    return given
+    args = parser.parse_args()
+    args.rounds = args.rounds or (1 if args.quick else 3)
+    args.sockets = args.sockets or (SOCKETS[:2] if args.quick else SOCKETS)
+    return args
 
 
-def run(servers: Servers, given: argparse.Namespace) -> list[str]:
+def run(servers: Servers, args: argparse.Namespace) -> list[str]:
     """Measure the chosen parts and return their sections."""
-    every = contestants()
-    most = max(each for each in given.sockets if each <= TOPICS[-1])
-    sizes = [(each, 1) for each in given.sockets]
-    spread = [(most, each) for each in TOPICS if each <= most]
-    fewer = {name: serve for name, serve in every.items() if name != OURS_PLAIN}
+    servers_by_name = contestants()
+    max_sockets = max(sockets for sockets in args.sockets if sockets <= TOPICS[-1])
+    sizes = [(sockets, 1) for sockets in args.sockets]
+    topic_sizes = [(max_sockets, topics) for topics in TOPICS if topics <= max_sockets]
+    fast_servers = {name: serve for name, serve in servers_by_name.items() if name != OURS_PLAIN}
     parts = {
         "sockets": lambda: live_sections.sockets(
-            fan_out.measure(servers, every, sizes, given.rounds)
+            fan_out.measure(servers, servers_by_name, sizes, args.rounds)
         ),
         "topics": lambda: live_sections.topics(
-            fan_out.measure(servers, fewer, spread, given.rounds)
+            fan_out.measure(servers, fast_servers, topic_sizes, args.rounds)
         ),
-        "quiet": lambda: live_sections.quiet(quiet.measure(servers, every[OURS], given.rounds)),
-        "followed": lambda: live_sections.followed(following.measure(servers, given.rounds)),
+        "quiet": lambda: live_sections.quiet(
+            quiet.measure(servers, servers_by_name[OURS], args.rounds)
+        ),
+        "followed": lambda: live_sections.followed(following.measure(servers, args.rounds)),
     }
-    found = []
-    for name in given.only:
+    sections_ = []
+    for name in args.only:
         print(f"▸ {name}", flush=True)
-        found.append(parts[name]())
-        print(f"\n{found[-1]}\n", flush=True)
-    return found
+        sections_.append(parts[name]())
+        print(f"\n{sections_[-1]}\n", flush=True)
+    return sections_
 
 
-def allow_sockets() -> None:
+def raise_file_limit() -> None:
     """Raise the soft limit of open files, which the measured processes inherit."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
 
 
 def main() -> None:
-    given = options()
-    allow_sockets()
+    args = options()
+    raise_file_limit()
     command = f"make bench-live ARGS={shlex.quote(' '.join(sys.argv[1:]))}"
-    opening = sections.about(command, given.rounds, machine(), versions())
+    opening = sections.about(command, args.rounds, machine(), versions())
     print(opening, flush=True)
     with (
         tempfile.TemporaryDirectory(prefix="ostinato-bench-") as folder,
         started(Path(folder)) as servers,
     ):
-        found = run(servers, given)
-    report.write([opening, *found], given.output, report.LIVE)
-    print(f"Written to {given.output}")
+        found = run(servers, args)
+    report.write([opening, *found], args.output, report.LIVE)
+    print(f"Written to {args.output}")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from benchmarks.measures import fan_out, following
 from benchmarks.measures import quiet as quietly
 
 PEERS = (RAW, STRAWBERRY, NODE_WS, YOGA)
-TOLD = (
+FAN_OUT = (
     "A burst is about 50,000 deliveries of events that are published at once; Ostinato's are "
     "written to MongoDB, and that time counts. Then one event is published every 200 ms. Latency "
     "is from its publication (for Ostinato: just before the write) to its arrival. CPU time is "
@@ -24,7 +24,7 @@ FOLLOWED = (
 
 
 def sockets(results: Sequence[fan_out.Result]) -> str:
-    return f"## One event to many sockets\n\n{TOLD}\n\n" + _table(results, "sockets")
+    return f"## One event to many sockets\n\n{FAN_OUT}\n\n" + _table(results, "sockets")
 
 
 def topics(results: Sequence[fan_out.Result]) -> str:
@@ -84,10 +84,14 @@ def _row(result: fan_out.Result, results: Sequence[fan_out.Result], size: str) -
     ]
 
 
-def _rate_of(name: str, like: fan_out.Result, results: Sequence[fan_out.Result]) -> float:
-    for each in results:
-        if (each.name, each.sockets, each.topics) == (name, like.sockets, like.topics):
-            return Figures(tuple(each.rates)).median if each.rates else 0.0
+def _rate_of(name: str, other: fan_out.Result, results: Sequence[fan_out.Result]) -> float:
+    for candidate in results:
+        if (candidate.name, candidate.sockets, candidate.topics) == (
+            name,
+            other.sockets,
+            other.topics,
+        ):
+            return Figures(tuple(candidate.rates)).median if candidate.rates else 0.0
     return 0.0
 
 

@@ -1,4 +1,4 @@
-"""Owns who broadcasts in the live benchmark: how each is started, watched and made to publish."""
+"""The servers of the live benchmark: how each is started and made to publish events."""
 
 import json
 import sys
@@ -37,23 +37,23 @@ PROTOCOL: Final = "graphql-transport-ws"
 FIELDS: Final = "cursor kind jobId event { seq state at }"
 READY_S: Final = 30.0
 PUBLISH_S: Final = 300.0
-ROOM: Final = "1000000"
+MAX_SOCKETS: Final = "1000000"
 
 Publish = Callable[[int, float, int], list[float]]
-"""Publish so many events, so many seconds apart, over so many topics; gives when each was."""
+"""Publishes events with an interval in seconds over topics; returns the time of each event."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A server that waits for sockets."""
+    """A running server."""
 
     child: Child
     port: int
     path: str
     messages: tuple[str, ...]
-    """What a socket says first."""
+    """The first messages of a socket."""
     setup_frames: int
-    """What it hears before anything is published."""
+    """The number of frames that a socket receives before the first event."""
     publish: Publish
 
     @property
@@ -71,10 +71,10 @@ def contestants() -> dict[str, Serve]:
         OURS_PLAIN: partial(ours, command=(python, "-m", "benchmarks.peers.live_plain")),
         RAW: partial(_peer, command=(python, "-m", "benchmarks.peers.live_starlette")),
         STRAWBERRY: partial(
-            _peer, command=(python, "-m", "benchmarks.peers.live_strawberry"), speaks=True
+            _peer, command=(python, "-m", "benchmarks.peers.live_strawberry"), graphql=True
         ),
-        NODE_WS: partial(_peer, command=(NODE, str(NODE_PEERS / "graphql_ws.mjs")), speaks=True),
-        YOGA: partial(_peer, command=(NODE, str(NODE_PEERS / "yoga_live.mjs")), speaks=True),
+        NODE_WS: partial(_peer, command=(NODE, str(NODE_PEERS / "graphql_ws.mjs")), graphql=True),
+        YOGA: partial(_peer, command=(NODE, str(NODE_PEERS / "yoga_live.mjs")), graphql=True),
     }
 
 
@@ -82,13 +82,13 @@ def contestants() -> dict[str, Serve]:
 def ours(
     servers: Servers, command: tuple[str, ...], env: Mapping[str, str] = MappingProxyType({})
 ) -> Iterator[Target]:
-    """Serve our API, with settings of its own."""
+    """Serve Ostinato's API with these settings."""
     port, token = free_port(), issue_token(Settings(jwt_secret=SecretStr(SECRET)), "bench")
     settings = {
         **our_env(servers),
         "OSTINATO_PORT": str(port),
-        "OSTINATO_MAX_SOCKETS_PER_USER": ROOM,
-        "OSTINATO_MAX_SOCKETS_PER_ADDRESS": ROOM,
+        "OSTINATO_MAX_SOCKETS_PER_USER": MAX_SOCKETS,
+        "OSTINATO_MAX_SOCKETS_PER_ADDRESS": MAX_SOCKETS,
         "OSTINATO_KEEP_ALIVE_MS": "3600000",
         "OSTINATO_CHECKPOINT_MS": "3600000",
         **env,
@@ -106,17 +106,17 @@ def ours(
 
 
 @contextmanager
-def _peer(servers: Servers, command: tuple[str, ...], *, speaks: bool = False) -> Iterator[Target]:
+def _peer(servers: Servers, command: tuple[str, ...], *, graphql: bool = False) -> Iterator[Target]:
     port = free_port()
     query = f"subscription($topic: Int!) {{ jobsChanged(topic: $topic) {{ {FIELDS} }} }}"
     subscribe = _message("subscribe", query=query, variables={"topic": "NUMBER"})
     messages = (_message("connection_init"), subscribe.replace('"NUMBER"', "TOPIC"))
     with Program(command, {"BENCH_PORT": str(port)}).running(servers.folder / "live.log") as child:
         wait_until(lambda: _listens(port), READY_S, [child])
-        if speaks:
-            yield Target(child, port, "/graphql", messages, 2, partial(_ask, port))
+        if graphql:
+            yield Target(child, port, "/graphql", messages, 2, partial(_publish, port))
         else:
-            yield Target(child, port, "/TOPIC", (), 1, partial(_ask, port))
+            yield Target(child, port, "/TOPIC", (), 1, partial(_publish, port))
 
 
 def _message(kind: str, **payload: object) -> str:
@@ -124,16 +124,16 @@ def _message(kind: str, **payload: object) -> str:
     return json.dumps({**operation, "type": kind, "payload": payload})
 
 
-def _ask(port: int, events: int, interval_s: float, topics: int) -> list[float]:
-    told = {"events": events, "interval_s": interval_s, "topics": topics}
+def _publish(port: int, events: int, interval_s: float, topics: int) -> list[float]:
+    request = {"events": events, "interval_s": interval_s, "topics": topics}
     url = f"http://127.0.0.1:{port}/publish"
-    answer = httpx.post(url, json=told, timeout=PUBLISH_S, trust_env=False)
+    answer = httpx.post(url, json=request, timeout=PUBLISH_S, trust_env=False)
     times: list[float] = answer.json()
     return times
 
 
 def _insert(servers: Servers, events: int, interval_s: float, topics: int) -> list[float]:
-    """Write jobs as the engine does: all at once, or one by one."""
+    """Write jobs as the engine does: in one batch, or one by one."""
     jobs = servers.mongo[DATABASE]["jobs"]
     documents = [job(number % topics) for number in range(events)]
     start = time.monotonic()
@@ -149,7 +149,7 @@ def _insert(servers: Servers, events: int, interval_s: float, topics: int) -> li
 
 
 def job(topic: int) -> dict[str, Any]:
-    """Make a job as the engine writes it, of one of the functions that are watched."""
+    """Return a job as the engine writes it, of the topic's function."""
     now = datetime.now(UTC)
     document: dict[str, Any] = {
         "_id": new_id(),

@@ -1,6 +1,6 @@
-"""Sends one request again and again on kept connections, each as soon as the last is answered.
+"""Repeats one request on persistent connections, each time when the last one is answered.
 
-Reads what to send as JSON from standard input, and prints what was answered.
+Reads its configuration as JSON from standard input, and prints the results as JSON.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import uvloop
 
-SHOWN_BYTES = 300
+MAX_SHOWN_BYTES = 300
 
 
 @dataclass(slots=True)
@@ -20,12 +20,12 @@ class Tally:
     until: float
     request: bytes
     latencies_ms: list[float] = field(default_factory=list)
-    refused: int = 0
-    refusal: str = ""
+    rejected: int = 0
+    rejection: str = ""
 
 
 class Connection(asyncio.Protocol):
-    """One connection: HTTP/1.1 with Content-Length or chunks, one request on the way."""
+    """An HTTP/1.1 connection, with Content-Length or chunks, and one request at a time."""
 
     def __init__(self, tally: Tally) -> None:
         self._tally = tally
@@ -60,8 +60,8 @@ class Connection(asyncio.Protocol):
         if answer.startswith(b"HTTP/1.1 200") and b'"errors"' not in answer:
             self._tally.latencies_ms.append((time.perf_counter() - self._sent_at) * 1000)
         else:
-            self._tally.refused += 1
-            self._tally.refusal = answer[-SHOWN_BYTES:].decode(errors="replace")
+            self._tally.rejected += 1
+            self._tally.rejection = answer[-MAX_SHOWN_BYTES:].decode(errors="replace")
 
 
 def _complete(answer: bytearray) -> bool:
@@ -76,24 +76,24 @@ def _complete(answer: bytearray) -> bool:
     return len(answer) >= end + 4 + length
 
 
-async def load(what: dict[str, Any]) -> dict[str, Any]:
-    body = json.dumps(what["body"]).encode()
-    given = {"Host": "127.0.0.1", "Content-Type": "application/json", **what["headers"]}
-    head = "".join(f"{name}: {value}\r\n" for name, value in given.items())
-    start = f"POST {what['path']} HTTP/1.1\r\n{head}Content-Length: {len(body)}\r\n\r\n"
+async def load(config: dict[str, Any]) -> dict[str, Any]:
+    body = json.dumps(config["body"]).encode()
+    headers = {"Host": "127.0.0.1", "Content-Type": "application/json", **config["headers"]}
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    start = f"POST {config['path']} HTTP/1.1\r\n{head}Content-Length: {len(body)}\r\n\r\n"
     began = time.perf_counter()
-    tally = Tally(began + what["seconds"], start.encode() + body)
+    tally = Tally(began + config["seconds"], start.encode() + body)
     loop = asyncio.get_running_loop()
     opened = [
-        await loop.create_connection(lambda: Connection(tally), "127.0.0.1", what["port"])
-        for _ in range(what["connections"])
+        await loop.create_connection(lambda: Connection(tally), "127.0.0.1", config["port"])
+        for _ in range(config["connections"])
     ]
     await asyncio.gather(*(connection.done for _, connection in opened))
     return {
         "seconds": time.perf_counter() - began,
         "latencies_ms": tally.latencies_ms,
-        "refused": tally.refused,
-        "refusal": tally.refusal,
+        "rejected": tally.rejected,
+        "rejection": tally.rejection,
     }
 
 

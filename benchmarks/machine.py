@@ -1,4 +1,4 @@
-"""Owns what a reader must know to judge the figures: the machine, the versions, the load."""
+"""The environment of the measurements: the machine, the versions, the load."""
 
 import json
 import os
@@ -25,7 +25,7 @@ NODE_PACKAGES = (
     "ws",
     "mongodb",
 )
-ASK = """
+PRINT_VERSIONS = """
 import json, sys
 from importlib.metadata import version
 print(json.dumps({name: version(name) for name in sys.argv[1:]}))
@@ -33,7 +33,7 @@ print(json.dumps({name: version(name) for name in sys.argv[1:]}))
 
 
 def machine() -> dict[str, str]:
-    """Describe the machine, and how busy it was when asked."""
+    """Return the machine's description and its current load."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIBIBYTE
     return {
         "cores": str(os.cpu_count()),
@@ -45,12 +45,12 @@ def machine() -> dict[str, str]:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of all that is measured; of what is missing, that it is."""
-    found = {"Python": platform.python_version(), "Node": _said(NODE, "--version")}
-    found["mongod"] = _said(str(find_mongod()), "--version")
-    found["Valkey"] = _said(str(find_valkey()), "--version")
+    """Return the versions of all measured systems, or that they are not installed."""
+    found = {"Python": platform.python_version(), "Node": _version_of(NODE, "--version")}
+    found["mongod"] = _version_of(str(find_mongod()), "--version")
+    found["Valkey"] = _version_of(str(find_valkey()), "--version")
     found |= {name: _version(name) for name in OUR_PACKAGES}
-    peers = _said(PEERS_PYTHON, "-c", ASK, *PYTHON_PEERS)
+    peers = _version_of(PEERS_PYTHON, "-c", PRINT_VERSIONS, *PYTHON_PEERS)
     found |= json.loads(peers) if peers.startswith("{") else {"Python peers": peers}
     return found | {name: _node_version(name) for name in NODE_PACKAGES}
 
@@ -72,7 +72,7 @@ def _node_version(name: str) -> str:
     return str(json.loads(path.read_text())["version"]) if path.exists() else MISSING
 
 
-def _said(*command: str) -> str:
+def _version_of(*command: str) -> str:
     try:
         ended = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):

@@ -1,24 +1,24 @@
-"""Owns our functions that do nothing: what is left to measure is the engine."""
+"""Functions without work: their jobs measure only the engine."""
 
-from benchmarks.peers.marks import begun, late
+from benchmarks.peers.marks import note_lateness, note_start
 from ostinato import Context, action, mutation
 
 
 @action(public=True)
 async def act(ctx: Context, n: int = 0) -> dict[str, int]:
-    """Give back a result that no other job has."""
-    begun()
+    """Return a result that is unique to the job."""
+    note_start()
     return {"n": n}
 
 
 @mutation()
 async def mutate(ctx: Context, n: int = 0) -> dict[str, int]:
     """Do the same in a transaction."""
-    begun()
+    note_start()
     return {"n": n}
 
 
 @action()
 async def timed(ctx: Context, due_s: float) -> None:
     """Note how late the job started."""
-    late(due_s)
+    note_lateness(due_s)

@@ -1,4 +1,4 @@
-"""Runs our API process: it serves GraphQL, and its hub follows every change."""
+"""Runs Ostinato's API process: it serves GraphQL, and its hub follows every change."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ class OurApi:
 
 @contextmanager
 def our_api(servers: Servers, env: Mapping[str, str]) -> Iterator[OurApi]:
-    """Serve while the body runs, from the moment that the API says it is ready."""
+    """Run an API process inside the block, which starts when the API is ready."""
     port = free_port()
     settings = {**our_env(servers), **env, "OSTINATO_PORT": str(port)}
     program = Program((*COMMAND, "api"), settings)
@@ -31,11 +31,11 @@ def our_api(servers: Servers, env: Mapping[str, str]) -> Iterator[OurApi]:
         program.running(servers.folder / "api.log") as child,
         httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client,
     ):
-        wait_until(lambda: _answers(client), READY_S, [child])
+        wait_until(lambda: _is_ready(client), READY_S, [child])
         yield OurApi(child, port)
 
 
-def _answers(client: httpx.Client) -> bool:
+def _is_ready(client: httpx.Client) -> bool:
     try:
         return client.get("/readyz").is_success
     except httpx.TransportError:

@@ -1,4 +1,4 @@
-"""Owns the measured processes: started with the benchmark's environment, weighed, stopped."""
+"""The measured processes: how they are started, measured and stopped."""
 
 import asyncio
 import json
@@ -26,13 +26,13 @@ class CouldNotRun(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """How one measured program is started; what it does is appended."""
+    """The command of a measured program; its arguments are appended."""
 
     command: tuple[str, ...]
     env: Mapping[str, str]
 
     def call(self, *arguments: str) -> dict[str, float]:
-        """Run it to its end and return what it measured."""
+        """Run the program to its end, and return its measurements."""
         ended = subprocess.run(
             [*self.command, *arguments],
             cwd=ROOT,
@@ -49,7 +49,7 @@ class Program:
 
     @contextmanager
     def running(self, log: Path, *arguments: str) -> Iterator[Child]:
-        """Run it beside the body."""
+        """Run the program inside the block."""
         env = {**os.environ, "PYTHONPATH": str(ROOT), **self.env}
         child = spawn("program", [*self.command, *arguments], log=log, env=env)
         try:

@@ -22,9 +22,9 @@ from benchmarks.measures import backlog, drain, idle, latency, profile, requests
 from benchmarks.servers import Servers, started
 
 PARTS: Final = ("drain", "latency", "backlog", "requests", "idle", "profile")
-IN_TWO: Final = (OURS, OUR_MUTATIONS, ARQ_TUNED, BULLMQ_FSYNCED)
+WITH_TWO_WORKERS: Final = (OURS, OUR_MUTATIONS, ARQ_TUNED, BULLMQ_FSYNCED)
 BACKLOGS: Final = (1_000, 100_000, 1_000_000)
-LATE: Final = (OURS, ARQ, ARQ_TUNED, BULLMQ, BULLMQ_FSYNCED)
+LATENCY_CONTESTANTS: Final = (OURS, ARQ, ARQ_TUNED, BULLMQ, BULLMQ_FSYNCED)
 
 
 def options() -> argparse.Namespace:
@@ -44,32 +44,33 @@ def options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, help="seconds of load on each API (5; quick: 2)")
     parser.add_argument("--idle", type=float, default=10.0, help="seconds to idle (10)")
     parser.add_argument("--output", type=Path, default=report.RESULTS, help="the file to write")
-    given = parser.parse_args()
+    args = parser.parse_args()
     quick = {"rounds": 1, "jobs": 1_000, "backlog": 10_000, "planned": 40, "seconds": 2.0}
-    usual = {"rounds": 3, "jobs": 10_000, "backlog": 1_000_000, "planned": 201, "seconds": 5.0}
-    for name, value in (quick if given.quick else usual).items():
-        if getattr(given, name) is None:
-            setattr(given, name, value)
-    return given
+    normal = {"rounds": 3, "jobs": 10_000, "backlog": 1_000_000, "planned": 201, "seconds": 5.0}
+    for name, value in (quick if args.quick else normal).items():
+        if getattr(args, name) is None:
+            setattr(args, name, value)
+    return args
 
 
-def run(servers: Servers, given: argparse.Namespace) -> list[str]:
+def run(servers: Servers, args: argparse.Namespace) -> list[str]:
     """Measure the chosen parts and return their sections."""
-    entrants = [(each, 1) for each in ALL] + [(each, 2) for each in IN_TWO]
-    levels = [level for level in BACKLOGS if level < given.backlog] + [given.backlog]
-    jobs, rounds = given.jobs, given.rounds
+    contestants = [(contestant, 1) for contestant in ALL]
+    contestants += [(contestant, 2) for contestant in WITH_TWO_WORKERS]
+    levels = [level for level in BACKLOGS if level < args.backlog] + [args.backlog]
+    jobs, rounds = args.jobs, args.rounds
     parts = {
-        "drain": lambda: sections.drained(drain.measure(servers, entrants, jobs, rounds), jobs),
+        "drain": lambda: sections.drained(drain.measure(servers, contestants, jobs, rounds), jobs),
         "latency": lambda: sections.late(
-            latency.measure(servers, LATE, (0, given.load), given.planned, rounds)
+            latency.measure(servers, LATENCY_CONTESTANTS, (0, args.load), args.planned, rounds)
         ),
         "backlog": lambda: sections.planned(backlog.measure(servers, levels, jobs, rounds)),
-        "requests": lambda: sections.answered(requests.measure(servers, given.seconds, rounds)),
-        "idle": lambda: sections.idling(idle.measure(servers, given.idle), given.idle),
+        "requests": lambda: sections.answered(requests.measure(servers, args.seconds, rounds)),
+        "idle": lambda: sections.idling(idle.measure(servers, args.idle), args.idle),
         "profile": lambda: sections.profiled(profile.measure(servers, [OURS, OUR_MUTATIONS], jobs)),
     }
     found = []
-    for name in given.only:
+    for name in args.only:
         print(f"▸ {name}", flush=True)
         found.append(parts[name]())
         print(f"\n{found[-1]}\n", flush=True)
@@ -77,17 +78,17 @@ def run(servers: Servers, given: argparse.Namespace) -> list[str]:
 
 
 def main() -> None:
-    given = options()
+    args = options()
     command = f"make bench ARGS={shlex.quote(' '.join(sys.argv[1:]))}"
-    opening = sections.about(command, given.rounds, machine(), versions())
+    opening = sections.about(command, args.rounds, machine(), versions())
     print(opening, flush=True)
     with (
         tempfile.TemporaryDirectory(prefix="ostinato-bench-") as folder,
         started(Path(folder)) as servers,
     ):
-        found = run(servers, given)
-    report.write([opening, *found], given.output)
-    print(f"Written to {given.output}")
+        found = run(servers, args)
+    report.write([opening, *found], args.output)
+    print(f"Written to {args.output}")
 
 
 if __name__ == "__main__":

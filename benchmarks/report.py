@@ -23,7 +23,7 @@ EMPTY: Final = f"""# Ostinato beside its peers
 
 
 def write(sections: list[str], path: Path = RESULTS, marks: tuple[str, str] = (START, END)) -> None:
-    """Replace what is between the marks."""
+    """Replace the text between the marks."""
     start, end = marks
     text = path.read_text() if path.exists() else EMPTY
     before, found, rest = text.partition(start)

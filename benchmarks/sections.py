@@ -35,39 +35,39 @@ def _drain_row(result: drain.Result, results: Sequence[drain.Result]) -> list[st
     if not result.rounds:
         return [name, workers, f"could not run: {result.problem}", *[NOTHING] * 6]
     rate = _rate(result)
-    servers = [each.mongod_ms + each.valkey_ms + each.watch_ms for each in result.rounds]
-    worker = Figures(tuple(each.worker_ms for each in result.rounds))
+    servers = [round_.mongod_ms + round_.valkey_ms + round_.watch_ms for round_ in result.rounds]
+    worker = Figures(tuple(round_.worker_ms for round_ in result.rounds))
     return [
         *(name, workers, str(rate)),
         *(
             ratio(rate.median, _rate_of(results, other.name))
             for other in (OURS, ARQ_TUNED, BULLMQ_FSYNCED)
         ),
-        str(Figures(tuple(each.enqueued for each in result.rounds))),
+        str(Figures(tuple(round_.enqueued for round_ in result.rounds))),
         f"{worker.median:.3f} + {Figures(tuple(servers)).median:.3f}",
         result.contestant.durable + (f" (a round failed: {result.problem})" * bool(result.problem)),
     ]
 
 
 def _rate(result: drain.Result) -> Figures:
-    return Figures(tuple(each.drained for each in result.rounds))
+    return Figures(tuple(round_.drained for round_ in result.rounds))
 
 
 def _rate_of(results: Sequence[drain.Result], name: str) -> float:
     """Return the rate of one worker, 0 if it could not run."""
-    found = [each for each in results if each.contestant.name == name and each.workers == 1]
+    found = [result for result in results if result.contestant.name == name and result.workers == 1]
     return _rate(found[0]).median if found and found[0].rounds else 0.0
 
 
 def late(results: Sequence[latency.Result]) -> str:
     rows = []
-    for each in results:
-        row = [each.contestant.name, f"{each.load} other jobs/s" if each.load else "none"]
-        if each.late_ms:
-            row += [short(each.percentile(percent)) for percent in (50, 99)]
-            row += [short(max(each.late_ms)), str(len(each.late_ms))]
+    for result in results:
+        row = [result.contestant.name, f"{result.load} other jobs/s" if result.load else "none"]
+        if result.late_ms:
+            row += [short(result.percentile(percent)) for percent in (50, 99)]
+            row += [short(max(result.late_ms)), str(len(result.late_ms))]
         else:
-            row += [f"could not run: {each.problem}", NOTHING, NOTHING, "0"]
+            row += [f"could not run: {result.problem}", NOTHING, NOTHING, "0"]
         rows.append(row)
     head = ["system", "other load", "p50, ms", "p99, ms", "max, ms", "jobs"]
     return (
@@ -80,46 +80,46 @@ def late(results: Sequence[latency.Result]) -> str:
 def planned(results: Sequence[backlog.Result]) -> str:
     head = ["scheduled", "jobs/s drained", "cost per job", "CPU, ms per job"]
     head += ["worker, MiB", "API, MiB", "ids in Redis", "bytes in Redis", "scheduled/s"]
-    asked = ["scheduled", "plan", "count in 5 s", "max keys", "max documents", "max ms"]
-    least = Figures(tuple(each.drained for each in results[0].rounds)).median
+    query_head = ["scheduled", "plan", "count in 5 s", "max keys", "max documents", "max ms"]
+    smallest = Figures(tuple(round_.drained for round_ in results[0].rounds)).median
     rows = []
-    for each in results:
-        rate = Figures(tuple(found.drained for found in each.rounds))
-        cpu = [one.worker_ms + one.mongod_ms + one.valkey_ms for one in each.rounds]
+    for result in results:
+        rate = Figures(tuple(round_.drained for round_ in result.rounds))
+        cpu = [round_.worker_ms + round_.mongod_ms + round_.valkey_ms for round_ in result.rounds]
         rows.append(
             [
-                *(f"{each.planned:,}", str(rate), ratio(least, rate.median)),
+                *(f"{result.planned:,}", str(rate), ratio(smallest, rate.median)),
                 f"{Figures(tuple(cpu)).median:.3f}",
-                *(short(max(one.worker_mib for one in each.rounds)),),
-                *(short(max(one.watch_mib for one in each.rounds)),),
-                *(str(each.redis_queued), f"{each.redis_bytes:,}", short(each.planned_per_s)),
+                *(short(max(round_.worker_mib for round_ in result.rounds)),),
+                *(short(max(round_.watch_mib for round_ in result.rounds)),),
+                *(str(result.redis_queued), f"{result.redis_bytes:,}", short(result.planned_per_s)),
             ]
         )
-    questions = [
+    query_rows = [
         [
-            *(f"{each.planned:,}", f"`{one.plan}`", str(one.times), str(one.most_keys)),
-            *(str(one.most_documents), str(one.longest_ms)),
+            *(f"{result.planned:,}", f"`{query.plan}`", str(query.times), str(query.max_keys)),
+            *(str(query.max_documents), str(query.max_ms)),
         ]
-        for each in results
-        for one in each.questions
+        for result in results
+        for query in result.queries
     ]
     return (
         "## Throughput with jobs scheduled for next week\n\n"
         f"{table(head, rows)}\n\nQueries of an idle worker on `jobs` meanwhile, from "
-        f"MongoDB's profiler:\n\n{table(asked, questions)}"
+        f"MongoDB's profiler:\n\n{table(query_head, query_rows)}"
     )
 
 
 def answered(results: Sequence[requests.Result]) -> str:
     rows = []
     ours = Figures(tuple(results[0].rates)).median if results[0].rates else 0.0
-    for each in results:
-        if each.rates:
-            rate = Figures(tuple(each.rates))
-            p50, p99 = (short(percentile(each.latencies_ms, percent)) for percent in (50, 99))
-            rows.append([each.name, str(rate), ratio(ours, rate.median), p50, p99])
+    for result in results:
+        if result.rates:
+            rate = Figures(tuple(result.rates))
+            p50, p99 = (short(percentile(result.latencies_ms, percent)) for percent in (50, 99))
+            rows.append([result.name, str(rate), ratio(ours, rate.median), p50, p99])
         else:
-            rows.append([each.name, f"could not run: {each.problem}", *[NOTHING] * 3])
+            rows.append([result.name, f"could not run: {result.problem}", *[NOTHING] * 3])
     head = ["server", "requests/s", "Ostinato vs server", "p50, ms", "p99, ms"]
     return (
         f"## A mutation with one journaled insert, {requests.CONNECTIONS} connections\n\n"
@@ -128,7 +128,7 @@ def answered(results: Sequence[requests.Result]) -> str:
 
 
 def idling(results: Sequence[idle.Idle], seconds: float) -> str:
-    rows = [[each.name, f"{each.cpu_percent:.2f}", short(each.mib)] for each in results]
+    rows = [[result.name, f"{result.cpu_percent:.2f}", short(result.mib)] for result in results]
     return f"## Idle for {seconds:.0f} s\n\n" + table(["process", "% of a core", "MiB"], rows)
 
 
@@ -139,17 +139,18 @@ def profiled(results: Sequence[profile.Result]) -> str:
 def _profile(result: profile.Result) -> str:
     if result.drained is None:
         return f"{result.contestant.name}: could not run: {result.problem}"
-    ran = result.drained
+    drained = result.drained
     rows = [
         [
-            *(each.name, f"{each.count:,}", f"{each.seconds:.2f}"),
-            *(short(each.seconds * 1000 / each.count), f"{each.changed:,}"),
+            *(command.name, f"{command.count:,}", f"{command.seconds:.2f}"),
+            *(short(command.seconds * 1000 / command.count), f"{command.changed:,}"),
         ]
-        for each in result.commands
+        for command in result.commands
     ]
     return (
-        f"{result.contestant.name}, {result.jobs:,} jobs at {short(ran.drained)} jobs/s with a "
-        f"command listener; CPU per job: worker {ran.worker_ms:.3f} ms, mongod "
-        f"{ran.mongod_ms:.3f}, Valkey {ran.valkey_ms:.3f}, the API {ran.watch_ms:.3f}.\n\n"
+        f"{result.contestant.name}, {result.jobs:,} jobs at {short(drained.drained)} jobs/s with a "
+        f"command listener; CPU per job: worker {drained.worker_ms:.3f} ms, mongod "
+        f"{drained.mongod_ms:.3f}, Valkey {drained.valkey_ms:.3f}, "
+        f"the API {drained.watch_ms:.3f}.\n\n"
         + table(["command", "count", "total s", "ms each", "documents"], rows)
     )

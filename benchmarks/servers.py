@@ -1,4 +1,4 @@
-"""Owns the servers of one run: MongoDB, Valkey, and a Valkey that journals each write."""
+"""The servers of one run: MongoDB, Valkey, and a Valkey that journals each write."""
 
 import asyncio
 from collections.abc import Iterator
@@ -31,11 +31,11 @@ class Servers:
 
     @property
     def marks(self) -> Path:
-        """The file in which measured jobs note something."""
+        """The file with the notes of measured jobs."""
         return self.folder / "marks"
 
     def clean(self) -> None:
-        """Leave nothing of the last measure."""
+        """Remove all data of the last measurement."""
         for redis in (self.redis, self.fsynced):
             redis.flushall()
         for name in self.mongo.list_database_names():
@@ -43,8 +43,8 @@ class Servers:
                 self.mongo.drop_database(name)
 
 
-def asked(redis: Redis, *command: str) -> int:
-    """Send a command that answers with a number."""
+def query_number(redis: Redis, *command: str) -> int:
+    """Run a command that returns a number."""
     answer: Any = redis.execute_command(*command)  # type: ignore[no-untyped-call]  # untyped there
     return int(answer or 0)
 

@@ -129,10 +129,10 @@ def test_start_warns_once_of_each_variable_that_is_not_a_setting(
     command: str, failing: dict[str, str], tmp_path: Path
 ) -> None:
     wrong = {"OSTINATO_FUNCTION": "my.module", "OSTINATO_XYZ": "1"}
-    said = ostinato(command, folder=tmp_path, variables=failing | wrong).stderr
-    assert said.count("OSTINATO_FUNCTION is not a setting") == 1
-    assert "did you mean OSTINATO_FUNCTIONS?" in said
-    assert said.count("OSTINATO_XYZ is not a setting") == 1
+    stderr = ostinato(command, folder=tmp_path, variables=failing | wrong).stderr
+    assert stderr.count("OSTINATO_FUNCTION is not a setting") == 1
+    assert "did you mean OSTINATO_FUNCTIONS?" in stderr
+    assert stderr.count("OSTINATO_XYZ is not a setting") == 1
 
 
 @STARTED
@@ -145,9 +145,9 @@ def test_start_warns_of_a_module_that_registers_no_function(
     lines += ["async def send(ctx: Context) -> None: ..."]
     (tmp_path / "tasks.py").write_text("\n".join(lines))
     modules = {"OSTINATO_FUNCTIONS": "mine,listing,tasks"}
-    said = ostinato(command, folder=tmp_path, variables=failing | modules).stderr
-    assert said.count("registers no function") == said.count("mine registers no function") == 1
-    assert "put a decorator, such as @action() or @mutation()" in said
+    stderr = ostinato(command, folder=tmp_path, variables=failing | modules).stderr
+    assert stderr.count("registers no function") == stderr.count("mine registers no function") == 1
+    assert "put a decorator, such as @action() or @mutation()" in stderr
 
 
 @pytest.mark.parametrize("command", [["api"], ["worker"]])
@@ -155,8 +155,8 @@ def test_supervised_process_leaves_the_warnings_to_its_parent(
     command: list[str], failing: dict[str, str]
 ) -> None:
     wrong = {"OSTINATO_FUNCTION": "my.module"}
-    said = ostinato(*command, "--supervised", variables=failing | wrong).stderr
-    assert "is not a setting" not in said
+    stderr = ostinato(*command, "--supervised", variables=failing | wrong).stderr
+    assert "is not a setting" not in stderr
 
 
 def test_doctor_reports_unreachable_servers_with_the_fix(settings: Settings) -> None:

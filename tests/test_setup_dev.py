@@ -160,8 +160,8 @@ def test_token_does_not_use_the_secret_of_a_killed_or_another_dev(tmp_path: Path
     with locked(folder):
         (folder / "dev.json").write_text(json.dumps(other))
         assert "set OSTINATO_JWT_SECRET" in ostinato(*token, folder=tmp_path).stderr
-        given = {"OSTINATO_JWT_SECRET": JWT_SECRET}
-        assert ostinato(*token, folder=tmp_path, variables=given).stderr == ""
+        variables = {"OSTINATO_JWT_SECRET": JWT_SECRET}
+        assert ostinato(*token, folder=tmp_path, variables=variables).stderr == ""
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

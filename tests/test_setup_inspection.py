@@ -91,7 +91,7 @@ async def test_malformed_documents_are_counted_and_named(
     base.crons.insert_one(valid_document("crons", nextRunTime=FAR_FUTURE, _id=5))
     named = ", ".join(repr(document["_id"]) for document in reversed(broken[1:]))
     found = await inspect_mongo(settings.mongo_url, settings.database)
-    jobs, crons = (one.detail for one in found if one.subject == "documents")
+    jobs, crons = (finding.detail for finding in found if finding.subject == "documents")
     assert jobs == (
         f"jobs: 4 of the newest 6 are malformed: {named} (version must be a whole number, got a "
         "string)"
@@ -107,7 +107,7 @@ async def test_search_for_malformed_documents_is_bounded(
         with monkeypatch.context() as patch:
             patch.setattr(malformed_diagnostics, limit, 1e-9 if limit == "MAX_DURATION_S" else 2)
             found = await inspect_mongo(settings.mongo_url, settings.database)
-        (finding,) = [one for one in found if one.subject == "documents"]
+        (finding,) = [candidate for candidate in found if candidate.subject == "documents"]
         expected = 1 if limit == "MAX_DURATION_S" else 2
         assert finding.detail.startswith(f"{expected} checked, the newest of each collection")
 

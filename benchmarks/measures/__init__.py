@@ -1,1 +1,1 @@
-"""Owns the measures: each returns what it found, and says of what could not run why."""
+"""The measurements; each returns its results, and the reason for everything that could not run."""

@@ -1,4 +1,4 @@
-"""Measures what one of our jobs costs while many others are planned for next week."""
+"""Measures the cost of a job while many others are scheduled for next week."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from benchmarks.contestants import Contestant, our_env, ours_in
 from benchmarks.measures.drain import Drained, drain
 from benchmarks.processes import CouldNotRun, wait_until
-from benchmarks.servers import Servers, asked
+from benchmarks.servers import Servers, query_number
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.mongo.job_documents import build_job_document
 from ostinato.jobs.new_job import NewJob
@@ -18,21 +18,21 @@ from ostinato.jobs.registry import Registry
 from ostinato.jobs.settings import Settings
 
 WEEK = timedelta(days=7)
-AT_ONCE = 2_000
+CHUNK_SIZE = 2_000
 START_S = 30.0
 WATCH_S = 5.0
-WRITERS = 2  # more would wait for the one disk
+WRITER_COUNT = 2  # more would only wait for the disk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """What an idle worker asked of the jobs, by the plan that answered it."""
+class QueryStats:
+    """The queries of an idle worker on jobs that used the same query plan."""
 
     plan: str
     times: int
-    most_keys: int
-    most_documents: int
-    longest_ms: int
+    max_keys: int
+    max_documents: int
+    max_ms: int
 
 
 @dataclass(slots=True)
@@ -42,19 +42,19 @@ class Result:
     rounds: list[Drained] = field(default_factory=list)
     planned_per_s: float = 0.0
     redis_queued: int = 0
-    """Ids that wait in Redis."""
+    """The number of ids in the Redis queue."""
     redis_bytes: int = 0
-    questions: "list[Question]" = field(default_factory=list)
+    queries: "list[QueryStats]" = field(default_factory=list)
     problem: str | None = None
 
 
 def measure(servers: Servers, levels: Sequence[int], jobs: int, rounds: int) -> list[Result]:
-    """Fill a database per level, then drain jobs in each of them, another first each round."""
+    """Fill a database for each level, then drain jobs in all of them, in rotating order."""
     servers.clean()
     results = [Result(level, ours_in(f"backlog_{level}")) for level in levels]
     for result in results:
         _fill(servers, result)
-    servers.mongo.admin.command("fsync")  # what was planned long ago rests on the disk
+    servers.mongo.admin.command("fsync")  # a real backlog is on disk, too
     for number in range(rounds):
         first = number % len(results)
         for result in (*results[first:], *results[:first]):
@@ -77,30 +77,30 @@ def _fill(servers: Servers, result: Result) -> None:
     )
     result.planned_per_s = asyncio.run(_plan(settings, result.planned))
     servers.redis.flushall()
-    result.questions = _questions(servers, result)
+    result.queries = _profile_queries(servers, result)
     result.redis_bytes, result.redis_queued = _redis(servers)
     print(f"  {result.planned:,} planned, {result.planned_per_s:,.0f} a second", flush=True)
 
 
 async def _plan(settings: Settings, jobs: int) -> float:
-    """Insert jobs for next week through our own code; returns the rate."""
+    """Insert jobs for next week with the engine, and return the rate."""
     async with Engine.open(settings) as engine:
         started = asyncio.get_running_loop().time()
         next_week = await engine.now() + WEEK
-        starts = iter(range(0, jobs, AT_ONCE))
+        starts = iter(range(0, jobs, CHUNK_SIZE))
 
         async def write() -> None:
             for start in starts:
-                numbers = range(start, min(start + AT_ONCE, jobs))
-                news = [_new(engine.registry, n, next_week) for n in numbers]
+                numbers = range(start, min(start + CHUNK_SIZE, jobs))
+                new_jobs = [_new_job(engine.registry, n, next_week) for n in numbers]
                 now = datetime.now(UTC)
-                await engine.store.insert([build_job_document(new, now, 0) for new in news])
+                await engine.store.insert([build_job_document(new, now, 0) for new in new_jobs])
 
-        await asyncio.gather(*(write() for _ in range(WRITERS)))
+        await asyncio.gather(*(write() for _ in range(WRITER_COUNT)))
         return jobs / (asyncio.get_running_loop().time() - started)
 
 
-def _new(registry: Registry, n: int, due: datetime) -> NewJob:
+def _new_job(registry: Registry, n: int, due: datetime) -> NewJob:
     return NewJob(
         function=registry.resolve("noop.act"),
         args={"n": n},
@@ -111,14 +111,14 @@ def _new(registry: Registry, n: int, due: datetime) -> NewJob:
 
 
 def _redis(servers: Servers) -> tuple[int, int]:
-    """Return the bytes of all keys, and how many entries our queue has."""
+    """Return the size of all keys, and the number of entries in the queue."""
     names = [name.decode() for name in servers.redis.scan_iter()]
-    size = sum(asked(servers.redis, "memory", "usage", name) for name in names)
-    return size, asked(servers.redis, "zcard", "ostinato:queue")
+    size = sum(query_number(servers.redis, "memory", "usage", name) for name in names)
+    return size, query_number(servers.redis, "zcard", "ostinato:queue")
 
 
-def _questions(servers: Servers, result: Result) -> list[Question]:
-    """Let MongoDB record what a worker asks of the jobs while none is due, and how it answers."""
+def _profile_queries(servers: Servers, result: Result) -> list[QueryStats]:
+    """Record the queries on jobs of an idle worker with MongoDB's profiler."""
     database = servers.mongo[result.contestant.env["OSTINATO_DATABASE"]]
     program = result.contestant.program(servers)
     with program.running(servers.folder / "worker.log", "work") as worker:
@@ -142,12 +142,12 @@ def _questions(servers: Servers, result: Result) -> list[Question]:
         ]
     )
     return [
-        Question(
-            plan=each["_id"],
-            times=each["times"],
-            most_keys=each["keys"] or 0,
-            most_documents=each["documents"] or 0,
-            longest_ms=each["ms"],
+        QueryStats(
+            plan=group["_id"],
+            times=group["times"],
+            max_keys=group["keys"] or 0,
+            max_documents=group["documents"] or 0,
+            max_ms=group["ms"],
         )
-        for each in found
+        for group in found
     ]

@@ -1,4 +1,4 @@
-"""Measures how fast jobs that do nothing are enqueued, and drained by one or more workers."""
+"""Measures how fast no-op jobs are enqueued, and drained by one or more workers."""
 
 import time
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from benchmarks.contestants import Contestant
-from benchmarks.marks import begun_at, forget
+from benchmarks.marks import clear, first_started_at
 from benchmarks.our_api import our_api
 from benchmarks.processes import CouldNotRun, cpu_s, memory_mib, wait_until
 from benchmarks.servers import Servers
@@ -14,7 +14,7 @@ from ostinato.jobs.embedded.process import Child
 
 BEGIN_S = 60.0
 FINISH_S = 600.0
-SELDOM_S = 0.1
+SLOW_POLL_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class Drained:
     mongod_ms: float
     valkey_ms: float
     watch_ms: float
-    """Of the API process, whose hub follows every change."""
+    """The processor time of the API process, whose hub follows every change."""
     worker_mib: float
     watch_mib: float
 
@@ -41,10 +41,10 @@ class Result:
 
 
 def measure(
-    servers: Servers, entrants: Sequence[tuple[Contestant, int]], jobs: int, rounds: int
+    servers: Servers, contestants: Sequence[tuple[Contestant, int]], jobs: int, rounds: int
 ) -> list[Result]:
-    """Let the entrants, each with its number of workers, take turns over the rounds."""
-    results = [Result(contestant, workers) for contestant, workers in entrants]
+    """Measure all contestants in each round, in rotating order."""
+    results = [Result(contestant, workers) for contestant, workers in contestants]
     for number in range(rounds):
         for result in results[number % len(results) :] + results[: number % len(results)]:
             servers.clean()
@@ -53,14 +53,14 @@ def measure(
                 rate = f"{result.rounds[-1].drained:,.0f} jobs/s"
             except CouldNotRun as error:
                 result.problem = rate = str(error)
-            named = f"{result.contestant.name}, {result.workers} worker(s)"
-            print(f"  round {number + 1}: {named}: {rate}", flush=True)
+            label = f"{result.contestant.name}, {result.workers} worker(s)"
+            print(f"  round {number + 1}: {label}: {rate}", flush=True)
     return results
 
 
 def drain(servers: Servers, contestant: Contestant, jobs: int, workers: int = 1) -> Drained:
-    """Enqueue, then start the workers; from the first job's begin until none is left."""
-    forget(servers)
+    """Enqueue jobs, start the workers, and measure from the start of the first job to the end."""
+    clear(servers)
     program = contestant.program(servers)
     with ExitStack() as stack:
         watching: list[Child] = []
@@ -70,7 +70,7 @@ def drain(servers: Servers, contestant: Contestant, jobs: int, workers: int = 1)
         log = servers.folder / "worker.log"
         log.unlink(missing_ok=True)
         working = [stack.enter_context(program.running(log, "work")) for _ in range(workers)]
-        wait_until(lambda: begun_at(servers) is not None, BEGIN_S, working)
+        wait_until(lambda: first_started_at(servers) is not None, BEGIN_S, working)
         groups = (working, [servers.mongod], servers.valkeys, watching)
         before = [cpu_s(group) for group in groups]
         seconds = _until_empty(servers, contestant, working)
@@ -90,12 +90,12 @@ def drain(servers: Servers, contestant: Contestant, jobs: int, workers: int = 1)
 
 def _until_empty(servers: Servers, contestant: Contestant, working: Sequence[Child]) -> float:
     def is_empty() -> bool:
-        if contestant.slow:
-            time.sleep(SELDOM_S)
+        if contestant.is_slow_to_query:
+            time.sleep(SLOW_POLL_S)
         return contestant.is_empty(servers)
 
     wait_until(is_empty, FINISH_S, working)
     ended = time.time()
-    begun = begun_at(servers)
+    begun = first_started_at(servers)
     assert begun is not None
     return ended - begun

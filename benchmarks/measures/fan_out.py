@@ -1,4 +1,4 @@
-"""Measures how fast, how soon and how cheaply one event reaches many sockets."""
+"""Measures the rate, the latency and the cost of the delivery of events to many sockets."""
 
 import json
 import subprocess
@@ -21,17 +21,17 @@ KIBIBYTES: Final = 1_024
 
 @dataclass(slots=True)
 class Result:
-    """What the rounds of one server gave."""
+    """The results of one server in all rounds."""
 
     name: str
     sockets: int
     topics: int
     rates: list[float] = field(default_factory=list)
-    """Deliveries a second, all events at once."""
+    """Deliveries per second in a burst."""
     burst_us: list[float] = field(default_factory=list)
-    """Processor time of the server for a delivery, then."""
+    """The server's processor time per delivery in a burst."""
     paced_us: list[float] = field(default_factory=list)
-    """The same when one event follows another slowly."""
+    """The server's processor time per delivery with paced events."""
     p50_ms: list[float] = field(default_factory=list)
     p99_ms: list[float] = field(default_factory=list)
     socket_kib: list[float] = field(default_factory=list)
@@ -44,10 +44,10 @@ class Load:
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
 
-    def say(self, **told: Any) -> dict[str, Any]:
+    def send(self, **command: Any) -> dict[str, Any]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(told) + "\n")
+        self._process.stdin.write(json.dumps(command) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
@@ -58,7 +58,7 @@ class Load:
         return answer
 
     def open(self, target: Target, sockets: int, topics: int) -> None:
-        what = {
+        setup = {
             "port": target.port,
             "path": target.path,
             "messages": target.messages,
@@ -67,7 +67,7 @@ class Load:
             "sockets": sockets,
             "topics": topics,
         }
-        self.say(open=what)
+        self.send(open=setup)
 
 
 @contextmanager
@@ -85,18 +85,18 @@ def loading() -> Iterator[Load]:
 def measure(
     servers: Servers, serving: dict[str, Serve], sizes: list[tuple[int, int]], rounds: int
 ) -> list[Result]:
-    """Let the servers take turns at each number of sockets and topics."""
+    """Measure all servers with each number of sockets and topics in each round."""
     results = [Result(name, *size) for size in sizes for name in serving]
     for number in range(rounds):
         for result in results:
             servers.clean()
             try:
                 _measure(servers, serving[result.name], result)
-                said = f"{result.rates[-1]:,.0f} deliveries a second, {result.p50_ms[-1]:.1f} ms"
+                text = f"{result.rates[-1]:,.0f} deliveries a second, {result.p50_ms[-1]:.1f} ms"
             except CouldNotRun as error:
-                result.problem = said = str(error)
-            what = f"{result.sockets} sockets, {result.topics} topics"
-            print(f"  round {number + 1}: {what}: {result.name}: {said}", flush=True)
+                result.problem = text = str(error)
+            size = f"{result.sockets} sockets, {result.topics} topics"
+            print(f"  round {number + 1}: {size}: {result.name}: {text}", flush=True)
     return results
 
 
@@ -121,9 +121,9 @@ def _measure(servers: Servers, serve: Serve, result: Result) -> None:
 def _publish(
     target: Target, load: Load, result: Result, events: int, interval_s: float
 ) -> dict[str, Any]:
-    """Publish and wait until all have it; `us` is the server's processor time a delivery."""
+    """Publish and wait for all deliveries; `us` is the server's processor time per delivery."""
     before = cpu_s([target.child])
-    load.say(expect=events * result.sockets // result.topics)
+    load.send(expect=events * result.sockets // result.topics)
     published = target.publish(events, interval_s, result.topics)
-    found = load.say(published=published, within_s=WITHIN_S)
+    found = load.send(published=published, within_s=WITHIN_S)
     return found | {"us": (cpu_s([target.child]) - before) / found["frames"] * 1e6}

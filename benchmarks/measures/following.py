@@ -1,4 +1,4 @@
-"""Measures how fast one process follows the changes of jobs, beside motor's own change stream."""
+"""Measures how fast a process follows the changes of jobs, compared with motor's change stream."""
 
 import signal
 import sys
@@ -21,7 +21,7 @@ from ostinato.jobs.lifecycle import TransitionName
 from ostinato.jobs.mongo import transitions
 
 CHANGES: Final = 100_000
-TOPICS: Final = 1_000  # the subscriber hears of one change in so many
+TOPICS: Final = 1_000  # the subscriber receives one change in 1,000
 COUNTED: Final = "ostinato_hub_changes_total"
 POLL_S: Final = 0.1
 READY_S: Final = 30.0
@@ -35,15 +35,15 @@ CLAIM: Final = transitions.pipeline(
     },
     event={"attempt": {"$add": ["$attempt", 1]}, "worker": transitions.literal("worker")},
 )
-HANDED: Final[list[dict[str, Any]]] = [
+RETURNED_DOCUMENTS: Final[list[dict[str, Any]]] = [
     {"$currentOp": {"idleCursors": True}},
     {"$match": {"cursor.awaitData": True}},
-    {"$group": {"_id": None, "told": {"$sum": "$cursor.nDocsReturned"}}},
+    {"$group": {"_id": None, "returned": {"$sum": "$cursor.nDocsReturned"}}},
 ]
 
-HUB: Final = "Ostinato's hub, nobody listens: kept as BSON"
-HUB_COUNTED: Final = "Ostinato's hub, for `/metrics` alone: each decoded and counted"
-HUB_HEARD: Final = "Ostinato's hub, with one subscriber to one change in 1,000 besides"
+HUB: Final = "Ostinato's hub, no subscribers: kept as BSON"
+HUB_COUNTED: Final = "Ostinato's hub, only `/metrics`: each change decoded and counted"
+HUB_WITH_SUBSCRIBER: Final = "Ostinato's hub, `/metrics` and one subscriber to one change in 1,000"
 MOTOR: Final = "motor, `async for` over `watch()`"
 
 
@@ -51,11 +51,11 @@ MOTOR: Final = "motor, `async for` over `watch()`"
 class Result:
     name: str
     rates: list[float] = field(default_factory=list)
-    """Changes followed a second."""
+    """Followed changes per second."""
     change_us: list[float] = field(default_factory=list)
-    """Processor time of the process for a change."""
+    """Processor time of the process per change."""
     mib: list[float] = field(default_factory=list)
-    """Memory of the process once it has followed all: with its history full, of the hub."""
+    """Memory of the process after all changes, including the full history of the hub."""
     problem: str | None = None
 
 
@@ -63,18 +63,18 @@ class Result:
 class Follower:
     child: Child
     followed: Callable[[], int]
-    """Ask how many changes it has followed so far."""
+    """Returns the number of changes followed so far."""
 
 
 Follow = Callable[[Servers], AbstractContextManager[Follower]]
 
 
 def measure(servers: Servers, rounds: int) -> list[Result]:
-    """Let the followers take turns at the same changes."""
+    """Measure all followers with the same changes in each round."""
     following: dict[str, Follow] = {
         HUB: _quiet_hub,
         HUB_COUNTED: _hub,
-        HUB_HEARD: partial(_hub, is_heard=True),
+        HUB_WITH_SUBSCRIBER: partial(_hub, has_subscriber=True),
         MOTOR: _motor,
     }
     results = [Result(name) for name in following]
@@ -83,16 +83,16 @@ def measure(servers: Servers, rounds: int) -> list[Result]:
             servers.clean()
             try:
                 _measure(servers, following[result.name], result)
-                said = f"{result.rates[-1]:,.0f} changes a second, {result.change_us[-1]:.1f} us"
-                said += f", {result.mib[-1]:.0f} MiB"
+                text = f"{result.rates[-1]:,.0f} changes a second, {result.change_us[-1]:.1f} us"
+                text += f", {result.mib[-1]:.0f} MiB"
             except CouldNotRun as error:
-                result.problem = said = str(error)
-            print(f"  round {number + 1}: {result.name}: {said}", flush=True)
+                result.problem = text = str(error)
+            print(f"  round {number + 1}: {result.name}: {text}", flush=True)
     return results
 
 
 def _measure(servers: Servers, follow: Follow, result: Result) -> None:
-    """Write while the follower is stopped: what it then reads does not wait for the writer."""
+    """Write while the follower is suspended, so that it does not wait for the writer later."""
     jobs = servers.mongo[DATABASE]["jobs"]
     jobs.insert_many([job(number % TOPICS) for number in range(CHANGES)])
     with follow(servers) as follower:
@@ -114,14 +114,17 @@ def _measure(servers: Servers, follow: Follow, result: Result) -> None:
 
 @contextmanager
 def _quiet_hub(servers: Servers) -> Iterator[Follower]:
-    """Ask MongoDB how much it has handed over: the API itself tells that by its metrics only."""
+    """Count the documents that MongoDB has returned: the API counts only if metrics are enabled."""
     with ours(servers, OUR_COMMAND, {"OSTINATO_HUB_HISTORY_MS": "0"}) as target:
         admin = servers.mongo.admin
-        yield Follower(target.child, lambda: sum(row["told"] for row in admin.aggregate(HANDED)))
+        yield Follower(
+            target.child,
+            lambda: sum(row["returned"] for row in admin.aggregate(RETURNED_DOCUMENTS)),
+        )
 
 
 @contextmanager
-def _hub(servers: Servers, *, is_heard: bool = False) -> Iterator[Follower]:
+def _hub(servers: Servers, *, has_subscriber: bool = False) -> Iterator[Follower]:
     settings = {"OSTINATO_HUB_HISTORY_MS": "0", "OSTINATO_METRICS_TOKEN": SECRET}
     headers = {"Authorization": f"Bearer {SECRET}"}
     with (
@@ -129,7 +132,7 @@ def _hub(servers: Servers, *, is_heard: bool = False) -> Iterator[Follower]:
         loading() as load,
         httpx.Client(headers=headers, timeout=WITHIN_S, trust_env=False) as client,
     ):
-        if is_heard:
+        if has_subscriber:
             load.open(target, 1, 1)
         url = f"http://127.0.0.1:{target.port}/metrics"
         yield Follower(target.child, lambda: _counted(client.get(url).text))

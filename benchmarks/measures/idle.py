@@ -1,4 +1,4 @@
-"""Measures what an idle worker and an idle API process use."""
+"""Measures the processor time and the memory of an idle worker and an idle API process."""
 
 import time
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Idle:
 
 
 def measure(servers: Servers, seconds: float) -> list[Idle]:
-    """Watch both processes do nothing for a while."""
+    """Measure both processes and their servers while there are no jobs."""
     servers.clean()
     program = OURS.program(servers)
     log = servers.folder / "worker.log"

@@ -1,4 +1,4 @@
-"""Measures where the time of a drain of ours goes: by MongoDB command, as our processes see it."""
+"""Profiles a drain of Ostinato by MongoDB command, as measured in its processes."""
 
 import json
 import shutil
@@ -19,9 +19,9 @@ class Command:
     name: str
     count: int
     seconds: float
-    """From sending to the answer, summed over commands that may run side by side."""
+    """The total time until the answers; commands may run concurrently."""
     changed: int
-    """Documents that the answers count."""
+    """The number of documents in the answers."""
 
 
 @dataclass(slots=True)
@@ -34,7 +34,7 @@ class Result:
 
 
 def measure(servers: Servers, contestants: list[Contestant], jobs: int) -> list[Result]:
-    """Drain once with processes that listen to their own commands."""
+    """Drain once with processes that record their own commands."""
     return [_profile(servers, contestant, jobs) for contestant in contestants]
 
 
@@ -50,7 +50,7 @@ def _profile(servers: Servers, contestant: Contestant, jobs: int) -> Result:
     except CouldNotRun as error:
         result.problem = str(error)
         return result
-    found = _added_up([json.loads(own.read_text()) for own in path.iterdir()])
+    found = _totals([json.loads(file.read_text()) for file in path.iterdir()])
     commands = [
         Command(
             name=name,
@@ -60,14 +60,14 @@ def _profile(servers: Servers, contestant: Contestant, jobs: int) -> Result:
         )
         for name, entry in found.items()
     ]
-    result.commands = sorted(commands, key=lambda each: -each.seconds)[:SHOWN]
+    result.commands = sorted(commands, key=lambda command: -command.seconds)[:SHOWN]
     return result
 
 
-def _added_up(processes: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
+def _totals(processes: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
     total: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     for commands in processes:
         for name, entry in commands.items():
-            for what, figure in entry.items():
-                total[name][what] += figure
+            for field_name, figure in entry.items():
+                total[name][field_name] += figure
     return total

@@ -1,4 +1,4 @@
-"""Measures the time from a write in MongoDB to the browser's socket while nothing else happens."""
+"""Measures the time from a write in MongoDB to the client's socket without other load."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -9,7 +9,7 @@ from benchmarks.processes import CouldNotRun
 from benchmarks.servers import Servers
 
 WRITES: Final = 200
-EVERY_S: Final = 0.053  # so that no timer of ours keeps in step with it
+EVERY_S: Final = 0.053  # not a multiple of the product's timers
 
 
 @dataclass(slots=True)
@@ -20,7 +20,7 @@ class Result:
 
 
 def measure(servers: Servers, serve: Serve, rounds: int) -> Result:
-    """Watch with one socket; write one job after another."""
+    """Subscribe with one socket, and write jobs at intervals."""
     result = Result()
     for number in range(rounds):
         servers.clean()
@@ -35,8 +35,8 @@ def measure(servers: Servers, serve: Serve, rounds: int) -> Result:
 def _measure(servers: Servers, serve: Serve, result: Result) -> None:
     with serve(servers) as target, loading() as load:
         load.open(target, 1, 1)
-        load.say(expect=WRITES)
+        load.send(expect=WRITES)
         published = target.publish(WRITES, EVERY_S, 1)
-        found = load.say(published=published, within_s=WITHIN_S)
+        found = load.send(published=published, within_s=WITHIN_S)
         result.p50_ms.append(found["p50_ms"])
         result.p99_ms.append(found["p99_ms"])

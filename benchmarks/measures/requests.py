@@ -1,4 +1,4 @@
-"""Measures how many mutations a second one API process answers, each with an insert."""
+"""Measures how many mutations per second one API process answers, each with an insert."""
 
 import json
 import subprocess
@@ -50,7 +50,7 @@ class Result:
 
 
 def measure(servers: Servers, seconds: float, rounds: int) -> list[Result]:
-    """Let the three servers take turns."""
+    """Measure the three servers in each round."""
     serving: dict[str, Callable[[Servers], AbstractContextManager[Target]]] = {
         OURS: _ours,
         YOGA: _yoga,
@@ -61,17 +61,17 @@ def measure(servers: Servers, seconds: float, rounds: int) -> list[Result]:
         for result in results:
             servers.clean()
             try:
-                found = _loaded(serving[result.name](servers), seconds)
+                found = _measure(serving[result.name](servers), seconds)
                 result.rates.append(len(found["latencies_ms"]) / found["seconds"])
                 result.latencies_ms += found["latencies_ms"]
-                said = f"{result.rates[-1]:,.0f} a second"
+                text = f"{result.rates[-1]:,.0f} a second"
             except CouldNotRun as error:
-                result.problem = said = str(error)
-            print(f"  round {number + 1}: {result.name}: {said}", flush=True)
+                result.problem = text = str(error)
+            print(f"  round {number + 1}: {result.name}: {text}", flush=True)
     return results
 
 
-def _loaded(serving: AbstractContextManager[Target], seconds: float) -> dict[str, Any]:
+def _measure(serving: AbstractContextManager[Target], seconds: float) -> dict[str, Any]:
     with serving as target:
         _load(target, WARM_UP_S)
         return _load(target, seconds)
@@ -107,11 +107,11 @@ def _serving(servers: Servers, command: tuple[str, ...]) -> Iterator[int]:
     port = free_port()
     program = Program(command, {"BENCH_URL": servers.mongo_url, "BENCH_PORT": str(port)})
     with program.running(servers.folder / "server.log") as child:
-        wait_until(lambda: _answers(port), READY_S, [child])
+        wait_until(lambda: _is_ready(port), READY_S, [child])
         yield port
 
 
-def _answers(port: int) -> bool:
+def _is_ready(port: int) -> bool:
     connection = HTTPConnection("127.0.0.1", port)
     with suppress(OSError):
         connection.connect()
@@ -120,8 +120,8 @@ def _answers(port: int) -> bool:
 
 
 def _load(target: Target, seconds: float) -> dict[str, Any]:
-    """Load a server from another process; raises CouldNotRun if it refused anything."""
-    what = {
+    """Load a server from another process; raises CouldNotRun if it rejected a request."""
+    config = {
         "port": target.port,
         "path": target.path,
         "body": target.body,
@@ -132,13 +132,13 @@ def _load(target: Target, seconds: float) -> dict[str, Any]:
     ended = subprocess.run(
         [sys.executable, "-m", "benchmarks.load"],
         cwd=ROOT,
-        input=json.dumps(what),
+        input=json.dumps(config),
         capture_output=True,
         text=True,
         timeout=seconds + READY_S,
         check=True,
     )
     found: dict[str, Any] = json.loads(ended.stdout)
-    if found["refused"]:
-        raise CouldNotRun(f"{found['refused']} refused, like: {found['refusal']}")
+    if found["rejected"]:
+        raise CouldNotRun(f"{found['rejected']} rejected, such as: {found['rejection']}")
     return found

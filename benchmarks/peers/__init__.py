@@ -1,5 +1,5 @@
-"""Owns the programs that are measured: each enqueues, plans or works, as its argument says.
+"""The measured programs; each enqueues, schedules or runs jobs, depending on its argument.
 
-Those of other projects run in an environment of their own, with this package and the standard
-library alone.
+The programs of other projects run in a separate environment, with only this package and the
+standard library.
 """

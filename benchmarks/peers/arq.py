@@ -1,4 +1,4 @@
-"""Runs arq, as it is or tuned (BENCH_TUNED)."""
+"""Runs arq, with default settings or tuned (BENCH_TUNED)."""
 
 import asyncio
 import os
@@ -10,19 +10,19 @@ from arq.connections import ArqRedis, RedisSettings, create_pool
 from arq.worker import Worker, func
 
 from benchmarks.peers import program
-from benchmarks.peers.marks import begun, late
+from benchmarks.peers.marks import note_lateness, note_start
 
-AT_ONCE = 500
+CHUNK_SIZE = 500
 TUNED: dict[str, Any] = {"max_jobs": 100, "poll_delay": 0.01, "keep_result": 0}
 
 
 async def act(ctx: dict[str, Any], n: int) -> dict[str, int]:
-    begun()
+    note_start()
     return {"n": n}
 
 
 async def timed(ctx: dict[str, Any], due_s: float) -> None:
-    late(due_s)
+    note_lateness(due_s)
 
 
 class Producer:
@@ -30,8 +30,8 @@ class Producer:
         self._pool = pool
 
     async def enqueue(self, jobs: int) -> None:
-        for start in range(0, jobs, AT_ONCE):
-            numbers = range(start, min(start + AT_ONCE, jobs))
+        for start in range(0, jobs, CHUNK_SIZE):
+            numbers = range(start, min(start + CHUNK_SIZE, jobs))
             await asyncio.gather(*(self._pool.enqueue_job("act", n) for n in numbers))
 
     async def plan(self, due_s: float) -> None:

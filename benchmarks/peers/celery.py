@@ -1,18 +1,18 @@
-"""Runs Celery on Redis: one process, many messages fetched ahead, no results kept."""
+"""Runs Celery on Redis: one process, with prefetching and without results."""
 
 import os
 from typing import Any
 
-import celery  # type: ignore[import-not-found]  # in the peers' environment alone
+import celery  # type: ignore[import-not-found]  # only in the peers' environment
 
 from benchmarks.peers import program
-from benchmarks.peers.marks import begun
+from benchmarks.peers.marks import note_start
 
 PREFETCH = 1_000
 
 
 def act(n: int) -> dict[str, int]:
-    begun()
+    note_start()
     return {"n": n}
 
 

@@ -1,4 +1,4 @@
-"""What the servers of the live benchmark publish: a message like ours, of the same size."""
+"""The events of the live benchmark, with the same shape and size as Ostinato's."""
 
 import asyncio
 import time
@@ -11,9 +11,9 @@ AT = "2030-01-01T00:00:00.000Z"
 
 
 def event(number: int) -> dict[str, Any]:
-    """Make one event; the number stands in it."""
-    told = {"seq": number, "state": "PENDING", "at": AT}
-    return {"cursor": CURSOR, "kind": "CHANGED", "jobId": JOB_ID, "event": told}
+    """Return the event with this number."""
+    new_event = {"seq": number, "state": "PENDING", "at": AT}
+    return {"cursor": CURSOR, "kind": "CHANGED", "jobId": JOB_ID, "event": new_event}
 
 
 async def publish(

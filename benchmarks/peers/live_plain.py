@@ -1,4 +1,4 @@
-"""Serves our API on uvicorn's own WebSockets: what it does where no frames can be written."""
+"""Serves Ostinato's API on uvicorn's WebSockets, where it cannot write frames directly."""
 
 import os
 

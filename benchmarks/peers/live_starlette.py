@@ -1,4 +1,4 @@
-"""Broadcasts pre-encoded text over Starlette's WebSockets: what a handwritten server would do."""
+"""Broadcasts pre-encoded text over Starlette's WebSockets, as a handwritten server would."""
 
 import json
 import os
@@ -37,8 +37,8 @@ async def broadcast(topic: int, number: int) -> None:
 
 
 async def publish_all(request: Request) -> JSONResponse:
-    told = await request.json()
-    return JSONResponse(await publish(**told, send=broadcast))
+    request_body = await request.json()
+    return JSONResponse(await publish(**request_body, send=broadcast))
 
 
 app = Starlette(

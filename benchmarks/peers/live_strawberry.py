@@ -1,4 +1,4 @@
-"""Serves the same subscription with Strawberry's own handler: each socket executes each event."""
+"""Serves the subscription with Strawberry's handler: each socket executes each event."""
 
 import asyncio
 import os
@@ -34,12 +34,12 @@ class JobChange:
     event: Event | None
 
     @classmethod
-    def of(cls, told: dict[str, Any]) -> "JobChange":
+    def of(cls, event: dict[str, Any]) -> "JobChange":
         return cls(
-            cursor=told["cursor"],
-            kind=told["kind"],
-            job_id=told["jobId"],
-            event=Event(**told["event"]),
+            cursor=event["cursor"],
+            kind=event["kind"],
+            job_id=event["jobId"],
+            event=Event(**event["event"]),
         )
 
 
@@ -63,14 +63,14 @@ class Subscription:
 
 
 async def broadcast(topic: int, number: int) -> None:
-    told = event(number)
+    new_event = event(number)
     for queue in queues[topic]:
-        queue.put_nowait(told)
+        queue.put_nowait(new_event)
 
 
 async def publish_all(request: Request) -> JSONResponse:
-    told = await request.json()
-    return JSONResponse(await publish(**told, send=broadcast))
+    request_body = await request.json()
+    return JSONResponse(await publish(**request_body, send=broadcast))
 
 
 graphql = GraphQL[None, None](strawberry.Schema(Query, subscription=Subscription))

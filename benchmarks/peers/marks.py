@@ -1,4 +1,4 @@
-"""Owns what a measured job tells the benchmark: when the first began, and how late one was."""
+"""Notes of measured jobs: when the first one started, and how late each started."""
 
 import os
 import time
@@ -7,12 +7,12 @@ from pathlib import Path
 
 
 @cache
-def begun() -> None:
-    """Note the start of this process's first job; each further call costs nothing."""
+def note_start() -> None:
+    """Note the start of this process's first job; later calls do nothing."""
     _note(f"begun {time.time()}")
 
 
-def late(due_s: float) -> None:
+def note_lateness(due_s: float) -> None:
     """Note how long after `due_s`, in seconds of Unix time, a job started."""
     _note(f"late {time.time() - due_s}")
 

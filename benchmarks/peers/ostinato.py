@@ -1,4 +1,4 @@
-"""Enqueues for Ostinato through the engine, as an API process does; its worker is the product's."""
+"""Enqueues jobs with Ostinato's engine, as an API process does; the worker is the product's."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ from ostinato.jobs.new_job import NewJob
 from ostinato.jobs.records import Cause, CauseKind, Json
 from ostinato.jobs.settings import Settings
 
-AT_ONCE: Final = 2_000
+CHUNK_SIZE: Final = 2_000
 CAUSE: Final = Cause(kind=CauseKind.API)
 
 
@@ -25,8 +25,8 @@ class Producer:
 
     async def enqueue(self, jobs: int) -> None:
         now = await self._engine.now()
-        for start in range(0, jobs, AT_ONCE):
-            numbers = range(start, min(start + AT_ONCE, jobs))
+        for start in range(0, jobs, CHUNK_SIZE):
+            numbers = range(start, min(start + CHUNK_SIZE, jobs))
             await asyncio.gather(*(self._engine.schedule(self._new(n, now)) for n in numbers))
 
     async def plan(self, due_s: float) -> None:
@@ -53,7 +53,7 @@ async def produce(use: program.Enqueue) -> dict[str, float]:
 
 
 def work() -> None:
-    """Become a worker of the product, as an operator would start it."""
+    """Replace this process with a worker, started as an operator would start it."""
     os.execv(sys.executable, [*COMMAND, "worker"])
 
 

@@ -1,4 +1,4 @@
-"""Owns the command line of a measured program: `enqueue JOBS`, `plan JOBS SPAN LOAD` or `work`.
+"""The command line of a measured program: `enqueue JOBS`, `plan JOBS SPAN LOAD` or `work`.
 
 `enqueue` and `plan` print what they measured as one JSON object.
 """
@@ -13,25 +13,25 @@ from typing import Any, Protocol
 
 import uvloop
 
-LEAD_S = 1.0  # from planning to the first due time
-BEAT_S = 0.05  # the load comes in portions
+LEAD_S = 1.0  # from scheduling to the first due time
+LOAD_INTERVAL_S = 0.05  # the interval of the load
 
 
 class Producer(Protocol):
-    """What puts jobs into one queue."""
+    """Puts jobs into a queue."""
 
     async def enqueue(self, jobs: int) -> None:
-        """Enqueue jobs that do nothing, as fast as one process can."""
+        """Enqueue no-op jobs as fast as one process can."""
 
     async def plan(self, due_s: float) -> None:
-        """Plan a job that notes how late it starts, for a Unix time in seconds."""
+        """Schedule a job for a Unix time in seconds; it notes how late it starts."""
 
 
 Enqueue = Callable[[Producer], Awaitable[dict[str, float]]]
 
 
 def run(produce: Callable[[Enqueue], Coroutine[Any, Any, dict[str, float]]], work: Any) -> None:
-    """Do what the arguments say: `work` blocks, `produce` opens a producer for what it is told."""
+    """Run the command of the arguments: `work` blocks, `produce` opens a producer."""
     command, *numbers = sys.argv[1:]
     if command == "work":
         work()
@@ -52,15 +52,15 @@ async def _enqueue(to: Producer, jobs: int) -> dict[str, float]:
 
 
 async def _plan(to: Producer, jobs: int, span_s: float, load: int) -> dict[str, float]:
-    """Plan jobs at random instants; meanwhile enqueue `load` others a second."""
-    chance = random.Random(jobs)  # noqa: S311 - the same instants for every program
+    """Schedule jobs for random times, and enqueue `load` other jobs per second meanwhile."""
+    random_ = random.Random(jobs)  # noqa: S311 - the same times for every program
     start = time.time() + LEAD_S
     for _ in range(jobs):
-        await to.plan(start + chance.random() * span_s)
+        await to.plan(start + random_.random() * span_s)
     sent = 0
     while load and (passed := time.time() - start) < span_s:
-        if (wanted := int(load * passed) - sent) > 0:
-            await to.enqueue(wanted)
-            sent += wanted
-        await asyncio.sleep(BEAT_S)
+        if (missing := int(load * passed) - sent) > 0:
+            await to.enqueue(missing)
+            sent += missing
+        await asyncio.sleep(LOAD_INTERVAL_S)
     return {"load": sent / span_s}

@@ -1,4 +1,4 @@
-"""Serves one bare REST call on Starlette: it inserts one document, journaled."""
+"""Serves a minimal REST call on Starlette that inserts one document, journaled."""
 
 import os
 from datetime import UTC, datetime, timedelta
@@ -28,16 +28,16 @@ def create_app() -> Starlette:
     return Starlette(routes=[Route("/jobs", schedule_job, methods=["POST"])])
 
 
-def _document(given: dict[str, Any]) -> dict[str, Any]:
+def _document(body: dict[str, Any]) -> dict[str, Any]:
     now = datetime.now(UTC)
     event = {"seq": 1, "at": now, "from": None, "state": "pending", "attempt": 0, "owner": "bench"}
     return {
         "_id": str(ObjectId()),
-        "functionName": given["functionName"],
-        "args": {"n": given["n"]},
+        "functionName": body["functionName"],
+        "args": {"n": body["n"]},
         "owner": "bench",
         "state": "pending",
-        "scheduledTime": now + timedelta(milliseconds=given["runAfterMs"]),
+        "scheduledTime": now + timedelta(milliseconds=body["runAfterMs"]),
         "queue": "default",
         "attempt": 0,
         "version": 1,

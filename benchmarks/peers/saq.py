@@ -1,21 +1,21 @@
-"""Runs SAQ, 100 jobs at once."""
+"""Runs SAQ with 100 concurrent jobs."""
 
 import asyncio
 import os
 from typing import Any
 
-import saq  # type: ignore[import-not-found]  # in the peers' environment alone
+import saq  # type: ignore[import-not-found]  # only in the peers' environment
 import uvloop
 
 from benchmarks.peers import program
-from benchmarks.peers.marks import begun
+from benchmarks.peers.marks import note_start
 
 CONCURRENCY = 100
-AT_ONCE = 500
+CHUNK_SIZE = 500
 
 
 async def act(ctx: dict[str, Any], *, n: int) -> dict[str, int]:
-    begun()
+    note_start()
     return {"n": n}
 
 
@@ -24,8 +24,8 @@ class Producer:
         self._queue = queue
 
     async def enqueue(self, jobs: int) -> None:
-        for start in range(0, jobs, AT_ONCE):
-            numbers = range(start, min(start + AT_ONCE, jobs))
+        for start in range(0, jobs, CHUNK_SIZE):
+            numbers = range(start, min(start + CHUNK_SIZE, jobs))
             await asyncio.gather(*(self._queue.enqueue("act", n=n) for n in numbers))
 
     async def plan(self, due_s: float) -> None:

@@ -176,7 +176,7 @@ async def test_operations_of_a_user_at_once_are_limited(meter: Meter) -> None:
     query, limit = "{ viewer { id } jobs { nodes { id } } }", meter.runner.max_running
     of_ann = [meter.response(query) for _ in range(limit + 5)]
     responses = await asyncio.gather(*of_ann, meter.response(query, Viewer(id="bob")))
-    rejected = [each for each in responses if isinstance(each, list)]
+    rejected = [response for response in responses if isinstance(response, list)]
     assert len(rejected) == 5
     assert rejected[0][0]["extensions"] == {"code": "TOO_MANY_REQUESTS", "retryAfterMs": 1_000}
     assert responses[-1]["data"]["viewer"] == {"id": "bob"}

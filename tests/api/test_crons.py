@@ -176,9 +176,9 @@ async def test_preview_cron_reports_invalid_input(ann: Client) -> None:
 
 
 async def test_resuming_a_cron_needs_the_role_of_its_function(clients: Clients) -> None:
-    given = {"name": "n", "intervalMs": 60_000, "functionName": "functions.audit"}
+    input_ = {"name": "n", "intervalMs": 60_000, "functionName": "functions.audit"}
     former, auditor = clients.of("ann"), clients.of("ann", "auditor")
-    cron = (await auditor.get(op.REGISTER_CRON, input=given))["cron"]
+    cron = (await auditor.get(op.REGISTER_CRON, input=input_))["cron"]
     assert (await former.get(op.PAUSE_CRON, input={"cronId": cron["id"]}))["cron"][
         "enabled"
     ] is False

@@ -27,9 +27,9 @@ SCHEMA = graphql_schema._schema
 ROOTS = (("query", SCHEMA.query_type), ("mutation", SCHEMA.mutation_type))
 
 
-def _values(name: str, given: GraphQLArgument | GraphQLInputField) -> Iterator[tuple[str, Any]]:
+def _values(name: str, argument: GraphQLArgument | GraphQLInputField) -> Iterator[tuple[str, Any]]:
     """Yield each place of a text in an argument, with the argument's value."""
-    kind = get_named_type(given.type)
+    kind = get_named_type(argument.type)
     if is_input_object_type(kind):
         assert isinstance(kind, GraphQLInputObjectType)
         for field, inner in kind.fields.items():

@@ -210,8 +210,8 @@ async def test_a_malformed_cron_can_be_deleted_by_its_owner_and_by_admins(
     for _, cron in malformed_documents("crons"):
         if type(cron["_id"]) is str:
             await engine.mongo["crons"].replace_one({"_id": cron["_id"]}, cron, upsert=True)
-            given = {"cronId": global_id("Cron", cron["_id"])}
-            assert await client.get(op.DELETE_CRON, input=given) == given | {"cron": None}
+            input_ = {"cronId": global_id("Cron", cron["_id"])}
+            assert await client.get(op.DELETE_CRON, input=input_) == input_ | {"cron": None}
     assert await engine.mongo["crons"].count_documents({}) == 0
 
 

@@ -136,7 +136,8 @@ async def test_functions_that_a_viewer_cannot_use_look_as_if_they_did_not_exist(
 ) -> None:
     unknown = name[:-1] + "x"
     hidden, missing = [
-        await ann(op.SCHEDULE_JOB, input={"functionName": each}) for each in (name, unknown)
+        await ann(op.SCHEDULE_JOB, input={"functionName": function_name})
+        for function_name in (name, unknown)
     ]
     assert hidden.issues[0] | {"message": ""} == missing.issues[0] | {"message": ""}
     assert hidden.message == missing.message.replace(unknown, name)
