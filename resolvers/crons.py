@@ -87,7 +87,7 @@ async def next_runs(ctx: RequestContext, record: Cron, count: int) -> list[datet
         raise BadRequest.at("count", message=message, code="out_of_range")
     now = await ctx.now()
     try:
-        runs = await run_in_cpu_thread(lambda: _next_runs(record, now, count))
+        runs = await run_in_cpu_thread(ctx.viewer.id, lambda: _next_runs(record, now, count))
     except Exception as error:  # a malformed schedule can raise anything
         report("crons", record.id, error)
         return []
@@ -118,4 +118,4 @@ async def preview_cron(ctx: RequestContext, schedule: Schedule, count: int) -> l
     """Return the next ticks of a schedule that starts now."""
     ctx.require_viewer()
     now = await ctx.now()
-    return await run_in_cpu_thread(lambda: schedules.next_runs(schedule, now, count))
+    return await run_in_cpu_thread(ctx.viewer.id, lambda: schedules.next_runs(schedule, now, count))

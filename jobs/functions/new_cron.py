@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from ostinato.jobs.errors import BadRequest, Issue
@@ -11,6 +11,7 @@ from ostinato.jobs.records import CatchUpPolicy, JsonObject, OverlapPolicy, Sche
 from ostinato.jobs.schedules import parse_schedule
 
 DEFAULT_FUNCTION: Final = "tasks.runTask"
+MAX_START: Final = datetime(3000, 1, 1, tzinfo=UTC)  # ticks of rare dates stay in Python's years
 MAX_JITTER_MS: Final = 86_400_000  # a day; more would mix up the days of a daily cron
 
 
@@ -60,6 +61,9 @@ def period_issues(start_at: datetime | None, end_at: datetime | None) -> Sequenc
     if start_at and end_at and end_at <= start_at:
         message = "endAt must be later than startAt"
         return [Issue(path=("endAt",), message=message, code="too_small")]
+    if start_at and start_at >= MAX_START:
+        message = f"startAt must be before {MAX_START:%Y}, got {start_at:%Y}"
+        return [Issue(path=("startAt",), message=message, code="too_far")]
     return ()
 
 

@@ -106,6 +106,8 @@ class Mongo:
     sessions: Sessions
     conflict_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Serializes the retries of transactions after a write conflict."""
+    decoding_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while documents are decoded: only one task does so in each turn of the event loop."""
 
     @classmethod
     def connect(cls, settings: Settings, app_name: str) -> "Mongo":

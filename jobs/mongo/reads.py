@@ -7,7 +7,7 @@ Malformed documents are logged and omitted from lists; reads by id return Malfor
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Generic, TypeVar, cast
@@ -77,23 +77,31 @@ class RecordReader:
             report(self.collection, document["_id"], error)
             raise
 
-    async def decode(self, documents: Iterable[Document]) -> "list[object]":
+    async def decode(self, documents: Iterable[Document], lock: asyncio.Lock) -> "list[object]":
         """Decode documents, in order; malformed ones become their error.
 
-        Lets other tasks run every few milliseconds: a job with a full timeline takes 4 ms.
+        Releases `lock` every few milliseconds: a job with a full timeline takes 4 ms.
         """
         decoded: list[object] = []
+        waiting = iter(documents)
+        while True:
+            async with lock:
+                if self._decode_some(waiting, decoded):
+                    return decoded
+            await asyncio.sleep(0)
+
+    def _decode_some(self, waiting: Iterator[Document], decoded: list[object]) -> bool:
+        """Decode for MAX_DECODING_S; return whether no document is left."""
         clock = asyncio.get_running_loop().time
-        yield_at = clock() + MAX_DECODING_S
-        for document in documents:
+        end = clock() + MAX_DECODING_S
+        for document in waiting:
             try:
                 decoded.append(self.record_of(document))
             except Malformed as error:
                 decoded.append(error)
-            if clock() > yield_at:
-                await asyncio.sleep(0)
-                yield_at = clock() + MAX_DECODING_S
-        return decoded
+            if clock() > end:
+                return False
+        return True
 
 
 READERS: Final[dict[type, RecordReader]] = {
@@ -128,7 +136,11 @@ class Reads:
         found = await self.mongo.causal_read(find, min_cluster_time)
         ids_found = [document["_id"] for document in found]
         return dict(
-            zip(ids_found, cast("list[R | Malformed]", await reader.decode(found)), strict=True)
+            zip(
+                ids_found,
+                cast("list[R | Malformed]", await self._decoded(reader, found)),
+                strict=True,
+            )
         )
 
     async def find_one(self, kind: type[R], owner: str | None, **fields: str) -> R | None:
@@ -197,12 +209,12 @@ class Reads:
         ]
         found: dict[str, list[Job]] = {cause_id: [] for cause_id in cause_ids}
         malformed: set[str] = set()
-        async for document in self.mongo.database.aggregate(pipeline):
-            try:
-                job = cast("Job", READERS[Job].record_of(document))
-                found[str(job.cause.id)].append(job)
-            except Malformed:  # unknown cause: an array can match several ids
+        documents = await self.mongo.database.aggregate(pipeline).to_list(None)
+        for job in cast("list[Job | Malformed]", await self._decoded(READERS[Job], documents)):
+            if isinstance(job, Malformed):  # unknown cause: an array can match several ids
                 malformed |= found.keys()
+            else:
+                found[str(job.cause.id)].append(job)
         pages = {cause_id: build_page(jobs, window) for cause_id, jobs in found.items()}
         for cause_id in malformed:
             one_cause = replace(which, cause_id=cause_id)
@@ -222,7 +234,9 @@ class Reads:
             documents = await self._found(reader.collection, find, min_cluster_time)
             valid: list[R] = []
             malformed: list[object] = []
-            for document, decoded in zip(documents, await reader.decode(documents), strict=True):
+            for document, decoded in zip(
+                documents, await self._decoded(reader, documents), strict=True
+            ):
                 if isinstance(decoded, Malformed):
                     malformed.append(document["_id"])
                 else:
@@ -235,6 +249,9 @@ class Reads:
                     f"this list contains more than {MAX_MALFORMED:,} malformed documents"
                 )
             find = _skipping(find, skipped, window)
+
+    async def _decoded(self, reader: RecordReader, documents: Iterable[Document]) -> "list[object]":
+        return await reader.decode(documents, self.mongo.decoding_lock)
 
     async def _found(
         self, collection: str, find: KeysetQuery, min_cluster_time: ClusterTime | None

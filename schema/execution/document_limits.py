@@ -9,60 +9,30 @@ that the page may have. docs/security.md has the table.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
-from typing import Final
 
 from graphql import (
-    ConstValueNode,
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLError,
-    IntValueNode,
-    ObjectValueNode,
     OperationDefinitionNode,
     OperationType,
     SelectionNode,
     SelectionSetNode,
-    ValueNode,
-    VariableNode,
-    value_from_ast_untyped,
 )
 
 from ostinato.jobs.settings import Settings
+from ostinato.schema.execution.operation_cost import CostModel, executions, variables_of
 from ostinato.schema.execution.root_fields import find_operation, fragments_by_name
-from ostinato.schema.pagination import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
 
 MAX_DEFINITIONS = 100
 MAX_DIRECTIVES_PER_FIELD = 5
-MAX_FIELD_PAIRS = 10_000  # compared by validation: about 15 ms
+MAX_FIELD_PAIRS = 2_000  # compared by validation: about 10 ms if they have arguments
 MAX_DOCUMENT_FACTOR = 5  # fragments are also validated on their own
-PAGE_SIZES = frozenset({"first", "last"})
-PAGE_ITEMS = frozenset({"nodes", "edges"})
 INTROSPECTION = frozenset({"__schema", "__type"})
-JSON_COST: Final = 5  # up to 64 KiB each, to be read, decoded and encoded
-TICK_COST: Final = 5
-MUTATION_COST: Final = 50
-FIELD_COSTS: Final = MappingProxyType(
-    {
-        **dict.fromkeys(("args", "argsSchema", "data"), JSON_COST),
-        "result": 2 * JSON_COST,
-        "previewCron": 500,  # a rare date of a new expression takes 5 ms
-        "workers": 100,
-        "queues": 100,
-    }
-)
-LIST_SIZES: Final = MappingProxyType({"timeline": 5, "functions": 20, "queues": 10, "workers": 10})
-"""The assumed sizes of lists without pages."""
-TICK_COUNTS: Final = MappingProxyType({"nextRuns": 5, "previewCron": 5})
-"""Fields that compute as many ticks as their `count` says, with its default."""
-MAX_TICKS: Final = 100
-MAX_DIGITS: Final = 10  # of a GraphQL Int
-ANY: Final = object()
-"""An argument's value that is not known before the request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,13 +85,13 @@ class _Walk:
 
     limits: DocumentLimits
     fragments: Mapping[str, FragmentDefinitionNode]
-    variables: Mapping[str, object] | None = None
-    """The variables of a request; None if any value must be expected."""
+    model: CostModel = field(default_factory=CostModel)
     fields: int = 0
     aliases: int = 0
     directives: int = 0
     field_pairs: int = 0
     cost: int = 0
+    variable_uses: Counter[str] = field(default_factory=Counter)
     positions: dict[tuple[int, str], int] = field(default_factory=dict)
     at_position: Counter[int] = field(default_factory=Counter)
 
@@ -167,7 +137,8 @@ class _Walk:
         position = self.positions.setdefault((visit.position, name), len(self.positions) + 1)
         self.field_pairs += self.at_position[position]
         self.at_position[position] += 1
-        self.cost += visit.times * self._cost(node, visit)
+        self.variable_uses.update(variables_of(node))
+        self.cost += visit.times * self.model.field_cost(node, mutates=visit.mutates)
         introspects = _introspects(node, visit)
         if node.selection_set is not None:
             yield _Visit(
@@ -175,8 +146,8 @@ class _Walk:
                 depth=visit.depth + 1,
                 position=position,
                 expanded=visit.expanded,
-                times=_executions(node, visit),
-                page=self._page_size(node),
+                times=executions(node, visit.times, visit.page),
+                page=self.model.page_size(node),
                 introspects=introspects,
             )
 
@@ -199,59 +170,6 @@ class _Walk:
                 "the document repeats the same fields too often: select each field once"
             )
 
-    def _cost(self, node: FieldNode, visit: _Visit) -> int:
-        """Return the cost of the field for one object, without its selections."""
-        name = node.name.value
-        cost = FIELD_COSTS.get(name, 1)
-        if name in TICK_COUNTS:
-            cost += TICK_COST * self._ticks(node)
-        return cost + MUTATION_COST if visit.mutates else cost
-
-    def _ticks(self, node: FieldNode) -> int:
-        """Return the number of ticks that a field computes."""
-        counts: list[object] = []
-        for argument in node.arguments or ():
-            value = self._value(argument.value)
-            if isinstance(argument.value, ObjectValueNode):
-                fields = argument.value.fields
-                counts += [self._value(each.value) for each in fields if each.name.value == "count"]
-            elif isinstance(value, dict):
-                counts.append(value.get("count"))
-            elif argument.name.value == "count" or value is ANY:
-                counts.append(value)
-        return _largest(counts, TICK_COUNTS[node.name.value], MAX_TICKS)
-
-    def _page_size(self, node: FieldNode) -> int:
-        """Return the maximum size of a page."""
-        sizes = [
-            self._value(each.value)
-            for each in node.arguments or ()
-            if each.name.value in PAGE_SIZES
-        ]
-        return _largest(sizes, DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
-
-    def _value(self, node: ValueNode) -> object:
-        """Return an argument's number or object; ANY for a variable that is not known."""
-        if isinstance(node, IntValueNode):
-            return int(node.value) if len(node.value) < MAX_DIGITS else ANY
-        if isinstance(node, VariableNode):
-            return ANY if self.variables is None else self.variables.get(node.name.value)
-        return None
-
-
-def _largest(values: Sequence[object], default: int, limit: int) -> int:
-    """Return the largest number; `limit` for a value that is not known or will be rejected."""
-    if ANY in values:
-        return limit
-    numbers = [min(abs(each), limit) for each in values if isinstance(each, int)]
-    return max(numbers, default=default)
-
-
-def _executions(node: FieldNode, visit: _Visit) -> int:
-    """Return the maximum number of objects with the selections of the field."""
-    name = node.name.value
-    return visit.times * (visit.page if name in PAGE_ITEMS else LIST_SIZES.get(name, 1))
-
 
 def _introspects(node: FieldNode, visit: _Visit) -> bool:
     """Return whether the field is introspection; raises LimitExceeded if it has an alias."""
@@ -263,8 +181,8 @@ def _introspects(node: FieldNode, visit: _Visit) -> bool:
     return visit.introspects or name in INTROSPECTION
 
 
-def check_limits(document: DocumentNode, limits: DocumentLimits) -> bool:
-    """Return whether some variables could make an operation too expensive: see `check_cost`.
+def check_limits(document: DocumentNode, limits: DocumentLimits) -> int | None:
+    """Return the cost of the most expensive operation; None if it depends on the variables.
 
     Raises LimitExceeded if an operation or a fragment of `document` exceeds a limit.
     """
@@ -273,28 +191,28 @@ def check_limits(document: DocumentNode, limits: DocumentLimits) -> bool:
             f"the document has more than {MAX_DEFINITIONS} operations and fragments: split it"
         )
     fragments = fragments_by_name(document)
-    total = 0
-    costs_too_much = False
+    fields = pairs = 0
+    costs: list[int | None] = []
     for node in document.definitions:
         if isinstance(node, OperationDefinitionNode | FragmentDefinitionNode):
             walk = _Walk(limits, fragments)
             walk.run(node)
-            total += walk.fields
-            costs_too_much |= _costs_too_much(node, walk.cost, limits)
-        if total > MAX_DOCUMENT_FACTOR * limits.fields:
+            fields += walk.fields
+            pairs += walk.field_pairs
+            if isinstance(node, OperationDefinitionNode):
+                costs.append(_known_cost(node, walk))
+        if fields > MAX_DOCUMENT_FACTOR * limits.fields or pairs > MAX_FIELD_PAIRS:
             raise LimitExceeded("the document has too many operations and fragments: split it")
-    return costs_too_much
+    return None if None in costs else max((each for each in costs if each), default=0)
 
 
-def _costs_too_much(
-    node: OperationDefinitionNode | FragmentDefinitionNode, cost: int, limits: DocumentLimits
-) -> bool:
-    """Return whether some variables make an operation too expensive; raise if all do."""
-    if isinstance(node, FragmentDefinitionNode) or cost <= limits.cost:
-        return False
-    if not node.variable_definitions:
-        raise _too_expensive(cost, limits)
-    return True
+def _known_cost(node: OperationDefinitionNode, walk: _Walk) -> int | None:
+    """Return the cost for any variables; None if it depends on them, or on their sizes."""
+    is_too_expensive = walk.cost > walk.limits.cost
+    if is_too_expensive and not node.variable_definitions:
+        raise _too_expensive(walk.cost, walk.limits)
+    is_used_twice = walk.variable_uses.total() > len(walk.variable_uses)
+    return None if is_too_expensive or is_used_twice else walk.cost
 
 
 def check_cost(
@@ -302,26 +220,18 @@ def check_cost(
     operation_name: str | None,
     variables: Mapping[str, object],
     limits: DocumentLimits,
-) -> None:
-    """Raise LimitExceeded if an operation with these variables costs too much."""
+) -> int:
+    """Return the cost of an operation with these variables; raises LimitExceeded."""
     operation = find_operation(document, operation_name)
-    given = {
-        each.variable.name.value: _default(each.default_value)
-        for each in operation.variable_definitions or ()
-    }
-    walk = _Walk(limits, fragments_by_name(document), {**given, **variables})
+    walk = _Walk(limits, fragments_by_name(document), CostModel.of(operation, variables))
     walk.run(operation)
     if walk.cost > limits.cost:
         raise _too_expensive(walk.cost, limits)
-
-
-def _default(node: ConstValueNode | None) -> object:
-    """Return the default of a variable, if it is a number or an object."""
-    return None if node is None else value_from_ast_untyped(node)
+    return walk.cost
 
 
 def _too_expensive(cost: int, limits: DocumentLimits) -> LimitExceeded:
     return LimitExceeded(
         f"the operation may cost {cost} points, and the limit is {limits.cost}: request smaller "
-        "pages or fewer ticks, nest fewer lists, or raise OSTINATO_MAX_COST on the server"
+        "pages, fewer ticks or less at once, or raise OSTINATO_MAX_COST on the server"
     )

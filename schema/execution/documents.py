@@ -60,8 +60,8 @@ class PreparedDocument:
     document: DocumentNode
     source_chars: int
     """Length of its text, the measure of the cache."""
-    cost_depends_on_variables: bool
-    """Whether some variables could make an operation too expensive."""
+    cost: int | None
+    """The cost of the most expensive operation; None if it depends on the variables."""
     operations: Mapping[str | None, OperationType]
     """Operation type by name; the key None is the document's only operation."""
     fingerprints: dict[tuple[str | None, frozenset[str]], OperationFingerprint] = field(
@@ -98,8 +98,13 @@ class DocumentCache:
         for name, source in (allowed or {}).items():
             self._require_valid(name, source)
 
-    async def prepare(self, source: str, extensions: Extensions | None = None) -> PreparedDocument:
-        """Return the valid document for a text or its hash; raises RequestRejected."""
+    async def prepare(
+        self, source: str, extensions: Extensions | None = None, user: str | None = None
+    ) -> PreparedDocument:
+        """Return the valid document for a text or its hash; raises RequestRejected.
+
+        Long documents of different users are prepared in turns.
+        """
         try:
             source = self._persisted.resolve(source, extensions)
         except OstinatoError as error:
@@ -108,7 +113,7 @@ class DocumentCache:
         if prepared is None:
             is_short = len(source) <= MAX_INLINE_CHARS
             prepare = partial(self._prepare, source)
-            prepared = prepare() if is_short else await run_in_cpu_thread(prepare)
+            prepared = prepare() if is_short else await run_in_cpu_thread(user, prepare)
             if len(source) <= MAX_CACHE_CHARS:
                 self._cache[source] = prepared
         self._persisted.store(source, extensions)
@@ -130,7 +135,7 @@ class DocumentCache:
         except RecursionError:
             raise _rejected([_too_deep()], PARSE_FAILED) from None
         try:
-            cost_depends_on_variables = check_limits(document, self._limits)
+            cost = check_limits(document, self._limits)
             errors = self._validate(document)
         except LimitExceeded as error:
             errors = [error]
@@ -141,7 +146,7 @@ class DocumentCache:
         return PreparedDocument(
             document=document,
             source_chars=len(source),
-            cost_depends_on_variables=cost_depends_on_variables,
+            cost=cost,
             operations=_operations_of(document),
         )
 
@@ -154,15 +159,16 @@ class DocumentCache:
             hide_suggestions=self._hide_suggestions,
         )
 
-    def check_cost(
+    def cost_of(
         self, prepared: PreparedDocument, name: str | None, variables: Mapping[str, object]
-    ) -> None:
-        """Raise RequestRejected if an operation with these variables costs too much."""
-        if prepared.cost_depends_on_variables:
-            try:
-                check_cost(prepared.document, name, variables, self._limits)
-            except LimitExceeded as error:
-                raise _rejected([error], VALIDATION_FAILED) from None
+    ) -> int:
+        """Return the cost of an operation with these variables; raises RequestRejected."""
+        if prepared.cost is not None:
+            return prepared.cost
+        try:
+            return check_cost(prepared.document, name, variables, self._limits)
+        except LimitExceeded as error:
+            raise _rejected([error], VALIDATION_FAILED) from None
 
 
 def _too_deep() -> GraphQLError:

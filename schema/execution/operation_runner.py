@@ -4,7 +4,6 @@ This includes the events of subscriptions; schema/fanout decides which clients s
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -38,6 +37,7 @@ from ostinato.schema.execution.strawberry_internals import core_schema
 
 MAX_WRITTEN_DEPTH = 200  # maximum of the encoder
 RETRY_AFTER_MS = 1_000
+MAX_RUNNING = 5  # of the most expensive operations, by one user at once
 
 ContextFactory = Callable[[Viewer | None], object]
 OperationExecutor: TypeAlias = Executor[Any]
@@ -51,6 +51,7 @@ class Operation:
     request: OperationRequest
     prepared: PreparedDocument
     kind: OperationType
+    cost: int = 0
 
     @property
     def after(self) -> object:
@@ -68,6 +69,14 @@ class _Response(NamedTuple):
     errors: list[FormattedError]
 
 
+@dataclass(slots=True)
+class _Running:
+    """The running queries and mutations of a user."""
+
+    operations: int = 0
+    cost: int = 0
+
+
 class OperationRunner:
     """Executes operations of one schema; calls `create_context` for each execution."""
 
@@ -79,8 +88,9 @@ class OperationRunner:
         self._timeout_s = settings.request_timeout_ms / 1_000
         self._max_response_bytes = settings.max_response_bytes
         self.max_running = settings.max_operations_per_user
-        self._running: Counter[str | None] = Counter()
-        """The number of running queries and mutations by user."""
+        self.max_running_cost = MAX_RUNNING * settings.max_cost
+        self._running: dict[str | None, _Running] = {}
+        """What is running, by user."""
         limits = DocumentLimits.of(settings)
         path = settings.operations_file
         self._documents = DocumentCache(
@@ -92,21 +102,34 @@ class OperationRunner:
         self._hide_suggestions = not settings.allows_introspection
         self.metrics = OperationMetrics()
 
-    async def prepare(self, request: OperationRequest) -> Operation:
+    async def prepare(self, request: OperationRequest, viewer: Viewer | None = None) -> Operation:
         """Parse and validate the document, and select the operation; raises RequestRejected."""
-        with self.metrics.count_rejection(None):
-            prepared = await self._documents.prepare(request.query, request.extensions)
+        with self.metrics.count_rejection(None), self._counted(viewer):
+            prepared = await self._prepare_in_time(request, viewer)
             kind = prepared.operations.get(request.operation_name)
             if kind is None:
                 raise RequestRejected([format_exception(_unknown_operation(request))])
             request = _without_undeclared_variables(request, prepared)
             name, variables = request.operation_name, request.variables or {}
-            self._documents.check_cost(prepared, name, variables)
-            return Operation(request=request, prepared=prepared, kind=kind)
+            cost = self._documents.cost_of(prepared, name, variables)
+            return Operation(request=request, prepared=prepared, kind=kind, cost=cost)
+
+    async def _prepare_in_time(
+        self, request: OperationRequest, viewer: Viewer | None
+    ) -> PreparedDocument:
+        user = None if viewer is None else viewer.id
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._documents.prepare(request.query, request.extensions, user)
+        except TimeoutError:
+            raise RequestRejected([format_exception(self._timed_out())]) from None
 
     async def run(self, operation: Operation, viewer: Viewer | None) -> bytes:
         """Execute a query or mutation and return the response as JSON; raises RequestRejected."""
-        with self.metrics.count_rejection(operation.kind), self._counted(viewer):
+        with (
+            self.metrics.count_rejection(operation.kind),
+            self._counted(viewer, operation.cost),
+        ):
             executor = self.executor(operation, viewer)
             response = await self._run(executor)
         self.metrics.count_response(operation.kind, response.errors)
@@ -121,24 +144,29 @@ class OperationRunner:
         except TimeoutError:
             return _error_response(self._timed_out())
         # The schema has no @defer or @stream, so there is always a single result.
-        response = _encode_response(cast("ExecutionResult", result))
+        return self._limited(_encode_response(cast("ExecutionResult", result)))
+
+    def _limited(self, response: _Response) -> _Response:
+        """Replace a response over the limit by an error."""
         if len(response.payload) > self._max_response_bytes:
             return _error_response(self._too_large(len(response.payload)))
         return response
 
     @contextmanager
-    def _counted(self, viewer: Viewer | None) -> Iterator[None]:
-        """Count a running operation of the viewer; raises RequestRejected beyond the limit."""
-        user = None if viewer is None else viewer.id
-        if self._running[user] >= self.max_running:
+    def _counted(self, viewer: Viewer | None, cost: int = 0) -> Iterator[None]:
+        """Count a running operation of the viewer; raises RequestRejected beyond the limits."""
+        running = self._running.setdefault(None if viewer is None else viewer.id, _Running())
+        if running.operations >= self.max_running or running.cost + cost > self.max_running_cost:
             raise RequestRejected([format_exception(self._too_many())])
-        self._running[user] += 1
+        running.operations += 1
+        running.cost += cost
         try:
             yield
         finally:
-            self._running[user] -= 1
-            if not self._running[user]:
-                del self._running[user]
+            running.operations -= 1
+            running.cost -= cost
+            if not running.operations:
+                self._running.pop(None if viewer is None else viewer.id, None)
 
     async def execute_event(
         self, executor: OperationExecutor, viewer: Viewer | None, message: object
@@ -146,7 +174,7 @@ class OperationRunner:
         """Execute the selection set of a subscription for one message."""
         run = executor.build_per_event_executor(message)
         run.context_value = self._create_context(viewer)
-        response = _encode_response(await self._run_event(run))
+        response = self._limited(_encode_response(await self._run_event(run)))
         self.metrics.results += 1
         return EncodedResult(response.payload, getattr(message, "cursor", None))
 
@@ -199,8 +227,9 @@ class OperationRunner:
 
     def _too_many(self) -> TooManyRequests:
         message = (
-            f"you already have {self.max_running} operations running: wait for one, or raise "
-            "OSTINATO_MAX_OPERATIONS_PER_USER on the server"
+            f"you have too much running: at most {self.max_running} operations, and "
+            f"{self.max_running_cost} points; wait for one, or raise "
+            "OSTINATO_MAX_OPERATIONS_PER_USER or OSTINATO_MAX_COST on the server"
         )
         return TooManyRequests(message, RETRY_AFTER_MS)
 

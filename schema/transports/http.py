@@ -118,7 +118,7 @@ class HTTPEndpoint:
     ) -> ASGIApp:
         parsed = await self._reader.read(request)
         try:
-            operation = await self._runner.prepare(parsed)
+            operation = await self._runner.prepare(parsed, viewer)
             self._require_allowed(operation, request.method, accepted)
             if operation.kind is OperationType.SUBSCRIPTION:
                 operation = apply_last_event_id(operation, request.headers.get("last-event-id"))

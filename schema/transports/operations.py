@@ -123,7 +123,7 @@ class Operations:
     async def _run(self, message: Subscribe, viewer: Viewer) -> None:
         running = self._running[message.id]
         try:
-            operation = await self._runner.prepare(message.request)
+            operation = await self._runner.prepare(message.request, viewer)
             running.kind = operation.kind
             await self._send_results(message.id, operation, viewer, running)
             last = complete_message(message.id)

@@ -185,3 +185,13 @@ async def test_resuming_a_cron_needs_the_role_of_its_function(clients: Clients) 
     assert (await former(op.RESUME_CRON, input={"cronId": cron["id"]})).code == "FORBIDDEN"
     resumed = await auditor.get(op.RESUME_CRON, input={"cronId": cron["id"]})
     assert resumed["cron"]["enabled"] is True
+
+
+@pytest.mark.parametrize("schedule", [{"cronspec": "0 0 29 2 1#5"}, {"intervalMs": 1_000}])
+async def test_start_in_the_far_future_is_rejected(ann: Client, schedule: dict[str, Any]) -> None:
+    given = {"name": "n", "functionName": "functions.greet", "args": {"name": "x"}} | schedule
+    answer = await ann(op.REGISTER_CRON, input=given | {"startAt": "9999-12-31T23:59:59Z"})
+    assert answer.paths == [["input", "startAt"]]
+    assert answer.message == "startAt must be before 3000, got 9999"
+    last = given | {"startAt": "2999-12-31T23:59:59Z"}
+    assert (await ann.get(op.REGISTER_CRON, input=last))["cron"]["enabled"]

@@ -1,0 +1,160 @@
+"""The cost of a field, in points: about the work of reading one plain field.
+
+docs/security.md has the table. Fields are priced by name: the walk runs before validation.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+import orjson
+from graphql import (
+    ConstValueNode,
+    FieldNode,
+    IntValueNode,
+    ListValueNode,
+    ObjectValueNode,
+    OperationDefinitionNode,
+    ValueNode,
+    VariableNode,
+    value_from_ast_untyped,
+)
+
+from ostinato.schema.pagination import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
+
+PAGE_SIZES: Final = frozenset({"first", "last"})
+PAGE_ITEMS: Final = frozenset({"nodes", "edges"})
+PAGES: Final = frozenset(
+    {"jobs", "crons", "recurringTasks", "batches", "requests", "failures", "runs", "children"}
+)
+ROW_COST: Final = 2  # of a page, whatever is selected: it is read and decoded
+JSON_COST: Final = 5  # up to 64 KiB each, to be read, decoded and encoded
+TICK_COST: Final = 5
+MUTATION_COST: Final = 50
+KIB_COST: Final = 25  # of a variable, each time it is used: it is validated again
+FIELD_COSTS: Final = MappingProxyType(
+    {
+        **dict.fromkeys(("args", "argsSchema", "data"), JSON_COST),
+        "result": 2 * JSON_COST,
+        "warnings": 3,
+        "previewCron": 500,  # a rare date of a new expression takes 5 ms
+        "workers": 100,
+        "queues": 100,
+    }
+)
+LIST_SIZES: Final = MappingProxyType({"timeline": 5, "functions": 20, "queues": 10, "workers": 10})
+"""The assumed sizes of lists without pages."""
+TICK_COUNTS: Final = MappingProxyType({"nextRuns": 5, "previewCron": 5})
+"""Fields that compute as many ticks as their `count` says, with its default."""
+MAX_TICKS: Final = 100
+MAX_DIGITS: Final = 10  # of a GraphQL Int
+ANY: Final = object()
+"""An argument's value that is not known before the request."""
+
+
+@dataclass(slots=True)
+class CostModel:
+    """Computes the costs of fields with the variables of a request."""
+
+    variables: Mapping[str, object] | None = None
+    """None if any value must be expected."""
+    _sizes: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, operation: OperationDefinitionNode, given: Mapping[str, object]) -> "CostModel":
+        """Return the model for one request, with the defaults of its operation."""
+        defaults = {
+            each.variable.name.value: _constant(each.default_value)
+            for each in operation.variable_definitions or ()
+        }
+        return cls({**defaults, **given})
+
+    def field_cost(self, node: FieldNode, *, mutates: bool) -> int:
+        """Return the cost of a field for one object, without its selections."""
+        name = node.name.value
+        cost = FIELD_COSTS.get(name, 1) + MUTATION_COST * mutates
+        if name in TICK_COUNTS:
+            cost += TICK_COST * self._ticks(node)
+        if name in PAGES:
+            cost += ROW_COST * self.page_size(node)
+        return cost + KIB_COST * sum(map(self._size_of, variables_of(node))) // 1024
+
+    def page_size(self, node: FieldNode) -> int:
+        """Return the maximum size of a page."""
+        arguments = node.arguments or ()
+        sizes = [self._value(each.value) for each in arguments if each.name.value in PAGE_SIZES]
+        return _largest(sizes, DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
+
+    def _ticks(self, node: FieldNode) -> int:
+        """Return the number of ticks that a field computes."""
+        counts: list[object] = []
+        for argument in node.arguments or ():
+            value = self._value(argument.value)
+            if isinstance(argument.value, ObjectValueNode):
+                fields = argument.value.fields
+                counts += [self._value(each.value) for each in fields if each.name.value == "count"]
+            elif isinstance(value, Mapping):
+                counts.append(value.get("count"))
+            elif argument.name.value == "count" or value is ANY:
+                counts.append(value)
+        return _largest(counts, TICK_COUNTS[node.name.value], MAX_TICKS)
+
+    def _value(self, node: ValueNode) -> object:
+        """Return an argument's number or object; ANY for a variable that is not known."""
+        if isinstance(node, IntValueNode):
+            return int(node.value) if len(node.value) < MAX_DIGITS else ANY
+        if isinstance(node, VariableNode):
+            return ANY if self.variables is None else self.variables.get(node.name.value)
+        return None
+
+    def _size_of(self, variable: str) -> int:
+        """Return the size of a variable as JSON, in bytes; 0 if it is not known."""
+        if self.variables is None:
+            return 0
+        if variable not in self._sizes:
+            self._sizes[variable] = _size_as_json(self.variables.get(variable))
+        return self._sizes[variable]
+
+
+def executions(node: FieldNode, times: int, page: int) -> int:
+    """Return the maximum number of objects with the selections of a field."""
+    name = node.name.value
+    return times * (page if name in PAGE_ITEMS else LIST_SIZES.get(name, 1))
+
+
+def variables_of(node: FieldNode) -> Iterator[str]:
+    """Yield the names of the variables in a field's arguments, once for each use."""
+    waiting: list[ValueNode] = [each.value for each in node.arguments or ()]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, VariableNode):
+            yield value.name.value
+        elif isinstance(value, ListValueNode):
+            waiting += value.values
+        elif isinstance(value, ObjectValueNode):
+            waiting += [each.value for each in value.fields]
+
+
+def _largest(values: Sequence[object], default: int, limit: int) -> int:
+    """Return the largest number; `limit` for a value that is not known or will be rejected."""
+    given = [each for each in values if each is not None]
+    numbers = [_as_number(each, limit) for each in given]
+    return max(numbers, default=default)
+
+
+def _as_number(value: object, limit: int) -> int:
+    is_number = isinstance(value, int | float) and abs(value) < limit
+    return abs(int(value)) if is_number else limit  # type: ignore[call-overload] # checked
+
+
+def _size_as_json(value: object) -> int:
+    try:
+        return len(orjson.dumps(value))
+    except TypeError:  # an integer over 64 bits
+        return len(repr(value))
+
+
+def _constant(node: ConstValueNode | None) -> object:
+    """Return the default of a variable, if it has one."""
+    return None if node is None else value_from_ast_untyped(node)
