@@ -1,5 +1,6 @@
 """Cache of parsed and validated documents."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -99,11 +100,16 @@ class DocumentCache:
             self._require_valid(name, source)
 
     async def prepare(
-        self, source: str, extensions: Extensions | None = None, user: str | None = None
+        self,
+        source: str,
+        extensions: Extensions | None = None,
+        user: str | None = None,
+        within_s: float | None = None,
     ) -> PreparedDocument:
         """Return the valid document for a text or its hash; raises RequestRejected.
 
-        Long documents of different users are prepared in turns.
+        Long documents of different users are prepared in turns; raises TimeoutError if that takes
+        longer than `within_s`.
         """
         try:
             source = self._persisted.resolve(source, extensions)
@@ -113,7 +119,8 @@ class DocumentCache:
         if prepared is None:
             is_short = len(source) <= MAX_INLINE_CHARS
             prepare = partial(self._prepare, source)
-            prepared = prepare() if is_short else await run_in_cpu_thread(user, prepare)
+            async with asyncio.timeout(within_s):
+                prepared = prepare() if is_short else await run_in_cpu_thread(user, prepare)
             if len(source) <= MAX_CACHE_CHARS:
                 self._cache[source] = prepared
         self._persisted.store(source, extensions)

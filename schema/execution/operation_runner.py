@@ -119,8 +119,9 @@ class OperationRunner:
     ) -> PreparedDocument:
         user = None if viewer is None else viewer.id
         try:
-            async with asyncio.timeout(self._timeout_s):
-                return await self._documents.prepare(request.query, request.extensions, user)
+            return await self._documents.prepare(
+                request.query, request.extensions, user, self._timeout_s
+            )
         except TimeoutError:
             raise RequestRejected([format_exception(self._timed_out())]) from None
 
