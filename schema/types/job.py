@@ -85,7 +85,7 @@ class SchedulingWarning(RecordProxy[queue_warnings.SchedulingWarning]):
     message: str = strawberry.field(description="The problem and how to fix it.")
 
 
-EVENT_COST = 3  # points for an event of a timeline
+EVENT_COST = 6  # points for an event of a timeline, whatever is selected of it
 TIMED_ORDERS = (JobOrder.SCHEDULED_ASC, JobOrder.SCHEDULED_DESC)
 CauseRef = Annotated["Cause", strawberry.lazy("ostinato.schema.types.cause")]
 

@@ -66,7 +66,6 @@ ACCEPTED = {
     "unknown time zones": _aliased(
         9, 'previewCron(input: {cronspec: "@daily", tz: "Europe/Berlim%"})'
     ),
-    "long timelines": _aliased(15, "jobs(last: 20) { nodes { timeline { seq } } }"),
     "many names of functions": "mutation "
     + _aliased(49, 'scheduleJob(input: {functionName: "functions.ech%"}) { job { id } }'),
     "introspection": "{ __schema { types { name fields { name args { name } type { name } } } } }",
