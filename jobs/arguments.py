@@ -4,7 +4,6 @@ import inspect
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, Final, cast, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -16,6 +15,7 @@ from pydantic_core import to_json
 from ostinato.jobs.declarations import DeclarationError, shown
 from ostinato.jobs.errors import BadRequest, Issue
 from ostinato.jobs.json_values import NotJson, TooLarge, require_bounded, to_json_value
+from ostinato.jobs.nearest import nearest
 from ostinato.jobs.records import JsonObject
 
 MAX_SUGGESTIONS: Final = 10  # comparing thousands of names would block the event loop
@@ -75,9 +75,9 @@ class Arguments:
         if issue.code != UNKNOWN_ARGUMENT or len(issue.path) != 2:
             return issue
         given = str(issue.path[-1])
-        near = get_close_matches(to_camel(given[:MAX_NAME_CHARS]), self.names, n=1)
+        near = nearest(to_camel(given[:MAX_NAME_CHARS]), self.names)
         known = f"use {', '.join(sorted(self.names))}" if self.names else "the function takes none"
-        hint = f": did you mean {near[0]!r}?" if near else f"; {known}"
+        hint = f": did you mean {near!r}?" if near else f"; {known}"
         message = f"args.{given}: there is no argument {shown(given)}{hint}"
         return Issue(path=issue.path, message=message, code=issue.code)
 

@@ -5,9 +5,10 @@ Each message is one sentence: the function, its file and line, the problem, and 
 
 import inspect
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
+
+from ostinato.jobs.nearest import nearest
 
 CONTEXT: Final = "Context"
 MAX_SHOWN_CHARS: Final = 60  # invalid values are truncated to this length in messages
@@ -116,9 +117,9 @@ def shown(value: object) -> str:
 
 
 def _unknown(decorator: str, name: str, checks: Mapping[str, Check]) -> str:
-    near = get_close_matches(name, checks, n=1)
+    near = nearest(name, checks)
     options = f"use one of {', '.join(sorted(checks))}" if checks else "remove it"
-    fix = HINTS.get(name) or (f"did you mean {near[0]}?" if near else options)
+    fix = HINTS.get(name) or (f"did you mean {near}?" if near else options)
     return f"{decorator} has no option {name!r}; {fix}"
 
 

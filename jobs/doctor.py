@@ -3,12 +3,12 @@
 import asyncio
 import os
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 from ostinato.jobs.arq_queue.diagnostics import inspect_redis
 from ostinato.jobs.findings import Finding
 from ostinato.jobs.modules import import_problems
 from ostinato.jobs.mongo.diagnostics import inspect_mongo
+from ostinato.jobs.nearest import nearest
 from ostinato.jobs.registry import registry
 from ostinato.jobs.settings import Mode, Settings
 
@@ -39,8 +39,8 @@ def check_variables(names: Iterable[str]) -> list[Finding]:
 
 
 def _unknown(name: str, known: Iterable[str]) -> Finding:
-    similar = get_close_matches(name, known, n=1, cutoff=0.85)
-    fix = f"did you mean {similar[0]}?" if similar else "unset it: Ostinato does not read it"
+    similar = nearest(name, known, min_similarity=0.85)
+    fix = f"did you mean {similar}?" if similar else "unset it: Ostinato does not read it"
     return Finding(subject="variable", detail=f"{name} is not a setting", fix=fix)
 
 

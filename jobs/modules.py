@@ -5,11 +5,11 @@ import pkgutil
 import sys
 import traceback
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
 from ostinato.jobs.declarations import DeclarationError, file_of, location_of
+from ostinato.jobs.nearest import nearest
 from ostinato.jobs.registry import PREFIX, default_name, registry
 
 BUILT_IN: Final = "ostinato.jobs.functions"
@@ -54,9 +54,9 @@ def _hint(module: str, missing: str) -> str:
         return ""
     parent, _, name = missing.rpartition(".")
     folders = getattr(sys.modules[parent], "__path__", []) if parent else [str(Path.cwd())]
-    near = get_close_matches(name, [each.name for each in pkgutil.iter_modules(folders)], n=1)
+    near = nearest(name, [each.name for each in pkgutil.iter_modules(folders)])
     if near:
-        similar = f"{parent}.{near[0]}" if parent else near[0]
+        similar = f"{parent}.{near}" if parent else near
         return f"; did you mean {similar + module.removeprefix(missing)!r}?"
     is_searched = not {"", str(Path.cwd())}.isdisjoint(sys.path)
     where = f"the current folder, {Path.cwd()}, is {'' if is_searched else 'not '}on sys.path"
