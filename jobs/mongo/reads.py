@@ -77,32 +77,6 @@ class RecordReader:
             report(self.collection, document["_id"], error)
             raise
 
-    async def decode(self, documents: Iterable[Document], lock: asyncio.Lock) -> "list[object]":
-        """Decode documents, in order; malformed ones become their error.
-
-        Releases `lock` every few milliseconds: a job with a full timeline takes 4 ms.
-        """
-        decoded: list[object] = []
-        waiting = iter(documents)
-        while True:
-            async with lock:
-                if self._decode_some(waiting, decoded):
-                    return decoded
-            await asyncio.sleep(0)
-
-    def _decode_some(self, waiting: Iterator[Document], decoded: list[object]) -> bool:
-        """Decode for MAX_DECODING_S; return whether no document is left."""
-        clock = asyncio.get_running_loop().time
-        end = clock() + MAX_DECODING_S
-        for document in waiting:
-            try:
-                decoded.append(self.record_of(document))
-            except Malformed as error:
-                decoded.append(error)
-            if clock() > end:
-                return False
-        return True
-
 
 READERS: Final[dict[type, RecordReader]] = {
     Job: RecordReader(JOBS, job_from),
@@ -134,14 +108,8 @@ class Reads:
         query = owned_by(owner) | {"_id": {"$in": list(ids)}}
         find = partial(self.mongo[reader.collection].find, query, batch_size=len(ids) + 1)
         found = await self.mongo.causal_read(find, min_cluster_time)
-        ids_found = [document["_id"] for document in found]
-        return dict(
-            zip(
-                ids_found,
-                cast("list[R | Malformed]", await self._decoded(reader, found)),
-                strict=True,
-            )
-        )
+        records = await self._decode(kind, found)
+        return {document["_id"]: record for document, record in zip(found, records, strict=True)}
 
     async def find_one(self, kind: type[R], owner: str | None, **fields: str) -> R | None:
         """Return the record whose fields have these values; raises Malformed."""
@@ -210,7 +178,7 @@ class Reads:
         found: dict[str, list[Job]] = {cause_id: [] for cause_id in cause_ids}
         malformed: set[str] = set()
         documents = await self.mongo.database.aggregate(pipeline).to_list(None)
-        for job in cast("list[Job | Malformed]", await self._decoded(READERS[Job], documents)):
+        for job in await self._decode(Job, documents):
             if isinstance(job, Malformed):  # unknown cause: an array can match several ids
                 malformed |= found.keys()
             else:
@@ -228,19 +196,18 @@ class Reads:
         window: Window,
         min_cluster_time: ClusterTime | None = None,
     ) -> Page[R]:
-        reader = READERS[kind]
+        collection = READERS[kind].collection
         skipped: list[object] = []
         while True:
-            documents = await self._found(reader.collection, find, min_cluster_time)
+            documents = await self._found(collection, find, min_cluster_time)
             valid: list[R] = []
             malformed: list[object] = []
-            for document, decoded in zip(
-                documents, await self._decoded(reader, documents), strict=True
-            ):
-                if isinstance(decoded, Malformed):
+            records = await self._decode(kind, documents)
+            for document, record in zip(documents, records, strict=True):
+                if isinstance(record, Malformed):
                     malformed.append(document["_id"])
                 else:
-                    valid.append(cast("R", decoded))
+                    valid.append(record)
             if not malformed or len(documents) < find.limit or len(valid) > window.limit:
                 return build_page(valid, window)
             skipped += malformed
@@ -250,8 +217,18 @@ class Reads:
                 )
             find = _skipping(find, skipped, window)
 
-    async def _decoded(self, reader: RecordReader, documents: Iterable[Document]) -> "list[object]":
-        return await reader.decode(documents, self.mongo.decoding_lock)
+    async def _decode(self, kind: type[R], documents: Iterable[Document]) -> list[R | Malformed]:
+        """Decode documents, in order; malformed ones become their error.
+
+        Lets other tasks run every few milliseconds: a job with a full timeline takes 4 ms.
+        """
+        decoded: list[R | Malformed] = []
+        waiting = iter(documents)
+        while True:
+            async with self.mongo.decoding_lock:
+                if _decode_some(kind, waiting, decoded):
+                    return decoded
+            await asyncio.sleep(0)
 
     async def _found(
         self, collection: str, find: KeysetQuery, min_cluster_time: ClusterTime | None
@@ -262,6 +239,20 @@ class Reads:
         return await self.mongo.causal_read(
             partial(self.mongo[collection].find, find.filter, **options), min_cluster_time
         )
+
+
+def _decode_some(kind: type[R], waiting: Iterator[Document], decoded: list[R | Malformed]) -> bool:
+    """Decode for MAX_DECODING_S; return whether no document is left."""
+    reader, clock = READERS[kind], asyncio.get_running_loop().time
+    end = clock() + MAX_DECODING_S
+    for document in waiting:
+        try:
+            decoded.append(cast("R", reader.record_of(document)))
+        except Malformed as error:
+            decoded.append(error)
+        if clock() > end:
+            return False
+    return True
 
 
 def _skipping(find: KeysetQuery, skipped: Collection[object], window: Window) -> KeysetQuery:
