@@ -14,6 +14,7 @@ from ostinato.jobs.records import Cron, Schedule
 from ostinato.resolvers.context import RequestContext, not_found
 from ostinato.resolvers.functions import require_callable_function, require_roles_of
 
+DEFAULT_RUNS = 5
 MAX_RUNS = 100
 
 
@@ -63,9 +64,10 @@ async def resume_cron(ctx: RequestContext, cron_id: str) -> Cron:
 
     Raises Forbidden if the viewer has lost the function's role.
     """
-    require_roles_of(ctx, (await cron(ctx, cron_id)).function_name)
-    return await ctx.transact_as_owner(
-        Cron, cron_id, lambda context: functions.resume_cron(context, cron_id=cron_id)
+    found = await cron(ctx, cron_id)
+    require_roles_of(ctx, found.function_name)
+    return await ctx.engine.transact(
+        found.owner, lambda context: functions.resume_cron(context, cron_id=cron_id)
     )
 
 

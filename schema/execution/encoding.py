@@ -60,6 +60,17 @@ def encode_json(value: object) -> bytes:
     return orjson.dumps(value)
 
 
+def comparable_json(value: object) -> bytes:
+    """Encode JSON with sorted keys; values that JSON cannot represent, in Python's notation.
+
+    For keys and sizes: an integer over 64 bits is only rejected later, by type validation.
+    """
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        return repr(value).encode()
+
+
 def _children(value: object) -> Iterable[object]:
     if isinstance(value, dict):
         return value.values()

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
-import orjson
 from graphql import (
     ConstValueNode,
     FieldNode,
@@ -21,6 +20,8 @@ from graphql import (
     value_from_ast_untyped,
 )
 
+from ostinato.resolvers.crons import DEFAULT_RUNS, MAX_RUNS
+from ostinato.schema.execution.encoding import comparable_json
 from ostinato.schema.pagination import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
 
 PAGE_SIZES: Final = frozenset({"first", "last"})
@@ -45,9 +46,8 @@ FIELD_COSTS: Final = MappingProxyType(
 )
 LIST_SIZES: Final = MappingProxyType({"timeline": 5, "functions": 20, "queues": 10, "workers": 10})
 """The assumed sizes of lists without pages."""
-TICK_COUNTS: Final = MappingProxyType({"nextRuns": 5, "previewCron": 5})
-"""Fields that compute as many ticks as their `count` says, with its default."""
-MAX_TICKS: Final = 100
+TICK_FIELDS: Final = frozenset({"nextRuns", "previewCron"})
+"""Fields that compute as many ticks as their `count` says."""
 MAX_DIGITS: Final = 10  # of a GraphQL Int
 ANY: Final = object()
 """An argument's value that is not known before the request."""
@@ -74,7 +74,7 @@ class CostModel:
         """Return the cost of a field for one object, without its selections."""
         name = node.name.value
         cost = FIELD_COSTS.get(name, 1) + MUTATION_COST * mutates
-        if name in TICK_COUNTS:
+        if name in TICK_FIELDS:
             cost += TICK_COST * self._ticks(node)
         if name in PAGES:
             cost += ROW_COST * self.page_size(node)
@@ -98,7 +98,7 @@ class CostModel:
                 counts.append(value.get("count"))
             elif argument.name.value == "count" or value is ANY:
                 counts.append(value)
-        return _largest(counts, TICK_COUNTS[node.name.value], MAX_TICKS)
+        return _largest(counts, DEFAULT_RUNS, MAX_RUNS)
 
     def _value(self, node: ValueNode) -> object:
         """Return an argument's number or object; ANY for a variable that is not known."""
@@ -113,7 +113,7 @@ class CostModel:
         if self.variables is None:
             return 0
         if variable not in self._sizes:
-            self._sizes[variable] = _size_as_json(self.variables.get(variable))
+            self._sizes[variable] = len(comparable_json(self.variables.get(variable)))
         return self._sizes[variable]
 
 
@@ -146,13 +146,6 @@ def _largest(values: Sequence[object], default: int, limit: int) -> int:
 def _as_number(value: object, limit: int) -> int:
     is_number = isinstance(value, int | float) and abs(value) < limit
     return abs(int(value)) if is_number else limit  # type: ignore[call-overload] # checked
-
-
-def _size_as_json(value: object) -> int:
-    try:
-        return len(orjson.dumps(value))
-    except TypeError:  # an integer over 64 bits
-        return len(repr(value))
 
 
 def _constant(node: ConstValueNode | None) -> object:

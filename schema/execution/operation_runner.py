@@ -104,20 +104,21 @@ class OperationRunner:
 
     async def prepare(self, request: OperationRequest, viewer: Viewer | None = None) -> Operation:
         """Parse and validate the document, and select the operation; raises RequestRejected."""
-        with self.metrics.count_rejection(None), self._counted(viewer):
-            prepared = await self._prepare_in_time(request, viewer)
+        user = _user_id(viewer)
+        with self.metrics.count_rejection(None), self._counted(user):
+            prepared = await self._prepare_in_time(request, user)
             kind = prepared.operations.get(request.operation_name)
             if kind is None:
                 raise RequestRejected([format_exception(_unknown_operation(request))])
-            request = _without_undeclared_variables(request, prepared)
+            if kind is OperationType.SUBSCRIPTION:
+                request = _without_undeclared_variables(request, prepared)
             name, variables = request.operation_name, request.variables or {}
             cost = self._documents.cost_of(prepared, name, variables)
             return Operation(request=request, prepared=prepared, kind=kind, cost=cost)
 
     async def _prepare_in_time(
-        self, request: OperationRequest, viewer: Viewer | None
+        self, request: OperationRequest, user: str | None
     ) -> PreparedDocument:
-        user = None if viewer is None else viewer.id
         try:
             return await self._documents.prepare(
                 request.query, request.extensions, user, self._timeout_s
@@ -129,7 +130,7 @@ class OperationRunner:
         """Execute a query or mutation and return the response as JSON; raises RequestRejected."""
         with (
             self.metrics.count_rejection(operation.kind),
-            self._counted(viewer, operation.cost),
+            self._counted(_user_id(viewer), operation.cost),
         ):
             executor = self.executor(operation, viewer)
             response = await self._run(executor)
@@ -154,9 +155,9 @@ class OperationRunner:
         return response
 
     @contextmanager
-    def _counted(self, viewer: Viewer | None, cost: int = 0) -> Iterator[None]:
-        """Count a running operation of the viewer; raises RequestRejected beyond the limits."""
-        running = self._running.setdefault(None if viewer is None else viewer.id, _Running())
+    def _counted(self, user: str | None, cost: int = 0) -> Iterator[None]:
+        """Count a running operation of a user; raises RequestRejected beyond the limits."""
+        running = self._running.setdefault(user, _Running())
         if running.operations >= self.max_running or running.cost + cost > self.max_running_cost:
             raise RequestRejected([format_exception(self._too_many())])
         running.operations += 1
@@ -167,7 +168,7 @@ class OperationRunner:
             running.operations -= 1
             running.cost -= cost
             if not running.operations:
-                self._running.pop(None if viewer is None else viewer.id, None)
+                self._running.pop(user, None)
 
     async def execute_event(
         self, executor: OperationExecutor, viewer: Viewer | None, message: object
@@ -221,8 +222,8 @@ class OperationRunner:
 
     def _too_large(self, size_bytes: int) -> PayloadTooLarge:
         return PayloadTooLarge(
-            f"the response has {size_bytes} bytes, and the limit is {self._max_response_bytes}; a "
-            "mutation was applied: request smaller pages or fewer fields, or raise "
+            f"the response has {size_bytes} bytes, and the limit is {self._max_response_bytes}: "
+            "request smaller pages or fewer fields (a mutation has been applied), or raise "
             "OSTINATO_MAX_RESPONSE_BYTES on the server"
         )
 
@@ -255,17 +256,18 @@ class OperationRunner:
         return prepared_operation
 
 
+def _user_id(viewer: Viewer | None) -> str | None:
+    return None if viewer is None else viewer.id
+
+
 def _without_undeclared_variables(
     request: OperationRequest, prepared: PreparedDocument
 ) -> OperationRequest:
-    """Drop variables that the operation does not declare: a subscription would keep them."""
-    if not request.variables:
-        return request
+    """Drop variables that a subscription does not declare, because it would keep them."""
     operation = find_operation(prepared.document, request.operation_name)
     declared = {each.variable.name.value for each in operation.variable_definitions or ()}
-    if request.variables.keys() <= declared:
-        return request
-    kept = {name: value for name, value in request.variables.items() if name in declared}
+    given = request.variables or {}
+    kept = {name: value for name, value in given.items() if name in declared}
     return replace(request, variables=kept)
 
 

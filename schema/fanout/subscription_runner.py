@@ -11,12 +11,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-import orjson
-
 from ostinato.jobs.errors import HistoryLost
 from ostinato.resolvers.auth import Viewer
 from ostinato.resolvers.live.live_query import LiveItem, LiveQuery, Reset, ResumePoint
-from ostinato.schema.execution.encoding import EncodedResult
+from ostinato.schema.execution.encoding import EncodedResult, comparable_json
 from ostinato.schema.execution.fingerprint import OperationFingerprint
 from ostinato.schema.execution.operation_runner import (
     Operation,
@@ -248,10 +246,7 @@ def shared_identity(
     given = {
         name: value for name, value in (variables or {}).items() if name in fingerprint.variables
     }
-    try:
-        values = orjson.dumps(given, option=orjson.OPT_SORT_KEYS)
-    except TypeError:  # an integer over 64 bits: rejected later, by type validation
-        values = repr(given).encode()
+    values = comparable_json(given)
     if viewer is None or fingerprint.reads_viewer:
         return SharedIdentity((fingerprint.text, values, viewer), viewer)
     shared_viewer = replace(viewer, id=viewer.scope or ANONYMOUS, expires_at=None)

@@ -17,13 +17,12 @@ from ostinato.jobs.functions.new_cron import (
 )
 from ostinato.jobs.options import MAX_NAME_CHARS
 from ostinato.jobs.records import CatchUpPolicy, OverlapPolicy
+from ostinato.resolvers.crons import DEFAULT_RUNS, MAX_RUNS
 from ostinato.schema.fields import unset_to_none
 from ostinato.schema.inputs.limits import CronId, Jitter, JsonObject, Name
 from ostinato.schema.scalars import Milliseconds
 
-MAX_PREVIEW_TICKS = 100
-
-Count = Annotated[int, Field(ge=1, le=MAX_PREVIEW_TICKS)]
+Count = Annotated[int, Field(ge=1, le=MAX_RUNS)]
 
 
 @strawberry.input(
@@ -116,7 +115,9 @@ class PreviewCronInput:
     tz: str = strawberry.field(
         default="UTC", description="The IANA time zone of `cronspec`, for example `Europe/Berlin`."
     )
-    count: Count = strawberry.field(default=5, description="The number of ticks, 1 to 100.")
+    count: Count = strawberry.field(
+        default=DEFAULT_RUNS, description="The number of ticks, 1 to 100."
+    )
 
     def issues(self) -> Iterator[Issue]:
         interval_ms, cronspec = unset_to_none(self.interval_ms), unset_to_none(self.cronspec)

@@ -51,9 +51,6 @@ def schedule_of(record: records.Schedule) -> IntervalSchedule | CronSchedule:
             assert_never(record)
 
 
-DEFAULT_RUNS = 5
-
-
 @strawberry.type(description="A cron: a named schedule that creates a job at each tick.")
 class Cron(NodeProxy[records.Cron], Node):
     name: str = strawberry.field(description="Its name, unique per owner.")
@@ -106,10 +103,10 @@ class Cron(NodeProxy[records.Cron], Node):
         info: Info,
         count: Annotated[
             int | None, strawberry.argument(description="The number of ticks, 1 to 100.")
-        ] = DEFAULT_RUNS,
+        ] = crons.DEFAULT_RUNS,
     ) -> list[datetime]:
         return await crons.next_runs(
-            info.context, self.record, DEFAULT_RUNS if count is None else count
+            info.context, self.record, crons.DEFAULT_RUNS if count is None else count
         )
 
     @strawberry_field(

@@ -3,46 +3,63 @@
 import asyncio
 import threading
 from functools import partial
+from typing import Any
+
+import pytest
 
 from ostinato.jobs.async_tools.cpu_thread import run_in_cpu_thread
 
 
-async def test_users_take_turns() -> None:
-    ran: list[str] = []
-    blocked = threading.Event()
-    first = asyncio.create_task(run_in_cpu_thread("ann", lambda: blocked.wait(30)))
-    names = ["ann 1", "ann 2", "ann 3", "bob 1", "bob 2", "eve 1"]
-    others = [
-        asyncio.create_task(run_in_cpu_thread(name[:3], partial(ran.append, name)))
-        for name in names
-    ]
-    asyncio.get_running_loop().call_soon(blocked.set)
-    await asyncio.gather(first, *others)
-    assert ran == ["ann 1", "bob 1", "eve 1", "ann 2", "bob 2", "ann 3"]
+class Computations:
+    """Computations of users, which record their names; the first one waits for `unblock`."""
+
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+        self._blocked = threading.Event()
+        self.tasks: dict[str, asyncio.Task[Any]] = {}
+
+    def start(self, *names: str) -> None:
+        """Start one for each name, which begins with its user."""
+        for name in names:
+            compute = partial(self.ran.append, name) if self.tasks else self._wait
+            running = run_in_cpu_thread(name.split()[0], compute)
+            self.tasks[name] = asyncio.create_task(running)
+
+    async def finish(self) -> list[str]:
+        """Unblock the first one in a later turn of the loop; return what ran after it."""
+        asyncio.get_running_loop().call_soon(self._blocked.set)
+        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+        return self.ran
+
+    def _wait(self) -> None:
+        self._blocked.wait(30)
 
 
-async def test_computation_that_is_canceled_while_it_waits_does_not_run() -> None:
-    ran: list[str] = []
-    blocked = threading.Event()
-    first = asyncio.create_task(run_in_cpu_thread("ann", lambda: blocked.wait(30)))
-    second = asyncio.create_task(run_in_cpu_thread("ann", lambda: ran.append("second")))
-    third = asyncio.create_task(run_in_cpu_thread("bob", lambda: ran.append("third")))
-    asyncio.get_running_loop().call_soon(second.cancel)
-    asyncio.get_running_loop().call_soon(blocked.set)
-    await asyncio.gather(first, second, third, return_exceptions=True)
-    assert ran == ["third"]
+@pytest.fixture
+async def computations() -> Computations:
+    return Computations()
 
 
-async def test_turn_of_a_computation_that_is_canceled_at_its_turn_is_passed_on() -> None:
-    ran: list[str] = []
-    blocked = threading.Event()
-    first = asyncio.create_task(run_in_cpu_thread("ann", lambda: blocked.wait(30)))
-    second = asyncio.create_task(run_in_cpu_thread("bob", lambda: ran.append("second")))
-    third = asyncio.create_task(run_in_cpu_thread("eve", lambda: ran.append("third")))
-    first.add_done_callback(lambda _: second.cancel())
-    asyncio.get_running_loop().call_soon(blocked.set)
-    await asyncio.gather(first, second, third, return_exceptions=True)
-    assert ran[-1] == "third"
+async def test_users_take_turns(computations: Computations) -> None:
+    computations.start("ann 0", "ann 1", "ann 2", "ann 3", "bob 1", "bob 2", "eve 1")
+    expected = ["ann 1", "bob 1", "eve 1", "ann 2", "bob 2", "ann 3"]
+    assert await computations.finish() == expected
+
+
+async def test_computation_that_is_canceled_while_it_waits_does_not_run(
+    computations: Computations,
+) -> None:
+    computations.start("ann 0", "ann 1", "bob 1")
+    asyncio.get_running_loop().call_soon(computations.tasks["ann 1"].cancel)
+    assert await computations.finish() == ["bob 1"]
+
+
+async def test_turn_of_a_computation_that_is_canceled_at_its_turn_is_passed_on(
+    computations: Computations,
+) -> None:
+    computations.start("ann 0", "bob 1", "eve 1")
+    computations.tasks["ann 0"].add_done_callback(lambda _: computations.tasks["bob 1"].cancel())
+    assert (await computations.finish())[-1] == "eve 1"
 
 
 async def test_an_error_is_raised_and_the_next_computation_runs() -> None:
