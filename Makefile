@@ -113,15 +113,15 @@ demo: $(RUN_STAMP) ## Run all six patterns against the running server
 
 .PHONY: test
 test: setup ## Run the tests (ARGS='-k name' selects some)
-	@sh deploy/need.sh "command -v chromium" chromium
 	@sh deploy/need.sh "command -v curl" curl
 	$(call say,Testing the live page)
 	cd $(PAGE) && $(NPM) test
-	$(call say,Testing with real servers and a real browser)
+	$(call say,Testing with real servers)
 	$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: test-slow
-test-slow: setup ## Run the tests that take long, such as small chaos runs and an installed wheel
+test-slow: setup ## Run the tests that take long: the pages in a browser, small chaos runs, an installed wheel
+	@sh deploy/need.sh "command -v chromium" chromium
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
 .PHONY: coverage

@@ -21,6 +21,8 @@ from tests.conftest import JWT_SECRET
 from tests.processes import OSTINATO, TLS, eventually, is_running
 from tests.test_setup_cli import ostinato
 
+pytestmark = pytest.mark.slow
+
 UP_WITHIN = 40.0  # seconds, on a busy machine
 DOWN_WITHIN = 30.0
 OUTPUT_CLOSED = ("/bin/bash", "-c", 'exec "$0" "$@" > >(head -n 1) 2>&1', *OSTINATO)
@@ -176,7 +178,6 @@ async def test_signal_stops_all_processes_within_5_seconds(
     assert not run.description.exists()
 
 
-@pytest.mark.slow
 async def test_second_run_finds_the_data_of_a_killed_run(dev: Installation) -> None:
     first = await dev.running()
     url = (await first.up())["mongoUrl"]
@@ -215,7 +216,6 @@ async def test_killed_worker_is_replaced_and_reported(dev: Installation) -> None
     assert run.child.exit_code is None
 
 
-@pytest.mark.slow
 async def test_exit_of_a_server_stops_all_and_is_reported(dev: Installation) -> None:
     run = await dev.running()
     children = run.processes()
@@ -235,7 +235,6 @@ def _flat(run: Run) -> str:
     return " ".join(run.child.tail().split())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
 async def test_run_whose_terminal_was_closed_stops_at_a_signal(
     other: Installation, number: signal.Signals

@@ -21,6 +21,8 @@ from tests.browser.chromium import Chromium
 from tests.live.hostile import JSON
 from tests.processes import TLS, ApiProcess, Processes
 
+pytestmark = pytest.mark.slow
+
 REPORTS = ("tests.browser.reports",)
 FUNCTIONS = ("tests.live.echo_functions",)
 OTHER_SECRET = SecretStr("another-secret-of-cursors-0123456789abcdef")
@@ -116,7 +118,6 @@ async def test_pages_show_values_completely(
     await chromium.run_scenario("values", echo_api, {"store what others wrote": store})
 
 
-@pytest.mark.slow
 @hypothesis_settings(max_examples=3, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(values=st.lists(JSON, min_size=10, max_size=20))
 async def test_page_shows_every_value_as_it_was_sent(

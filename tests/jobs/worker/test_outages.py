@@ -184,6 +184,7 @@ async def test_worker_that_starts_during_an_outage_starts_again(
     assert backoff.next_s() == 0.001
 
 
+@pytest.mark.slow
 async def test_outcome_that_mongodb_does_not_acknowledge_before_the_exit_is_logged(
     rig_without_worker: Rig, fast_settings: Settings, mongo_proxy: Proxy
 ) -> None:
