@@ -14,7 +14,7 @@ HEAD = """\
 
 Ostinato reads its settings from environment variables when a process starts. Restart the process to
 pick up changes. A process logs a warning for each `OSTINATO_` variable that is not a setting. This
-page is generated from `jobs/settings.py` by `make docs`.
+page is generated from `jobs/settings.py` and `jobs/request_limits.py` by `make docs`.
 
 | variable | type | default | meaning |
 |---|---|---|---|
@@ -31,7 +31,9 @@ TYPE_NAMES: dict[object, str] = {
 
 def render_page() -> str:
     """Return the page as Markdown."""
-    return HEAD + "".join(_row(name, field) for name, field in Settings.model_fields.items())
+    own = {name: Settings.model_fields[name] for name in Settings.__annotations__}
+    inherited = Settings.model_fields  # pydantic lists inherited fields first
+    return HEAD + "".join(_row(name, field) for name, field in {**own, **inherited}.items())
 
 
 def _row(name: str, field: FieldInfo) -> str:

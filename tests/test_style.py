@@ -28,7 +28,6 @@ SMALL_WITH_A_REASON = {
     "jobs/embedded/__main__.py": "run with -m",
     "jobs/embedded/parent_death_signal.py": "run as a script, before any other import",
     "jobs/lifecycle_page.py": "run with -m, generates a page of docs",
-    "jobs/settings_page.py": "run with -m, generates a page of docs",
     "jobs/worker/worker_processes.py": "runs in the parent of workers, which loads no engine",
     "schema/build.py": "run with -m, generates schema.graphql",
     "schema/types/viewer.py": "object types are in schema/types/",
