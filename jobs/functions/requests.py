@@ -1,6 +1,5 @@
 """Requests: documents that must be completed before their timeout."""
 
-import asyncio
 from datetime import timedelta
 from typing import Any, Final
 
@@ -16,12 +15,13 @@ from ostinato.jobs.records import Cause, CauseKind, Json, Request, RequestState
 
 MIN_TIMEOUT_MS: Final = 1
 MAX_TIMEOUT_MS: Final = 365 * 86_400_000  # a year
-MAX_DELAY_MS: Final = 60_000  # meanwhile, the built-in handler occupies a worker slot
+MAX_DELAY_MS: Final = 60_000
 
 
 async def create_with_timeout(ctx: Context, data: Json, timeout_ms: int = 30_000) -> Request:
     """Store a request with the job that processes it and the job that times it out, atomically.
 
+    The first job is due now. Without a registered handler, it is due after the data's `delayMs`.
     Raises BadRequest for a timeout outside 1 ms to a year.
     """
     if not MIN_TIMEOUT_MS <= timeout_ms <= MAX_TIMEOUT_MS:
@@ -33,7 +33,8 @@ async def create_with_timeout(ctx: Context, data: Json, timeout_ms: int = 30_000
     args = {"requestId": request_id}
     timeout_at = now + timedelta(milliseconds=timeout_ms)
     timeout_id = await ctx.scheduler.run_at(timeout_at, timeout, args, cause=cause)
-    process_id = await ctx.scheduler.run_after(0, process, args, cause=cause)
+    delay_ms = 0 if ctx.registry.request_handler else _delay_ms_of(data)
+    process_id = await ctx.scheduler.run_after(delay_ms, process, args, cause=cause)
     document: dict[str, Any] = {
         "_id": request_id,
         "owner": ctx.owner,
@@ -76,17 +77,21 @@ async def process(ctx: Context, request_id: str) -> None:
 
 
 async def echo(ctx: Context, data: Json) -> Json:
-    """Return the request's data as its result, after its `delayMs` (at most 60,000), if any.
-
-    Raises if the data has `fail: true`. Both options are for demos.
-    """
-    options = data if isinstance(data, dict) else {}
-    delay_ms = options.get("delayMs")
-    if isinstance(delay_ms, int | float) and delay_ms > 0:
-        await asyncio.sleep(min(delay_ms, MAX_DELAY_MS) / 1000)
-    if options.get("fail") is True:
+    """Return the request's data as its result; raise if the data has `fail: true`, for demos."""
+    if isinstance(data, dict) and data.get("fail") is True:
         raise RuntimeError("the request's data has fail: true")
     return data
+
+
+def _delay_ms_of(data: Json) -> int:
+    """Return the data's `delayMs` (at most 60,000), for demos; 0 if it has none.
+
+    A handler that waited for it would hold a worker's slot.
+    """
+    delay_ms = data.get("delayMs") if isinstance(data, dict) else None
+    if isinstance(delay_ms, int | float) and delay_ms > 0:
+        return int(min(delay_ms, MAX_DELAY_MS))
+    return 0
 
 
 @mutation(internal=True)

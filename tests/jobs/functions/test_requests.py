@@ -170,6 +170,48 @@ async def test_a_request_that_has_timed_out_is_not_processed(
         assert process.state is JobState.SUCCESS
 
 
+async def test_delayed_requests_hold_no_slot(pattern_settings: Settings) -> None:
+    async with running_rig(pattern_settings.model_copy(update={"concurrency": 1})) as rig:
+        delayed = [await create(rig, {"delayMs": MINUTE}, 2 * MINUTE) for _ in range(3)]
+        prompt = await create(rig, "prompt")
+        await eventually(lambda: rig.all("requests", _id=prompt.id, state="completed"))
+        assert await rig.jobs(PROCESS, state="inProgress") == []
+        assert len(await rig.all("requests", state="pending")) == len(delayed)
+        await rig.advance(MINUTE)
+        ended = await rig.all("requests", state="completed")
+        assert {request["_id"] for request in ended} == {one.id for one in (*delayed, prompt)}
+
+
+@pytest.mark.parametrize(
+    ("data", "delay"),
+    [
+        ({"delayMs": 1_500}, 1.5),
+        ({"delayMs": 2 * MINUTE}, 60),
+        ({"delayMs": float("inf")}, 60),
+        ({"delayMs": float("nan")}, 0),
+        ({"delayMs": -1}, 0),
+        ({"delayMs": "1000"}, 0),
+        ("hello", 0),
+    ],
+)
+async def test_a_request_without_a_handler_is_processed_after_its_delay(
+    rig_without_worker: PatternRig, data: Json, delay: float
+) -> None:
+    request = await create(rig_without_worker, data)
+    [process] = await rig_without_worker.jobs(PROCESS)
+    scheduled_after = process.scheduled_time - request.created_at
+    assert timedelta(0) <= scheduled_after - timedelta(seconds=delay) < timedelta(seconds=1)
+
+
+async def test_a_handler_receives_its_request_without_a_delay(
+    rig_without_worker: PatternRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rig_without_worker.engine.registry, "request_handler", answer)
+    request = await create(rig_without_worker, {"delayMs": MINUTE})
+    [process] = await rig_without_worker.jobs(PROCESS)
+    assert process.scheduled_time - request.created_at < timedelta(seconds=1)
+
+
 async def test_concurrent_completions_and_timeouts_end_a_request_once(rig: PatternRig) -> None:
     request = await create(rig, {"delayMs": 50})
     args = {"requestId": request.id}
