@@ -16,6 +16,7 @@ from ostinato.jobs.records import (
     JobEvent,
     JobState,
     OverlapPolicy,
+    PauseReason,
     Progress,
     RequestState,
 )
@@ -126,7 +127,13 @@ def cron_from(document: Document) -> records.Cron:
         jitter_ms=document.get("jitterMs", 0),
         start_at=document.get("startAt"),
         end_at=document.get("endAt"),
+        paused_because=pause_reason_from(document),
     )
+
+
+def pause_reason_from(document: Document) -> PauseReason | None:
+    reason = document.get("pausedBecause")
+    return None if reason is None else PauseReason(reason)
 
 
 def recurring_task_from(document: Document) -> records.RecurringTask:
@@ -142,6 +149,7 @@ def recurring_task_from(document: Document) -> records.RecurringTask:
         version=document["version"],
         next_run_time=document.get("nextRunTime"),
         scheduler_job_id=document.get("schedulerJobId"),
+        paused_because=pause_reason_from(document),
     )
 
 

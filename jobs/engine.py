@@ -29,6 +29,7 @@ from ostinato.jobs.mongo.clock import ServerClock
 from ostinato.jobs.mongo.indexes import ensure_collections
 from ostinato.jobs.mongo.job_documents import build_job_document
 from ostinato.jobs.mongo.job_store import JobStore, Ownership
+from ostinato.jobs.mongo.owners import OwnerStore
 from ostinato.jobs.mongo.reads import Reads
 from ostinato.jobs.mongo.transaction import Contended
 from ostinato.jobs.mongo.workers import WorkerStore
@@ -54,6 +55,7 @@ class Engine:
     mongo: Mongo
     store: JobStore
     reads: Reads
+    owners: OwnerStore
     notifier: Notifier
     transactor: Transactor
     workers: WorkerStore
@@ -113,6 +115,7 @@ class Engine:
             mongo=mongo,
             store=store,
             reads=Reads(mongo),
+            owners=OwnerStore(mongo),
             notifier=notifier,
             transactor=Transactor(
                 mongo=mongo,

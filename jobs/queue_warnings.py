@@ -24,6 +24,7 @@ class WarningCode(StrEnum):
     QUEUE_PAUSED = "queuePaused"
     NOTHING_TO_PROCESS = "nothingToProcess"
     UNKNOWN_FUNCTION = "unknownFunction"
+    ROLE_LOST = "roleLost"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

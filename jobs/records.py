@@ -60,6 +60,12 @@ class OverlapPolicy(StrEnum):
     ALLOW = "allow"
 
 
+class PauseReason(StrEnum):
+    """Why Ostinato paused a cron or stopped a recurring task."""
+
+    ROLE_LOST = "roleLost"
+
+
 class CatchUpPolicy(StrEnum):
     """How ticks that were missed while no worker was running are handled."""
 
@@ -194,6 +200,8 @@ class Cron:
     jitter_ms: int = 0
     start_at: datetime | None = None
     end_at: datetime | None = None
+    paused_because: PauseReason | None = None
+    """Set when Ostinato pauses the cron; None if it is enabled, or a client paused it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,6 +220,8 @@ class RecurringTask:
     version: int
     next_run_time: datetime | None = None
     scheduler_job_id: str | None = None
+    paused_because: PauseReason | None = None
+    """Set when Ostinato stops the task; None if it is enabled, or a client stopped it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

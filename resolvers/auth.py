@@ -1,8 +1,8 @@
 """Bearer token verification, independent of the transport."""
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -11,12 +11,12 @@ from cachetools import LRUCache
 
 from ostinato.jobs.errors import Unauthorized
 from ostinato.jobs.json_values import replace_surrogates
+from ostinato.jobs.rights import ADMIN
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.jwt_keys import JwtKeys
 
 MAX_TOKEN_CHARS = 8_192  # the header limit of most proxies
 MAX_SUBJECT_CHARS = 255  # OpenID Connect Core, 2: `sub` is at most 255 characters
-ADMIN = "admin"
 TOKEN_CACHE_SIZE = 1_000
 TOKEN_CACHE_TTL_S = 30.0  # a removed key is accepted up to this long
 
@@ -31,6 +31,8 @@ class Viewer:
     """The token's `roles`; `admin` grants full access."""
     expires_at: datetime | None = None
     """When the token expires, in real time; sockets are closed then."""
+    issued_at: datetime = field(default_factory=lambda: datetime.now(UTC), compare=False)
+    """The token's `iat`; without it, when the token was verified."""
 
     @property
     def is_admin(self) -> bool:
@@ -42,11 +44,19 @@ class Viewer:
         return None if self.is_admin else self.id
 
 
+OnVerified = Callable[[Viewer], Awaitable[None]]
+
+
 class Authenticator:
     """Verifies tokens with the configured keys; shared by all requests of a process."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Raise ValueError if no key is configured: there is no default secret."""
+    def __init__(self, settings: Settings, on_verified: OnVerified | None = None) -> None:
+        """Raise ValueError if no key is configured: there is no default secret.
+
+        `on_verified` is called with the viewer of each token that is not in the cache, before
+        `viewer` returns it.
+        """
+        self._on_verified = on_verified
         self._keys = JwtKeys(settings)
         self._cache = _TokenCache()
         self._audience = settings.jwt_audience
@@ -63,6 +73,8 @@ class Authenticator:
         viewer = self._cache.find(token)
         if viewer is None:
             viewer = await self._verify(token)
+            if self._on_verified is not None:
+                await self._on_verified(viewer)
             self._cache.put(token, viewer)
         return viewer
 
@@ -180,4 +192,12 @@ def _viewer_of(claims: Mapping[str, Any], leeway: timedelta) -> Viewer:
         expires_at = datetime.fromtimestamp(int(claims["exp"]), UTC) + leeway
     except (ValueError, OverflowError, OSError):
         expires_at = None  # after the year 9999
-    return Viewer(id=subject, roles=frozenset(roles), expires_at=expires_at)
+    issued_at = _instant(claims["iat"]) if "iat" in claims else datetime.now(UTC)
+    return Viewer(id=subject, roles=frozenset(roles), expires_at=expires_at, issued_at=issued_at)
+
+
+def _instant(seconds: float) -> datetime:
+    try:
+        return datetime.fromtimestamp(int(seconds), UTC)
+    except (OverflowError, OSError, ValueError):  # before the year 1
+        return datetime.fromtimestamp(0, UTC)

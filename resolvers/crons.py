@@ -12,7 +12,11 @@ from ostinato.jobs.paging import Page, Window
 from ostinato.jobs.queue_warnings import SchedulingWarning, WarningCode
 from ostinato.jobs.records import Cron, Schedule
 from ostinato.resolvers.context import RequestContext, not_found
-from ostinato.resolvers.functions import require_callable_function, require_roles_of
+from ostinato.resolvers.functions import (
+    pause_warnings,
+    require_callable_function,
+    require_roles_of,
+)
 
 DEFAULT_RUNS = 5
 MAX_RUNS = 100
@@ -62,7 +66,8 @@ async def pause_cron(ctx: RequestContext, cron_id: str) -> Cron:
 async def resume_cron(ctx: RequestContext, cron_id: str) -> Cron:
     """Resume a cron from the current time; raises NotFound.
 
-    Raises Forbidden if the viewer has lost the function's role.
+    Raises Forbidden if the viewer has lost the function's role, and PreconditionFailed if its owner
+    has, or if the cron has ended.
     """
     found = await cron(ctx, cron_id)
     require_roles_of(ctx, found.function_name)
@@ -106,14 +111,15 @@ def _next_runs(record: Cron, now: datetime, count: int) -> list[datetime]:
 
 
 def warnings_of(ctx: RequestContext, record: Cron) -> list[SchedulingWarning]:
-    """Return a warning if a cron's function is not registered in this process."""
+    """Return why a cron's ticks create no job: Ostinato paused it, or its function is unknown."""
     if ctx.engine.registry.get(record.function_name) is not None:
-        return []
+        return pause_warnings(ctx, record)
     message = (
         f"there is no function {record.function_name!r}: each tick adds a failure instead of a job "
         "until the function exists again (OSTINATO_FUNCTIONS names its module); or delete the cron"
     )
-    return [SchedulingWarning(code=WarningCode.UNKNOWN_FUNCTION, message=message)]
+    unknown = SchedulingWarning(code=WarningCode.UNKNOWN_FUNCTION, message=message)
+    return [unknown, *pause_warnings(ctx, record)]
 
 
 async def preview_cron(ctx: RequestContext, schedule: Schedule, count: int) -> list[datetime]:

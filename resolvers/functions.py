@@ -1,9 +1,13 @@
 """Use cases of functions: list visible functions, and check whether one is callable."""
 
 from dataclasses import dataclass
+from typing import assert_never
 
-from ostinato.jobs.errors import Forbidden
+from ostinato.jobs.errors import Forbidden, PreconditionFailed
+from ostinato.jobs.queue_warnings import SchedulingWarning, WarningCode
+from ostinato.jobs.records import Cron, Job, PauseReason, RecurringTask
 from ostinato.jobs.registry import Function, time_limit_ms, unknown_function
+from ostinato.jobs.rights import CLIENT_CAUSES, describe_role_lost, has_role_for
 from ostinato.resolvers.context import RequestContext
 
 
@@ -61,3 +65,36 @@ def require_roles_of(ctx: RequestContext, function_name: str) -> None:
     if not function.callable_by(viewer.roles):
         roles = " or ".join(sorted(function.roles))
         raise Forbidden(f"{function_name!r} requires the role {roles}: ask for it, or for an admin")
+
+
+async def require_role_of_owner(ctx: RequestContext, found: Job) -> None:
+    """Raise PreconditionFailed if a job would fail because its owner has lost the role.
+
+    For an admin, whose own roles do not count: the job runs on behalf of its owner.
+    """
+    function = ctx.engine.registry.get(found.function_name)
+    if function is None or found.owner is None or found.owner == ctx.viewer.id:
+        return
+    if found.cause.kind not in CLIENT_CAUSES:
+        return
+    if not has_role_for(function, await ctx.engine.owners.find(found.owner)):
+        lost = describe_role_lost(function, found.owner)
+        raise PreconditionFailed(f"{lost}: first sign in as that user with the role")
+
+
+def pause_warnings(ctx: RequestContext, record: Cron | RecurringTask) -> list[SchedulingWarning]:
+    """Return the reason why Ostinato paused a cron or recurring task; empty if it did not."""
+    match record.paused_because:
+        case None:
+            return []
+        case PauseReason.ROLE_LOST:
+            function = ctx.engine.registry.get(record.function_name)
+            lost = (
+                f"its owner has lost a role that {record.function_name!r} required"
+                if function is None
+                else describe_role_lost(function, record.owner)
+            )
+            message = f"{lost}: sign in with the role, then resume it"
+            return [SchedulingWarning(code=WarningCode.ROLE_LOST, message=message)]
+        case never:
+            assert_never(never)

@@ -13,7 +13,11 @@ from ostinato.jobs.paging import Page, Window
 from ostinato.jobs.queue_warnings import SchedulingWarning
 from ostinato.jobs.records import Cause, CauseKind, Failure, Job, JobState, JsonObject
 from ostinato.resolvers.context import RequestContext
-from ostinato.resolvers.functions import require_callable_function, require_roles_of
+from ostinato.resolvers.functions import (
+    require_callable_function,
+    require_role_of_owner,
+    require_roles_of,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,11 +110,12 @@ async def cancel_job(ctx: RequestContext, job_id: str) -> Job:
 async def retry_job(ctx: RequestContext, job_id: str) -> Job:
     """Start another round of attempts of a failed or canceled job, and resolve its failure.
 
-    Raises NotFound, Forbidden if the viewer has lost the function's role, or PreconditionFailed in
-    any other state or for an internal job.
+    Raises NotFound, Forbidden if the viewer has lost the function's role, or PreconditionFailed if
+    its owner has, in any other state, or for an internal job.
     """
     found = await _find_not_internal(ctx, job_id, "retried")
     require_roles_of(ctx, found.function_name)
+    await require_role_of_owner(ctx, found)
     return await ctx.engine.retry(job_id)
 
 

@@ -20,13 +20,15 @@ from ostinato.jobs.functions.job_chain import (
     cancel_if_active,
     effective_now,
     is_active,
+    read_pause_reason,
     repair_due_time,
+    require_rights,
     update_document,
 )
 from ostinato.jobs.functions.new_cron import NewCron, validate_cron, with_default_name
 from ostinato.jobs.json_values import format_instant
 from ostinato.jobs.malformed import read_as
-from ostinato.jobs.records import Cron, JsonObject, Schedule
+from ostinato.jobs.records import Cron, JsonObject, PauseReason, Schedule
 from ostinato.jobs.schedules import first_run
 
 
@@ -81,34 +83,24 @@ async def pause_cron(ctx: Context, cron_id: str) -> Cron:
     Pausing a paused cron changes nothing. Raises NotFound.
     """
     found = await _find(ctx, cron_id)
-    if not found["enabled"]:
-        return cron_from(found)
-    await _cancel_jobs(ctx, found)
-    dropped = len(found["queuedTicks"])
-    return await change(
-        ctx,
-        found,
-        {
-            "enabled": False,
-            "schedulerJobId": None,
-            "queuedTicks": [],
-            "skippedTicks": found["skippedTicks"] + dropped,
-        },
-    )
+    return await _pause(ctx, found) if found["enabled"] else cron_from(found)
 
 
 async def resume_cron(ctx: Context, cron_id: str) -> Cron:
     """Resume the ticks of a paused cron; its next run is computed from the current time.
 
-    Resuming a running cron changes nothing. Raises NotFound, and PreconditionFailed after its end.
+    Resuming a running cron changes nothing. Raises NotFound, and PreconditionFailed after its end
+    or if its owner has lost the function's role.
     """
     found = await _find(ctx, cron_id)
     if found["enabled"]:
         return cron_from(found)
     cron = cron_from(found)
+    await require_rights(ctx, cron.function_name)
     due = _within_end(first_run(cron.schedule, await ctx.now(), cron.start_at), cron.end_at)
     tick = await schedule_tick(ctx, cron.id, cron.version + 1, due)
-    return await change(ctx, found, {"enabled": True, "nextRunTime": due, "schedulerJobId": tick})
+    fields = {"enabled": True, "nextRunTime": due, "schedulerJobId": tick, "pausedBecause": None}
+    return await change(ctx, found, fields)
 
 
 async def delete_cron(ctx: Context, cron_id: str) -> None:
@@ -129,13 +121,18 @@ async def delete_cron(ctx: Context, cron_id: str) -> None:
 
 @mutation(name=EXECUTE_CRON, internal=True, retry=CHAIN_RETRY)
 async def execute_cron(ctx: Context, cron_id: str) -> None:
-    """Schedule a run for each due time that the policies allow, then the next tick."""
+    """Schedule a run for each due time that the policies allow, then the next tick.
+
+    Pauses the cron instead if its owner has lost the right to run the function.
+    """
     found = await ctx.db["crons"].find_one({"_id": cron_id, "owner": ctx.owner})
     if found is None or not found["enabled"]:
         return
     cron, now = cron_from(found), await effective_now(ctx)
     if now < cron.next_run_time:
         await _ensure_tick(ctx, cron, found)
+        return
+    if await _pause_if_lost(ctx, cron, found):
         return
     decided = decide_ticks(cron.schedule, cron.next_run_time, now, cron.catch_up)
     done = await start_due_runs(ctx, cron, found, decided.runs)
@@ -165,6 +162,8 @@ async def release_queued(ctx: Context, cron_id: str) -> None:
     if found is None or not found["queuedTicks"]:
         return
     cron = cron_from(found)
+    if await _pause_if_lost(ctx, cron, found):
+        return
     done = await start_due_runs(ctx, cron, found, [])
     await change(
         ctx,
@@ -196,6 +195,34 @@ async def repair_cron(ctx: Context, cron_id: str) -> bool:
 async def change(ctx: Context, found: dict[str, Any], fields: dict[str, Any]) -> Cron:
     """Write fields of a cron and return the new cron; `found` is its current document."""
     return cron_from(await update_document(ctx, "crons", found, fields))
+
+
+async def _pause_if_lost(ctx: Context, cron: Cron, found: dict[str, Any]) -> bool:
+    """Pause a cron whose owner has lost the right to run its function; return whether it has."""
+    reason = await read_pause_reason(ctx, cron.function_name)
+    if reason is None:
+        return False
+    ctx.log.warning("cron.paused", cron_id=cron.id, reason=reason.value)
+    await _pause(ctx, found, reason)
+    return True
+
+
+async def _pause(ctx: Context, found: dict[str, Any], reason: PauseReason | None = None) -> Cron:
+    """Disable a cron, cancel its tick and drop its queued ticks; `reason` is None for a client's
+    own pause."""
+    await _cancel_jobs(ctx, found)
+    dropped = len(found.get("queuedTicks", []))
+    return await change(
+        ctx,
+        found,
+        {
+            "enabled": False,
+            "schedulerJobId": None,
+            "queuedTicks": [],
+            "skippedTicks": found.get("skippedTicks", 0) + dropped,
+            "pausedBecause": reason and reason.value,
+        },
+    )
 
 
 async def _ensure_tick(ctx: Context, cron: Cron, found: dict[str, Any]) -> None:

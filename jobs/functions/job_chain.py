@@ -9,9 +9,11 @@ from typing import Any, Final
 
 from ostinato.jobs.context import Context
 from ostinato.jobs.documents import Document
+from ostinato.jobs.errors import PreconditionFailed
 from ostinato.jobs.lifecycle import ACTIVE_STATES
-from ostinato.jobs.records import JobState
+from ostinato.jobs.records import JobState, PauseReason
 from ostinato.jobs.retry import Retry
+from ostinato.jobs.rights import describe_role_lost, find_pause_reason, owner_from, requires_role
 
 MAX_HOP: Final = timedelta(
     days=4 * 365
@@ -45,6 +47,23 @@ async def effective_now(ctx: Context) -> datetime:
     """Return scheduler time, or the running job's due time if the local clock lags."""
     now = await ctx.now()
     return max(now, ctx.running_job.scheduled_time) if ctx.running_job else now
+
+
+async def read_pause_reason(ctx: Context, function_name: str) -> PauseReason | None:
+    """Return why the owner's crons and tasks must not run a function; None if they may."""
+    function = ctx.registry.get(function_name)
+    if ctx.owner is None or function is None or not requires_role(function):
+        return None
+    stored = await ctx.db["owners"].find_one({"_id": ctx.owner})
+    return find_pause_reason(function, owner_from(ctx.owner, stored))
+
+
+async def require_rights(ctx: Context, function_name: str) -> None:
+    """Raise PreconditionFailed if the owner has lost the role that a function requires."""
+    function = ctx.registry.get(function_name)
+    if function is not None and await read_pause_reason(ctx, function_name) is not None:
+        lost = describe_role_lost(function, ctx.owner)
+        raise PreconditionFailed(f"{lost}: first sign in as that user with the role")
 
 
 async def repair_due_time(ctx: Context, job_id: str | None, due: datetime) -> datetime:

@@ -13,6 +13,7 @@ from ostinato.jobs.functions.job_chain import (
     cancel_if_active,
     effective_now,
     is_active,
+    read_pause_reason,
     repair_due_time,
     update_document,
 )
@@ -32,6 +33,7 @@ from ostinato.jobs.records import (
 from ostinato.jobs.schedules import parse_schedule
 
 LOOP: Final = "tasks.startRecurringTask"
+STOPPED: Final = {"enabled": False, "nextRunTime": None, "schedulerJobId": None}
 
 
 @mutation(public=True)
@@ -79,8 +81,7 @@ async def stop_task(ctx: Context, task_id: str) -> RecurringTask | Malformed:
         raise NotFound("you have no recurring task with this taskId")
     if found.get("enabled") is not False:
         await cancel_if_active(ctx, found.get("schedulerJobId"))
-        fields = {"enabled": False, "nextRunTime": None, "schedulerJobId": None}
-        found = await update_document(ctx, "taskConfigs", found, fields)
+        found = await update_document(ctx, "taskConfigs", found, STOPPED)
     try:
         return read_as(recurring_task_from, found)
     except Malformed as error:
@@ -93,12 +94,17 @@ async def start_recurring_task(
 ) -> None:
     """Run the task's function in a separate job, and schedule the next run of the loop.
 
-    Does nothing if the task was stopped or restarted since this run was scheduled.
+    Does nothing if the task was stopped or restarted since this run was scheduled. Stops the loop
+    instead if its owner has lost the right to run the function.
     """
     found = await ctx.db["taskConfigs"].find_one(
         {"owner": ctx.owner, "taskId": task_id, "generation": generation, "enabled": True}
     )
     if found is None or await is_active(ctx, found["schedulerJobId"]):
+        return
+    if (reason := await read_pause_reason(ctx, found["functionName"])) is not None:
+        ctx.log.warning("recurring_task.stopped", task_config_id=found["_id"], reason=reason.value)
+        await _change(ctx, found, {**STOPPED, "pausedBecause": reason.value})
         return
     now = max(await effective_now(ctx), found["nextRunTime"])
     decided = decide_ticks(
@@ -133,6 +139,7 @@ async def _start_generation(
     fields = {
         **wanted,
         "enabled": True,
+        "pausedBecause": None,
         "generation": config["generation"] + 1,
         "nextRunTime": await ctx.now(),
     }

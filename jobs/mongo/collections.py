@@ -17,6 +17,7 @@ LEADERS: Final = "leaders"
 CLOCK: Final = "clock"
 QUEUES: Final = "queues"
 BUCKETS: Final = "buckets"
+OWNERS: Final = "owners"
 
 READ_ONLY: Final = {
     JOBS: "schedule and cancel jobs with ctx.scheduler",
@@ -28,6 +29,7 @@ READ_ONLY: Final = {
     QUEUES: "change queues with pauseQueue and resumeQueue",
     WORKERS: "each worker writes its own document",
     LEADERS: "the workers elect their leader",
+    OWNERS: "the API stores the roles in the newest token of each user",
     BUCKETS: "the workers count the starts that a rate limit allows",
     CLOCK: "only test and development modes move the clock",
 }
@@ -243,6 +245,12 @@ COLLECTIONS: Final = (
         read_by="dispatcher, workers",
         deleted_by="the TTL index on fullAt: a full bucket is equivalent to a missing one",
         indexes=(_index("full", "TTL", "fullAt", expireAfterSeconds=86_400),),
+    ),
+    CollectionSpec(
+        name=OWNERS,
+        written_by="the API: the roles in the newest token of each user",
+        read_by="crons.executeCron, tasks.startRecurringTask, workers",
+        deleted_by="nobody",
     ),
     CollectionSpec(
         name=CLOCK,

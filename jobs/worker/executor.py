@@ -17,10 +17,12 @@ from ostinato.jobs.lanes import Lane
 from ostinato.jobs.lifecycle import TRANSITIONS, TransitionName
 from ostinato.jobs.logs import LogThrottle, get_log
 from ostinato.jobs.mongo.claimed_jobs import ClaimedJob, MalformedJob
+from ostinato.jobs.mongo.client import MongoError
 from ostinato.jobs.mongo.outcomes import OutcomeStore
 from ostinato.jobs.outcome import Outcome
 from ostinato.jobs.records import FunctionKind, JobState
 from ostinato.jobs.registry import retention_ms_of
+from ostinato.jobs.rights import CLIENT_CAUSES, describe_role_lost, has_role_for, requires_role
 from ostinato.jobs.settings import Mode
 from ostinato.jobs.transactions.shared_transactions import SharedTransactions
 from ostinato.jobs.worker.attempt import Attempt
@@ -31,6 +33,7 @@ from ostinato.jobs.worker.function_stats import FunctionStats, SharingClass
 from ostinato.jobs.worker.progress import ProgressReport
 from ostinato.jobs.worker.running_attempt import AttemptKey, RunningAttempt, StopReason
 from ostinato.jobs.worker.slots import ClaimSlots, Slots
+from ostinato.jobs.worker.stored_errors import stored_error
 
 CLAIM_BATCH_SIZE: Final = 8 * 1024 * 1024 // MAX_ARGS_BYTES  # limits a claim's reply to 8 MiB
 CLAIM_CHUNK_TIMEOUT_S: Final = 3.0  # after this, unclaimed jobs of the chunk stay pending
@@ -293,6 +296,8 @@ class Executor:
             return running.outcome_before_start()
         if await self._engine.store.is_timeline_full(attempt.job_id, attempt.claimed.version):
             return attempt.outcome_of_full_timeline()
+        if (refused := await self._outcome_of_lost_role(attempt)) is not None:
+            return refused
         progress = ProgressReport(self._engine.store, attempt.job_id, attempt.number)
         try:
             outcome = await self._runner.run(attempt, progress)
@@ -303,6 +308,23 @@ class Executor:
         if outcome is None or progress.unwritten is None:
             return outcome
         return replace(outcome, progress=progress.unwritten)
+
+    async def _outcome_of_lost_role(self, attempt: Attempt) -> Outcome | None:
+        """Return the failure of a client's job whose owner has lost the function's role."""
+        info, function = attempt.info, self._engine.registry.get(attempt.function_name)
+        if function is None or info.owner is None or info.cause.kind not in CLIENT_CAUSES:
+            return None
+        if not requires_role(function):
+            return None
+        try:
+            owner = await self._engine.owners.find(info.owner)
+        except MongoError:
+            return attempt.outcome_of_hand_back()
+        if has_role_for(function, owner):
+            return None
+        lost = describe_role_lost(function, info.owner)
+        remedy = "sign in as that user with the role, then retry the job"
+        return attempt.outcome_of_failure(stored_error("RoleLost", f"{lost}: {remedy}"))
 
 
 def _is_due_soon(outcome: Outcome) -> bool:

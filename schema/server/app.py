@@ -15,7 +15,7 @@ from ostinato.jobs.cluster_stats import ClusterStats, ClusterStatsReader
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.errors import Unavailable
 from ostinato.jobs.settings import Mode, Settings
-from ostinato.resolvers.auth import Authenticator, Viewer
+from ostinato.resolvers.auth import Authenticator, OnVerified, Viewer
 from ostinato.resolvers.context import RequestContext
 from ostinato.schema.build import graphql_schema
 from ostinato.schema.execution.operation_runner import ContextFactory, OperationRunner
@@ -67,6 +67,11 @@ class AppState:
     def create_context(self, viewer: Viewer | None) -> RequestContext:
         return RequestContext(caller=viewer, engine=self.current.engine, feed=self.current.feed)
 
+    async def record_roles(self, viewer: Viewer) -> None:
+        """Store the roles of a verified token, which the ticks of the viewer's crons need."""
+        owners = self.current.engine.owners
+        await owners.record_roles(viewer.id, viewer.roles, viewer.issued_at)
+
     async def check_mongo(self) -> None:
         await self.current.engine.mongo.ping()
 
@@ -102,6 +107,7 @@ def create_app(settings: Settings) -> Starlette:
         dead_tasks=resources.dead_tasks,
         feed_stats=resources.feed_stats,
         cluster_stats=resources.cluster_stats,
+        on_verified=resources.record_roles,
     )
     return build_app(settings, dependencies)
 
@@ -126,11 +132,13 @@ class AppDependencies:
     """Returns the change feed's counters for `/metrics`; raises Unavailable outside `resources`."""
     cluster_stats: Callable[[], Awaitable[ClusterStats]]
     """Reads the cluster statistics for `/metrics`; raises MongoDB driver errors."""
+    on_verified: OnVerified | None = None
+    """Called with the viewer of each newly verified token; only inside `resources`."""
 
 
 def build_app(settings: Settings, dependencies: AppDependencies) -> Starlette:
     """Build the application; raises ValueError if no token key is set."""
-    authenticator = Authenticator(settings)
+    authenticator = Authenticator(settings, dependencies.on_verified)
     runner = OperationRunner(dependencies.schema, settings, dependencies.create_context)
     subscriptions = SubscriptionRunner(runner, settings.subscription_buffer)
     connections = ConnectionRegistry(

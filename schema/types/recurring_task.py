@@ -7,10 +7,11 @@ from strawberry import UNSET
 from strawberry.scalars import JSON
 
 from ostinato.jobs import records
+from ostinato.resolvers.functions import pause_warnings
 from ostinato.schema.fields import Info, strawberry_field
 from ostinato.schema.pagination import After, Connection, First, PageRequest
 from ostinato.schema.scalars import Milliseconds
-from ostinato.schema.types.job import Job, job_connection
+from ostinato.schema.types.job import Job, SchedulingWarning, job_connection
 from ostinato.schema.types.record_proxy import Node, NodeProxy
 
 
@@ -29,6 +30,13 @@ class RecurringTask(NodeProxy[records.RecurringTask], Node):
     @strawberry_field(description="The function's arguments in each round.")
     def args(self) -> JSON:
         return JSON(self.record.args)
+
+    @strawberry_field(
+        description="Why Ostinato stopped it: its owner has lost the function's role.", shared=True
+    )
+    def warnings(self, info: Info) -> list[SchedulingWarning]:
+        found = pause_warnings(info.context, self.record)
+        return [SchedulingWarning.of(warning) for warning in found]
 
     @strawberry_field(description="The jobs that it created, newest first.", shared=True)
     async def runs(self, info: Info, first: First = UNSET, after: After = UNSET) -> Connection[Job]:

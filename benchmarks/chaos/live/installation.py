@@ -18,8 +18,9 @@ from benchmarks.chaos.installation import (
 from benchmarks.chaos.live import background_load, client_pool
 from benchmarks.chaos.live.replica_set import MEMBERS, ReplicaSet
 from ostinato.jobs.embedded.process import Child, free_port
+from ostinato.jobs.rights import ADMIN
 from ostinato.jobs.settings import Settings
-from ostinato.resolvers.auth import ADMIN, issue_token
+from ostinato.resolvers.auth import issue_token
 
 APIS: Final = ("api", "api-1")
 CLIENTS: Final = "clients"

@@ -140,3 +140,14 @@ async def answer(ctx: Context, data: Json) -> Json:
     await gate.pass_through()
     raise_if_requested("answer")
     return {"answer": data}
+
+
+@mutation(roles=("auditor",))
+async def audit(ctx: Context) -> None:
+    """Audit the ledger."""
+
+
+@mutation(public=True)
+async def audit_later(ctx: Context) -> str:
+    """Schedule a function that its caller may not schedule."""
+    return await ctx.scheduler.run_after(0, audit)

@@ -1,0 +1,62 @@
+"""Owners: the roles in their newest token."""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Final
+
+from cachetools import LRUCache
+from pymongo.errors import DuplicateKeyError
+
+from ostinato.jobs.async_tools.batch_loader import BatchLoader
+from ostinato.jobs.logs import get_log
+from ostinato.jobs.mongo.client import Mongo, MongoError
+from ostinato.jobs.mongo.collections import OWNERS
+from ostinato.jobs.rights import Owner, owner_from
+
+MAX_RECORDED: Final = 10_000  # owners whose stored roles a process remembers
+RECORD_TIMEOUT_S: Final = 2.0  # a request must not wait longer for a database that is unavailable
+
+log = get_log(__name__)
+
+
+class OwnerStore:
+    """The `owners` collection."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._owners = mongo[OWNERS]
+        self._recorded: LRUCache[str, tuple[datetime, frozenset[str]]] = LRUCache(MAX_RECORDED)
+        self._loader: BatchLoader[str, Owner] = BatchLoader(self._read)
+
+    async def record_roles(self, owner: str, roles: frozenset[str], issued_at: datetime) -> None:
+        """Store the roles of a verified token, unless those of a newer token are stored.
+
+        Writes nothing if this process has stored the same or newer roles. Does not raise if
+        MongoDB is unavailable: the next verification tries again.
+        """
+        recorded = self._recorded.get(owner)
+        if recorded == (issued_at, roles) or (recorded is not None and recorded[0] > issued_at):
+            return
+        try:
+            async with asyncio.timeout(RECORD_TIMEOUT_S):
+                await self._record(owner, roles, issued_at)
+        except (MongoError, TimeoutError) as error:
+            log.warning("roles.not_recorded", error=f"{type(error).__name__}")
+            return
+        self._recorded[owner] = (issued_at, roles)
+
+    async def find(self, owner: str) -> Owner:
+        """Return what is known of an owner; concurrent calls share a read."""
+        return await self._loader.load(owner) or Owner(id=owner)
+
+    async def _record(self, owner: str, roles: frozenset[str], issued_at: datetime) -> None:
+        not_newer = {"_id": owner, "rolesIssuedAt": {"$not": {"$gt": issued_at}}}
+        update = {"$set": {"roles": sorted(roles), "rolesIssuedAt": issued_at}}
+        try:
+            await self._owners.update_one(not_newer, update, upsert=True)
+        except DuplicateKeyError:  # another process was first, with an older or a newer token
+            await self._owners.update_one(not_newer, update)
+
+    async def _read(self, ids: Collection[str]) -> Mapping[str, Owner | Exception]:
+        found = self._owners.find({"_id": {"$in": list(ids)}})
+        return {one["_id"]: owner_from(one["_id"], one) for one in await found.to_list(None)}
