@@ -23,7 +23,7 @@ from tests.forking import fork
 
 ROOT = Path(__file__).parent.parent
 OSTINATO = COMMAND
-START_S = 20.0
+START_S = 60.0
 TLS = ssl.create_default_context()
 """Shared by all HTTP clients of the tests, since each would build its own context."""
 POLL_S = 0.02
