@@ -11,11 +11,13 @@ from pydantic import (
     BeforeValidator,
     Field,
     SecretStr,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from ostinato.jobs.hosts import is_own_name, parse_entry
 from ostinato.jobs.lanes import QUEUE_PATTERN
 from ostinato.jobs.request_limits import RequestLimits
 
@@ -255,7 +257,7 @@ class Settings(RequestLimits):
     allowed_hosts_http: Names = Field(
         (),
         description="Comma-separated hosts (`host` or `host:port`) that `actions.retryableAction`"
-        " may call.",
+        " may call; never the API's own.",
     )
 
     @field_validator("jwt_secret", "cursor_secret", "metrics_token")
@@ -263,6 +265,16 @@ class Settings(RequestLimits):
     def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value().encode()) < MIN_SECRET_BYTES:
             raise ValueError(f"a secret must have at least {MIN_SECRET_BYTES} bytes")
+        return value
+
+    @field_validator("allowed_hosts_http")
+    @classmethod
+    def _excludes_the_api(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        own = str(info.data.get("host", "")).strip("[]").lower()
+        for entry in value:
+            host, port = parse_entry(entry)
+            if port == info.data.get("port") and (host == own or is_own_name(host)):
+                raise ValueError(f"{entry!r} is the API's own address: functions may not call it")
         return value
 
     @model_validator(mode="after")

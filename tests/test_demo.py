@@ -3,15 +3,17 @@
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from pymongo import MongoClient
 from redis import Redis
 
-from ostinato.jobs.embedded.process import free_port
+from ostinato.jobs.embedded.flaky_api import serving_flaky_api
 from ostinato.jobs.settings import Mode, Settings
 from tests.processes import ROOT, ApiProcess, Processes, eventually
 
@@ -28,11 +30,23 @@ ENDED_WITHIN = 30.0
 Cues = Mapping[str, Callable[[], object]]
 
 
-def write_description(server: ApiProcess, folder: Path) -> None:
-    """Write the description file that `ostinato dev` writes for scripts."""
-    (folder / ".ostinato").mkdir()
-    found = {"graphqlUrl": server.graphql_url, "wsUrl": server.ws_url, "token": server.token()}
-    (folder / ".ostinato" / "dev.json").write_text(json.dumps(found))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demo:
+    folder: Path
+    flaky_url: str
+
+    def write_description(self, server: ApiProcess) -> None:
+        """Write the description file that `ostinato dev` writes for scripts."""
+        found = {"graphqlUrl": server.graphql_url, "wsUrl": server.ws_url, "token": server.token()}
+        (self.folder / ".ostinato").mkdir()
+        text = json.dumps({**found, "flakyUrl": self.flaky_url})
+        (self.folder / ".ostinato" / "dev.json").write_text(text)
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Demo]:
+    with serving_flaky_api() as url:
+        yield Demo(folder=tmp_path, flaky_url=url)
 
 
 async def run_demo(folder: Path, cues: Cues) -> tuple[int, str]:
@@ -62,14 +76,14 @@ async def test_all_six_patterns_end_through_a_killed_worker_and_a_flushed_valkey
     redis_admin: Redis,
     mongo_admin: MongoClient[dict[str, Any]],
     settings: Settings,
-    tmp_path: Path,
+    demo: Demo,
 ) -> None:
-    port = free_port()
-    settings_ = {"mode": Mode.DEVELOPMENT, "allowed_hosts_http": (f"127.0.0.1:{port}",)}
-    write_description(await processes.api(port=port, **settings_), tmp_path)
+    allowed = (urlsplit(demo.flaky_url).netloc,)
+    settings_ = {"mode": Mode.DEVELOPMENT, "allowed_hosts_http": allowed}
+    demo.write_description(await processes.api(**settings_))
     workers = [processes.worker(**settings_) for _ in range(2)]
     cues: Cues = {"4: a rate-limited": workers[0].popen.kill, "5: requests": redis_admin.flushdb}
-    code, output = await run_demo(tmp_path, cues)
+    code, output = await run_demo(demo.folder, cues)
     assert (code, [words for words in TITLES + OUTCOMES if words not in output]) == (0, []), output
     assert "None" not in output
     assert output.index("cron   ") < output.index("PENDING") < output.index("paused"), "in time"
@@ -80,12 +94,12 @@ async def test_all_six_patterns_end_through_a_killed_worker_and_a_flushed_valkey
 
 
 async def test_failed_request_of_the_demo_suggests_a_custom_request_handler_as_the_cause(
-    processes: Processes, tmp_path: Path
+    processes: Processes, demo: Demo
 ) -> None:
     settings_ = {"mode": Mode.DEVELOPMENT, "functions": ("docs.examples.mailing",)}
-    write_description(await processes.api(**settings_), tmp_path)
+    demo.write_description(await processes.api(**settings_))
     processes.worker(**settings_)
-    code, output = await run_demo(tmp_path, {})
+    code, output = await run_demo(demo.folder, {})
     assert code == 1, output
     assert "FAILED" in output.splitlines()[-2]
     assert "a request ended as FAILED, not as COMPLETED: is a @request_handler" in output

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -26,7 +27,13 @@ pytestmark = pytest.mark.slow
 UP_WITHIN = 40.0  # seconds, on a busy machine
 DOWN_WITHIN = 30.0
 OUTPUT_CLOSED = ("/bin/bash", "-c", 'exec "$0" "$@" > >(head -n 1) 2>&1', *OSTINATO)
-VIEWER = {"query": "{ viewer { id } }"}
+VIEWER = "{ viewer { id } }"
+SCHEDULE_CALL = """
+mutation ($args: JSON!) {
+  scheduleJob(input: { functionName: "actions.retryableAction", args: $args }) { jobId }
+}"""
+CALLS = """
+{ jobs(filter: { functionName: "actions.retryableAction" }) { nodes { args state } } }"""
 
 
 class Run:
@@ -104,6 +111,18 @@ def issued_with(secret: str) -> str:
     return issue_token(Settings(jwt_secret=SecretStr(secret)), "alice")
 
 
+async def graphql(
+    description: Mapping[str, str], query: str, key: str = "token", **variables: object
+) -> dict[str, Any]:
+    """Run an operation with the token that the description has at this key, and return its data."""
+    headers = {"authorization": f"Bearer {description[key]}"}
+    async with httpx.AsyncClient(trust_env=False, verify=TLS, headers=headers) as client:
+        body = {"query": query, "variables": variables}
+        reply = await client.post(description["graphqlUrl"], json=body)
+    data: dict[str, Any] = reply.json()["data"]
+    return data
+
+
 @pytest.fixture(scope="module")
 def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """Return the run that tests share, since each run starts three servers."""
@@ -124,11 +143,22 @@ async def test_dev_starts_and_prints_valid_tokens(dev: Installation) -> None:
     run = await dev.running()
     description = await run.up()
     assert run.description.stat().st_mode & 0o777 == 0o600
-    async with httpx.AsyncClient(trust_env=False, verify=TLS) as client:
-        for token in ("token", "otherToken", "adminToken"):
-            headers = {"authorization": f"Bearer {description[token]}"}
-            reply = await client.post(description["graphqlUrl"], json=VIEWER, headers=headers)
-            assert reply.json()["data"]["viewer"]["id"], reply.text
+    for token in ("token", "otherToken", "adminToken"):
+        assert (await graphql(description, VIEWER, token))["viewer"]["id"]
+
+
+async def test_functions_may_call_the_flaky_api_but_not_the_api_itself(dev: Installation) -> None:
+    description = await (await dev.running()).up()
+    flaky, own = f"{description['flakyUrl']}?failures=0", f"{description['pageUrl']}config.json"
+    for url in (flaky, own):
+        await graphql(description, SCHEDULE_CALL, args={"data": {"url": url}})
+
+    async def have_ended() -> bool:
+        jobs = (await graphql(description, CALLS))["jobs"]["nodes"]
+        states = {(job["args"]["data"]["url"], job["state"]) for job in jobs}
+        return states == {(flaky, "SUCCESS"), (own, "FAILED")}
+
+    await eventually(have_ended)
 
 
 async def test_token_is_signed_with_the_secret_of_a_running_dev(dev: Installation) -> None:
@@ -137,10 +167,8 @@ async def test_token_is_signed_with_the_secret_of_a_running_dev(dev: Installatio
     assert f"Using the servers and the secret of the running `ostinato dev` ({dev.folder})" in (
         done.stderr
     )
-    headers = {"authorization": f"Bearer {done.stdout.strip()}"}
-    async with httpx.AsyncClient(trust_env=False, verify=TLS) as client:
-        reply = await client.post(description["graphqlUrl"], json=VIEWER, headers=headers)
-    assert reply.json()["data"]["viewer"]["id"] == "carol"
+    carols = {**description, "token": done.stdout.strip()}
+    assert (await graphql(carols, VIEWER))["viewer"]["id"] == "carol"
 
 
 async def test_doctor_checks_the_servers_of_a_running_dev(dev: Installation) -> None:

@@ -1,5 +1,6 @@
 """The settings: defaults, types and validation."""
 
+import socket
 from typing import Any
 
 import pytest
@@ -8,6 +9,8 @@ from pymongo import MongoClient
 from redis import Redis
 
 from ostinato.jobs.settings import Settings
+
+ANY_ADDRESS = "0.0.0.0"  # noqa: S104  # the tests bind nothing to it
 
 
 def test_lists_are_read_from_comma_separated_variables(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,6 +31,32 @@ def test_proxies_must_be_addresses_or_networks(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setenv("OSTINATO_TRUSTED_PROXIES", wrong)
         with pytest.raises(ValidationError, match="must be an address, a network or"):
             Settings()
+
+
+@pytest.mark.parametrize(
+    ("host", "entry"),
+    [
+        *(("127.0.0.1", f"{name}:8000") for name in ("localhost", "127.0.0.1", "127.9.9.9")),
+        *(("127.0.0.1", f"{name}:8000") for name in ("[::1]", ANY_ADDRESS, "[::]", "LOCALHOST")),
+        *(("127.0.0.1", f"{name}:8000") for name in ("[::ffff:127.0.0.1]", socket.gethostname())),
+        ("192.0.2.1", "192.0.2.1:8000"),
+        ("api.example", "API.example:8000"),
+    ],
+)
+def test_the_apis_own_address_is_not_an_allowed_host(host: str, entry: str) -> None:
+    with pytest.raises(ValidationError, match=r"allowed_hosts_http\n.*is the API's own address"):
+        Settings(host=host, port=8_000, allowed_hosts_http=("api.example.com", entry))
+
+
+def test_other_ports_and_hosts_are_allowed_hosts() -> None:
+    entries = ("localhost", "localhost:8001", "example.com:8000", "[::1]:8001", "192.0.2.1:8000")
+    assert Settings(port=8_000, allowed_hosts_http=entries).allowed_hosts_http == entries
+
+
+@pytest.mark.parametrize("entry", ["example.com:99999", "http://example.com", "a b", "[::1", ":80"])
+def test_an_allowed_host_is_a_host_with_an_optional_port(entry: str) -> None:
+    with pytest.raises(ValidationError, match=r"must be `host` or `host:port`"):
+        Settings(allowed_hosts_http=(entry,))
 
 
 def test_lease_is_longer_than_two_missed_heartbeats() -> None:

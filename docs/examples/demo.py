@@ -167,7 +167,7 @@ async def timeouts(client: Client) -> None:
 
 async def retry_with_backoff(client: Client) -> None:
     """Call an API that fails twice, with retries after 1 s and 2 s; each call is a job."""
-    url = client.server.graphql_url.replace("/graphql", f"/dev/flaky?key={RUN}&failures=2")
+    url = f"{client.server.flaky_url}?key={RUN}&failures=2"
     function = "actions.retryableAction"
     async with client.subscribe(JOBS_CHANGED, filter={"functionName": function}) as jobs:
         await wait_until_ready(jobs)

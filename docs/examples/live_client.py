@@ -26,6 +26,8 @@ class Server:
 
     graphql_url: str
     ws_url: str
+    flaky_url: str
+    """An API for trying out retries: it fails as often as the query parameters request."""
     token: str
 
     @classmethod
@@ -35,7 +37,12 @@ class Server:
             config = json.loads((folder / "dev.json").read_text())
         except FileNotFoundError:
             raise SystemExit("No server is running here: start one with `make run`.") from None
-        return cls(graphql_url=config["graphqlUrl"], ws_url=config["wsUrl"], token=config["token"])
+        return cls(
+            graphql_url=config["graphqlUrl"],
+            ws_url=config["wsUrl"],
+            flaky_url=config["flakyUrl"],
+            token=config["token"],
+        )
 
 
 class Client:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -18,6 +19,7 @@ from ostinato.jobs.embedded.data_folder import (
     local_secret,
     locked,
 )
+from ostinato.jobs.embedded.flaky_api import serving_flaky_api
 from ostinato.jobs.embedded.process import (
     Child,
     EmbeddedError,
@@ -103,7 +105,11 @@ class DevServer:
             require_free(settings.host, port, "OSTINATO_PORT")
             servers = await self._servers(settings)
             stack.push_async_callback(servers.stop)
-            description = self._describe(settings, f"{settings.host}:{port}", servers)
+            flaky_url = stack.enter_context(serving_flaky_api())
+            description = {
+                **self._describe(settings, f"{settings.host}:{port}", servers),
+                "flakyUrl": flaky_url,
+            }
             processes = ProcessSupervisor(
                 {name: (*self.command, name, "--supervised") for name in PROCESSES},
                 RestartPolicy(self.echo),
@@ -163,7 +169,7 @@ class DevServer:
 
     def _env(self, settings: Settings, port: int, description: Description) -> dict[str, str]:
         return {
-            "OSTINATO_ALLOWED_HOSTS_HTTP": f"{settings.host}:{port}",
+            "OSTINATO_ALLOWED_HOSTS_HTTP": urlsplit(description["flakyUrl"]).netloc,
             "OSTINATO_DRAIN_TIMEOUT_MS": str(DRAIN_MS),
             **os.environ,
             "OSTINATO_MODE": "development",

@@ -6,7 +6,7 @@ Resolves a host name once and connects to the checked addresses: prevents DNS re
 import asyncio
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
@@ -20,8 +20,10 @@ from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import action
 from ostinato.jobs.errors import Forbidden
 from ostinato.jobs.functions.failures import log_failure
+from ostinato.jobs.hosts import is_own_address
 from ostinato.jobs.json_values import replace_surrogates
 from ostinato.jobs.records import Json
+from ostinato.jobs.settings import Settings
 
 CALL_TIMEOUT_S: Final = 10.0
 MAX_RESPONSE_BYTES: Final = 65_536
@@ -66,7 +68,7 @@ async def retryable_action(
     recorded. Returns the status and body of the response, or null if the call failed.
     """
     try:
-        return await make_call(data, ctx.settings.allowed_hosts_http)
+        return await make_call(data, ctx.settings)
     except CALL_ERRORS as error:
         message = replace_surrogates(f"{type(error).__name__}: {error}")
     ctx.log.warning("action.failed", url=data.url, attempts=attempts, error=message)
@@ -84,16 +86,24 @@ async def retryable_action(
     return None
 
 
-async def make_call(wanted: HttpCall, allowed: tuple[str, ...]) -> Json:
+async def make_call(wanted: HttpCall, settings: Settings) -> Json:
     """Make the call and return its status and body; does not follow redirects.
 
-    Raises Forbidden for a host that is not allowed, and one of CALL_ERRORS if the call fails,
-    takes longer than 10 s or returns more than 64 KiB.
+    Raises Forbidden for a host that is not allowed and for the API itself, and one of CALL_ERRORS
+    if the call fails, takes longer than 10 s or returns more than 64 KiB.
     """
     url = httpx.URL(wanted.url)
-    listed = _allowed_entry(url, allowed)
+    may_be_private = _allowed_entry(url, settings.allowed_hosts_http)
     async with asyncio.timeout(CALL_TIMEOUT_S):
-        return await call_addresses(await _resolve(url, private=listed), wanted)
+        addresses = await _resolve(url.raw_host.decode(), _port(url))
+        if _port(url) == settings.port and await _is_api(addresses, settings):
+            raise Forbidden(
+                f"{url.host}:{settings.port} is the API of this installation, by OSTINATO_HOST and "
+                "OSTINATO_PORT of the worker: call another host"
+            )
+        if not may_be_private and not all(map(_is_public, addresses)):
+            raise Forbidden(f"{url.host} resolves to a private address: allow the address itself")
+        return await call_addresses(addresses, wanted)
 
 
 async def call_addresses(addresses: Sequence[str], wanted: HttpCall) -> Json:
@@ -136,7 +146,7 @@ async def _send(client: httpx.AsyncClient, request: httpx.Request) -> Json:
 def _allowed_entry(url: httpx.URL, allowed: tuple[str, ...]) -> bool:
     """Raise Forbidden unless the host is allowed; return whether it may be a private address."""
     host = url.raw_host.decode().lower().strip("[]")
-    port = url.port or PORTS[url.scheme]
+    port = _port(url)
     for entry in allowed:
         listed = urlsplit(f"//{entry}")
         if listed.hostname == host and (listed.port or PORTS[url.scheme]) == port:
@@ -147,15 +157,25 @@ def _allowed_entry(url: httpx.URL, allowed: tuple[str, ...]) -> bool:
     )
 
 
-async def _resolve(url: httpx.URL, private: bool) -> list[str]:
-    """Resolve the host; an allowed name must not resolve to a private address."""
-    found = await asyncio.get_running_loop().getaddrinfo(
-        url.raw_host.decode(), url.port or PORTS[url.scheme], type=socket.SOCK_STREAM
-    )
-    addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
-    if not private and not all(_is_public(one) for one in addresses):
-        raise Forbidden(f"{url.host} resolves to a private address: allow the address itself")
-    return addresses
+def _port(url: httpx.URL) -> int:
+    return url.port or PORTS[url.scheme]
+
+
+async def _resolve(host: str, port: int) -> list[str]:
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(one[4][0]) for one in found))
+
+
+async def _is_api(addresses: Iterable[str], settings: Settings) -> bool:
+    """Return whether one of the addresses belongs to this machine or is the API's configured host.
+
+    The API trusts clients on its machine in development, and its own network everywhere.
+    """
+    try:
+        own = await _resolve(settings.host, settings.port)
+    except OSError:
+        own = []
+    return any(address in own or is_own_address(address) for address in addresses)
 
 
 def _is_public(text: str) -> bool:

@@ -1,12 +1,16 @@
 """The ASGI application: its resources, routes, middleware and lifespan."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from strawberry import Schema
 
@@ -14,18 +18,26 @@ from ostinato.jobs.changefeed import ChangeFeed, ChangeFeedStats
 from ostinato.jobs.cluster_stats import ClusterStats, ClusterStatsReader
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.errors import Unavailable
-from ostinato.jobs.settings import Mode, Settings
+from ostinato.jobs.logs import get_log
+from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import Authenticator, OnVerified, Viewer
 from ostinato.resolvers.context import RequestContext
 from ostinato.schema.build import graphql_schema
 from ostinato.schema.execution.operation_runner import ContextFactory, OperationRunner
 from ostinato.schema.fanout.subscription_runner import SubscriptionRunner
-from ostinato.schema.server.endpoints import Check, flaky_route, health_routes
 from ostinato.schema.server.pages import page_routes
 from ostinato.schema.server.security import CrossOriginMiddleware, SecurityHeadersMiddleware
 from ostinato.schema.transports.connections import ConnectionRegistry
 from ostinato.schema.transports.http import HTTPEndpoint
 from ostinato.schema.transports.websocket import WebSocketEndpoint
+
+CHECK_TIMEOUT_S = 2.0
+FIX = "run `ostinato doctor` with the environment of this process"
+
+Check = Callable[[], Awaitable[object]]
+"""Returns if the dependency is usable; raises otherwise."""
+
+log = get_log("ostinato.health")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,8 +173,6 @@ def build_app(settings: Settings, dependencies: AppDependencies) -> Starlette:
         *health_routes(dependencies.checks, dependencies.dead_tasks),
         *page_routes(settings),
     ]
-    if settings.mode is Mode.DEVELOPMENT:
-        routes.append(flaky_route())
     if settings.metrics_token is not None:
         token = settings.metrics_token
         routes.append(_metrics_route(token, runner, subscriptions, connections, dependencies))
@@ -195,3 +205,35 @@ def _metrics_route(
         cluster_stats=dependencies.cluster_stats,
     )
     return metrics_route(token, sources)
+
+
+def health_routes(checks: Mapping[str, Check], dead_tasks: Callable[[], list[str]]) -> list[Route]:
+    """Build `/healthz`, which does no I/O, and `/readyz`, which runs the checks.
+
+    `dead_tasks` returns the names of long-lived tasks that keep failing.
+    """
+
+    async def healthz(_request: Request) -> JSONResponse:
+        if dead := dead_tasks():
+            body = {"status": "failed", "tasks": dead}
+            return JSONResponse(body, HTTPStatus.SERVICE_UNAVAILABLE)
+        return JSONResponse({"status": "ok"})
+
+    async def readyz(_request: Request) -> JSONResponse:
+        passed = await asyncio.gather(*(_passes(name, check) for name, check in checks.items()))
+        results = {name: "ok" if ok else "failed" for name, ok in zip(checks, passed, strict=True)}
+        status = "ok" if all(passed) else "unavailable"
+        code = HTTPStatus.OK if all(passed) else HTTPStatus.SERVICE_UNAVAILABLE
+        return JSONResponse({"status": status, "checks": results}, code)
+
+    return [Route("/healthz", healthz), Route("/readyz", readyz)]
+
+
+async def _passes(name: str, check: Check) -> bool:
+    try:
+        async with asyncio.timeout(CHECK_TIMEOUT_S):
+            await check()
+    except Exception as error:  # a driver may raise anything; the error is logged
+        log.warning("health.failed", check=name, error=repr(error), fix=FIX)
+        return False
+    return True

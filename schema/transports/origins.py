@@ -38,7 +38,8 @@ class AllowedOrigins:
 
 
 def is_loopback(request: HTTPConnection) -> bool:
-    """Return whether a same-origin request comes from this machine and names a loopback host.
+    """Return whether a same-origin request comes from this machine and names a loopback address
+    of this server.
 
     All three are needed: a page on another site can reach 127.0.0.1 by DNS rebinding, but sends its
     own name as Host; another machine can send any Host.
@@ -47,9 +48,20 @@ def is_loopback(request: HTTPConnection) -> bool:
     return (
         request.client is not None
         and _is_loopback_name(request.client.host)
-        and _is_loopback_name(_host_of(request.headers))
+        and _names_loopback_listener(request)
         and (origin is None or _is_same_origin(origin, request.headers))
     )
+
+
+def _names_loopback_listener(request: HTTPConnection) -> bool:
+    """Return whether `Host` is a loopback name with the port on which the request arrived."""
+    try:
+        host = urlsplit(f"//{request.headers.get('host', '')}")
+        port = host.port or DEFAULT_PORTS.get(request.url.scheme)
+    except ValueError:
+        return False
+    _, listening = request.scope.get("server") or (None, None)
+    return _is_loopback_name(host.hostname) and port is not None and port == listening
 
 
 def _is_loopback_name(host: str | None) -> bool:
@@ -57,13 +69,6 @@ def _is_loopback_name(host: str | None) -> bool:
         return host == "localhost" or ip_address(host or "").is_loopback
     except ValueError:
         return False
-
-
-def _host_of(headers: Headers) -> str | None:
-    try:
-        return urlsplit(f"//{headers.get('host', '')}").hostname
-    except ValueError:
-        return None
 
 
 def _is_same_origin(origin: str, headers: Headers) -> bool:

@@ -13,8 +13,7 @@ from strawberry.scalars import JSON
 from ostinato.jobs.errors import BadRequest, NotFound, Unauthorized, Unavailable
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import Viewer
-from ostinato.schema.server.app import AppDependencies, build_app
-from ostinato.schema.server.endpoints import Check
+from ostinato.schema.server.app import AppDependencies, Check, build_app
 
 
 @dataclass

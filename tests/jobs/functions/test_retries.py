@@ -1,5 +1,7 @@
 """`actions.retryableAction`: HTTP calls, retries after 1, 2 and 4 s, and the logged failure."""
 
+import asyncio
+import socket
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from itertools import pairwise
@@ -7,14 +9,21 @@ from typing import Any
 
 import pytest
 
-from ostinato.jobs.errors import BadRequest
-from ostinato.jobs.functions.actions import HttpCall, call_addresses
+from ostinato.jobs.errors import BadRequest, Forbidden
+from ostinato.jobs.functions.actions import HttpCall, call_addresses, make_call
 from ostinato.jobs.records import JobState
 from ostinato.jobs.settings import Settings
 from tests.jobs.functions.flaky_api import FlakyApi, serving_flaky_api
 from tests.jobs.functions.pattern_rig import SECOND, PatternRig, running_rig
 
 CALL = "actions.retryableAction"
+SPELLINGS = (
+    *("127.0.0.1", "localhost", "LOCALHOST", "[::1]", "[::]", "127.0.0.2"),
+    "0.0.0.0",  # noqa: S104  # nothing is bound to it
+    *("[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "2130706433", "0x7f000001", "127.1"),
+    socket.gethostname(),
+)
+"""Names and addresses of this machine."""
 
 
 @pytest.fixture
@@ -121,6 +130,53 @@ async def test_a_call_to_a_host_that_is_not_allowed_fails_at_once(
     assert job.state is JobState.FAILED
     assert job.error is not None
     assert job.error.name == "Forbidden"
+
+
+@pytest.mark.parametrize("host", SPELLINGS)
+async def test_the_api_itself_is_never_called_even_if_its_address_is_allowed(
+    settings: Settings, api: FlakyApi, host: str
+) -> None:
+    own = settings.model_copy(
+        update={"allowed_hosts_http": (f"{host}:{api.port}",), "port": api.port}
+    )
+    with pytest.raises(Forbidden):
+        await make_call(HttpCall(url=f"http://{host}:{api.port}/config.json"), own)
+    assert api.calls == []
+
+
+async def test_a_name_that_resolves_to_the_api_is_not_called(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def look_up(*_: object, **__: object) -> list[Any]:
+        addresses = ("192.0.2.1", "::ffff:127.0.0.1")
+        return [(None, None, None, "", (address, 80)) for address in addresses]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look_up)
+    own = settings.model_copy(update={"allowed_hosts_http": ("api.example",), "port": 80})
+    with pytest.raises(Forbidden, match="is the API"):
+        await make_call(HttpCall(url="http://api.example/"), own)
+
+
+async def test_error_for_a_call_to_the_api_itself_names_the_settings(settings: Settings) -> None:
+    own = settings.model_copy(update={"allowed_hosts_http": ("localhost:8000",), "port": 8_000})
+    with pytest.raises(Forbidden, match=r"localhost:8000 is the API.*OSTINATO_HOST.*_PORT"):
+        await make_call(HttpCall(url="http://localhost:8000/"), own)
+
+
+async def test_the_api_is_recognized_by_its_configured_host(settings: Settings) -> None:
+    """The API can run on another machine than the worker."""
+    own = settings.model_copy(
+        update={"allowed_hosts_http": ("192.0.2.1:8000",), "host": "192.0.2.1", "port": 8_000}
+    )
+    with pytest.raises(Forbidden, match="is the API"):
+        await make_call(HttpCall(url="http://192.0.2.1:8000/"), own)
+
+
+async def test_another_port_of_the_apis_machine_can_be_called(
+    settings: Settings, api: FlakyApi
+) -> None:
+    own = settings.model_copy(update={"allowed_hosts_http": (api.host,), "port": api.port + 1})
+    assert await make_call(HttpCall(url=api.url), own) == {"status": 200, "body": '{"ok": true}'}
 
 
 async def test_a_redirect_is_not_followed(caller: PatternRig, api: FlakyApi) -> None:
