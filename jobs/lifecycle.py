@@ -19,7 +19,7 @@ MAX_WORKERS_LOST: Final = 3  # a job that crashes workers must not crash every w
 
 
 class TransitionName(StrEnum):
-    """One way for a job to change state; the value is its name in logs and metrics."""
+    """One way for a job to change state; the value is its name in logs."""
 
     CLAIM = "claim"
     SUCCEED = "succeed"

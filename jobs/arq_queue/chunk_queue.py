@@ -1,6 +1,7 @@
 """The Redis queue of dispatched jobs; it holds only due jobs.
 
-A chunk is a batch of job ids in Redis, all of one lane. Each arq job carries one chunk.
+A chunk is a batch of job ids in Redis, all of one limit lane: their priorities may differ. Each arq
+job carries one chunk.
 """
 
 import itertools
@@ -33,7 +34,7 @@ IsPaused = Callable[[str], bool]
 
 @dataclass(frozen=True, slots=True)
 class QueuedJobs:
-    """The jobs queued in Redis, by lane."""
+    """The jobs queued in Redis, by limit lane."""
 
     counts: dict[Lane, int]
     ids: dict[Lane, frozenset[str]]

@@ -56,7 +56,8 @@ class Dispatcher:
         self._wake.set()
 
     async def run(self) -> None:
-        """Run the dispatch loop; raises CannotLead after Redis has failed for a full lease."""
+        """Run the dispatch loop; raises CannotLead after Redis has failed for the leader's lease,
+        which is half of a worker's."""
         self._failing_since = None
         try:
             while True:

@@ -94,7 +94,7 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
         {
             "SKIP": "Missed ticks are skipped, except a tick that is at most 15 seconds late.",
             "LATEST": "Only the latest missed tick runs.",
-            "ALL": "Every missed tick runs.",
+            "ALL": "Every missed tick runs, up to the newest 500.",
         },
     ),
     JobOrder: (

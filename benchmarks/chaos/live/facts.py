@@ -1,4 +1,4 @@
-"""The final database, with the names and ids of the subscriptions. Pure."""
+"""The final database of a run, with the global ids and root fields of the subscriptions."""
 
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping, Sequence
