@@ -6,7 +6,7 @@ field does; otherwise both must match. Source: vixie-cron 3.0pl1 (Debian), cront
 
 import copy
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -15,6 +15,7 @@ from typing import Final
 from croniter import CroniterBadDateError, CroniterError, croniter
 
 MAX_CRONSPEC_CHARS: Final = 200  # bounds the cost of a hostile list of values
+SECONDS_FIELD: Final = 5  # of croniter's parsed fields; absent without seconds
 MAX_STEP: Final = 99  # croniter's memory use grows with the step
 
 EXPECTED_FORMAT: Final = (
@@ -39,6 +40,8 @@ class Cronspec:
     times: croniter
     matches_every_hour: bool
     """Whether the hour field covers every hour: the schedule then follows elapsed time."""
+    seconds: int
+    """The number of ticks in a minute that has any: 1 to 60."""
 
     def next_after(self, wall: datetime) -> datetime:
         """Return the first matching wall-clock time later than `wall`; both are naive."""
@@ -78,7 +81,14 @@ def parse_cronspec(text: str) -> Cronspec:
     ):
         raise ValueError(text)
     times = croniter(text, _SEARCH_START, second_at_beginning=True, implement_cron_bug=True)
-    return Cronspec(times, matches_every_hour=times.expanded[1] == ["*"])
+    seconds: Sequence[object] = (
+        times.expanded[SECONDS_FIELD] if len(times.expanded) > SECONDS_FIELD else [0]
+    )
+    return Cronspec(
+        times,
+        matches_every_hour=times.expanded[1] == ["*"],
+        seconds=60 if seconds == ["*"] else len(seconds),
+    )
 
 
 def cronspec_problem(text: str) -> str | None:

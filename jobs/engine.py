@@ -30,6 +30,7 @@ from ostinato.jobs.mongo.indexes import ensure_collections
 from ostinato.jobs.mongo.job_documents import build_job_document
 from ostinato.jobs.mongo.job_store import JobStore, Ownership
 from ostinato.jobs.mongo.owners import OwnerStore
+from ostinato.jobs.mongo.quota_usage import QuotaReader
 from ostinato.jobs.mongo.reads import Reads
 from ostinato.jobs.mongo.transaction import Contended
 from ostinato.jobs.mongo.workers import WorkerStore
@@ -60,6 +61,7 @@ class Engine:
     transactor: Transactor
     workers: WorkerStore
     queues: Queues
+    quotas: QuotaReader
     inserts: "GroupCommit[Document, bool]"
     """Concurrent `schedule` calls share one write."""
 
@@ -127,6 +129,7 @@ class Engine:
             ),
             workers=workers,
             queues=Queues.of(mongo, workers, clock, notifier, settings.lease_ms),
+            quotas=QuotaReader(mongo, settings),
             inserts=GroupCommit(partial(_insert_each, store), INSERT_BATCH_SIZE),
         )
 

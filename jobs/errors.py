@@ -10,6 +10,7 @@ OstinatoError
 ├── PreconditionFailed    PRECONDITION_FAILED    its current state does not allow this
 ├── PayloadTooLarge       PAYLOAD_TOO_LARGE
 ├── TooManyRequests       TOO_MANY_REQUESTS      with retryAfterMs
+├── QuotaExceeded         QUOTA_EXCEEDED         with quota, used and limit
 ├── TimedOut              TIMEOUT
 ├── Unavailable           UNAVAILABLE            MongoDB or Redis is unreachable
 ├── Malformed             MALFORMED_DOCUMENT     a stored document is not in Ostinato's format
@@ -103,6 +104,22 @@ class TooManyRequests(OstinatoError):
     @property
     def extensions(self) -> dict[str, object]:
         return {"code": self.code, "retryAfterMs": self.retry_after_ms}
+
+
+class QuotaExceeded(OstinatoError):
+    """A quota of the owner has no room; `used` counts what the owner has."""
+
+    code = "QUOTA_EXCEEDED"
+
+    def __init__(self, message: str, *, quota: str, used: float, limit: int) -> None:
+        super().__init__(message)
+        self.quota = quota
+        self.used = used
+        self.limit = limit
+
+    @property
+    def extensions(self) -> dict[str, object]:
+        return {"code": self.code, "quota": self.quota, "used": self.used, "limit": self.limit}
 
 
 class TimedOut(OstinatoError):

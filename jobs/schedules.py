@@ -84,6 +84,13 @@ def first_run(schedule: Schedule, now: datetime, start_at: datetime | None = Non
     return start_at + ((now - start_at) // interval + 1) * interval
 
 
+def ticks_per_minute(schedule: Schedule) -> float:
+    """Return how often a schedule ticks in its busiest minute."""
+    if isinstance(schedule, IntervalSchedule):
+        return 60_000 / schedule.ms
+    return parse_cronspec(schedule.cronspec).seconds
+
+
 def with_jitter(cron_id: str, due: datetime, jitter_ms: int) -> datetime:
     """Delay a tick's execution by 0 to `jitter_ms`, deterministic for a tick."""
     digest = hashlib.blake2b(f"{cron_id}/{due.isoformat()}".encode(), digest_size=8).digest()

@@ -11,6 +11,7 @@ from ostinato.jobs.changes import ClusterTime
 from ostinato.jobs.context import Context
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.errors import Malformed, NotFound, PayloadTooLarge, Unauthorized
+from ostinato.jobs.quotas import Quota
 from ostinato.jobs.records import Batch, Cron, Failure, Job, RecurringTask, Request
 from ostinato.resolvers.auth import Viewer
 from ostinato.resolvers.loaders import Loaders
@@ -68,6 +69,10 @@ class RequestContext:
     @cached_property
     def loaders(self) -> Loaders:
         return Loaders(self.engine, self.scope)
+
+    async def quotas(self) -> list[Quota]:
+        """Read the viewer's quotas."""
+        return await self.engine.quotas.read(self.viewer.id)
 
     async def now(self) -> datetime:
         """Return scheduler time."""

@@ -9,6 +9,8 @@ from ostinato.jobs.decorators import mutation
 from ostinato.jobs.documents import batch_from
 from ostinato.jobs.errors import BadRequest, Issue, NotFound, PreconditionFailed
 from ostinato.jobs.functions.job_chain import cancel_if_active, is_active, update_document
+from ostinato.jobs.functions.quotas import require_room
+from ostinato.jobs.quotas import QuotaKind
 from ostinato.jobs.records import Batch, BatchState, Cause, CauseKind, JobState, Json
 from ostinato.jobs.retry import Retry
 
@@ -30,10 +32,14 @@ async def mark_processed(ctx: Context, items: list[Document]) -> None:
 
 
 async def add_items(ctx: Context, items: Sequence[Json]) -> list[str]:
-    """Store at most 1,000 items of the owner for processing; returns their ids in order."""
+    """Store at most 1,000 items of the owner for processing; returns their ids in order.
+
+    Raises BadRequest and QuotaExceeded.
+    """
     if not 1 <= len(items) <= MAX_ITEMS:
         message = f"items must be 1 to {MAX_ITEMS} per call, got {len(items)}"
         raise BadRequest.at("items", message=message, code="length")
+    await require_room(ctx, QuotaKind.ITEMS, len(items))
     now = await ctx.now()
     return await ctx.db["items"].insert_many(
         [
@@ -59,10 +65,11 @@ async def start_batch(
 ) -> Batch:
     """Start a batch over one of the `known` sources (default: all); its first page is due now.
 
-    Raises BadRequest with an issue for each wrong field, and PreconditionFailed if no document of
-    the source has an owner.
+    Raises BadRequest with an issue for each wrong field, PreconditionFailed if no document of the
+    source has an owner, and QuotaExceeded.
     """
     _check(source, batch_size, delay_ms, ctx.registry.batches if known is None else known)
+    await require_room(ctx, QuotaKind.BATCHES)
     found = ctx.registry.batches[source]
     total = await found.count(ctx)
     if total == 0:

@@ -26,8 +26,10 @@ from ostinato.jobs.functions.job_chain import (
     update_document,
 )
 from ostinato.jobs.functions.new_cron import NewCron, validate_cron, with_default_name
+from ostinato.jobs.functions.quotas import require_room, require_tick_room
 from ostinato.jobs.json_values import format_instant
 from ostinato.jobs.malformed import read_as
+from ostinato.jobs.quotas import QuotaKind
 from ostinato.jobs.records import Cron, JsonObject, PauseReason, Schedule
 from ostinato.jobs.schedules import first_run
 
@@ -35,8 +37,9 @@ from ostinato.jobs.schedules import first_run
 async def register_cron(ctx: Context, new: NewCron) -> Cron:
     """Store a cron of the owner and schedule its first tick.
 
-    Raises BadRequest with an issue for each wrong field, and Conflict for a taken name. The
-    function `tasks.runTask` gets the cron's name as its `name`, unless the arguments have one.
+    Raises BadRequest with an issue for each wrong field, Conflict for a taken name, and
+    QuotaExceeded. The function `tasks.runTask` gets the cron's name as its `name`, unless the
+    arguments have one.
     """
     schedule = validate_cron(new)
     args = ctx.registry.resolve(new.function_name).bind(
@@ -45,6 +48,8 @@ async def register_cron(ctx: Context, new: NewCron) -> Cron:
     # A duplicate key would abort the transaction, so check first.
     if taken := await ctx.db["crons"].find_one({"owner": ctx.owner, "name": new.name}):
         raise Conflict(f"a cron named {new.name!r} already exists: {_remedy(taken)}")
+    await require_room(ctx, QuotaKind.CRONS)
+    await require_tick_room(ctx, schedule)
     return await insert_cron(ctx, new, schedule, args)
 
 
@@ -89,8 +94,8 @@ async def pause_cron(ctx: Context, cron_id: str) -> Cron:
 async def resume_cron(ctx: Context, cron_id: str) -> Cron:
     """Resume the ticks of a paused cron; its next run is computed from the current time.
 
-    Resuming a running cron changes nothing. Raises NotFound, and PreconditionFailed after its end
-    or if its owner has lost the function's role.
+    Resuming a running cron changes nothing. Raises NotFound, QuotaExceeded, and PreconditionFailed
+    after its end or if its owner has lost the function's role.
     """
     found = await _find(ctx, cron_id)
     if found["enabled"]:
@@ -98,6 +103,7 @@ async def resume_cron(ctx: Context, cron_id: str) -> Cron:
     cron = cron_from(found)
     await require_rights(ctx, cron.function_name)
     due = _within_end(first_run(cron.schedule, await ctx.now(), cron.start_at), cron.end_at)
+    await require_tick_room(ctx, cron.schedule)
     tick = await schedule_tick(ctx, cron.id, cron.version + 1, due)
     fields = {"enabled": True, "nextRunTime": due, "schedulerJobId": tick, "pausedBecause": None}
     return await change(ctx, found, fields)

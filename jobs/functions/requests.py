@@ -10,7 +10,9 @@ from ostinato.jobs.decorators import action, mutation
 from ostinato.jobs.documents import request_from
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.functions.job_chain import cancel_if_active, is_active
+from ostinato.jobs.functions.quotas import require_room
 from ostinato.jobs.json_values import to_json_value
+from ostinato.jobs.quotas import QuotaKind
 from ostinato.jobs.records import Cause, CauseKind, Json, Request, RequestState
 
 MIN_TIMEOUT_MS: Final = 1
@@ -22,11 +24,12 @@ async def create_with_timeout(ctx: Context, data: Json, timeout_ms: int = 30_000
     """Store a request with the job that processes it and the job that times it out, atomically.
 
     The first job is due now. Without a registered handler, it is due after the data's `delayMs`.
-    Raises BadRequest for a timeout outside 1 ms to a year.
+    Raises BadRequest for a timeout outside 1 ms to a year, and QuotaExceeded.
     """
     if not MIN_TIMEOUT_MS <= timeout_ms <= MAX_TIMEOUT_MS:
         message = f"timeoutMs must be {MIN_TIMEOUT_MS} to {MAX_TIMEOUT_MS}, got {timeout_ms}"
         raise BadRequest.at("timeoutMs", message=message, code="out_of_range")
+    await require_room(ctx, QuotaKind.REQUESTS)
     now = await ctx.now()
     request_id = ctx.new_id()
     cause = Cause(kind=CauseKind.REQUEST, id=request_id)

@@ -18,9 +18,11 @@ from ostinato.jobs.functions.job_chain import (
     update_document,
 )
 from ostinato.jobs.functions.new_cron import with_default_name
+from ostinato.jobs.functions.quotas import require_room, require_tick_room
 from ostinato.jobs.json_values import format_instant
 from ostinato.jobs.malformed import read_as
 from ostinato.jobs.options import MAX_NAME_CHARS
+from ostinato.jobs.quotas import QuotaKind
 from ostinato.jobs.records import (
     CatchUpPolicy,
     Cause,
@@ -49,16 +51,20 @@ async def start_task(
     """Start a loop that runs the function now, and again after every interval.
 
     Starting a running loop with the same settings changes nothing; with different settings, it
-    restarts the loop. Raises BadRequest with an issue for each wrong field.
+    restarts the loop. Raises BadRequest with an issue for each wrong field, and QuotaExceeded.
     """
     bound = _validate(ctx, task_id, interval_ms, function_name, args)
     found = await ctx.db["taskConfigs"].find_one({"owner": ctx.owner, "taskId": task_id})
     wanted = {"functionName": function_name, "args": bound, "intervalMs": interval_ms}
     if found and found["enabled"] and all(found[key] == value for key, value in wanted.items()):
         return recurring_task_from(found)
+    schedule = IntervalSchedule(ms=interval_ms)
     if found:
+        await require_tick_room(ctx, schedule, found["_id"])
         await cancel_if_active(ctx, found["schedulerJobId"])
         return await _change(ctx, found, await _start_generation(ctx, found, wanted))
+    await require_room(ctx, QuotaKind.RECURRING_TASKS)
+    await require_tick_room(ctx, schedule)
     new = {
         "_id": ctx.new_id(),
         "owner": ctx.owner,

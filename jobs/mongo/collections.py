@@ -18,6 +18,7 @@ CLOCK: Final = "clock"
 QUEUES: Final = "queues"
 BUCKETS: Final = "buckets"
 OWNERS: Final = "owners"
+QUOTA_LOCKS: Final = "quotaLocks"
 
 READ_ONLY: Final = {
     JOBS: "schedule and cancel jobs with ctx.scheduler",
@@ -32,10 +33,13 @@ READ_ONLY: Final = {
     OWNERS: "the API stores the roles in the newest token of each user",
     BUCKETS: "the workers count the starts that a rate limit allows",
     CLOCK: "only test and development modes move the clock",
+    QUOTA_LOCKS: "Ostinato writes it when an owner is near a quota",
 }
 """Collections that functions can read but not write, and the way to change their contents."""
 
-WRITABLE_BY_BUILT_INS: Final = frozenset({CRONS, TASK_CONFIGS, BATCHES, REQUESTS, FAILURES})
+WRITABLE_BY_BUILT_INS: Final = frozenset(
+    {CRONS, TASK_CONFIGS, BATCHES, REQUESTS, FAILURES, QUOTA_LOCKS}
+)
 """Read-only collections that built-in functions can write, within their transaction."""
 
 
@@ -197,6 +201,12 @@ COLLECTIONS: Final = (
         indexes=(
             _index("owner_newest", "batches of an owner", "owner -_id"),
             _index("state", "sweep: running batches without a next page", "state"),
+            _index(
+                "owner_running",
+                "startBatch: the number of running batches of an owner",
+                "owner",
+                partialFilterExpression={"state": "running"},
+            ),
         ),
     ),
     CollectionSpec(
@@ -210,6 +220,12 @@ COLLECTIONS: Final = (
                 "timeout",
                 "sweep: requests past their timeout",
                 "timeoutAt",
+                partialFilterExpression={"state": "pending"},
+            ),
+            _index(
+                "owner_pending",
+                "createWithTimeout: the number of pending requests of an owner",
+                "owner",
                 partialFilterExpression={"state": "pending"},
             ),
         ),
@@ -251,6 +267,13 @@ COLLECTIONS: Final = (
         written_by="the API: the roles in the newest token of each user",
         read_by="crons.executeCron, tasks.startRecurringTask, workers",
         deleted_by="nobody",
+    ),
+    CollectionSpec(
+        name=QUOTA_LOCKS,
+        written_by="transactions that come near a quota, so that an owner's are serialized",
+        read_by="nobody",
+        deleted_by="the TTL index on usedAt",
+        indexes=(_index("used", "TTL", "usedAt", expireAfterSeconds=86_400),),
     ),
     CollectionSpec(
         name=CLOCK,

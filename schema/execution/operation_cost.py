@@ -42,9 +42,12 @@ FIELD_COSTS: Final = MappingProxyType(
         "previewCron": 500,  # a rare date of a new expression takes 5 ms
         "workers": 100,
         "queues": 100,
+        "quotas": 100,
     }
 )
-LIST_SIZES: Final = MappingProxyType({"timeline": 5, "functions": 20, "queues": 10, "workers": 10})
+LIST_SIZES: Final = MappingProxyType(
+    {"timeline": 5, "functions": 20, "queues": 10, "quotas": 10, "workers": 10}
+)
 """The assumed sizes of lists without pages."""
 TICK_FIELDS: Final = frozenset({"nextRuns", "previewCron"})
 """Fields that compute as many ticks as their `count` says."""

@@ -8,6 +8,7 @@ from strawberry.types.enum import has_enum_definition
 
 from ostinato.jobs.filters import JobOrder
 from ostinato.jobs.queue_warnings import WarningCode
+from ostinato.jobs.quotas import QuotaKind
 from ostinato.jobs.records import (
     BatchState,
     CatchUpPolicy,
@@ -57,6 +58,18 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
             "COMPLETED": "It was processed in time.",
             "FAILED": "Its handler raised an exception.",
             "TIMEOUT": "It timed out. A later result is ignored.",
+        },
+    ),
+    QuotaKind: (
+        "What a quota limits.",
+        {
+            "CRONS": "Crons, paused ones included.",
+            "TICKS_PER_MINUTE": "Ticks a minute of all running crons and recurring tasks. A "
+            "cronspec counts with its busiest minute.",
+            "RECURRING_TASKS": "Recurring tasks, stopped ones included.",
+            "BATCHES": "Running batches.",
+            "ITEMS": "Items that no batch has processed yet.",
+            "REQUESTS": "Pending requests.",
         },
     ),
     WarningCode: (

@@ -5,10 +5,28 @@ from typing import Self
 import strawberry
 from strawberry.scalars import JSON
 
+from ostinato.jobs import quotas
+from ostinato.jobs.quotas import QuotaKind
 from ostinato.jobs.records import FunctionKind
 from ostinato.resolvers import auth
 from ostinato.resolvers.functions import CatalogEntry
+from ostinato.schema.fields import Info, strawberry_field
 from ostinato.schema.scalars import Milliseconds
+
+
+@strawberry.type(
+    description="One quota of a user. More than its limit is refused with QUOTA_EXCEEDED."
+)
+class Quota:
+    kind: QuotaKind = strawberry.field(description="What it limits.")
+    used: float = strawberry.field(
+        description="How much of it is used. A count stops at one more than the limit."
+    )
+    limit: float | None = strawberry.field(description="The limit; null if there is none.")
+
+    @classmethod
+    def of(cls, quota: quotas.Quota) -> Self:
+        return cls(kind=quota.kind, used=quota.used, limit=quota.limit)
 
 
 @strawberry.type(description="The authenticated user.")
@@ -20,6 +38,10 @@ class Viewer:
     is_admin: bool = strawberry.field(
         description="Whether the user can read and manage the objects of all users."
     )
+
+    @strawberry_field(description="The user's quotas, the same for all users.")
+    async def quotas(self, info: Info) -> list[Quota]:
+        return [Quota.of(quota) for quota in await info.context.quotas()]
 
     @classmethod
     def of(cls, viewer: auth.Viewer) -> Self:

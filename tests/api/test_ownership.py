@@ -32,6 +32,7 @@ CREATE_MUTATIONS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 QUERIES = {
     "viewer": "{ viewer { id } }",
+    "quotas": "{ viewer { quotas { used } } }",
     "functions": "{ functions { name } }",
     "previewCron": '{ previewCron(input: {cronspec: "@daily"}) }',
     "recurringTask": '{ recurringTask(taskId: "t") { id } }',

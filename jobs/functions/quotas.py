@@ -1,0 +1,55 @@
+"""Checks an owner's quotas in the transaction that creates or resumes an object."""
+
+from typing import Any, Final
+
+from ostinato.jobs.context import Context
+from ostinato.jobs.mongo.quota_usage import Aggregate, count, count_ticks
+from ostinato.jobs.quotas import QuotaKind, limit_of, quota_exceeded
+from ostinato.jobs.records import Schedule
+from ostinato.jobs.schedules import ticks_per_minute
+
+SERIALIZED_ROOM: Final = 1_000
+"""Within this many of a limit, an owner's transactions are serialized, so that concurrent ones
+cannot exceed it together. With more room, they do not conflict."""
+
+
+async def require_room(ctx: Context, kind: QuotaKind, wanted: int = 1) -> None:
+    """Raise QuotaExceeded unless the owner may have `wanted` more; the system has no quotas."""
+    limit = limit_of(ctx.settings, kind)
+    if ctx.owner is None or limit is None:
+        return
+    used = await count(_aggregate(ctx), kind, ctx.owner, limit)
+    await _require(ctx, kind, (used, wanted, limit))
+
+
+async def require_tick_room(
+    ctx: Context, schedule: Schedule, replaced_id: str | None = None
+) -> None:
+    """Raise QuotaExceeded unless the owner's ticks a minute may include those of `schedule`.
+
+    It replaces the schedule of the object `replaced_id`, if given.
+    """
+    kind = QuotaKind.TICKS_PER_MINUTE
+    limit = limit_of(ctx.settings, kind)
+    if ctx.owner is None or limit is None:
+        return
+    used = await count_ticks(_aggregate(ctx), ctx.owner, replaced_id)
+    await _require(ctx, kind, (used, ticks_per_minute(schedule), limit))
+
+
+async def _require(ctx: Context, kind: QuotaKind, numbers: tuple[float, float, int]) -> None:
+    used, wanted, limit = numbers
+    if used + wanted > limit:
+        raise quota_exceeded(kind, used, wanted, limit)
+    is_near = used + wanted > limit - SERIALIZED_ROOM
+    if is_near or kind is QuotaKind.TICKS_PER_MINUTE:  # one cron can have 60 ticks
+        await ctx.db.internal_collection("quotaLocks").update_one(
+            {"_id": ctx.owner}, {"$set": {"usedAt": await ctx.now()}, "$inc": {"n": 1}}, upsert=True
+        )
+
+
+def _aggregate(ctx: Context) -> Aggregate:
+    async def aggregate(collection: str, pipeline: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return await ctx.db[collection].aggregate(pipeline)
+
+    return aggregate

@@ -1,0 +1,112 @@
+"""Quotas: how much each owner may have at once. Settings, kinds and messages; no I/O."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+from ostinato.jobs.errors import QuotaExceeded
+
+
+class QuotaKind(StrEnum):
+    """What a quota limits. The values end the names of the settings."""
+
+    CRONS = "crons"
+    TICKS_PER_MINUTE = "ticks_per_minute"
+    RECURRING_TASKS = "recurring_tasks"
+    BATCHES = "batches"
+    ITEMS = "items"
+    REQUESTS = "requests"
+
+
+class QuotaSettings(BaseSettings):
+    """The quotas of an owner; 0 means no limit. The system and its crons have none.
+
+    Part of `Settings`.
+    """
+
+    quota_crons: int = Field(
+        1_000,
+        ge=0,
+        description="Maximum number of crons per user, paused ones included; 0 for no limit.",
+    )
+    quota_ticks_per_minute: int = Field(
+        6_000,
+        ge=0,
+        description="Maximum number of ticks a minute of all running crons and recurring tasks of "
+        "a user; 0 for no limit.",
+    )
+    quota_recurring_tasks: int = Field(
+        1_000,
+        ge=0,
+        description="Maximum number of recurring tasks per user, stopped ones "
+        "included; 0 for no limit.",
+    )
+    quota_batches: int = Field(
+        100, ge=0, description="Maximum number of running batches per user; 0 for no limit."
+    )
+    quota_items: int = Field(
+        100_000,
+        ge=0,
+        description="Maximum number of items per user that no batch has processed yet; 0 for no "
+        "limit.",
+    )
+    quota_requests: int = Field(
+        10_000, ge=0, description="Maximum number of pending requests per user; 0 for no limit."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """One quota of an owner, and how much of it is used."""
+
+    kind: QuotaKind
+    used: float
+    limit: int | None
+    """None for no limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    noun: str
+    remedy: str
+
+
+TEXTS: Final[Mapping[QuotaKind, _Text]] = MappingProxyType(
+    {
+        QuotaKind.CRONS: _Text("crons", "delete one with deleteCron"),
+        QuotaKind.TICKS_PER_MINUTE: _Text(
+            "ticks a minute of crons and recurring tasks",
+            "pause a cron, stop a recurring task, or choose a longer interval",
+        ),
+        QuotaKind.RECURRING_TASKS: _Text("recurring tasks", "delete a stopped one"),
+        QuotaKind.BATCHES: _Text("running batches", "wait until one has ended, or cancel one"),
+        QuotaKind.ITEMS: _Text("unprocessed items", "process them in a batch"),
+        QuotaKind.REQUESTS: _Text("pending requests", "wait until some have ended"),
+    }
+)
+
+
+def limit_of(settings: QuotaSettings, kind: QuotaKind) -> int | None:
+    """Return the limit of a quota; None for no limit."""
+    limit: int = getattr(settings, f"quota_{kind.value}")
+    return limit or None
+
+
+def quota_exceeded(kind: QuotaKind, used: float, wanted: float, limit: int) -> QuotaExceeded:
+    """Build the error for `wanted` more than the quota has room for."""
+    text = TEXTS[kind]
+    setting = f"OSTINATO_QUOTA_{kind.name}"
+    message = (
+        f"you have {_shown(used)} {text.noun} and asked for {_shown(wanted)} more, and the limit "
+        f"is {limit:,}: {text.remedy}, or ask the operator to raise {setting}"
+    )
+    return QuotaExceeded(message, quota=kind.name, used=used, limit=limit)
+
+
+def _shown(number: float) -> str:
+    return f"{number:,.2f}".rstrip("0").rstrip(".")
