@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ostinato.jobs.errors import Malformed, NotFound
+from ostinato.jobs.errors import BadRequest, Malformed, NotFound
 from ostinato.jobs.functions import tasks as functions
 from ostinato.jobs.paging import Page, Window
 from ostinato.jobs.records import JsonObject, RecurringTask
@@ -51,8 +51,16 @@ async def start_recurring_task(ctx: RequestContext, new: NewTask) -> RecurringTa
     )
 
 
-async def stop_recurring_task(ctx: RequestContext, task_id: str) -> RecurringTask | Malformed:
-    """Stop the viewer's own task with this id, even a malformed one; raises NotFound."""
+async def stop_recurring_task(
+    ctx: RequestContext, task_id: str | None, recurring_task_id: str | None
+) -> RecurringTask | Malformed:
+    """Stop a task, even a malformed one: the viewer's own with this `taskId`, or one that the
+    viewer can see by its document's id. Raises BadRequest unless exactly one is given, NotFound.
+    """
+    if (task_id is None) == (recurring_task_id is None):
+        message = "send exactly one of taskId and recurringTaskId"
+        raise BadRequest.at("taskId", message=message, code="exclusive")
     return await ctx.engine.transact(
-        ctx.viewer.id, lambda context: functions.stop_task(context, task_id=task_id)
+        ctx.scope if task_id is None else ctx.viewer.id,
+        lambda context: functions.stop_task(context, task_id, recurring_task_id),
     )

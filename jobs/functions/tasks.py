@@ -77,14 +77,20 @@ async def start_task(
     return recurring_task_from(document)
 
 
-async def stop_task(ctx: Context, task_id: str) -> RecurringTask | Malformed:
+async def stop_task(
+    ctx: Context, task_id: str | None = None, document_id: str | None = None
+) -> RecurringTask | Malformed:
     """Stop a loop and cancel its pending run; stopping a stopped loop changes nothing.
 
-    A malformed loop is stopped, too, and its error is returned. Raises NotFound.
+    The loop is found by one of its ids. A context without an owner can stop the loops of all
+    owners. A malformed loop is stopped, too, and its error is returned. Raises NotFound.
     """
-    found = await ctx.db["taskConfigs"].find_one({"owner": ctx.owner, "taskId": task_id})
+    owned = {} if ctx.owner is None else {"owner": ctx.owner}
+    by_id = {"_id": document_id} if task_id is None else {"taskId": task_id}
+    found = await ctx.db["taskConfigs"].find_one({**owned, **by_id})
     if found is None:
-        raise NotFound("you have no recurring task with this taskId")
+        name = "id" if task_id is None else "taskId"
+        raise NotFound(f"you have no recurring task with this {name}")
     if found.get("enabled") is not False:
         await cancel_if_active(ctx, found.get("schedulerJobId"))
         found = await update_document(ctx, "taskConfigs", found, STOPPED)

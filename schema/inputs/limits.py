@@ -88,4 +88,5 @@ Items: TypeAlias = Annotated[list[AnyJson], Field(min_length=1, max_length=MAX_I
 CronId: TypeAlias = Annotated[strawberry.ID, id_of("Cron")]
 JobId: TypeAlias = Annotated[strawberry.ID, id_of("Job")]
 FailureId: TypeAlias = Annotated[strawberry.ID, id_of("Failure")]
+RecurringTaskId: TypeAlias = Annotated[strawberry.ID, id_of("RecurringTask")]
 BatchId: TypeAlias = Annotated[strawberry.ID, id_of("Batch")]

@@ -16,6 +16,7 @@ from ostinato.schema.inputs.limits import (
     JsonObject,
     Name,
     PageDelay,
+    RecurringTaskId,
     Timeout,
 )
 from ostinato.schema.scalars import Milliseconds
@@ -51,9 +52,14 @@ class StartRecurringTaskInput:
         )
 
 
-@strawberry.input(description="The recurring task to stop.")
+@strawberry.input(description="The recurring task to stop. Send exactly one of its ids.")
 class TaskIdInput:
-    task_id: Name = strawberry.field(description="The task's id, chosen by its owner.")
+    task_id: Name | None = strawberry.field(
+        default=UNSET, description="The id of one of your own tasks, chosen by you."
+    )
+    recurring_task_id: RecurringTaskId | None = strawberry.field(
+        default=UNSET, description="The `id` of a task that you can see."
+    )
 
 
 @strawberry.input(description="Items to add to the source `items`.")

@@ -5,7 +5,7 @@ from typing import Annotated, TypeAlias, TypeVar
 import strawberry
 
 from ostinato.resolvers import admin, batches, crons, recurring, requests, scheduling
-from ostinato.schema.fields import Info, strawberry_field
+from ostinato.schema.fields import Info, strawberry_field, unset_to_none
 from ostinato.schema.inputs.crons import CronIdInput, RegisterCronInput
 from ostinato.schema.inputs.scheduling import (
     FailureIdInput,
@@ -92,8 +92,9 @@ class Mutation:
 
     @strawberry_field(
         description="Cancel a job. A pending job never runs. A running job receives a "
-        "cancellation request, and is canceled when it stops. PRECONDITION_FAILED if it has ended "
-        "or is internal."
+        "cancellation request, and is canceled when it stops. PRECONDITION_FAILED if it has ended, "
+        "or is internal and you are not an admin. The sweeper replaces an internal job of what is "
+        "still running: first pause its cron, stop its task, or cancel its batch."
     )
     async def cancel_job(self, info: Info, given: Input[JobIdInput]) -> JobPayload | None:
         record = await run_use_case(
@@ -137,16 +138,20 @@ class Mutation:
         return RecurringTaskPayload(task_id=record.task_id, found=record)
 
     @strawberry_field(
-        description="Stop one of your recurring tasks: its next round does not run. No effect if "
-        "it is already stopped."
+        description="Stop a recurring task: its next round does not run. No effect if it is "
+        "already stopped."
     )
     async def stop_recurring_task(
         self, info: Info, given: Input[TaskIdInput]
     ) -> RecurringTaskPayload | None:
         found = await run_use_case(
-            info, given, lambda ctx, data: recurring.stop_recurring_task(ctx, data.task_id)
+            info,
+            given,
+            lambda ctx, data: recurring.stop_recurring_task(
+                ctx, data.task_id, data.recurring_task_id
+            ),
         )
-        return RecurringTaskPayload(task_id=given.task_id, found=found)
+        return RecurringTaskPayload.of_stopped(found, unset_to_none(given.task_id))
 
     @strawberry_field(description="Add items to the source `items`, for batches to process.")
     async def add_items(self, info: Info, given: Input[AddItemsInput]) -> AddItemsPayload | None:

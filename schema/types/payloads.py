@@ -87,6 +87,15 @@ class RecurringTaskPayload:
     task_id: str = strawberry.field(description="The task's id, chosen by its owner.")
     found: strawberry.Private[records.RecurringTask | Malformed]
 
+    @classmethod
+    def of_stopped(cls, found: records.RecurringTask | Malformed, task_id: str | None) -> Self:
+        """Build the payload; raises Malformed if the task is malformed and its `taskId` unknown."""
+        if not isinstance(found, Malformed):
+            task_id = found.task_id
+        elif task_id is None:
+            raise found
+        return cls(task_id=task_id, found=found)
+
     @strawberry_field(description="The current state of the task.")
     def recurring_task(self) -> RecurringTask:
         if isinstance(self.found, Malformed):

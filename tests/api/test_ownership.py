@@ -21,6 +21,7 @@ OBJECT_MUTATIONS = {
     "cancelJob": ("job", "jobId", op.CANCEL_JOB),
     "cancelBatch": ("batch", "batchId", op.CANCEL_BATCH),
 }
+STOP_BY_ID = {"stopRecurringTask": ("recurring_task", "recurringTaskId", op.STOP_TASK)}
 CREATE_MUTATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "registerCron": (op.REGISTER_CRON, {"name": "n", "cronspec": "@daily"}),
     "scheduleJob": (op.SCHEDULE_JOB, {"functionName": "tasks.runTask", "args": {"name": "x"}}),
@@ -90,12 +91,12 @@ async def test_a_list_has_only_own_objects_and_all_objects_for_an_admin(
     assert (await clients.anonymous()(op.LISTS[name])).code == "UNAUTHORIZED"
 
 
-@pytest.mark.parametrize("name", OBJECT_MUTATIONS)
+@pytest.mark.parametrize("name", OBJECT_MUTATIONS | STOP_BY_ID)
 @pytest.mark.parametrize(("user", "code"), [("bob", "NOT_FOUND"), (None, "UNAUTHORIZED")])
 async def test_others_cannot_change_an_object(
     clients: Clients, documents: Documents, name: str, user: str | None, code: str
 ) -> None:
-    kind, argument, document = OBJECT_MUTATIONS[name]
+    kind, argument, document = (OBJECT_MUTATIONS | STOP_BY_ID)[name]
     identifier = await _insert(documents, kind, "ann")
     client = clients.of(user) if user else clients.anonymous()
     assert (await client(document, input={argument: identifier})).code == code
@@ -122,6 +123,18 @@ async def test_the_owner_and_an_admin_can_retry_a_job(
     assert answer.code == "NOT_FOUND"
     payload = await clients.of(*roles).get(op.RETRY_JOB, input={"jobId": identifier})
     assert (payload["job"]["state"], payload["job"]["owner"]) == ("PENDING", "ann")
+
+
+@pytest.mark.parametrize("roles", [("ann",), ("root", "admin")])
+async def test_the_owner_and_an_admin_can_stop_a_recurring_task_by_its_id(
+    clients: Clients, documents: Documents, roles: tuple[str, ...]
+) -> None:
+    identifier = await documents.recurring_task("ann")
+    payload = await clients.of(*roles).get(op.STOP_TASK, input={"recurringTaskId": identifier})
+    task = payload["recurringTask"]
+    assert (task["id"], task["enabled"], payload["taskId"]) == (identifier, False, task["taskId"])
+    again = await clients.of(*roles)(op.STOP_TASK, input={"recurringTaskId": identifier})
+    assert again.code is None
 
 
 @pytest.mark.parametrize("name", CREATE_MUTATIONS)

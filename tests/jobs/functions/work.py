@@ -143,11 +143,11 @@ async def answer(ctx: Context, data: Json) -> Json:
 
 
 @mutation(roles=("auditor",))
-async def audit(ctx: Context) -> None:
-    """Audit the ledger."""
+async def reconcile(ctx: Context) -> None:
+    """Run for users with a role."""
 
 
 @mutation(public=True)
-async def audit_later(ctx: Context) -> str:
+async def reconcile_later(ctx: Context) -> str:
     """Schedule a function that its caller may not schedule."""
-    return await ctx.scheduler.run_after(0, audit)
+    return await ctx.scheduler.run_after(0, reconcile)
