@@ -8,9 +8,9 @@ import importlib
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from ostinato.jobs.batch_sources import BatchPage, batch, request_handler
     from ostinato.jobs.context import Context
     from ostinato.jobs.decorators import action, cron, mutation
+    from ostinato.jobs.handler_decorators import BatchPage, batch, request_handler
     from ostinato.jobs.rate_limit import RateLimit
     from ostinato.jobs.retry import Retry, RetryAfter
 
@@ -32,7 +32,7 @@ HOMES: Final = {
     "ostinato.jobs.decorators": ("action", "cron", "mutation"),
     "ostinato.jobs.rate_limit": ("RateLimit",),
     "ostinato.jobs.retry": ("Retry", "RetryAfter"),
-    "ostinato.jobs.batch_sources": ("BatchPage", "batch", "request_handler"),
+    "ostinato.jobs.handler_decorators": ("BatchPage", "batch", "request_handler"),
 }
 """The module that defines each public name."""
 

@@ -9,8 +9,8 @@ from graphql import build_schema, parse, validate
 
 import ostinato
 from ostinato.jobs import lifecycle_page
-from ostinato.jobs.batch_sources import BatchOptions
 from ostinato.jobs.decorators import FunctionOptions
+from ostinato.jobs.handler_decorators import BatchOptions
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.settings_page import render_page
 from tests.test_style import TESTS

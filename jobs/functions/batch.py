@@ -3,13 +3,13 @@
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from ostinato.jobs.batch_sources import BatchPage, Document, batch
 from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import mutation
 from ostinato.jobs.documents import batch_from
 from ostinato.jobs.errors import BadRequest, Issue, NotFound, PreconditionFailed
 from ostinato.jobs.functions.job_chain import cancel_if_active, is_active, update_document
 from ostinato.jobs.functions.quotas import require_room
+from ostinato.jobs.handler_decorators import BatchPage, Document, batch
 from ostinato.jobs.quotas import QuotaKind
 from ostinato.jobs.records import Batch, BatchState, Cause, CauseKind, JobState, Json
 from ostinato.jobs.retry import Retry

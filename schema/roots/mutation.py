@@ -22,7 +22,7 @@ from ostinato.schema.inputs.tasks_batches_requests import (
     StartRecurringTaskInput,
     TaskIdInput,
 )
-from ostinato.schema.roots.use_case import INPUT, run_use_case
+from ostinato.schema.roots.root_fields import INPUT, run_use_case
 from ostinato.schema.types.payloads import (
     AddItemsPayload,
     BatchPayload,

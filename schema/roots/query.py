@@ -32,7 +32,7 @@ from ostinato.schema.pagination import (
     PageRequest,
     connection_by_id,
 )
-from ostinato.schema.roots.use_case import INPUT, IdArgument, validate_argument
+from ostinato.schema.roots.root_fields import INPUT, IdArgument, validate_argument
 from ostinato.schema.types.admin import Queue, Worker
 from ostinato.schema.types.batch import Batch
 from ostinato.schema.types.cron import Cron

@@ -6,12 +6,12 @@ from typing import Annotated
 import strawberry
 from strawberry import UNSET
 
-from ostinato.resolvers.live import queries, stats_query
+from ostinato.resolvers.live import stats_query, subscription_sources
 from ostinato.resolvers.live.messages import SubscribeOptions
 from ostinato.schema.fields import Info, strawberry_subscription, unset_to_none
 from ostinato.schema.ids import argument_id
 from ostinato.schema.inputs.scheduling import JobFilter
-from ostinato.schema.roots.use_case import selects, validate_argument
+from ostinato.schema.roots.root_fields import selects, validate_argument
 from ostinato.schema.scalars import Cursor, Milliseconds
 from ostinato.schema.types.changes import (
     BatchChange,
@@ -66,7 +66,7 @@ class Subscription:
             ),
         ] = UNSET,
     ) -> AsyncIterable[JobChange | None]:
-        query = queries.job_changed(
+        query = subscription_sources.job_changed(
             info.context,
             argument_id(job_id, "Job", "jobId"),
             after=unset_to_none(after),
@@ -112,7 +112,7 @@ class Subscription:
             coalesce=coalesce,
             wants_object=selects(info, "job"),
         )
-        query = queries.jobs_changed(info.context, wanted, options)
+        query = subscription_sources.jobs_changed(info.context, wanted, options)
         return query.map(JobChange.of)
 
     @strawberry_subscription(description="Crons.")
@@ -122,7 +122,7 @@ class Subscription:
         options = SubscribeOptions(
             after=unset_to_none(after), snapshot=snapshot, wants_object=selects(info, "cron")
         )
-        query = queries.crons_changed(info.context, options)
+        query = subscription_sources.crons_changed(info.context, options)
         return query.map(CronChange.of)
 
     @strawberry_subscription(description="Recurring tasks.")
@@ -134,7 +134,7 @@ class Subscription:
             snapshot=snapshot,
             wants_object=selects(info, "recurringTask"),
         )
-        query = queries.recurring_tasks_changed(info.context, options)
+        query = subscription_sources.recurring_tasks_changed(info.context, options)
         return query.map(RecurringTaskChange.of)
 
     @strawberry_subscription(description="A request: its current state, READY, then each change.")
@@ -144,7 +144,7 @@ class Subscription:
         request_id: Annotated[strawberry.ID, strawberry.argument(description="The request's id.")],
         after: AfterCursorOfOne = UNSET,
     ) -> AsyncIterable[RequestChange | None]:
-        query = queries.request_changed(
+        query = subscription_sources.request_changed(
             info.context,
             argument_id(request_id, "Request", "requestId"),
             after=unset_to_none(after),
@@ -159,7 +159,7 @@ class Subscription:
         batch_id: Annotated[strawberry.ID, strawberry.argument(description="The batch's id.")],
         after: AfterCursorOfOne = UNSET,
     ) -> AsyncIterable[BatchChange | None]:
-        query = queries.batch_changed(
+        query = subscription_sources.batch_changed(
             info.context,
             argument_id(batch_id, "Batch", "batchId"),
             after=unset_to_none(after),

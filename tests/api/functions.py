@@ -2,9 +2,9 @@
 
 from pydantic import JsonValue
 
-from ostinato.jobs.batch_sources import batch
 from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import action, mutation
+from ostinato.jobs.handler_decorators import batch
 from ostinato.jobs.retry import Retry
 
 

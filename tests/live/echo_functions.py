@@ -4,9 +4,9 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from ostinato.jobs.batch_sources import batch
 from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import action, mutation
+from ostinato.jobs.handler_decorators import batch
 
 
 @action(public=True)

@@ -11,7 +11,7 @@ from ostinato.jobs.records import Job
 from ostinato.resolvers.context import RequestContext
 from ostinato.resolvers.live.live_query import LiveQuery
 from ostinato.resolvers.live.messages import ChangeKind, LiveMessage, SubscribeOptions
-from ostinato.resolvers.live.queries import jobs_changed
+from ostinato.resolvers.live.subscription_sources import jobs_changed
 
 TIMEOUT_S = 30.0
 ALL = JobFilter()

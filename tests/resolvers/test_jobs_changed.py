@@ -11,7 +11,7 @@ from ostinato.jobs.lifecycle import TransitionName
 from ostinato.jobs.mongo.indexes import ensure_collections
 from ostinato.jobs.records import CauseKind, JobState
 from ostinato.resolvers.live.messages import ChangeKind, SubscribeOptions
-from ostinato.resolvers.live.queries import jobs_changed
+from ostinato.resolvers.live.subscription_sources import jobs_changed
 from tests.live.fixtures import ContextFactory
 from tests.live.reading import ALL, Client, first_message, ready_cursor, received
 from tests.live.writing import DUE, Writer

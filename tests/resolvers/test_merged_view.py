@@ -21,7 +21,7 @@ from ostinato.jobs.paging import Window
 from ostinato.jobs.records import Job, JobState
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.live.messages import ChangeKind, LiveMessage, SubscribeOptions
-from ostinato.resolvers.live.queries import jobs_changed
+from ostinato.resolvers.live.subscription_sources import jobs_changed
 from tests.live.fixtures import ContextFactory
 from tests.live.reading import Client
 from tests.live.writing import DUE, Writer

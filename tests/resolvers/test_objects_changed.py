@@ -10,7 +10,7 @@ from ostinato.jobs.records import BatchState, Job, RequestState
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.live.cursors import CursorCodec, LiveCursor
 from ostinato.resolvers.live.messages import ChangeKind, LiveMessage, SubscribeOptions
-from ostinato.resolvers.live.queries import (
+from ostinato.resolvers.live.subscription_sources import (
     batch_changed,
     crons_changed,
     job_changed,

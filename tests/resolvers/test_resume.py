@@ -13,7 +13,7 @@ from ostinato.jobs.settings import Settings
 from ostinato.resolvers.context import RequestContext
 from ostinato.resolvers.live.cursors import CursorCodec, LiveCursor
 from ostinato.resolvers.live.messages import ChangeKind, SubscribeOptions
-from ostinato.resolvers.live.queries import crons_changed, jobs_changed
+from ostinato.resolvers.live.subscription_sources import crons_changed, jobs_changed
 from tests.live.breaking import wait_until_processed
 from tests.live.fixtures import ContextFactory
 from tests.live.reading import first_message, follow, ready_cursor, received

@@ -17,7 +17,7 @@ from ostinato.jobs.mongo.change_stream import StreamBatch
 from ostinato.jobs.mongo.decoding import DecodedBatch
 from ostinato.jobs.mongo.indexes import ensure_collections
 from ostinato.resolvers.live.messages import ChangeKind, SubscribeOptions
-from ostinato.resolvers.live.queries import jobs_changed
+from ostinato.resolvers.live.subscription_sources import jobs_changed
 from tests.live.breaking import lose_history, unknown_position, wait_until_processed
 from tests.live.fixtures import ContextFactory
 from tests.live.reading import Client, follow, ready_cursor, received

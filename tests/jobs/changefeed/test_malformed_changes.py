@@ -14,7 +14,7 @@ from ostinato.jobs.ids import new_id
 from ostinato.jobs.records import JobState
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.live.messages import ChangeKind, SubscribeOptions
-from ostinato.resolvers.live.queries import crons_changed, job_changed, jobs_changed
+from ostinato.resolvers.live.subscription_sources import crons_changed, job_changed, jobs_changed
 from ostinato.schema.ids import global_id
 from tests.live.fixtures import ContextFactory
 from tests.live.reading import Client, follow, ready_cursor

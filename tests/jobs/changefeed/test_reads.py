@@ -17,7 +17,7 @@ from ostinato.jobs.changes import (
     time_of,
 )
 from ostinato.resolvers.live.messages import SubscribeOptions
-from ostinato.resolvers.live.queries import job_changed, jobs_changed
+from ostinato.resolvers.live.subscription_sources import job_changed, jobs_changed
 from tests.live.fixtures import ContextFactory
 from tests.live.reading import ALL, Client, JobReadCounter
 from tests.live.writing import Writer

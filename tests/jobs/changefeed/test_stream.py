@@ -8,7 +8,7 @@ from ostinato.jobs.mongo.change_stream import ChangeStream
 from ostinato.jobs.mongo.indexes import ensure_collections
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.live.messages import ChangeKind, SubscribeOptions
-from ostinato.resolvers.live.queries import jobs_changed
+from ostinato.resolvers.live.subscription_sources import jobs_changed
 from tests.live.breaking import break_stream
 from tests.live.fixtures import ContextFactory
 from tests.live.reading import Client, follow, ready_cursor

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from ostinato.jobs import batch_sources
-from ostinato.jobs.batch_sources import Document, batch, request_handler
+from ostinato.jobs import handler_decorators
 from ostinato.jobs.context import Context
 from ostinato.jobs.declarations import DeclarationError
 from ostinato.jobs.errors import Forbidden
 from ostinato.jobs.functions.actions import HttpCall, make_call
 from ostinato.jobs.functions.batch import mark_processed
+from ostinato.jobs.handler_decorators import Document, batch, request_handler
 from ostinato.jobs.records import Json
 from ostinato.jobs.registry import Registry
 from ostinato.jobs.settings import Settings
@@ -21,7 +21,7 @@ from ostinato.jobs.settings import Settings
 def empty_registry(monkeypatch: pytest.MonkeyPatch) -> Registry:
     """Return an empty registry, which the decorators of the test fill."""
     registry = Registry()
-    monkeypatch.setattr(batch_sources, "registry", registry)
+    monkeypatch.setattr(handler_decorators, "registry", registry)
     return registry
 
 

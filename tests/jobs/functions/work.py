@@ -4,9 +4,9 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from ostinato.jobs.batch_sources import BatchPage, batch
 from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import action, mutation
+from ostinato.jobs.handler_decorators import BatchPage, batch
 from ostinato.jobs.records import Json
 
 

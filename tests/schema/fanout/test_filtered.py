@@ -10,7 +10,7 @@ from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.filters import JobFilter
 from ostinato.jobs.records import JobState
 from ostinato.resolvers.live.messages import SubscribeOptions
-from ostinato.resolvers.live.queries import jobs_changed
+from ostinato.resolvers.live.subscription_sources import jobs_changed
 from ostinato.schema.ids import global_id
 from tests.jobs.changefeed.test_fan_out import RecordingListener
 from tests.live.fixtures import ContextFactory, WatcherGroup

@@ -10,7 +10,7 @@ from ostinato.jobs.engine import Engine
 from ostinato.jobs.filters import JobFilter
 from ostinato.jobs.records import Job
 from ostinato.resolvers.auth import Viewer
-from ostinato.resolvers.live import messages, queries
+from ostinato.resolvers.live import messages, subscription_sources
 from ostinato.resolvers.live.messages import ChangeKind, EventPosition, SubscribeOptions
 from ostinato.schema.build import graphql_schema
 from ostinato.schema.fields import Info, strawberry_field, strawberry_subscription
@@ -59,7 +59,7 @@ class Query:
 class Subscription:
     @strawberry_subscription(description="Every job.")
     def changes(self, info: Info) -> AsyncIterable[Change]:
-        query = queries.jobs_changed(info.context, JobFilter(), SubscribeOptions())
+        query = subscription_sources.jobs_changed(info.context, JobFilter(), SubscribeOptions())
         return query.map(Change.of)
 
 
@@ -128,7 +128,7 @@ async def test_job_with_a_new_owner_is_sent_as_left_to_its_previous_owner(
 async def test_subscription_to_one_job_ends_with_left_when_its_owner_changes(
     as_viewer: ContextFactory, writer: Writer, anns_job: str
 ) -> None:
-    async with Client(queries.job_changed(as_viewer("ann"), anns_job)) as client:
+    async with Client(subscription_sources.job_changed(as_viewer("ann"), anns_job)) as client:
         await client.ready()
         await writer.mongo["jobs"].update_one({"_id": anns_job}, {"$set": {"owner": "bob"}})
         received = await client.next()

@@ -1,4 +1,4 @@
-"""Helpers of the root fields: argument validation, use case execution, selected fields."""
+"""What the root fields share: they validate arguments, run use cases and find selected fields."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Final, TypeVar
