@@ -52,6 +52,7 @@ def our_env(servers: Servers) -> dict[str, str]:
         "OSTINATO_FUNCTIONS": "benchmarks.noop",
         "OSTINATO_LOG_LEVEL": "WARNING",
         "OSTINATO_JWT_SECRET": SECRET,
+        "OSTINATO_OPERATIONS_PER_SECOND": "0",  # one user sends all operations
         "BENCH_MARKS": str(servers.marks),
     }
 

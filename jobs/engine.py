@@ -10,6 +10,7 @@ from typing import Self, TypeVar
 
 from ostinato.jobs.arq_queue.connection import close, connect
 from ostinato.jobs.arq_queue.notifier import NOTIFY_WITHIN, Notifier, Signal
+from ostinato.jobs.arq_queue.shared_buckets import SharedBuckets
 from ostinato.jobs.async_tools.group_commit import GroupCommit
 from ostinato.jobs.clock import Clock
 from ostinato.jobs.context import AttemptLost, Context
@@ -58,6 +59,7 @@ class Engine:
     reads: Reads
     owners: OwnerStore
     notifier: Notifier
+    shared_buckets: SharedBuckets
     transactor: Transactor
     workers: WorkerStore
     queues: Queues
@@ -78,7 +80,9 @@ class Engine:
         try:
             await require_replica_set(mongo)
             await ensure_collections(mongo)
-            engine = cls._assemble(settings, mongo, Notifier(redis, settings.redis_prefix))
+            notifier = Notifier(redis, settings.redis_prefix)
+            buckets = SharedBuckets(redis, settings.redis_prefix)
+            engine = cls._assemble(settings, mongo, notifier, buckets)
             try:
                 yield engine
             finally:
@@ -99,7 +103,9 @@ class Engine:
         await self.notifier.close()
 
     @classmethod
-    def _assemble(cls, settings: Settings, mongo: Mongo, notifier: Notifier) -> Self:
+    def _assemble(
+        cls, settings: Settings, mongo: Mongo, notifier: Notifier, buckets: SharedBuckets
+    ) -> Self:
         clock = Clock(ServerClock(mongo), settings.mode)
         store = JobStore(mongo, settings.purge_after_ms)
         workers = WorkerStore(mongo)
@@ -119,6 +125,7 @@ class Engine:
             reads=Reads(mongo),
             owners=OwnerStore(mongo),
             notifier=notifier,
+            shared_buckets=buckets,
             transactor=Transactor(
                 mongo=mongo,
                 store=store,

@@ -1,7 +1,9 @@
 """The settings that limit what one client can cost the others; part of `Settings`."""
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings
+
+MIN_RATE_PER_S = 0.001  # one in 17 minutes
 
 
 class RequestLimits(BaseSettings):
@@ -52,6 +54,33 @@ class RequestLimits(BaseSettings):
     max_operation_id_chars: int = Field(
         128, ge=36, description="Maximum length of an operation id on a WebSocket, in characters."
     )
+    operations_per_second: float = Field(
+        500,
+        ge=0,
+        le=1_000_000,
+        description="Maximum rate of operations of one user, or of one address without a token, in "
+        "all API processes together; 0 turns the limit off.",
+    )
+    operations_burst: int = Field(
+        5_000,
+        ge=1,
+        le=10_000_000,
+        description="Maximum number of operations that one user may send at once after a pause.",
+    )
+    failed_tokens_per_second: float = Field(
+        10,
+        ge=0,
+        le=1_000_000,
+        description="Maximum rate of invalid tokens from one address, in all API processes "
+        "together; 0 turns the limit off.",
+    )
+    failed_tokens_burst: int = Field(
+        100,
+        ge=1,
+        le=10_000_000,
+        description="Maximum number of invalid tokens that one address may send at once after a "
+        "pause.",
+    )
     max_sockets_per_user: int = Field(
         100,
         ge=1,
@@ -63,3 +92,10 @@ class RequestLimits(BaseSettings):
         description="Maximum number of open sockets and streams per client address in one API "
         "process.",
     )
+
+    @field_validator("operations_per_second", "failed_tokens_per_second")
+    @classmethod
+    def _zero_or_a_rate(cls, value: float) -> float:
+        if 0 < value < MIN_RATE_PER_S:
+            raise ValueError(f"must be 0 (no limit) or at least {MIN_RATE_PER_S}, got {value:g}")
+        return value

@@ -149,9 +149,9 @@ class Settings(RequestLimits, QuotaSettings):
         description="Comma-separated origins allowed to call the API, in addition to its own.",
     )
     trusted_proxies: Addresses = Field(
-        ("127.0.0.1", "::1"),
+        (),
         description="Comma-separated addresses and networks of proxies whose X-Forwarded-For and "
-        "X-Forwarded-Proto headers are trusted; `*` trusts all.",
+        "X-Forwarded-Proto headers are trusted; `*` trusts all. By default, no header is trusted.",
     )
     introspection: bool | None = Field(
         None,

@@ -23,6 +23,7 @@ page is generated from `jobs/settings.py`, `jobs/request_limits.py` and `jobs/qu
 TYPE_NAMES: dict[object, str] = {
     str: "string",
     int: "integer",
+    float: "number",
     bool: "boolean",
     SecretStr: "secret",
     Path: "file",

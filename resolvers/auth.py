@@ -14,6 +14,7 @@ from ostinato.jobs.json_values import replace_surrogates
 from ostinato.jobs.rights import ADMIN
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.jwt_keys import JwtKeys
+from ostinato.resolvers.throttle import Throttle
 
 MAX_TOKEN_CHARS = 8_192  # the header limit of most proxies
 MAX_SUBJECT_CHARS = 255  # OpenID Connect Core, 2: `sub` is at most 255 characters
@@ -50,35 +51,55 @@ OnVerified = Callable[[Viewer], Awaitable[None]]
 class Authenticator:
     """Verifies tokens with the configured keys; shared by all requests of a process."""
 
-    def __init__(self, settings: Settings, on_verified: OnVerified | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        on_verified: OnVerified | None = None,
+        failed_tokens: Throttle | None = None,
+    ) -> None:
         """Raise ValueError if no key is configured: there is no default secret.
 
         `on_verified` is called with the viewer of each token that is not in the cache, before
         `viewer` returns it.
         """
         self._on_verified = on_verified
+        self._failed_tokens = failed_tokens
         self._keys = JwtKeys(settings)
         self._cache = _TokenCache()
         self._audience = settings.jwt_audience
         self._issuer = settings.jwt_issuer
         self._leeway = timedelta(seconds=settings.jwt_leeway_s)
 
-    async def viewer(self, token: str) -> Viewer:
-        """Return the viewer of `token`; raises Unauthorized, or Unavailable if keys are missing."""
-        if len(token) > MAX_TOKEN_CHARS:
-            raise Unauthorized(
-                f"the token must have at most {MAX_TOKEN_CHARS} characters, got {len(token)}: "
-                "remove claims from it"
-            )
+    async def viewer(self, token: str, address: str = "") -> Viewer:
+        """Return the viewer of `token`, sent from `address`.
+
+        Raises Unauthorized, Unavailable if keys are missing, or TooManyRequests after too many
+        invalid tokens from the address: then only tokens that were valid recently are accepted.
+        """
         viewer = self._cache.find(token)
         if viewer is None:
-            viewer = await self._verify(token)
+            viewer = await self._verify_counted(token, address)
             if self._on_verified is not None:
                 await self._on_verified(viewer)
             self._cache.put(token, viewer)
         return viewer
 
+    async def _verify_counted(self, token: str, address: str) -> Viewer:
+        if self._failed_tokens is None:
+            return await self._verify(token)
+        self._failed_tokens.require(address)
+        try:
+            return await self._verify(token)
+        except Unauthorized:
+            self._failed_tokens.spend(address)
+            raise
+
     async def _verify(self, token: str) -> Viewer:
+        if len(token) > MAX_TOKEN_CHARS:
+            raise Unauthorized(
+                f"the token must have at most {MAX_TOKEN_CHARS} characters, got {len(token)}: "
+                "remove claims from it"
+            )
         try:
             key = await self._keys.find(jwt.get_unverified_header(token))
             claims = self._claims(token, key)

@@ -24,7 +24,7 @@ def test_short_secret_is_rejected_by_name() -> None:
 
 
 def test_proxies_must_be_addresses_or_networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert Settings().trusted_proxies == ("127.0.0.1", "::1")
+    assert Settings().trusted_proxies == ()
     monkeypatch.setenv("OSTINATO_TRUSTED_PROXIES", "10.1.0.0/16, ::1,*")
     assert Settings().trusted_proxies == ("10.1.0.0/16", "::1", "*")
     for wrong in ("10.1.2.3/16", "proxy.example", "10.1.2"):
@@ -57,6 +57,12 @@ def test_other_ports_and_hosts_are_allowed_hosts() -> None:
 def test_an_allowed_host_is_a_host_with_an_optional_port(entry: str) -> None:
     with pytest.raises(ValidationError, match=r"must be `host` or `host:port`"):
         Settings(allowed_hosts_http=(entry,))
+
+
+def test_rate_is_zero_or_at_least_one_in_17_minutes() -> None:
+    assert Settings(operations_per_second=0).operations_per_second == 0
+    with pytest.raises(ValidationError, match=r"at least 0.001, got 1e-05"):
+        Settings(failed_tokens_per_second=0.00001)
 
 
 def test_lease_is_longer_than_two_missed_heartbeats() -> None:

@@ -200,6 +200,7 @@ class Installation:
             "OSTINATO_DATABASE": DATABASE,
             "OSTINATO_FUNCTIONS": "benchmarks.chaos.ledger",
             "OSTINATO_JWT_SECRET": SECRET,
+            "OSTINATO_OPERATIONS_PER_SECOND": "0",  # few users send all operations
             "OSTINATO_PORT": str(self.api_port),
             NOTES: str(self.folder / "notes.jsonl"),
         }

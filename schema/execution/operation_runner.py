@@ -18,6 +18,7 @@ from ostinato.jobs.errors import BadRequest, PayloadTooLarge, TimedOut, TooManyR
 from ostinato.jobs.json_values import replace_surrogates
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import Viewer
+from ostinato.resolvers.throttle import Throttle, operation_holder
 from ostinato.schema.errors import (
     FormattedError,
     format_exception,
@@ -80,11 +81,18 @@ class _Running:
 class OperationRunner:
     """Executes operations of one schema; calls `create_context` for each execution."""
 
-    def __init__(self, schema: Schema, settings: Settings, create_context: ContextFactory) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        settings: Settings,
+        create_context: ContextFactory,
+        throttle: Throttle | None = None,
+    ) -> None:
         if schema.extensions or schema.directives:
             raise ValueError("schema extensions and operation directives are not supported")
         self._schema = schema
         self._create_context = create_context
+        self._throttle = throttle
         self._timeout_s = settings.request_timeout_ms / 1_000
         self._max_response_bytes = settings.max_response_bytes
         self.max_running = settings.max_operations_per_user
@@ -101,6 +109,16 @@ class OperationRunner:
         )
         self._hide_suggestions = not settings.allows_introspection
         self.metrics = OperationMetrics()
+
+    def admit(self, viewer: Viewer | None, address: str) -> None:
+        """Count an operation of the viewer or address; raises TooManyRequests beyond the rate."""
+        if self._throttle is None:
+            return
+        try:
+            self._throttle.take(operation_holder(_user_id(viewer), address))
+        except TooManyRequests as error:
+            self.metrics.count(None, error.code)
+            raise
 
     async def prepare(self, request: OperationRequest, viewer: Viewer | None = None) -> Operation:
         """Parse and validate the document, and select the operation; raises RequestRejected."""

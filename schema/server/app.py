@@ -1,7 +1,7 @@
 """The ASGI application: its resources, routes, middleware and lifespan."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from strawberry import Schema
 
+from ostinato.jobs.arq_queue.shared_buckets import Spending
 from ostinato.jobs.changefeed import ChangeFeed, ChangeFeedStats
 from ostinato.jobs.cluster_stats import ClusterStats, ClusterStatsReader
 from ostinato.jobs.engine import Engine
@@ -22,6 +23,7 @@ from ostinato.jobs.logs import get_log
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import Authenticator, OnVerified, Viewer
 from ostinato.resolvers.context import RequestContext
+from ostinato.resolvers.throttle import Spend, Throttles, spend_alone
 from ostinato.schema.build import graphql_schema
 from ostinato.schema.execution.operation_runner import ContextFactory, OperationRunner
 from ostinato.schema.fanout.subscription_runner import SubscriptionRunner
@@ -94,6 +96,9 @@ class AppState:
         if not self.current.feed.following:
             raise Unavailable("the change stream is not connected: see the log")
 
+    async def spend(self, spendings: Sequence[Spending]) -> Sequence[float]:
+        return await self.current.engine.shared_buckets.spend(spendings)
+
     def dead_tasks(self) -> list[str]:
         return ["hub"] if self._current is not None and self._current.feed.is_dead else []
 
@@ -120,6 +125,7 @@ def create_app(settings: Settings) -> Starlette:
         feed_stats=resources.feed_stats,
         cluster_stats=resources.cluster_stats,
         on_verified=resources.record_roles,
+        spend=resources.spend,
     )
     return build_app(settings, dependencies)
 
@@ -146,36 +152,41 @@ class AppDependencies:
     """Reads the cluster statistics for `/metrics`; raises MongoDB driver errors."""
     on_verified: OnVerified | None = None
     """Called with the viewer of each newly verified token; only inside `resources`."""
+    spend: Spend = spend_alone
+    """Reports to the other API processes what users and addresses have spent of their limits."""
 
 
 def build_app(settings: Settings, dependencies: AppDependencies) -> Starlette:
     """Build the application; raises ValueError if no token key is set."""
-    authenticator = Authenticator(settings, dependencies.on_verified)
-    runner = OperationRunner(dependencies.schema, settings, dependencies.create_context)
-    subscriptions = SubscriptionRunner(runner, settings.subscription_buffer)
-    connections = ConnectionRegistry(
-        settings.max_sockets_per_user, settings.max_sockets_per_address
+    throttles = Throttles(settings, dependencies.spend)
+    authenticator = Authenticator(settings, dependencies.on_verified, throttles.failed_tokens)
+    runner = OperationRunner(
+        dependencies.schema, settings, dependencies.create_context, throttles.operations
     )
+    subscriptions = SubscriptionRunner(runner, settings.subscription_buffer)
+    connections = ConnectionRegistry(settings)
     http = HTTPEndpoint(runner, subscriptions, authenticator, connections, settings)
     socket = WebSocketEndpoint(runner, subscriptions, authenticator, connections, settings)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        async with aclosing(authenticator), dependencies.resources(), aclosing(subscriptions):
+        async with (
+            aclosing(authenticator),
+            dependencies.resources(),
+            aclosing(throttles),
+            aclosing(subscriptions),
+        ):
             yield
             await connections.drain(settings.drain_timeout_ms / 1_000)
 
     routes: list[BaseRoute] = [
-        Route("/graphql", http),
-        WebSocketRoute("/graphql", socket.serve),
-        # Starlette redirects HTTP requests from here; WebSocket clients do not follow redirects.
-        WebSocketRoute("/graphql/", socket.serve),
+        *_graphql_routes(http, socket),
         *health_routes(dependencies.checks, dependencies.dead_tasks),
         *page_routes(settings),
     ]
     if settings.metrics_token is not None:
-        token = settings.metrics_token
-        routes.append(_metrics_route(token, runner, subscriptions, connections, dependencies))
+        sources = (runner, subscriptions, connections, dependencies)
+        routes.append(_metrics_route(settings.metrics_token, *sources))
     middleware = [
         Middleware(SecurityHeadersMiddleware),
         Middleware(CrossOriginMiddleware, settings=settings),
@@ -183,6 +194,12 @@ def build_app(settings: Settings, dependencies: AppDependencies) -> Starlette:
     app = Starlette(routes=routes, middleware=middleware, lifespan=lifespan)
     app.state.connections = connections
     return app
+
+
+def _graphql_routes(http: HTTPEndpoint, socket: WebSocketEndpoint) -> list[BaseRoute]:
+    # Starlette redirects HTTP requests with a final slash; WebSocket clients do not follow.
+    paths = ("/graphql", "/graphql/")
+    return [Route(paths[0], http), *(WebSocketRoute(path, socket.serve) for path in paths)]
 
 
 def _metrics_route(

@@ -28,6 +28,7 @@ class Channel:
 
     def __init__(self, websocket: WebSocket, settings: Settings) -> None:
         self._websocket = websocket
+        self.client = websocket.client
         extensions = websocket.scope.get("extensions") or {}
         self._writer: FrameWriter | None = extensions.get(EXTENSION)
         self._max_chars = settings.body_limit_bytes

@@ -7,6 +7,8 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 
 from starlette.datastructures import Address
 
+from ostinato.jobs.settings import Settings
+from ostinato.resolvers.throttle import client_network
 from ostinato.schema.transports.graphql_ws import CloseCode
 
 
@@ -53,10 +55,12 @@ class ConnectionQuota:
 class ConnectionRegistry:
     """The open WebSockets and streams of a process."""
 
-    def __init__(self, max_per_user: int, max_per_address: int) -> None:
-        self._users = ConnectionQuota(max_per_user, "user", "OSTINATO_MAX_SOCKETS_PER_USER")
+    def __init__(self, settings: Settings) -> None:
+        self._users = ConnectionQuota(
+            settings.max_sockets_per_user, "user", "OSTINATO_MAX_SOCKETS_PER_USER"
+        )
         self._addresses = ConnectionQuota(
-            max_per_address, "address", "OSTINATO_MAX_SOCKETS_PER_ADDRESS"
+            settings.max_sockets_per_address, "address", "OSTINATO_MAX_SOCKETS_PER_ADDRESS"
         )
         self._open: set[CloseCallback] = set()
         self.closed: Counter[str] = Counter()
@@ -95,7 +99,7 @@ class ConnectionRegistry:
 
     def acquire_for_address(self, client: Address | None) -> AbstractContextManager[None]:
         """Count a connection of the address; entering raises ConnectionClosing above the limit."""
-        return self._addresses.acquire(client.host if client else "")
+        return self._addresses.acquire(address_of(client))
 
     async def drain(self, timeout_s: float) -> None:
         """Reject new connections, close the open ones, and wait at most `timeout_s` for them."""
@@ -107,6 +111,11 @@ class ConnectionRegistry:
             with suppress(TimeoutError):
                 async with asyncio.timeout(timeout_s):
                     await self._empty.wait()
+
+
+def address_of(client: Address | None) -> str:
+    """Return the address of a client that limits apply to."""
+    return client_network(client.host) if client else ""
 
 
 def _service_restart() -> ConnectionClosing:

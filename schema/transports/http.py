@@ -4,6 +4,7 @@ Source: the GraphQL over HTTP specification.
 """
 
 import asyncio
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
@@ -13,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ostinato.jobs.errors import OstinatoError, Unauthorized, Unavailable
+from ostinato.jobs.errors import OstinatoError, TooManyRequests, Unauthorized, Unavailable
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import Authenticator, Viewer, bearer_token
 from ostinato.schema.errors import FormattedError, format_exception
@@ -26,7 +27,11 @@ from ostinato.schema.execution.operation_request import (
 )
 from ostinato.schema.execution.operation_runner import Operation, OperationRunner
 from ostinato.schema.fanout.subscription_runner import SubscriptionRunner
-from ostinato.schema.transports.connections import ConnectionClosing, ConnectionRegistry
+from ostinato.schema.transports.connections import (
+    ConnectionClosing,
+    ConnectionRegistry,
+    address_of,
+)
 from ostinato.schema.transports.event_stream import (
     MultipartMixed,
     Results,
@@ -51,6 +56,7 @@ from ostinato.schema.transports.negotiation import (
     require_json,
 )
 
+RETRY_AFTER_MS = 1_000  # after a refused connection
 HEADERS = {"cache-control": "no-store", "vary": "accept, accept-encoding, authorization"}
 STREAM_FORMATS: Mapping[MediaType, StreamFormat] = {
     MediaType.EVENT_STREAM: ServerSentEvents(),
@@ -81,7 +87,7 @@ class HTTPEndpoint:
         try:
             await response(scope, receive, send)
         except ConnectionClosing as closing:
-            await _http_error_response(_rejected_connection(closing))(scope, receive, send)
+            await _rejected_connection_response(closing)(scope, receive, send)
 
     async def _respond(self, request: Request) -> ASGIApp:
         media_type = MediaType.JSON
@@ -92,9 +98,12 @@ class HTTPEndpoint:
             viewer = await self._viewer(request)
             if viewer is None and not self._settings.allows_introspection:
                 raise _token_required()  # before anything is read or parsed
+            self._runner.admit(viewer, address_of(request.client))
             return await self._execute(request, accepted, viewer)
         except HttpError as error:
             return _http_error_response(error, media_type)
+        except TooManyRequests as error:
+            return _too_many_response(error, media_type)
         except RequestRejected as rejected:
             return _error_response(_rejected_status(media_type), media_type, rejected.errors)
         except ClientDisconnect:
@@ -106,7 +115,9 @@ class HTTPEndpoint:
     async def _viewer(self, request: Request) -> Viewer | None:
         try:
             token = bearer_token(request.headers.get("authorization"))
-            return None if token is None else await self._authenticator.viewer(token)
+            if token is None:
+                return None
+            return await self._authenticator.viewer(token, address_of(request.client))
         except Unauthorized as error:
             challenge = {"www-authenticate": 'Bearer error="invalid_token"'}
             raise _http_error(HTTPStatus.UNAUTHORIZED, error, challenge) from None
@@ -183,13 +194,18 @@ def _token_required() -> HttpError:
     return _http_error(HTTPStatus.UNAUTHORIZED, error, {"www-authenticate": "Bearer"})
 
 
-def _rejected_connection(closing: ConnectionClosing) -> HttpError:
+def _rejected_connection_response(closing: ConnectionClosing) -> Response:
+    if closing.code is not CloseCode.SERVICE_RESTART:
+        return _too_many_response(TooManyRequests(closing.reason, RETRY_AFTER_MS))
+    error = Unavailable(closing.reason)
     headers = {"retry-after": "1"}
-    if closing.code is CloseCode.SERVICE_RESTART:
-        status, code = HTTPStatus.SERVICE_UNAVAILABLE, Unavailable.code
-    else:
-        status, code = HTTPStatus.TOO_MANY_REQUESTS, "TOO_MANY_REQUESTS"
-    return HttpError(status, closing.reason, code=code, headers=headers)
+    return _http_error_response(_http_error(HTTPStatus.SERVICE_UNAVAILABLE, error, headers))
+
+
+def _too_many_response(error: TooManyRequests, media_type: MediaType = MediaType.JSON) -> Response:
+    headers = {"retry-after": str(math.ceil(error.retry_after_ms / 1_000))}
+    errors = [format_exception(error)]
+    return _error_response(HTTPStatus.TOO_MANY_REQUESTS, media_type, errors, headers)
 
 
 def _http_error(status: HTTPStatus, error: OstinatoError, headers: dict[str, str]) -> HttpError:

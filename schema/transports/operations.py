@@ -78,6 +78,11 @@ class Operations:
             error = TooManyRequests(text, RETRY_AFTER_MS)
             await self._channel.send(error_message(message.id, [format_exception(error)]))
             return
+        try:
+            self._runner.admit(viewer, "")
+        except TooManyRequests as error:
+            await self._channel.send(error_message(message.id, [format_exception(error)]))
+            return
         task = self._tasks.create_task(self._run(message, viewer))
         self._running[message.id] = RunningOperation(task)
 

@@ -14,6 +14,7 @@ log = get_log("ostinato.origins")
 SETTING: Final = "OSTINATO_ALLOWED_ORIGINS"
 MAX_SHOWN_CHARS: Final = 200
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+FORWARDED: Final = frozenset({"forwarded", "x-forwarded-for"})
 _throttle = LogThrottle(60.0)
 
 
@@ -41,12 +42,13 @@ def is_loopback(request: HTTPConnection) -> bool:
     """Return whether a same-origin request comes from this machine and names a loopback address
     of this server.
 
-    All three are needed: a page on another site can reach 127.0.0.1 by DNS rebinding, but sends its
-    own name as Host; another machine can send any Host.
+    All are needed: a page on another site can reach 127.0.0.1 by DNS rebinding, but sends its own
+    name as Host; another machine can send any Host, directly or through a proxy on this machine.
     """
     origin = request.headers.get("origin")
     return (
         request.client is not None
+        and FORWARDED.isdisjoint(request.headers.keys())
         and _is_loopback_name(request.client.host)
         and _names_loopback_listener(request)
         and (origin is None or _is_same_origin(origin, request.headers))

@@ -19,7 +19,11 @@ from ostinato.resolvers.auth import Authenticator, Viewer, bearer_token
 from ostinato.schema.execution.operation_runner import OperationRunner
 from ostinato.schema.fanout.subscription_runner import SubscriptionRunner
 from ostinato.schema.transports.channel import Channel
-from ostinato.schema.transports.connections import ConnectionClosing, ConnectionRegistry
+from ostinato.schema.transports.connections import (
+    ConnectionClosing,
+    ConnectionRegistry,
+    address_of,
+)
 from ostinato.schema.transports.graphql_ws import (
     CONNECTION_ACK,
     PING,
@@ -85,6 +89,7 @@ class WebSocketConnection:
         settings = endpoint.settings
         self._channel = channel
         self._authenticator = endpoint.authenticator
+        self._address = address_of(channel.client)
         self._connections = endpoint.connections
         self._tasks = asyncio.TaskGroup()
         self._operations = Operations(
@@ -152,7 +157,7 @@ class WebSocketConnection:
                 raise Unauthorized(
                     "connection_init has no Authorization: put `Bearer <token>` in its payload"
                 )
-            return await self._authenticator.viewer(token)
+            return await self._authenticator.viewer(token, self._address)
         except Unauthorized as error:
             raise ConnectionClosing(CloseCode.FORBIDDEN, str(error)) from None
         except OstinatoError as error:

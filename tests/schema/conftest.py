@@ -37,7 +37,8 @@ BOTH: Final[tuple[WebSockets, ...]] = (RawFrameProtocol, PLAIN)
 
 def make_settings(**changes: Any) -> Settings:
     values: dict[str, Any] = {"mode": Mode.TEST, "jwt_secret": SecretStr(SECRET), "port": 0}
-    return Settings(**(values | changes))
+    unlimited = {"operations_per_second": 0, "failed_tokens_per_second": 0}
+    return Settings(**(values | unlimited | changes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,6 +54,8 @@ async def test_local_page_gets_the_development_token() -> None:
         {"sec-fetch-site": "same-site"},
         {"sec-fetch-site": "none"},
         {"sec-fetch-site": ""},
+        {"x-forwarded-for": "192.0.2.1"},
+        {"forwarded": "for=192.0.2.1"},
     ],
 )
 async def test_pages_of_other_sites_and_rebound_names_get_no_token(headers: dict[str, str]) -> None:
