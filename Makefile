@@ -108,7 +108,7 @@ run: ## Start MongoDB, Valkey, the API and a worker; stop with Ctrl-C
 	@exec $(BIN)/ostinato dev $(ARGS)
 
 .PHONY: demo
-demo: $(RUN_STAMP) ## Run all six patterns against the running server
+demo: $(RUN_STAMP) ## Run all five patterns against the running server
 	@exec $(BIN)/python docs/examples/demo.py $(ARGS)
 
 .PHONY: test

@@ -42,7 +42,7 @@ class Commands(monitoring.CommandListener):
 
 
 def _named(name: str, command: Any) -> str:
-    """Return a name that distinguishes claims from completions: both are updates of jobs."""
+    """Return a name that distinguishes claims from outcomes: both are updates of jobs."""
     collection = command.get(name)
     text = f"{name} {collection}" if isinstance(collection, str) else name
     if name == "update":

@@ -1,4 +1,4 @@
-"""Runs Ostinato's API process: it serves GraphQL, and its hub follows every change."""
+"""Runs Ostinato's API process: it serves GraphQL, and its change feed follows every change."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -1,1 +1,1 @@
-"""The engine: registry, lifecycle, worker and hub. Must not depend on viewers or GraphQL."""
+"""The engine: registry, lifecycle, worker, change feed. Must not depend on viewers or GraphQL."""

@@ -41,7 +41,7 @@ class JobWriter(Protocol):
 
 
 class AttemptLost(Exception):
-    """The attempt no longer owns its job, and must have no further effect."""
+    """The attempt no longer holds its job, and must have no further effect."""
 
 
 class JobOptions(TypedDict, total=False):

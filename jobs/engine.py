@@ -29,7 +29,7 @@ from ostinato.jobs.mongo.client import (
 from ostinato.jobs.mongo.clock import ServerClock
 from ostinato.jobs.mongo.indexes import ensure_collections
 from ostinato.jobs.mongo.job_documents import build_job_document
-from ostinato.jobs.mongo.job_store import JobStore, Ownership
+from ostinato.jobs.mongo.job_store import AttemptStatus, JobStore
 from ostinato.jobs.mongo.owners import OwnerStore
 from ostinato.jobs.mongo.quota_usage import QuotaReader
 from ostinato.jobs.mongo.reads import Reads
@@ -212,7 +212,7 @@ class Engine:
 
     async def _why_not_retried(self, job_id: str) -> PreconditionFailed:
         state = await self._state_of(job_id)
-        if not is_allowed(TransitionName.REVIVE, state):
+        if not is_allowed(TransitionName.MANUAL_RETRY, state):
             return _cannot("retried", state)
         events = await self.store.count_events(job_id)
         return PreconditionFailed(
@@ -249,11 +249,11 @@ class ImmediateJobWriter:
         self._job = job
 
     async def schedule(self, new: NewJob) -> str:
-        """Insert a job; raises AttemptLost if the action's attempt no longer owns its job."""
-        ownership = await self._engine.store.read_ownership(self._job.id, self._job.attempt)
-        if ownership is Ownership.LOST:
+        """Insert a job; raises AttemptLost if the action's attempt no longer holds its job."""
+        status = await self._engine.store.read_attempt_status(self._job.id, self._job.attempt)
+        if status is AttemptStatus.LOST:
             raise AttemptLost
-        canceled = ownership is Ownership.CANCEL_REQUESTED
+        canceled = status is AttemptStatus.CANCEL_REQUESTED
         return (await self._engine.schedule(replace(new, canceled=canceled))).id
 
     async def cancel(self, job_id: str, owner: str | None) -> bool:

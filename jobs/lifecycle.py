@@ -29,9 +29,9 @@ class TransitionName(StrEnum):
     REQUEST_CANCEL = "requestCancel"
     STOP = "stop"
     HAND_BACK = "handBack"
-    LOSE = "lose"
+    RESCUE = "rescue"
     RESERVE = "reserve"
-    REVIVE = "revive"
+    MANUAL_RETRY = "manualRetry"
 
 
 class Due(Enum):
@@ -113,7 +113,8 @@ TRANSITIONS: Final[dict[TransitionName, Transition]] = {
         sources=frozenset({_RUNNING}),
         target=JobState.FAILED,
         meaning="the policy allows no retry after an error, an unknown function, a shutdown or a "
-        "lost worker; or its timeline is full, or MongoDB rejected its outcome",
+        "lost worker; or the timeline is full, the owner has lost the role that the function "
+        "requires, or MongoDB rejected the outcome",
         fenced=True,
         yields_to_cancel=True,
         stamps=("completedAt",),
@@ -123,7 +124,7 @@ TRANSITIONS: Final[dict[TransitionName, Transition]] = {
     TransitionName.CANCEL: Transition(
         sources=frozenset({_PENDING}),
         target=JobState.CANCELED,
-        meaning="somebody canceled it before it started",
+        meaning="a client or a function canceled the job before it started",
         stamps=("completedAt",),
         removes=("lease", "tick"),  # frees the tick: its due time can be scheduled again
         starts_retention=True,
@@ -131,13 +132,13 @@ TRANSITIONS: Final[dict[TransitionName, Transition]] = {
     TransitionName.REQUEST_CANCEL: Transition(
         sources=frozenset({_RUNNING}),
         target=_RUNNING,
-        meaning="somebody asked its worker to stop it",
+        meaning="a client or a function requested that the running job stops",
         stamps=("cancelRequestedAt",),
     ),
     TransitionName.STOP: Transition(
         sources=frozenset({_RUNNING}),
         target=JobState.CANCELED,
-        meaning="its worker stopped it after a request to cancel",
+        meaning="the worker stopped the job after a cancel request",
         fenced=True,
         stamps=("completedAt",),
         removes=("lease", "tick"),
@@ -146,8 +147,8 @@ TRANSITIONS: Final[dict[TransitionName, Transition]] = {
     TransitionName.HAND_BACK: Transition(
         sources=frozenset({_RUNNING}),
         target=_PENDING,
-        meaning="its worker shuts down, or claimed it without starting it, and gives it back at "
-        "once",
+        meaning="the worker shuts down, or claimed the job without starting it, and makes it "
+        "pending at once",
         fenced=True,
         yields_to_cancel=True,
         removes=_END_FIELDS,
@@ -155,10 +156,10 @@ TRANSITIONS: Final[dict[TransitionName, Transition]] = {
         drops_reservation=True,
         restores_attempt=True,
     ),
-    TransitionName.LOSE: Transition(
+    TransitionName.RESCUE: Transition(
         sources=frozenset({_RUNNING}),
         target=_PENDING,
-        meaning="its worker is gone and it may run again",
+        meaning="the worker was lost and the job may run again",
         fenced=True,
         yields_to_cancel=True,
         removes=_END_FIELDS,
@@ -170,13 +171,13 @@ TRANSITIONS: Final[dict[TransitionName, Transition]] = {
     TransitionName.RESERVE: Transition(
         sources=frozenset({_PENDING}),
         target=_PENDING,
-        meaning="its function's rate limit gives it a later start",
+        meaning="the function's rate limit gives the job a later start",
         due=Due.LATER,
     ),
-    TransitionName.REVIVE: Transition(
+    TransitionName.MANUAL_RETRY: Transition(
         sources=frozenset({JobState.FAILED, JobState.CANCELED}),
         target=_PENDING,
-        meaning="somebody asked for another round of attempts",
+        meaning="a client requested another set of attempts",
         removes=(*_END_FIELDS, "error", "result", "cancelRequestedAt"),
         drops_reservation=True,
         due=Due.NOW,

@@ -4,7 +4,7 @@ from ostinato.jobs.lifecycle import FINAL_STATES, TRANSITIONS, Transition, Trans
 from ostinato.jobs.records import JobState
 
 HEAD = """\
-# The life of a job
+# Job lifecycle
 
 A job is in one of five states. The table lists all transitions between them. Each transition is one
 guarded update of one document, which also appends an event to the job's timeline, so the change and
@@ -20,10 +20,10 @@ separate update.
 - A transition *guarded by its attempt* is restricted to the worker that holds the current attempt.
   The attempt number increases with every start, so a worker with an older attempt cannot end the
   job.
-- *`canceled` instead, if requested*: if the job's cancellation was requested, the transition leads
-  to `canceled`.
+- A transition that *yields to a cancel request* leads to `canceled` if the job's cancellation was
+  requested.
 
-| transition | from | to | guarded by its | `canceled` instead, if requested | when |
+| transition | from | to | guarded by its | yields to a cancel request | when |
 |---|---|---|---|---|---|
 """
 

@@ -112,7 +112,7 @@ async def cancel_job(ctx: RequestContext, job_id: str) -> Job:
 
 
 async def retry_job(ctx: RequestContext, job_id: str) -> Job:
-    """Start another round of attempts of a failed or canceled job, and resolve its failure.
+    """Start another set of attempts of a failed or canceled job, and resolve its failure.
 
     Raises NotFound, Forbidden if the viewer has lost the function's role, or PreconditionFailed if
     its owner has, in any other state, or for an internal job.

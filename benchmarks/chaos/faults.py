@@ -84,7 +84,7 @@ class Nemesis:
         await asyncio.to_thread(self._write_directly, malformed.remove, removed)
 
     async def refused(self) -> None:
-        """Make MongoDB reject completions for a few seconds."""
+        """Make MongoDB reject outcomes for a few seconds."""
         rejection = rejections.choose(self.random)
         self.target.fault_log.write("refused", rejection=rejection.name)
         child = self.target.children.get(self.random.choice(WORKERS))

@@ -55,8 +55,8 @@ class History:
     notes: Sequence[Note] = ()
     unexpected_ends: Sequence[str] = ()
     """Processes that ended without being killed."""
-    rejects_completions: bool = False
-    """Whether the run made MongoDB reject completions."""
+    rejects_outcomes: bool = False
+    """Whether the run made MongoDB reject outcomes."""
 
     @cached_property
     def effects_of(self) -> Mapping[str, list[Effect]]:
@@ -123,7 +123,7 @@ def read(folder: Path) -> History:
             for entry in entries
             if entry["event"] == "died"
         ],
-        rejects_completions=any(entry["event"] == "refused" for entry in entries),
+        rejects_outcomes=any(entry["event"] == "refused" for entry in entries),
         last_fault_at=datetime.fromtimestamp(max(ended), UTC),
     )
 

@@ -113,7 +113,7 @@ def final_states(history: History) -> Iterator[str]:
 
 def _may_have_failed(history: History, job: Job, expectation: Expectation) -> bool:
     name = job.error.name if job.error else None
-    if history.rejects_completions and name in REJECTION_ERRORS:
+    if history.rejects_outcomes and name in REJECTION_ERRORS:
         return True
     is_last = job.attempt > expectation.retries
     if name == WORKER_LOST:

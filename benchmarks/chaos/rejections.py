@@ -1,4 +1,4 @@
-"""Makes MongoDB reject completions: by a validator on jobs, or by errors for one worker."""
+"""Makes MongoDB reject outcomes: by a validator on jobs, or by errors for one worker."""
 
 from dataclasses import dataclass
 from random import Random

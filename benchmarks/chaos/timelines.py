@@ -92,7 +92,7 @@ def _cancellation(job: Job) -> Iterator[str]:
 
 
 def _ending(job: Job) -> Iterator[str]:
-    """A job ends once: the load does not revive jobs."""
+    """A job ends once: the load does not retry jobs manually."""
     ends = [event.seq for event in job.timeline if event.state in FINAL_STATES]
     if len(ends) > 1:
         yield f"it ended {len(ends)} times, at events {ends}"

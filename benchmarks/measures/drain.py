@@ -27,7 +27,7 @@ class Drained:
     mongod_ms: float
     valkey_ms: float
     watch_ms: float
-    """The processor time of the API process, whose hub follows every change."""
+    """The processor time of the API process, whose change feed follows every change."""
     worker_mib: float
     watch_mib: float
 

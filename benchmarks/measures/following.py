@@ -41,9 +41,11 @@ RETURNED_DOCUMENTS: Final[list[dict[str, Any]]] = [
     {"$group": {"_id": None, "returned": {"$sum": "$cursor.nDocsReturned"}}},
 ]
 
-HUB: Final = "Ostinato's hub, no subscribers: kept as BSON"
-HUB_COUNTED: Final = "Ostinato's hub, only `/metrics`: each change decoded and counted"
-HUB_WITH_SUBSCRIBER: Final = "Ostinato's hub, `/metrics` and one subscriber to one change in 1,000"
+FEED: Final = "Ostinato's change feed, no subscribers: kept as BSON"
+FEED_COUNTED: Final = "Ostinato's change feed, only `/metrics`: each change decoded and counted"
+FEED_WITH_SUBSCRIBER: Final = (
+    "Ostinato's change feed, `/metrics` and one subscriber to one change in 1,000"
+)
 MOTOR: Final = "motor, `async for` over `watch()`"
 
 
@@ -55,7 +57,7 @@ class Result:
     change_us: list[float] = field(default_factory=list)
     """Processor time of the process per change."""
     mib: list[float] = field(default_factory=list)
-    """Memory of the process after all changes, including the full history of the hub."""
+    """Memory of the process after all changes, including the full history of the change feed."""
     problem: str | None = None
 
 
@@ -72,9 +74,9 @@ Follow = Callable[[Servers], AbstractContextManager[Follower]]
 def measure(servers: Servers, rounds: int) -> list[Result]:
     """Measure all followers with the same changes in each round."""
     following: dict[str, Follow] = {
-        HUB: _quiet_hub,
-        HUB_COUNTED: _hub,
-        HUB_WITH_SUBSCRIBER: partial(_hub, has_subscriber=True),
+        FEED: _quiet_feed,
+        FEED_COUNTED: _feed,
+        FEED_WITH_SUBSCRIBER: partial(_feed, has_subscriber=True),
         MOTOR: _motor,
     }
     results = [Result(name) for name in following]
@@ -113,7 +115,7 @@ def _measure(servers: Servers, follow: Follow, result: Result) -> None:
 
 
 @contextmanager
-def _quiet_hub(servers: Servers) -> Iterator[Follower]:
+def _quiet_feed(servers: Servers) -> Iterator[Follower]:
     """Count the documents that MongoDB has returned: the API counts only if metrics are enabled."""
     with ours(servers, OUR_COMMAND, {"OSTINATO_HUB_HISTORY_MS": "0"}) as target:
         admin = servers.mongo.admin
@@ -124,7 +126,7 @@ def _quiet_hub(servers: Servers) -> Iterator[Follower]:
 
 
 @contextmanager
-def _hub(servers: Servers, *, has_subscriber: bool = False) -> Iterator[Follower]:
+def _feed(servers: Servers, *, has_subscriber: bool = False) -> Iterator[Follower]:
     settings = {"OSTINATO_HUB_HISTORY_MS": "0", "OSTINATO_METRICS_TOKEN": SECRET}
     headers = {"Authorization": f"Bearer {SECRET}"}
     with (

@@ -1,4 +1,4 @@
-"""Runs the six patterns against a running server and prints each change as it arrives.
+"""Runs the five patterns against a running server and prints each change as it arrives.
 
     make run          # in one terminal
     make demo         # in another
@@ -69,7 +69,7 @@ def successes(count: int) -> Callable[[Data], bool]:
     return is_last
 
 
-async def runtime_and_user_space_crons(client: Client) -> None:
+async def crons_created_at_run_time(client: Client) -> None:
     """Register a cron at run time, watch three ticks, then pause, resume and delete it."""
     name = f"every second {RUN}"
     document = "subscription { cronsChanged { kind cronId cron { name enabled nextRunTime } } }"
@@ -184,11 +184,11 @@ async def retry_with_backoff(client: Client) -> None:
 
 
 PATTERNS: dict[str, Callable[[Client], Awaitable[None]]] = {
-    "1 and 2: runtime and user-space crons": runtime_and_user_space_crons,
-    "3: a recurring task": recurring_task,
-    "4: a rate-limited batch": rate_limited_batch,
-    "5: requests with a timeout": timeouts,
-    "6: retry with exponential backoff": retry_with_backoff,
+    "1: a cron created at run time": crons_created_at_run_time,
+    "2: a recurring task": recurring_task,
+    "3: a rate-limited batch": rate_limited_batch,
+    "4: requests with a timeout": timeouts,
+    "5: retry with exponential backoff": retry_with_backoff,
 }
 
 
@@ -198,7 +198,7 @@ async def main() -> None:
             title(name)
             async with asyncio.timeout(DEADLINE_S):
                 await pattern(client)
-    title("All six patterns have run.")
+    title("All five patterns have run.")
 
 
 if __name__ == "__main__":

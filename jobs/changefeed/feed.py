@@ -80,7 +80,7 @@ class ChangeFeed:
         self._settings = settings
         self._stream = ChangeStream(mongo)
         self._subscriptions: set[FeedSubscription] = set()
-        self._supervised = SupervisedTask("hub", self._follow)
+        self._supervised = SupervisedTask("change feed", self._follow)
         self._task: asyncio.Task[None] | None = None
         self._has_failed = False
         self._failure: Exception | None = None

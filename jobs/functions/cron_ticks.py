@@ -8,7 +8,7 @@ from typing import Any, Final
 from ostinato.jobs.context import Context
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.functions.failures import record_failure
-from ostinato.jobs.functions.job_chain import MAX_HOP, find_active_jobs
+from ostinato.jobs.functions.job_chain import TICK_HORIZON, find_active_jobs
 from ostinato.jobs.logs import LogThrottle
 from ostinato.jobs.records import Cause, CauseKind, Cron, OverlapPolicy
 from ostinato.jobs.schedules import with_jitter
@@ -35,13 +35,13 @@ class OverlapResult:
 
 
 async def schedule_tick(ctx: Context, cron_id: str, version: int, due: datetime) -> str:
-    """Schedule the tick for `due`, or an intermediate job if it is too far ahead.
+    """Schedule the tick job for `due`, or an intermediate tick if that is too far ahead.
 
     `version` is the cron's version after this change. It is part of the deduplication key, so
     that a changed cron can have a tick for the same due time.
     """
     return await ctx.scheduler.run_at(
-        min(due, await ctx.now() + MAX_HOP),
+        min(due, await ctx.now() + TICK_HORIZON),
         EXECUTE_CRON,
         {"cronId": cron_id},
         cause=Cause(kind=CauseKind.CRON, id=cron_id),

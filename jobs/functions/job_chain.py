@@ -15,9 +15,9 @@ from ostinato.jobs.records import JobState, PauseReason
 from ostinato.jobs.retry import Retry
 from ostinato.jobs.rights import describe_role_lost, find_pause_reason, owner_from, requires_role
 
-MAX_HOP: Final = timedelta(
+TICK_HORIZON: Final = timedelta(
     days=4 * 365
-)  # jobs are scheduled at most five years ahead; later ticks take several hops
+)  # jobs are scheduled at most five years ahead; later ticks need intermediate ticks
 REPAIR_AFTER: Final = timedelta(minutes=1)  # the delay before a failed job is replaced
 
 CHAIN_RETRY: Final = Retry(retries=4, base_ms=500)

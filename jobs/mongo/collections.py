@@ -234,7 +234,7 @@ COLLECTIONS: Final = (
         name=FAILURES,
         written_by="the transition `fail`; errors.logFailure",
         read_by="lists",
-        deleted_by="the transition `revive`; resolveFailure",
+        deleted_by="the transition `manualRetry`; resolveFailure",
         indexes=(_index("owner_newest", "failures of an owner", "owner -_id"),),
     ),
     CollectionSpec(

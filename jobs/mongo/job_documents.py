@@ -36,7 +36,7 @@ class StoredJob:
 
     @property
     def retries(self) -> int:
-        """Return the number of retries per round of attempts."""
+        """Return the number of retries per set of attempts."""
         return int(self._document["retry"]["retries"])
 
     def calls(self, function_name: str, args: JsonObject) -> bool:

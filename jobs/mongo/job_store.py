@@ -41,12 +41,12 @@ DUPLICATE_KEY = 11000
 LOCAL = ReadConcern("local")
 
 
-class Ownership(Enum):
-    """Whether an attempt still owns its job."""
+class AttemptStatus(Enum):
+    """Whether an attempt still holds its job."""
 
-    OWNED = auto()
+    HELD = auto()
     CANCEL_REQUESTED = auto()
-    """Owned, but cancellation was requested: jobs it schedules are inserted as canceled."""
+    """Held, but cancellation was requested: jobs it schedules are inserted as canceled."""
     LOST = auto()
     """Another attempt is running, or the job has ended: this one's writes must have no effect."""
 
@@ -231,9 +231,9 @@ class JobStore:
         return await self._jobs.find_one(requested_before, session=session)
 
     async def retry(self, job_id: str, clock_offset_ms: int) -> StoredJob | None:
-        """Requeue a failed or canceled job with another round of attempts; delete its failure.
+        """Requeue a failed or canceled job with another set of attempts; delete its failure.
 
-        Returns None in any other state, or if the timeline has no capacity for the round.
+        Returns None in any other state, or if the timeline has no capacity for the set.
         """
 
         async def body(session: Session) -> Document | None:
@@ -245,11 +245,11 @@ class JobStore:
         at = transitions.now(clock_offset_ms)
         retried: Document | None = await self._jobs.find_one_and_update(
             {
-                **transitions.guard(TransitionName.REVIVE, [job_id]),
+                **transitions.guard(TransitionName.MANUAL_RETRY, [job_id]),
                 "$expr": transitions.HAS_ROOM_FOR_RETRY,
             },
             transitions.pipeline(
-                TransitionName.REVIVE,
+                TransitionName.MANUAL_RETRY,
                 at,
                 fields={"maxAttempts": {"$add": ["$attempt", "$retry.retries", 1]}},
             ),
@@ -277,9 +277,8 @@ class JobStore:
     async def _resolve_failure(
         self, session: Session, failure_id: str, retention_ms: int, clock_offset_ms: int
     ) -> Document | None:
-        where = {"_id": failure_id}
-        failures = self._mongo[FAILURES]
-        failure: Document | None = await failures.find_one_and_delete(where, session=session)
+        deletion = self._mongo[FAILURES].find_one_and_delete({"_id": failure_id}, session=session)
+        failure: Document | None = await deletion
         if failure is not None and failure.get("jobId") is not None:
             await self._jobs.update_one(
                 {"_id": failure["jobId"], "state": JobState.FAILED.value},
@@ -295,22 +294,23 @@ class JobStore:
             )
         return failure
 
-    async def owns(self, session: Session, job_id: str, attempt: int) -> bool:
-        """Return whether an attempt still owns its job, without a cancel request."""
+    async def holds(self, session: Session, job_id: str, attempt: int) -> bool:
+        """Return whether an attempt still holds its job, without a cancel request."""
         held = transitions.guard(TransitionName.SUCCEED, [job_id], attempt)
         return await self._jobs.find_one(held, {"_id": 1}, session=session) is not None
 
-    async def read_ownership(
+    async def read_attempt_status(
         self, job_id: str, attempt: int, session: Session | None = None
-    ) -> Ownership:
-        """Return whether an attempt still owns its job, and whether a cancel was requested."""
+    ) -> AttemptStatus:
+        """Return whether an attempt still holds its job, and whether a cancel was requested."""
         running = {"_id": job_id, "state": JobState.IN_PROGRESS.value, "attempt": attempt}
         # A new primary's majority-committed state may be older than the claim.
         jobs = self._jobs if session else self._jobs.with_options(read_concern=LOCAL)
         found = await jobs.find_one(running, {"cancelRequestedAt": 1}, session=session)
         if found is None:
-            return Ownership.LOST
-        return Ownership.CANCEL_REQUESTED if found.get("cancelRequestedAt") else Ownership.OWNED
+            return AttemptStatus.LOST
+        has_request = found.get("cancelRequestedAt")
+        return AttemptStatus.CANCEL_REQUESTED if has_request else AttemptStatus.HELD
 
     async def set_progress(self, job_id: str, attempt: int, progress: Document) -> bool:
         """Write an attempt's progress; returns False if the attempt was lost."""

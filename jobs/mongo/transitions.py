@@ -59,7 +59,7 @@ HAS_ROOM_FOR_RETRY: Final = {
         MAX_EVENTS,
     ]
 }
-"""Whether the timeline has capacity for another round of attempts."""
+"""Whether the timeline has capacity for another set of attempts."""
 
 
 def literal(value: object) -> Expression:

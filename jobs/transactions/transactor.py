@@ -13,7 +13,7 @@ from ostinato.jobs.errors import PayloadTooLarge
 from ostinato.jobs.logs import Log, get_log
 from ostinato.jobs.mongo.client import Document, Mongo, Session
 from ostinato.jobs.mongo.job_documents import build_job_document
-from ostinato.jobs.mongo.job_store import JobStore, Ownership
+from ostinato.jobs.mongo.job_store import AttemptStatus, JobStore
 from ostinato.jobs.mongo.transaction import MAX_QUEUE_TIME_S, Body, run_transaction
 from ostinato.jobs.mongo.transaction_db import TransactionDatabase
 from ostinato.jobs.new_job import NewJob
@@ -85,12 +85,12 @@ class TransactionJobWriter:
     """The running jobs whose cancellation the transaction requests."""
     is_closed: bool = False
     """Whether the body has ended: a task that outlives it must not write."""
-    ownership: Ownership | None = None
-    """Whether the caller owns its job; read when the first job is scheduled, or at the end."""
+    attempt_status: AttemptStatus | None = None
+    """Whether the caller holds its job; read when the first job is scheduled, or at the end."""
 
     async def schedule(self, new: NewJob) -> str:
         self._require_open()
-        is_canceled = await self.caller_ownership() is Ownership.CANCEL_REQUESTED
+        is_canceled = await self.caller_status() is AttemptStatus.CANCEL_REQUESTED
         new = replace(new, canceled=is_canceled)
         document = build_job_document(new, self.created_at, self.retention_ms)
         self._require_open()  # the body may have ended during the read
@@ -121,18 +121,18 @@ class TransactionJobWriter:
         if self.is_closed:
             raise RuntimeError("the function has returned, so its transaction is closed")
 
-    async def caller_ownership(self) -> Ownership:
-        """Return the caller's ownership in the transaction's snapshot; raises AttemptLost."""
-        if self.ownership is None:
-            self.ownership = await self._read_caller_ownership()
-        if self.ownership is Ownership.LOST:
+    async def caller_status(self) -> AttemptStatus:
+        """Return the caller's status in the transaction's snapshot; raises AttemptLost."""
+        if self.attempt_status is None:
+            self.attempt_status = await self._read_caller_status()
+        if self.attempt_status is AttemptStatus.LOST:
             raise AttemptLost
-        return self.ownership
+        return self.attempt_status
 
-    async def _read_caller_ownership(self) -> Ownership:
+    async def _read_caller_status(self) -> AttemptStatus:
         if self.caller is None:
-            return Ownership.OWNED
-        reading = self.store.read_ownership(self.caller.id, self.caller.attempt, self.session)
+            return AttemptStatus.HELD
+        reading = self.store.read_attempt_status(self.caller.id, self.caller.attempt, self.session)
         return await self.database.track(reading)
 
     async def flush(self) -> None:
@@ -209,7 +209,7 @@ class Transactor:
         return result
 
     async def _finish(self, writer: TransactionJobWriter, fence: Fence | None, result: Any) -> None:
-        await writer.caller_ownership()
+        await writer.caller_status()
         await writer.flush()
         if fence is not None:
             await fence.finish(writer.session, result)

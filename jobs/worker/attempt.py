@@ -77,8 +77,8 @@ class Attempt:
             retry = retry_from(self.claimed.policy)
         except MALFORMED_ERRORS:  # without a valid policy the delay is unknown
             return self.outcome_of_failure(error)
-        round_start = self.max_attempts - retry.max_attempts
-        delay_ms = retry.delay_ms(max(1, self.number - round_start), random)
+        first_of_set = self.max_attempts - retry.max_attempts
+        delay_ms = retry.delay_ms(max(1, self.number - first_of_set), random)
         return self._outcome(TransitionName.RETRY, error=error, delay_ms=delay_ms)
 
     def outcome_of_failure(self, error: dict[str, Any]) -> Outcome:
@@ -133,7 +133,7 @@ class Attempt:
             WORKER_LOST, f"worker {worker_id} stopped sending heartbeats while running the job"
         )
         again = may_run_again(kind, self.is_last) and times_lost < MAX_WORKERS_LOST
-        return self._outcome(TransitionName.LOSE if again else TransitionName.FAIL, error=error)
+        return self._outcome(TransitionName.RESCUE if again else TransitionName.FAIL, error=error)
 
     def _retry_at_given_time(self, error: dict[str, Any], after: RetryAfter) -> Outcome:
         try:

@@ -27,9 +27,9 @@ from ostinato.jobs.settings import Mode
 from ostinato.jobs.transactions.shared_transactions import SharedTransactions
 from ostinato.jobs.worker.attempt import Attempt
 from ostinato.jobs.worker.claims import Claimer
-from ostinato.jobs.worker.completer import GIVEN_UP, Completer, log_unwritten
 from ostinato.jobs.worker.function_runner import FunctionRunner
 from ostinato.jobs.worker.function_stats import FunctionStats, SharingClass
+from ostinato.jobs.worker.outcome_writer import GIVEN_UP, OutcomeWriter, log_unwritten
 from ostinato.jobs.worker.progress import ProgressReport
 from ostinato.jobs.worker.running_attempt import AttemptKey, RunningAttempt, StopReason
 from ostinato.jobs.worker.slots import ClaimSlots, Slots
@@ -70,7 +70,7 @@ class Executor:
             shared_transactions=self._shared_transactions,
             stats=FunctionStats(),
         )
-        self._completer = Completer(outcome_store, engine.clock, self._notify_if_due)
+        self._outcome_writer = OutcomeWriter(outcome_store, engine.clock, self._notify_if_due)
         self.slots = Slots(engine.settings.concurrency, engine.registry)
         self._claimer = Claimer(engine, worker_id, self.slots, self._start_claimed)
         self.running: dict[str, RunningAttempt] = {}
@@ -134,8 +134,8 @@ class Executor:
                 outcomes = [
                     one.outcome_after_stop(self._kind_of(one.attempt)) for one in self._executing()
                 ]
-                final_writes = [self._completer.complete(one) for one in outcomes if one]
-                await asyncio.gather(self._completer.close(), *final_writes)
+                final_writes = [self._outcome_writer.write(one) for one in outcomes if one]
+                await asyncio.gather(self._outcome_writer.close(), *final_writes)
                 returned = (one.task for one in self.running.values() if one.has_returned)
                 await asyncio.gather(*returned, *self._handing_back, return_exceptions=True)
                 await asyncio.gather(
@@ -174,7 +174,7 @@ class Executor:
             retention_ms=retention_ms,
         )
         outcome = self._unknown_outcomes.get(key, unstarted)
-        task = asyncio.create_task(self._completer.complete(outcome), name=f"hand-back-{job_id}")
+        task = asyncio.create_task(self._outcome_writer.write(outcome), name=f"hand-back-{job_id}")
         self._handing_back[task] = job_id
         task.add_done_callback(self._handing_back.pop)
         return task
@@ -208,7 +208,7 @@ class Executor:
         attempt = Attempt(job, retention_ms_of(function, self._engine.settings))
         if self._is_closing:
             claim_slots.release(1)
-            await self._completer.complete(attempt.outcome_of_hand_back())
+            await self._outcome_writer.write(attempt.outcome_of_hand_back())
         else:
             self._start(attempt, claim_slots.hand_over())
 
@@ -230,9 +230,9 @@ class Executor:
             self._keep_unknown_outcome(running.attempt)
 
     def _keep_unknown_outcome(self, attempt: Attempt) -> None:
-        """Record the outcome for `hand_back_claim`, in case the attempt still owns the job.
+        """Record the outcome for `hand_back_claim`, in case the attempt still holds the job.
 
-        The loss of ownership may have been a stale read during a failover.
+        That it no longer does may have been a stale read during a failover.
         """
         # None for a mutation: either it has committed its success, or it may run again.
         outcome = attempt.outcome_of_lost_write(self._kind_of(attempt))
@@ -259,7 +259,7 @@ class Executor:
     async def _write(self, running: RunningAttempt, outcome: Outcome) -> None:
         while True:
             try:
-                running.is_written = await self._completer.complete(outcome)
+                running.is_written = await self._outcome_writer.write(outcome)
                 self._log_failure(running.attempt, outcome)
                 return
             except asyncio.CancelledError:
@@ -296,8 +296,8 @@ class Executor:
             return running.outcome_before_start()
         if await self._engine.store.is_timeline_full(attempt.job_id, attempt.claimed.version):
             return attempt.outcome_of_full_timeline()
-        if (refused := await self._outcome_of_lost_role(attempt)) is not None:
-            return refused
+        if (failure := await self._outcome_of_lost_role(attempt)) is not None:
+            return failure
         progress = ProgressReport(self._engine.store, attempt.job_id, attempt.number)
         try:
             outcome = await self._runner.run(attempt, progress)

@@ -48,7 +48,7 @@ OWN_CANCELLATION = "the function canceled its own task, or awaited a canceled on
 
 WriteOutcome = Callable[[Session, Outcome, int], Awaitable[bool]]
 """Writes an outcome in a transaction, given the scheduler time offset in ms; returns False if the
-attempt no longer owns the job."""
+attempt no longer holds the job."""
 
 log = get_log(__name__)
 
@@ -70,7 +70,7 @@ class UserClientError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class AttemptFence:
-    """Aborts a mutation function's transaction if its attempt no longer owns the job."""
+    """Aborts a mutation function's transaction if its attempt no longer holds the job."""
 
     engine: Engine
     write: WriteOutcome
@@ -78,12 +78,12 @@ class AttemptFence:
     progress: ProgressReport
 
     async def check(self, session: Session) -> None:
-        """Raise AttemptLost unless the attempt still owns its job.
+        """Raise AttemptLost unless the attempt still holds its job.
 
         A rerun after a conflict reads a new snapshot, in which the owner may have changed.
         """
         attempt = self.attempt
-        if not await self.engine.store.owns(session, attempt.job_id, attempt.number):
+        if not await self.engine.store.holds(session, attempt.job_id, attempt.number):
             raise AttemptLost
 
     async def finish(self, session: Session, result: Json) -> None:
@@ -91,10 +91,10 @@ class AttemptFence:
         success = self.attempt.outcome_of_success(result)
         try:
             with_progress = replace(success, progress=self.progress.unwritten)
-            is_owned = await self._write(session, with_progress)
+            is_held = await self._write(session, with_progress)
         except ENCODING_ERRORS:  # nothing was sent, so the transaction continues
-            is_owned = await self._write(session, success)
-        if not is_owned:
+            is_held = await self._write(session, success)
+        if not is_held:
             raise AttemptLost
 
     async def _write(self, session: Session, outcome: Outcome) -> bool:
@@ -115,7 +115,7 @@ class FunctionRunner:
     async def run(self, attempt: Attempt, progress: ProgressReport) -> Outcome | None:
         """Run an attempt; returns the outcome to write.
 
-        Returns None if a mutation has committed its outcome, or the attempt no longer owns the
+        Returns None if a mutation has committed its outcome, or the attempt no longer holds the
         job. Raises only CancelledError.
         """
         function = self.engine.registry.get(attempt.function_name)
@@ -132,7 +132,7 @@ class FunctionRunner:
                     assert_never(never)
         except AttemptLost:
             # A mutation was aborted. If its cancellation was requested, `stop` applies; if another
-            # attempt owns the job, the guard of `stop` matches nothing.
+            # attempt holds the job, the guard of `stop` matches nothing.
             log.info("attempt.lost", job_id=attempt.job_id, attempt=attempt.number)
             return attempt.outcome_of_stop() if function.kind is FunctionKind.MUTATION else None
         except asyncio.CancelledError:

@@ -106,7 +106,7 @@ class WorkerRuntime:
             self._run_liveness,
             partial(keep_running, "leadership", self._election.run),
             partial(keep_running, "consumer", self._consumer.run),
-            partial(keep_running, "queue watch", self.queue_settings.run),
+            partial(keep_running, "queue settings", self.queue_settings.run),
         )
 
     async def _run_liveness(self) -> None:
@@ -115,8 +115,8 @@ class WorkerRuntime:
         await run_all(
             partial(beat, reraise=(LeaseLost,)),
             partial(keep_running, "notifier", self._listen),
-            partial(keep_running, "watch", self._reconciler.run, max_pause_s=1.0),
-            partial(keep_running, "loop watch", self._loop_monitor.run),
+            partial(keep_running, "reconciler", self._reconciler.run, max_pause_s=1.0),
+            partial(keep_running, "event loop monitor", self._loop_monitor.run),
         )
 
     async def drain(self) -> None:

@@ -100,7 +100,7 @@ class AppState:
         return await self.current.engine.shared_buckets.spend(spendings)
 
     def dead_tasks(self) -> list[str]:
-        return ["hub"] if self._current is not None and self._current.feed.is_dead else []
+        return ["change feed"] if self._current is not None and self._current.feed.is_dead else []
 
     def feed_stats(self) -> ChangeFeedStats:
         return self.current.feed.stats
@@ -119,7 +119,7 @@ def create_app(settings: Settings) -> Starlette:
         checks={
             "mongo": resources.check_mongo,
             "redis": resources.check_redis,
-            "hub": resources.check_change_feed,
+            "change feed": resources.check_change_feed,
         },
         dead_tasks=resources.dead_tasks,
         feed_stats=resources.feed_stats,

@@ -76,7 +76,7 @@ def change_feed_metrics(stats: ChangeFeedStats) -> Iterator[Metric]:
         "Times that MongoDB's oplog was too small to resume the change stream.",
         stats.histories_lost,
     )
-    yield _counter("hub_resets", "Times that clients were sent a RESET.", stats.resets)
+    yield _counter("hub_resets", "Times that the history in memory was dropped.", stats.resets)
     yield _counter(
         "hub_catch_up_streams",
         "Change streams opened for clients that resume from before the buffered changes.",
@@ -85,10 +85,10 @@ def change_feed_metrics(stats: ChangeFeedStats) -> Iterator[Metric]:
     yield _gauge("hub_ring_changes", "Changes buffered for clients that resume.", stats.ring)
     yield _gauge(
         "hub_subscriptions",
-        "Subscribers of the change feed. A subscription group is one.",
+        "Readers of the change feed. A broadcast is one.",
         stats.subscriptions,
     )
-    yield _gauge("hub_watches", "Distinct filters of the subscribers.", stats.filters)
+    yield _gauge("hub_watches", "Distinct filters of the readers.", stats.filters)
 
 
 def client_metrics(
@@ -104,9 +104,9 @@ def client_metrics(
         "outcome",
     )
     groups = tuple(broadcasts)
-    yield _gauge("subscription_groups", "Groups of equal subscriptions.", len(groups))
+    yield _gauge("subscription_groups", "Broadcasts: groups of equal subscriptions.", len(groups))
     yield _gauge(
-        "subscription_members", "Subscriptions in groups.", sum(len(each) for each in groups)
+        "subscription_members", "Subscribers of the broadcasts.", sum(len(each) for each in groups)
     )
     yield _counter(
         "subscription_results",

@@ -34,7 +34,7 @@ class AllowedOrigins:
             return None
         shown = origin[:MAX_SHOWN_CHARS]
         if _throttle.allows(shown):
-            log.warning("origin.refused", origin=shown, fix=f"add it to {SETTING}")
+            log.warning("origin.rejected", origin=shown, fix=f"add it to {SETTING}")
         return f"Origin {shown!r} may not call this API: add it to {SETTING} on the server"
 
 

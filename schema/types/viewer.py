@@ -15,7 +15,7 @@ from ostinato.schema.scalars import Milliseconds
 
 
 @strawberry.type(
-    description="One quota of a user. More than its limit is refused with QUOTA_EXCEEDED."
+    description="One quota of a user. More than its limit is rejected with QUOTA_EXCEEDED."
 )
 class Quota:
     kind: QuotaKind = strawberry.field(description="What it limits.")

@@ -100,8 +100,8 @@ async def test_only_pending_jobs_have_warnings(ann: Client) -> None:
     job_id = (await ann.get(SCHEDULE, input=GREET))["jobId"]
     canceled = op.mutation("cancelJob", "JobIdInput", f"job {{ {WARNINGS} }} {WARNINGS}")
     assert await codes(ann, canceled, jobId=job_id) == []
-    revived = op.mutation("retryJob", "JobIdInput", f"job {{ {WARNINGS} }} {WARNINGS}")
-    assert await codes(ann, revived, jobId=job_id) == ["NO_WORKER"]
+    retried = op.mutation("retryJob", "JobIdInput", f"job {{ {WARNINGS} }} {WARNINGS}")
+    assert await codes(ann, retried, jobId=job_id) == ["NO_WORKER"]
 
 
 @pytest.mark.parametrize("name", OTHERS)

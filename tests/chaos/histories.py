@@ -54,7 +54,7 @@ def timeline(
             worker_id="w",
             next_run_at=at if state is JobState.PENDING else None,
             error=error
-            if name in (TransitionName.RETRY, TransitionName.FAIL, TransitionName.LOSE)
+            if name in (TransitionName.RETRY, TransitionName.FAIL, TransitionName.RESCUE)
             else None,
         )
         events.append(event)
@@ -155,7 +155,9 @@ JOBS = {
         child_job("stumble/now", "stumble"),
         make_job("refuse", (TransitionName.CLAIM, TransitionName.FAIL), "refuse", PLANNED),
         make_job("touch", function="touch"),
-        make_job("linger", (TransitionName.CLAIM, TransitionName.LOSE, *SUCCEEDED), "linger", LOST),
+        make_job(
+            "linger", (TransitionName.CLAIM, TransitionName.RESCUE, *SUCCEEDED), "linger", LOST
+        ),
         make_job("fail", FAILED, "fail", PLANNED),
         make_job("delegate", function="delegate"),
         child_job("delegate/now", "delegate"),

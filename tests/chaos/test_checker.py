@@ -56,7 +56,7 @@ RUNNING = make_job("unknown", (TransitionName.CLAIM,))
 WITHOUT_CALL = make_job("x", cause=Cause(kind=CauseKind.API))
 LOST_ONCE = make_job("refuse", (TransitionName.CLAIM, TransitionName.FAIL), "refuse", LOST)
 LOST_OFTEN = make_job(
-    "unknown", (TransitionName.CLAIM, TransitionName.LOSE, *SUCCEEDED), error=LOST
+    "unknown", (TransitionName.CLAIM, TransitionName.RESCUE, *SUCCEEDED), error=LOST
 )
 CANCELED_WHILE_RUNNING = make_job(
     "enter", (TransitionName.CLAIM, TransitionName.REQUEST_CANCEL, TransitionName.SUCCEED)
@@ -112,7 +112,7 @@ VIOLATIONS: dict[str, tuple[str, Callable[[], History]]] = {
     "cancellation without a request": (CANCELLATION, lambda: with_job(CANCELED_WHILE_RUNNING)),
     "job ended twice": (
         TIMELINE,
-        lambda: with_job(make_job("enter", (*SUCCEEDED, TransitionName.REVIVE, *SUCCEEDED))),
+        lambda: with_job(make_job("enter", (*SUCCEEDED, TransitionName.MANUAL_RETRY, *SUCCEEDED))),
     ),
     "job still running": (UNFINISHED, lambda: with_job(RUNNING)),
     "job purged too early": (PURGE_TIME, lambda: with_job(replace(JOBS["enter"], purge_at=BEGIN))),
@@ -140,7 +140,7 @@ VIOLATIONS: dict[str, tuple[str, Callable[[], History]]] = {
             jobs={
                 **JOBS,
                 "touch": make_job(
-                    "touch", (TransitionName.CLAIM, TransitionName.LOSE, *SUCCEEDED), "touch"
+                    "touch", (TransitionName.CLAIM, TransitionName.RESCUE, *SUCCEEDED), "touch"
                 ),
             },
         ),
@@ -205,7 +205,7 @@ def test_every_check_detects_a_violation() -> None:
 
 def test_mutation_may_fail_after_losing_three_workers() -> None:
     transitions = (
-        *(TransitionName.CLAIM, TransitionName.LOSE) * 2,
+        *(TransitionName.CLAIM, TransitionName.RESCUE) * 2,
         TransitionName.CLAIM,
         TransitionName.FAIL,
     )
@@ -218,7 +218,7 @@ def test_outcome_rejection_may_fail_a_job_only_in_runs_that_inject_it() -> None:
     job = make_job("touch", (TransitionName.CLAIM, TransitionName.FAIL), "touch", refused)
     history = replace(with_job(job), failures=VALID.failures | {"touch"})
     assert ENDING in violations(history)
-    assert violations(replace(history, rejects_completions=True)) == {}
+    assert violations(replace(history, rejects_outcomes=True)) == {}
 
 
 def test_call_with_unknown_outcome_may_or_may_not_have_created_its_job() -> None:

@@ -159,9 +159,8 @@ async def test_each_event_is_matched_by_the_due_time_at_that_event(
     job_id = await writer.job()
     await writer.claim(job_id)
     await writer.make_transition(TransitionName.FAIL, job_id)
-    await writer.make_transition(
-        TransitionName.REVIVE, job_id, fields=LATER, event={"nextRunAt": LATER["scheduledTime"]}
-    )
+    event = {"nextRunAt": LATER["scheduledTime"]}
+    await writer.make_transition(TransitionName.MANUAL_RETRY, job_id, fields=LATER, event=event)
     other = await writer.job()
     await writer.claim(other)
     async with Client(jobs_changed(as_viewer(), wanted, SubscribeOptions(after=cursor))) as client:

@@ -34,7 +34,7 @@ FILTERS = [
     JobFilter(scheduled_from=DUE, scheduled_to=SOON),
     JobFilter(scheduled_to=SOON, states=UNFINISHED),
 ]
-"""All match a new job; a claim, a completion or a retry removes it from one of them."""
+"""All match a new job; a claim, an outcome or a retry removes it from one of them."""
 WRITES = ("insert", "claim", "succeed", "retry", "progress")
 STEPS = st.one_of(
     st.tuples(st.sampled_from(WRITES), st.integers(0, 3)),

@@ -74,7 +74,7 @@ async def test_task_is_dead_after_failing_repeatedly_for_too_long(
 ) -> None:
     monkeypatch.setattr("ostinato.jobs.async_tools.supervision.UNHEALTHY_AFTER_S", 0)
     failing = Failing(RuntimeError("a bug"))
-    supervised = SupervisedTask("hub", failing.run)
+    supervised = SupervisedTask("change feed", failing.run)
     assert not supervised.is_dead
     task = asyncio.create_task(supervised.run())
     await eventually(lambda: supervised.is_dead, within=30)
@@ -87,7 +87,7 @@ async def test_task_that_runs_long_enough_is_no_longer_dead(
     monkeypatch.setattr("ostinato.jobs.async_tools.supervision.UNHEALTHY_AFTER_S", 0)
     monkeypatch.setattr("ostinato.jobs.async_tools.supervision.STEADY_S", 0)
     failing = Failing(RuntimeError("a bug"))
-    supervised = SupervisedTask("hub", failing.run)
+    supervised = SupervisedTask("change feed", failing.run)
     task = asyncio.create_task(supervised.run())
     await eventually(lambda: failing.starts == 2, within=30)
     assert not supervised.is_dead

@@ -1,1 +1,1 @@
-"""Tests of the six patterns, on a real engine and worker."""
+"""Tests of the five patterns, on a real engine and worker."""

@@ -34,7 +34,7 @@ ENDINGS = [
     TransitionName.RETRY,
     TransitionName.STOP,
     TransitionName.HAND_BACK,
-    TransitionName.LOSE,
+    TransitionName.RESCUE,
 ]
 INTERLEAVING_SETTINGS = examples(
     max_examples=25,
@@ -114,7 +114,7 @@ class Interleavings(RuleBasedStateMachine):
             assert before["state"] in FINAL_STATES
 
     @rule(job_id=jobs)
-    def revive(self, job_id: str) -> None:
+    def retry_manually(self, job_id: str) -> None:
         before = self.run_coroutine(self.rig.job(job_id))
         try:
             self.run_coroutine(self.rig.engine.retry(job_id))

@@ -151,8 +151,8 @@ async def test_failed_job_has_one_failure_record_until_it_is_retried(
     job_id = await in_state(rig_without_worker, JobState.FAILED)
     await rig_without_worker.complete(ending(job_id, TransitionName.FAIL))
     assert [failure["jobId"] for failure in await rig_without_worker.all("failures")] == [job_id]
-    revived = await rig_without_worker.engine.retry(job_id)
-    assert (revived.state, revived.error, revived.max_attempts) == (JobState.PENDING, None, 2)
+    retried = await rig_without_worker.engine.retry(job_id)
+    assert (retried.state, retried.error, retried.max_attempts) == (JobState.PENDING, None, 2)
     assert await rig_without_worker.all("failures") == []
 
 

@@ -16,7 +16,7 @@ from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.json_values import NotJson, to_json_value
 from ostinato.jobs.mongo.outcomes import OutcomeStore
 from ostinato.jobs.worker.attempt import Attempt
-from ostinato.jobs.worker.completer import Completer
+from ostinato.jobs.worker.outcome_writer import OutcomeWriter
 from tests.engine import unusual_values
 from tests.engine.rig import Rig
 
@@ -210,7 +210,7 @@ async def test_step_down_during_a_write_does_not_affect_jobs(
     monkeypatch.setattr(jobs, "update_many", interrupted)
     (claimed,) = await rig.claim(await rig.schedule("echo"))
     outcome = Attempt(claimed, 9).outcome_of_success(1)
-    await Completer(outcome_store, rig.engine.clock, lambda _: None).complete(outcome)
+    await OutcomeWriter(outcome_store, rig.engine.clock, lambda _: None).write(outcome)
     assert (await rig.job(claimed.id))["state"] == "success"
 
 

@@ -82,7 +82,7 @@ async def test_outcome_is_written_after_an_exception_in_its_first_write(
     with capture_logs() as logs:
         job = await rig.run("echo", value=1)
     assert (job["state"], job["attempt"], failing.raised) == ("success", 1, FAILURES)
-    assert "completion.rejected" in {line["event"] for line in logs}
+    assert "outcome.rejected" in {line["event"] for line in logs}
 
 
 async def test_slow_failure_write_does_not_delay_jobs_of_the_same_claim(

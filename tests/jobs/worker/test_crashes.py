@@ -63,7 +63,7 @@ async def test_locks_of_a_killed_transaction_are_released_within_seconds(
     assert [effect["times"] for effect in await rig_without_worker.all("effects")] == [1]
 
 
-async def test_fifty_running_jobs_of_a_killed_worker_are_reclaimed_and_end(
+async def test_fifty_running_jobs_of_a_killed_worker_are_rescued_and_end(
     rig_without_worker: Rig, processes: Processes, fast_settings: Settings
 ) -> None:
     (worker,) = await start_workers(rig_without_worker, processes)
@@ -140,7 +140,7 @@ async def test_job_fails_after_losing_three_workers(rig_without_worker: Rig, nam
     assert state_changes(job).count(("inProgress", "pending")) == starts - 1
 
 
-async def test_more_jobs_than_one_query_returns_are_all_reclaimed(rig_without_worker: Rig) -> None:
+async def test_more_jobs_than_one_query_returns_are_all_rescued(rig_without_worker: Rig) -> None:
     ids = await asyncio.gather(*(rig_without_worker.schedule("wait_forever") for _ in range(1_100)))
     await rig_without_worker.engine.store.claim(ids, "dead", "token", 0)
     rescuer = build_rescuer(rig_without_worker)
@@ -148,10 +148,10 @@ async def test_more_jobs_than_one_query_returns_are_all_reclaimed(rig_without_wo
     assert await rig_without_worker.has_jobs("wait_forever", "pending", at_least=1_100)
 
 
-async def test_jobs_of_a_removed_worker_are_reclaimed_at_once(rig_without_worker: Rig) -> None:
+async def test_jobs_of_a_removed_worker_are_rescued_at_once(rig_without_worker: Rig) -> None:
     job_id = await rig_without_worker.schedule("wait_forever")
     await rig_without_worker.claim(job_id, "dead")
-    # The worker that removed it may have died before it reclaimed the jobs.
+    # The worker that removed it may have died before it rescued the jobs.
     assert await build_rescuer(rig_without_worker).rescue() == 1
     assert (await rig_without_worker.job(job_id))["state"] == "pending"
 
@@ -236,7 +236,7 @@ async def test_worker_whose_own_heartbeat_looks_stale_declares_no_worker_lost(
     assert await build_rescuer(rig_without_worker, heartbeats).rescue() == 0
 
 
-async def test_locked_job_does_not_delay_reclaiming_the_others(
+async def test_locked_job_does_not_delay_rescuing_the_others(
     rig_without_worker: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Shorter than the 5 s after which MongoDB aborts the transaction that holds the lock.
@@ -250,7 +250,7 @@ async def test_locked_job_does_not_delay_reclaiming_the_others(
     assert states == ["pending", "inProgress", "pending"]
 
 
-async def test_reclaiming_a_locked_job_times_out(rig_without_worker: Rig) -> None:
+async def test_rescuing_a_locked_job_times_out(rig_without_worker: Rig) -> None:
     job_id = await rig_without_worker.schedule("hold_in_mutation")
     (job,) = await rig_without_worker.claim(job_id)
     outcome = Attempt(job, 0).outcome_of_lost_worker(FunctionKind.MUTATION, 1, "dead")
@@ -260,7 +260,7 @@ async def test_reclaiming_a_locked_job_times_out(rig_without_worker: Rig) -> Non
     assert (await rig_without_worker.job(job_id))["state"] == "inProgress"
 
 
-async def test_jobs_that_dead_workers_locked_mutually_are_reclaimed_at_once(
+async def test_jobs_that_dead_workers_locked_mutually_are_rescued_at_once(
     rig_without_worker: Rig,
 ) -> None:
     rescuer = build_rescuer(rig_without_worker)

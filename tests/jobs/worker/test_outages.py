@@ -200,9 +200,9 @@ async def test_outcome_that_mongodb_does_not_acknowledge_before_the_exit_is_logg
             await gate.reached.wait()
             mongo_proxy.cut()
             gate.opened.set()
-            unanswered = partial(events_of, logs, "completion.unanswered")
+            unanswered = partial(events_of, logs, "outcome.unanswered")
             await rig_without_worker.wait_until(unanswered)
         mongo_proxy.heal()
-    (line,) = events_of(logs, "completion.given_up")
+    (line,) = events_of(logs, "outcome.given_up")
     assert (line["job_id"], line["attempt"], line["transition"]) == (job_id, 1, "succeed")
     assert line["error"] == "MongoDB did not acknowledge it within 2 s"

@@ -15,9 +15,9 @@ from ostinato.jobs.ids import new_id
 from ostinato.jobs.mongo.outcomes import OutcomeStore
 from ostinato.jobs.records import Progress
 from ostinato.jobs.settings import Settings
-from ostinato.jobs.worker import completer
+from ostinato.jobs.worker import outcome_writer
 from ostinato.jobs.worker.attempt import Attempt
-from ostinato.jobs.worker.completer import Completer
+from ostinato.jobs.worker.outcome_writer import OutcomeWriter
 from ostinato.jobs.worker.progress import ProgressReport
 from tests.engine.functions import gate
 from tests.engine.rig import Rig, run_worker, state_changes
@@ -44,7 +44,7 @@ async def rejecting_rig(
     fast_settings: Settings, failing_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Rig]:
     """Return an installation with a worker whose MongoDB can be made to reject its writes."""
-    monkeypatch.setattr(completer, "MAX_REFUSED_PAUSE_S", 0.2)
+    monkeypatch.setattr(outcome_writer, "MAX_REJECTED_PAUSE_S", 0.2)
     fresh = {"mongo_url": failing_url, "database": f"refused_{new_id()}"}
     settings = fast_settings.model_copy(update=fresh)
     async with Engine.open(settings) as engine, run_worker(settings):
@@ -53,7 +53,7 @@ async def rejecting_rig(
 
 
 def rejections(logs: list[Any]) -> list[Any]:
-    return [line for line in logs if line["event"] == "completion.rejected"]
+    return [line for line in logs if line["event"] == "outcome.rejected"]
 
 
 @asynccontextmanager
@@ -92,7 +92,7 @@ async def test_outcome_is_kept_until_mongodb_accepts_it(rejecting_rig: Rig, code
             job = await rejecting_rig.wait_until_ended(job_id)
     assert state_changes(job) == [*ONCE, ("inProgress", "success")]
     assert (job["result"], gate.visits) == ("let go", 1)
-    assert [line["event"] for line in logs].count("completion.rejected") == 3
+    assert [line["event"] for line in logs].count("outcome.rejected") == 3
 
 
 async def test_outcome_rejected_by_a_validator_fails_only_its_job(rejecting_rig: Rig) -> None:
@@ -138,7 +138,7 @@ async def test_function_does_not_run_again_after_its_outcome_is_rejected(
     assert (gate.visits, job["error"]["name"]) == (1, "OutcomeRefused")
 
 
-async def test_stopping_worker_does_not_retry_rejected_completions(
+async def test_stopping_worker_does_not_retry_rejected_outcomes(
     fast_settings: Settings, rig_without_worker: Rig
 ) -> None:
     job_id, now = await rig_without_worker.schedule("hold"), asyncio.get_running_loop().time
@@ -150,7 +150,7 @@ async def test_stopping_worker_does_not_retry_rejected_completions(
                 await rig_without_worker.wait_until(lambda: rejections(logs))
                 began = now()
         assert now() - began < DRAIN_S
-    assert "completion.given_up" in [line["event"] for line in logs]
+    assert "outcome.given_up" in [line["event"] for line in logs]
     async with run_worker(fast_settings):
         job = await rig_without_worker.wait_until_ended(job_id, within=30)
     assert (job["state"], job["attempt"], gate.visits) == ("failed", 1, 1)
@@ -197,10 +197,10 @@ async def test_progress_that_cannot_be_encoded_does_not_affect_attempt_or_outcom
     report = ProgressReport(rig_without_worker.engine.store, ids[0], 1)
     await report.write(Progress(done=2**70, total=None, message=None))
     first = replace(claimed[0].outcome_of_success(1), progress=report.unwritten)
-    complete = Completer(
+    write = OutcomeWriter(
         OutcomeStore(rig_without_worker.engine.mongo),
         rig_without_worker.engine.clock,
         lambda _: None,
-    ).complete
-    assert all(await asyncio.gather(complete(first), complete(claimed[1].outcome_of_success(2))))
+    ).write
+    assert all(await asyncio.gather(write(first), write(claimed[1].outcome_of_success(2))))
     assert [(await rig_without_worker.job(job_id))["result"] for job_id in ids] == [1, 2]

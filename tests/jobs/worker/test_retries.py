@@ -68,8 +68,8 @@ async def test_retried_job_gets_all_its_attempts_again(rig: Rig) -> None:
     job_id = await rig.schedule("fail_twice")
     await rig.wait_for_retry(job_id, 1)
     await rig.cancel(job_id)
-    revived = await rig.engine.retry(job_id)
-    assert revived.max_attempts == 1 + 3
+    retried = await rig.engine.retry(job_id)
+    assert retried.max_attempts == 1 + 3
     job = await rig.wait_for_retry(job_id, 2)
     assert job["timeline"][-1]["nextRunAt"] - job["timeline"][-1]["at"] == HALF_AN_HOUR
 
@@ -190,10 +190,10 @@ def test_jitter_stays_within_its_fraction(failed: int) -> None:
 @pytest.mark.parametrize(
     ("kind", "number", "times_lost", "name"),
     [
-        (FunctionKind.ACTION, 1, 1, TransitionName.LOSE),
+        (FunctionKind.ACTION, 1, 1, TransitionName.RESCUE),
         (FunctionKind.ACTION, 2, 1, TransitionName.FAIL),
-        (FunctionKind.MUTATION, 2, 1, TransitionName.LOSE),
-        (FunctionKind.MUTATION, 2, 2, TransitionName.LOSE),
+        (FunctionKind.MUTATION, 2, 1, TransitionName.RESCUE),
+        (FunctionKind.MUTATION, 2, 2, TransitionName.RESCUE),
         (FunctionKind.MUTATION, 3, 3, TransitionName.FAIL),
         (FunctionKind.ACTION, 1, 3, TransitionName.FAIL),
         (None, 2, 1, TransitionName.FAIL),

@@ -19,7 +19,7 @@ async def test_api_is_ready_when_mongodb_redis_and_the_change_feed_are(
         response = await client.get(f"{api_server.url}/readyz")
     assert response.json() == {
         "status": "ok",
-        "checks": {"mongo": "ok", "redis": "ok", "hub": "ok"},
+        "checks": {"mongo": "ok", "redis": "ok", "change feed": "ok"},
     }
 
 

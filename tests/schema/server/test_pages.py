@@ -164,7 +164,7 @@ async def test_health_needs_no_dependency_and_readiness_checks_all(running: Runn
 
 
 async def test_health_check_fails_while_a_task_is_dead(running: Running) -> None:
-    running.probe.dead_tasks.append("hub")
+    running.probe.dead_tasks.append("change feed")
     answer = await _get(running, "/healthz")
     assert answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE
-    assert answer.json() == {"status": "failed", "tasks": ["hub"]}
+    assert answer.json() == {"status": "failed", "tasks": ["change feed"]}

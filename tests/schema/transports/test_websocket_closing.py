@@ -143,7 +143,7 @@ async def test_a_rejected_site_is_logged_once_a_minute_without_a_warning(
     with capture_logs() as logs, caplog.at_level("WARNING"):
         for _ in range(2):
             await _expect_rejection(running, "https://twice.example")
-    assert [line["event"] for line in logs] == ["origin.refused"]
+    assert [line["event"] for line in logs] == ["origin.rejected"]
     assert caplog.records == []
 
 

@@ -21,8 +21,8 @@ BATCH_SIZE: Final = 1_000
 FIRST_PAUSE_S: Final = 0.05
 JITTER: Final = (0.5, 1.5)
 MAX_PAUSE_S: Final = 1.0
-MAX_REFUSED_PAUSE_S: Final = 10.0  # each retry forces a group to be bisected
-GIVEN_UP: Final = "completion.given_up"
+MAX_REJECTED_PAUSE_S: Final = 10.0  # each retry forces a group to be bisected
+GIVEN_UP: Final = "outcome.given_up"
 DECIDED: Final = frozenset({TransitionName.SUCCEED, TransitionName.RETRY, TransitionName.FAIL})
 
 log = get_log(__name__)
@@ -36,7 +36,7 @@ class OutcomeRefused(Exception):
         self.error = error
 
 
-class Completer:
+class OutcomeWriter:
     """Writes the outcomes of all attempts of a worker."""
 
     def __init__(
@@ -49,22 +49,22 @@ class Completer:
         self._outcome_store = outcome_store
         self._clock = clock
         self._written = written
-        self._group: GroupCommit[Outcome, None] = GroupCommit(self._write, BATCH_SIZE)
+        self._group: GroupCommit[Outcome, None] = GroupCommit(self._write_group, BATCH_SIZE)
         self._closing = asyncio.Event()
 
-    async def complete(self, outcome: Outcome) -> bool:
-        """Write an outcome; returns True once it is durable or the attempt no longer owns the job.
+    async def write(self, outcome: Outcome) -> bool:
+        """Write an outcome; returns True once it is durable or the attempt no longer holds the job.
 
         Retries rejections that may be temporary. Permanently rejected content is removed, and the
         job fails. Returns False if the worker shuts down before the write.
         """
-        backoff = Backoff(FIRST_PAUSE_S, MAX_REFUSED_PAUSE_S, jitter=JITTER)
+        backoff = Backoff(FIRST_PAUSE_S, MAX_REJECTED_PAUSE_S, jitter=JITTER)
         while True:
             try:
                 await self._group.submit(outcome)
                 return True
             except (OutcomeRefused, Interrupted) as error:
-                smaller = without_refused_content(outcome, error)
+                smaller = without_rejected_content(outcome, error)
                 self._report(outcome, error, will_shrink=smaller is not None)
                 if smaller is None and await self._fail_if_poisoned(outcome, error):
                     return True
@@ -80,16 +80,19 @@ class Completer:
         self._closing.set()
         await self._group.close()
 
-    async def _write(self, outcomes: Sequence[Outcome]) -> Sequence[OutcomeRefused | None]:
-        refused = await self._try(outcomes)
-        if refused is None:
+    async def _write_group(self, outcomes: Sequence[Outcome]) -> Sequence[OutcomeRefused | None]:
+        rejected = await self._try(outcomes)
+        if rejected is None:
             self._written(outcomes)
             return [None] * len(outcomes)
         if len(outcomes) == 1:
-            return [refused]
+            return [rejected]
         # The group is too large, or MongoDB rejects one of its outcomes.
         middle = len(outcomes) // 2
-        return [*await self._write(outcomes[:middle]), *await self._write(outcomes[middle:])]
+        return [
+            *await self._write_group(outcomes[:middle]),
+            *await self._write_group(outcomes[middle:]),
+        ]
 
     async def _try(self, outcomes: Sequence[Outcome]) -> OutcomeRefused | None:
         """Write outcomes, retrying until MongoDB replies; returns the rejection, if any."""
@@ -102,7 +105,7 @@ class Completer:
             except Exception as error:  # of any class: one outcome must not block the others
                 if not isinstance(error, TimeoutError) and not is_transient(error):
                     return OutcomeRefused(error)
-                log.warning("completion.unanswered", jobs=len(outcomes), error=str(error))
+                log.warning("outcome.unanswered", jobs=len(outcomes), error=str(error))
             await backoff.wait()
         for job_id in sorted(lost):
             log.warning(
@@ -124,7 +127,7 @@ class Completer:
         self, outcome: Outcome, error: OutcomeRefused | Interrupted, *, will_shrink: bool
     ) -> None:
         gives_up = self._closing.is_set() and not will_shrink
-        log_unwritten(GIVEN_UP if gives_up else "completion.rejected", outcome, str(error))
+        log_unwritten(GIVEN_UP if gives_up else "outcome.rejected", outcome, str(error))
 
 
 def log_unwritten(event: str, outcome: Outcome, error: str) -> None:
@@ -138,7 +141,7 @@ def log_unwritten(event: str, outcome: Outcome, error: str) -> None:
     )
 
 
-def without_refused_content(outcome: Outcome, error: Exception) -> Outcome | None:
+def without_rejected_content(outcome: Outcome, error: Exception) -> Outcome | None:
     """Return the outcome reduced by one step; None to retry it unchanged.
 
     The steps: drop the progress (the job can still succeed); replace a result or retry by a
@@ -150,7 +153,7 @@ def without_refused_content(outcome: Outcome, error: Exception) -> Outcome | Non
         return replace(outcome, progress=None)
     if outcome.transition not in DECIDED:
         return None
-    minimal = _refusal_error(error)
+    minimal = _rejection_error(error)
     if outcome.transition is not TransitionName.FAIL or outcome.error is None:
         return replace(outcome, transition=TransitionName.FAIL, result=None, error=minimal)
     if outcome.error.get("traceback") is not None:
@@ -158,5 +161,5 @@ def without_refused_content(outcome: Outcome, error: Exception) -> Outcome | Non
     return replace(outcome, error=minimal) if outcome.error["name"] != minimal["name"] else None
 
 
-def _refusal_error(error: OutcomeRefused) -> Document:
+def _rejection_error(error: OutcomeRefused) -> Document:
     return stored_error("OutcomeRefused", f"MongoDB rejected the outcome of the attempt: {error}")
