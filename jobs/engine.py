@@ -15,7 +15,14 @@ from ostinato.jobs.async_tools.group_commit import GroupCommit
 from ostinato.jobs.clock import Clock
 from ostinato.jobs.context import AttemptLost, Context
 from ostinato.jobs.documents import job_from
-from ostinato.jobs.errors import Conflict, NotFound, PreconditionFailed, TimedOut, Unavailable
+from ostinato.jobs.errors import (
+    Conflict,
+    NotFound,
+    PreconditionFailed,
+    QuotaExceeded,
+    TimedOut,
+    Unavailable,
+)
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.lifecycle import MAX_ATTEMPTS, MAX_EVENTS, TransitionName, is_allowed
 from ostinato.jobs.modules import BUILT_IN
@@ -36,6 +43,7 @@ from ostinato.jobs.mongo.reads import Reads
 from ostinato.jobs.mongo.transaction import Contended
 from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.new_job import NewJob
+from ostinato.jobs.owner_quotas import OwnerQuotas
 from ostinato.jobs.queues import Queues
 from ostinato.jobs.records import Failure, Job, JobInfo, JobState
 from ostinato.jobs.registry import Registry, registry, retention_ms_of
@@ -63,7 +71,7 @@ class Engine:
     transactor: Transactor
     workers: WorkerStore
     queues: Queues
-    quotas: QuotaReader
+    quotas: OwnerQuotas
     inserts: "GroupCommit[Document, bool]"
     """Concurrent `schedule` calls share one write."""
 
@@ -109,6 +117,7 @@ class Engine:
         clock = Clock(ServerClock(mongo), settings.mode)
         store = JobStore(mongo, settings.purge_after_ms)
         workers = WorkerStore(mongo)
+        quotas = OwnerQuotas(QuotaReader(mongo, settings), settings)
 
         async def after_commit(scheduled: bool, canceled: frozenset[str]) -> None:
             if scheduled:
@@ -132,11 +141,12 @@ class Engine:
                 clock=clock,
                 registry=registry,
                 settings=settings,
+                quotas=quotas,
                 after_commit=after_commit,
             ),
             workers=workers,
             queues=Queues.of(mongo, workers, clock, notifier, settings.lease_ms),
-            quotas=QuotaReader(mongo, settings),
+            quotas=quotas,
             inserts=GroupCommit(partial(_insert_each, store), INSERT_BATCH_SIZE),
         )
 
@@ -144,11 +154,19 @@ class Engine:
         """Insert a job, batched with concurrent inserts; signal the dispatcher if it is due soon.
 
         If the owner has used the key before, returns the existing job; raises Conflict if its
-        function or arguments differ.
+        function or arguments differ, and QuotaExceeded.
         """
         now = await self.clock.now()
         document = build_job_document(new, now, self.settings.purge_after_ms)
-        if not await self.inserts.submit(document):
+        with self.quotas.reserve(new.owner) as reservation:
+            try:
+                await reservation.add_job(new)
+            except QuotaExceeded:
+                if new.key is None or not await self.store.find_by_key(new.owner, new.key):
+                    raise
+                return await self._existing(new)
+            is_new = await self.inserts.submit(document)
+        if not is_new:
             return await self._existing(new)
         if new.scheduled_time - now < NOTIFY_WITHIN:
             self.notifier.notify(Signal.DUE)
@@ -168,7 +186,8 @@ class Engine:
 
     async def retry(self, job_id: str) -> Job:
         """Make a failed or canceled job pending again, due now, with a new set of attempts;
-        delete its failure. Raises NotFound, or PreconditionFailed in any other state."""
+        delete its failure. Raises NotFound, QuotaExceeded, or PreconditionFailed in any other
+        state."""
         clock_offset_ms = await self.clock.offset_ms()
         before = await self.store.find(job_id)
         if before is not None and before.attempt + before.retries >= MAX_ATTEMPTS:
@@ -176,7 +195,9 @@ class Engine:
                 f"the job has started {before.attempt} times; {MAX_ATTEMPTS} attempts are "
                 "allowed in total: schedule a new one"
             )
-        retried = await self.store.retry(job_id, clock_offset_ms)
+        with self.quotas.reserve(before.owner if before else None) as reservation:
+            await reservation.add_pending()
+            retried = await self.store.retry(job_id, clock_offset_ms)
         if retried is None:
             raise await self._why_not_retried(job_id)
         self.notifier.notify(Signal.DUE)

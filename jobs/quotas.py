@@ -15,12 +15,14 @@ from ostinato.jobs.errors import QuotaExceeded
 class QuotaKind(StrEnum):
     """What a quota limits. The values end the names of the settings."""
 
+    PENDING_JOBS = "pending_jobs"
     CRONS = "crons"
     TICKS_PER_MINUTE = "ticks_per_minute"
     RECURRING_TASKS = "recurring_tasks"
     BATCHES = "batches"
     ITEMS = "items"
     REQUESTS = "requests"
+    STORED_BYTES = "stored_bytes"
 
 
 class QuotaSettings(BaseSettings):
@@ -29,6 +31,12 @@ class QuotaSettings(BaseSettings):
     Part of `Settings`.
     """
 
+    quota_pending_jobs: int = Field(
+        100_000,
+        ge=0,
+        description="Maximum number of pending jobs per user; 0 for no limit. Each process may "
+        "exceed it by 1%.",
+    )
     quota_crons: int = Field(
         1_000,
         ge=0,
@@ -58,6 +66,12 @@ class QuotaSettings(BaseSettings):
     quota_requests: int = Field(
         10_000, ge=0, description="Maximum number of pending requests per user; 0 for no limit."
     )
+    quota_stored_bytes: int = Field(
+        1_073_741_824,
+        ge=0,
+        description="Maximum size of the pending jobs, unprocessed items and pending requests of a "
+        "user, in bytes; 0 for no limit. Each process may exceed it by 10%.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +92,9 @@ class _Text:
 
 TEXTS: Final[Mapping[QuotaKind, _Text]] = MappingProxyType(
     {
+        QuotaKind.PENDING_JOBS: _Text(
+            "pending jobs", "wait until some have started, or cancel some with cancelJob"
+        ),
         QuotaKind.CRONS: _Text("crons", "delete one with deleteCron"),
         QuotaKind.TICKS_PER_MINUTE: _Text(
             "ticks a minute of crons and recurring tasks",
@@ -87,6 +104,10 @@ TEXTS: Final[Mapping[QuotaKind, _Text]] = MappingProxyType(
         QuotaKind.BATCHES: _Text("running batches", "wait until one has ended, or cancel one"),
         QuotaKind.ITEMS: _Text("unprocessed items", "process them in a batch"),
         QuotaKind.REQUESTS: _Text("pending requests", "wait until some have ended"),
+        QuotaKind.STORED_BYTES: _Text(
+            "bytes of pending jobs, unprocessed items and pending requests",
+            "wait a minute after some have run, or cancel pending jobs",
+        ),
     }
 )
 

@@ -27,10 +27,15 @@ async def batches(ctx: RequestContext, window: Window) -> Page[Batch]:
 
 
 async def add_items(ctx: RequestContext, items: Sequence[Json]) -> list[str]:
-    """Store items of the viewer for batches over `items`; returns their ids in order."""
-    return await ctx.engine.transact(
-        ctx.viewer.id, lambda context: functions.add_items(context, items=items)
-    )
+    """Store items of the viewer for batches over `items`; returns their ids in order.
+
+    Raises BadRequest and QuotaExceeded.
+    """
+    with ctx.engine.quotas.reserve(ctx.viewer.id) as reservation:
+        await reservation.add_data(*items)
+        return await ctx.engine.transact(
+            ctx.viewer.id, lambda context: functions.add_items(context, items=items)
+        )
 
 
 async def start_batch(ctx: RequestContext, source: str, batch_size: int, delay_ms: int) -> Batch:

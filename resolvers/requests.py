@@ -17,8 +17,15 @@ async def requests(ctx: RequestContext, window: Window) -> Page[Request]:
 
 
 async def create_with_timeout(ctx: RequestContext, data: Json, timeout_ms: int) -> Request:
-    """Create a request of the viewer, with its processing and timeout jobs."""
-    return await ctx.engine.transact(
-        ctx.viewer.id,
-        lambda context: functions.create_with_timeout(context, data=data, timeout_ms=timeout_ms),
-    )
+    """Create a request of the viewer, with its processing and timeout jobs.
+
+    Raises BadRequest and QuotaExceeded.
+    """
+    with ctx.engine.quotas.reserve(ctx.viewer.id) as reservation:
+        await reservation.add_data(data)
+        return await ctx.engine.transact(
+            ctx.viewer.id,
+            lambda context: functions.create_with_timeout(
+                context, data=data, timeout_ms=timeout_ms
+            ),
+        )

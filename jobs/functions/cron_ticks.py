@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from ostinato.jobs.context import Context
-from ostinato.jobs.errors import BadRequest
-from ostinato.jobs.functions.failures import record_failure
+from ostinato.jobs.errors import BadRequest, QuotaExceeded
+from ostinato.jobs.functions.failures import record_refusal
 from ostinato.jobs.functions.job_chain import TICK_HORIZON, find_active_jobs
 from ostinato.jobs.logs import LogThrottle
 from ostinato.jobs.records import Cause, CauseKind, Cron, OverlapPolicy
@@ -94,20 +94,22 @@ async def schedule_release(ctx: Context, cron: Cron, queued: Sequence[datetime])
 
 
 async def _start(ctx: Context, cron: Cron, due_times: Sequence[datetime]) -> list[str]:
-    """Schedule the function once per due time; if it no longer exists, record a failure."""
+    """Schedule the function once per due time, and return the jobs.
+
+    If the function no longer exists, records a failure. If the owner has no room for another
+    pending job, records a failure at most once an hour, and starts no more.
+    """
     cause = Cause(kind=CauseKind.CRON, id=cron.id)
+    jobs: list[str] = []
     try:
-        return [
-            await ctx.scheduler.run_at(
-                with_jitter(cron.id, due, cron.jitter_ms),
-                cron.function_name,
-                cron.args,
-                cause=cause,
-            )
-            for due in due_times
-        ]
-    except BadRequest as error:
-        if _throttle.allows((cron.id, reason := str(error))):
+        for due in due_times:
+            delayed = with_jitter(cron.id, due, cron.jitter_ms)
+            run = ctx.scheduler.run_at(delayed, cron.function_name, cron.args, cause=cause)
+            jobs.append(await run)
+    except (BadRequest, QuotaExceeded) as error:
+        reason = str(error)
+        key = error.code if isinstance(error, QuotaExceeded) else reason
+        if _throttle.allows((cron.id, key)):
             ctx.log.error("cron.not_executed", cron_id=cron.id, reason=reason)
-        await record_failure(ctx, cron.function_name, error, cron.args)
-        return []
+        await record_refusal(ctx, cron.function_name, error, cron.args)
+    return jobs

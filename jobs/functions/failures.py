@@ -7,13 +7,18 @@ from pydantic import Field, JsonValue
 from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import mutation
 from ostinato.jobs.documents import NewFailure
+from ostinato.jobs.errors import BadRequest, QuotaExceeded
 from ostinato.jobs.json_values import replace_surrogates, to_json_value
+from ostinato.jobs.logs import LogThrottle
 from ostinato.jobs.records import Json
 
 __ostinato_module__ = "errors"  # the registered name is errors.logFailure
 
+QUOTA_PERIOD_S = 3_600.0
 MAX_MESSAGE_CHARS = 1_000  # at most 4 KiB in UTF-8
 Attempts = Annotated[int, Field(ge=0, le=2**31 - 1)]  # the range of GraphQL's Int
+
+_throttle = LogThrottle(QUOTA_PERIOD_S)
 
 
 @mutation(internal=True)
@@ -23,6 +28,18 @@ async def log_failure(
     """Insert a failure and return its id; `attempts` is the number of attempts made."""
     function_name = ctx.running_job.function_name if ctx.running_job else "errors.logFailure"
     return await record_failure(ctx, function_name, Exception(error), data, attempts)
+
+
+async def record_refusal(
+    ctx: Context, function_name: str, error: BadRequest | QuotaExceeded, args: Json
+) -> None:
+    """Record that a cron or recurring task could not schedule its function.
+
+    An exceeded quota is recorded at most once an hour by each process: the failures would fill what
+    the quota keeps free.
+    """
+    if isinstance(error, BadRequest) or _throttle.allows((ctx.owner, function_name)):
+        await record_failure(ctx, function_name, error, args)
 
 
 async def record_failure(

@@ -6,8 +6,8 @@ from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import mutation
 from ostinato.jobs.documents import recurring_task_from
 from ostinato.jobs.due_ticks import decide_ticks
-from ostinato.jobs.errors import BadRequest, Malformed, NotFound
-from ostinato.jobs.functions.failures import record_failure
+from ostinato.jobs.errors import BadRequest, Malformed, NotFound, QuotaExceeded
+from ostinato.jobs.functions.failures import record_refusal
 from ostinato.jobs.functions.job_chain import (
     CHAIN_RETRY,
     cancel_if_active,
@@ -178,12 +178,12 @@ async def _schedule(ctx: Context, config: dict[str, Any]) -> str:
 
 
 async def _run_function(ctx: Context, config: dict[str, Any]) -> None:
-    """Schedule the function; if it no longer exists, record a failure and continue the loop."""
+    """Schedule the function; if that is not possible, record a failure and continue the loop."""
     cause = Cause(kind=CauseKind.RECURRING, id=config["_id"])
     try:
         await ctx.scheduler.run_after(0, config["functionName"], config["args"], cause=cause)
-    except BadRequest as error:
-        await record_failure(ctx, config["functionName"], error, config["args"])
+    except (BadRequest, QuotaExceeded) as error:
+        await record_refusal(ctx, config["functionName"], error, config["args"])
 
 
 async def _change(ctx: Context, found: dict[str, Any], fields: dict[str, Any]) -> RecurringTask:

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from ostinato.jobs.documents import schedule_from
 from ostinato.jobs.mongo.client import Document, Mongo
-from ostinato.jobs.mongo.collections import BATCHES, CRONS, ITEMS, REQUESTS, TASK_CONFIGS
-from ostinato.jobs.quotas import Quota, QuotaKind, QuotaSettings, limit_of
-from ostinato.jobs.records import BatchState, IntervalSchedule, RequestState
+from ostinato.jobs.mongo.collections import BATCHES, CRONS, ITEMS, JOBS, REQUESTS, TASK_CONFIGS
+from ostinato.jobs.quotas import QuotaKind, QuotaSettings, limit_of
+from ostinato.jobs.records import BatchState, IntervalSchedule, JobState, RequestState
 from ostinato.jobs.schedules import ticks_per_minute
 
 Aggregate = Callable[[str, list[dict[str, Any]]], Awaitable[list[Document]]]
@@ -18,6 +18,7 @@ Aggregate = Callable[[str, list[dict[str, Any]]], Awaitable[list[Document]]]
 
 COUNTED: Final[Mapping[QuotaKind, tuple[str, Document]]] = MappingProxyType(
     {
+        QuotaKind.PENDING_JOBS: (JOBS, {"state": JobState.PENDING.value}),
         QuotaKind.CRONS: (CRONS, {}),
         QuotaKind.RECURRING_TASKS: (TASK_CONFIGS, {}),
         QuotaKind.BATCHES: (BATCHES, {"state": BatchState.RUNNING.value}),
@@ -28,24 +29,35 @@ COUNTED: Final[Mapping[QuotaKind, tuple[str, Document]]] = MappingProxyType(
 """The collection of each kind that is a number of documents, and the filter of those that count.
 An index covers each count."""
 
+MEASURED: Final = (QuotaKind.PENDING_JOBS, QuotaKind.ITEMS, QuotaKind.REQUESTS)
+"""The kinds whose documents count as stored bytes: they do not expire while they wait."""
+
 COUNT_WITHOUT_LIMIT: Final = 100_000  # a count stops here if the quota has no limit
 
 
 class QuotaReader:
-    """Reads the quotas of an owner, outside of transactions."""
+    """Counts what an owner has, outside of transactions."""
 
     def __init__(self, mongo: Mongo, settings: QuotaSettings) -> None:
         self._mongo = mongo
         self._settings = settings
 
-    async def read(self, owner: str) -> list[Quota]:
-        """Return every quota of the owner, in the order of the kinds."""
-        return list(await asyncio.gather(*(self._read_one(owner, kind) for kind in QuotaKind)))
+    async def count(self, kind: QuotaKind, owner: str, limit: int | None) -> float:
+        return await count(self._aggregate, kind, owner, limit)
 
-    async def _read_one(self, owner: str, kind: QuotaKind) -> Quota:
-        limit = limit_of(self._settings, kind)
-        used = await count(self._aggregate, kind, owner, limit)
-        return Quota(kind=kind, used=used, limit=limit)
+    async def count_pending_jobs(self, owner: str) -> int:
+        limit = limit_of(self._settings, QuotaKind.PENDING_JOBS)
+        return int(await self.count(QuotaKind.PENDING_JOBS, owner, limit))
+
+    async def measure_bytes(self, owner: str) -> int:
+        """Return the size of the owner's documents of the MEASURED kinds; reads all of them."""
+        sizes = [self._measure(*COUNTED[kind], owner) for kind in MEASURED]
+        return sum(await asyncio.gather(*sizes))
+
+    async def _measure(self, collection: str, filter_: Document, owner: str) -> int:
+        total = {"$group": {"_id": None, "bytes": {"$sum": {"$bsonSize": "$$ROOT"}}}}
+        found = await self._aggregate(collection, [{"$match": {"owner": owner, **filter_}}, total])
+        return int(found[0]["bytes"]) if found else 0
 
     async def _aggregate(self, collection: str, pipeline: list[dict[str, Any]]) -> list[Document]:
         return await self._mongo[collection].aggregate(pipeline).to_list(None)

@@ -17,6 +17,7 @@ from ostinato.jobs.mongo.job_store import AttemptStatus, JobStore
 from ostinato.jobs.mongo.transaction import MAX_QUEUE_TIME_S, Body, run_transaction
 from ostinato.jobs.mongo.transaction_db import TransactionDatabase
 from ostinato.jobs.new_job import NewJob
+from ostinato.jobs.owner_quotas import OwnerQuotas, Reservation
 from ostinato.jobs.records import Cause, CauseKind, JobInfo, JobState
 from ostinato.jobs.registry import Registry
 from ostinato.jobs.settings import Settings
@@ -78,6 +79,7 @@ class TransactionJobWriter:
     created_at: datetime
     clock_offset_ms: int
     retention_ms: int
+    reservation: Reservation
     documents: dict[str, Document] = field(default_factory=dict)
     size_bytes: int = 0
     """Size of the arguments as JSON."""
@@ -94,12 +96,15 @@ class TransactionJobWriter:
         new = replace(new, canceled=is_canceled)
         document = build_job_document(new, self.created_at, self.retention_ms)
         self._require_open()  # the body may have ended during the read
-        self.size_bytes += len(to_json(new.args))
+        args_bytes = len(to_json(new.args))
+        self.size_bytes += args_bytes
         if len(self.documents) >= MAX_JOBS or self.size_bytes > MAX_BYTES:
             raise PayloadTooLarge(
                 f"one transaction can schedule at most {MAX_JOBS:,} jobs with {MAX_BYTES:,} bytes "
                 "of arguments in total: schedule the rest from a follow-up job"
             )
+        await self.reservation.add_job(new, args_bytes)
+        self._require_open()
         self.documents[document["_id"]] = document
         return str(document["_id"])
 
@@ -149,6 +154,7 @@ class Transactor:
     clock: Clock
     registry: Registry
     settings: Settings
+    quotas: OwnerQuotas
     after_commit: Callable[[bool, frozenset[str]], Awaitable[None]]
     """Called with whether jobs were scheduled, and the ids of running jobs to stop.
 
@@ -174,9 +180,11 @@ class Transactor:
         clock_offset_ms = await self.clock.offset_ms()
         created_at = await self.clock.now()
         writer: TransactionJobWriter | None = None
+        reservation = self.quotas.reserve(identity.owner)
 
         async def run_once(session: Session) -> T:
             nonlocal writer
+            reservation.release()  # what an earlier run added was rolled back
             if writer is not None and fence is not None:
                 await self.mongo.sessions.track(session, fence.check(session))
             writer = TransactionJobWriter(
@@ -187,6 +195,7 @@ class Transactor:
                 created_at=created_at,
                 clock_offset_ms=clock_offset_ms,
                 retention_ms=self.settings.purge_after_ms,
+                reservation=reservation,
             )
             context = self._context(identity, writer)
             try:
@@ -198,12 +207,13 @@ class Transactor:
             await self.mongo.sessions.track(session, self._finish(writer, fence, result))
             return result
 
-        if run_body is not None:
-            result = await run_body(run_once, timeout_ms / 1000)
-        else:
-            result = await run_transaction(
-                self.mongo, run_once, timeout_ms / 1000, queue_time_s=MAX_QUEUE_TIME_S
-            )
+        with reservation:
+            if run_body is not None:
+                result = await run_body(run_once, timeout_ms / 1000)
+            else:
+                result = await run_transaction(
+                    self.mongo, run_once, timeout_ms / 1000, queue_time_s=MAX_QUEUE_TIME_S
+                )
         if writer is not None and (writer.documents or writer.canceled):
             await self.after_commit(bool(writer.documents), frozenset(writer.canceled))
         return result

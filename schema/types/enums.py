@@ -63,6 +63,7 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
     QuotaKind: (
         "What a quota limits.",
         {
+            "PENDING_JOBS": "Pending jobs, internal ones included, as of at most a second ago.",
             "CRONS": "Crons, paused ones included.",
             "TICKS_PER_MINUTE": "Ticks a minute of all running crons and recurring tasks. A "
             "cronspec counts with its busiest minute.",
@@ -70,6 +71,8 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
             "BATCHES": "Running batches.",
             "ITEMS": "Items that no batch has processed yet.",
             "REQUESTS": "Pending requests.",
+            "STORED_BYTES": "The size in bytes of pending jobs, unprocessed items and pending "
+            "requests, as of at most a minute ago.",
         },
     ),
     WarningCode: (

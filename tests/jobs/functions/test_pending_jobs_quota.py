@@ -1,0 +1,54 @@
+"""Crons and recurring tasks of an owner whose quota of pending jobs is full."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from ostinato.jobs.functions.crons import register_cron
+from ostinato.jobs.functions.new_cron import NewCron
+from ostinato.jobs.functions.tasks import start_task
+from ostinato.jobs.logs import LogThrottle
+from ostinato.jobs.settings import Settings
+from tests.jobs.functions.pattern_rig import DAY, MINUTE, SECOND, PatternRig, running_rig
+
+
+@pytest.fixture
+async def full_rig(
+    pattern_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[PatternRig]:
+    """Return an installation in which alice has as many pending jobs as she may have."""
+    monkeypatch.setattr("ostinato.jobs.functions.failures._throttle", LogThrottle(3_600))
+    changes = {"quota_pending_jobs": 1}
+    async with running_rig(pattern_settings.model_copy(update=changes)) as rig:
+        await rig.schedule("work.needsNumber", {"number": 1}, 30 * DAY)
+        yield rig
+
+
+async def test_cron_skips_its_ticks_and_records_one_failure(full_rig: PatternRig) -> None:
+    new = NewCron(name="n", interval_ms=MINUTE, args={"name": "n"})
+    cron = await full_rig.run_mutation(lambda ctx: register_cron(ctx, new))
+    for skipped in (1, 2):
+        await full_rig.advance(MINUTE + SECOND)
+        found = await full_rig.find_one("crons", _id=cron.id)
+        assert (found["skippedTicks"], found["enabled"]) == (skipped, True)
+    (failure,) = await full_rig.all("failures")
+    assert failure["error"]["name"] == "QuotaExceeded"
+    assert "1 pending jobs and asked for 1 more" in failure["error"]["message"]
+    assert len(await full_rig.jobs("crons.executeCron", state="pending")) == 1
+
+
+async def test_recurring_task_continues_when_there_is_room(full_rig: PatternRig) -> None:
+    await full_rig.run_mutation(
+        lambda ctx: start_task(
+            ctx, task_id="t", interval_ms=MINUTE, function_name="tasks.runTask", args={}
+        )
+    )
+    await full_rig.wait_until_settled()
+    assert await full_rig.jobs("tasks.runTask") == []
+    (job,) = await full_rig.jobs("work.needsNumber")
+    await full_rig.engine.cancel(job.id)
+    for _ in range(30):
+        await full_rig.advance(MINUTE + SECOND)
+        if await full_rig.jobs("tasks.runTask"):
+            return
+    pytest.fail("the task did not run")
