@@ -107,6 +107,7 @@ class Engine:
         with suppress(TimeoutError):
             async with asyncio.timeout(FLUSH_TIMEOUT_S):
                 await self.queues.warnings.close()
+                await self.owners.close()
                 await self.inserts.close()
         await self.notifier.close()
 

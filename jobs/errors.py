@@ -5,6 +5,7 @@ OstinatoError
 │   └── WrongKind         BAD_REQUEST            the function's kind does not allow this
 ├── Unauthorized          UNAUTHORIZED           no token, or an expired one
 ├── Forbidden             FORBIDDEN              the viewer is not allowed to do this
+│   └── OwnerSuspended    OWNER_SUSPENDED        no new work is accepted from this owner
 ├── NotFound              NOT_FOUND              unknown, or someone else's
 ├── Conflict              CONFLICT               already exists, or differs from the existing one
 ├── PreconditionFailed    PRECONDITION_FAILED    its current state does not allow this
@@ -76,6 +77,10 @@ class Unauthorized(OstinatoError):
 
 class Forbidden(OstinatoError):
     code = "FORBIDDEN"
+
+
+class OwnerSuspended(Forbidden):
+    code = "OWNER_SUSPENDED"
 
 
 class NotFound(OstinatoError):

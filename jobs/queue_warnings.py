@@ -25,6 +25,7 @@ class WarningCode(StrEnum):
     NOTHING_TO_PROCESS = "nothingToProcess"
     UNKNOWN_FUNCTION = "unknownFunction"
     ROLE_LOST = "roleLost"
+    OWNER_SUSPENDED = "ownerSuspended"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

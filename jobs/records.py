@@ -64,6 +64,7 @@ class PauseReason(StrEnum):
     """Why Ostinato paused a cron or stopped a recurring task."""
 
     ROLE_LOST = "roleLost"
+    OWNER_SUSPENDED = "ownerSuspended"
 
 
 class CatchUpPolicy(StrEnum):

@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, TypeVar
 
+from ostinato.jobs.errors import OwnerSuspended
 from ostinato.jobs.records import CauseKind, PauseReason
 from ostinato.jobs.registry import Function
+
+T = TypeVar("T")
 
 ADMIN: Final = "admin"
 """The role that may do everything."""
@@ -20,14 +24,46 @@ class Owner:
     id: str
     roles: frozenset[str] | None = None
     """The roles in the newest token that the API has verified; None if there was none."""
+    suspended_at: datetime | None = None
+    """Set while the owner is suspended; so are the next two fields."""
+    suspended_by: str | None = None
+    """The admin who suspended the owner."""
+    suspended_for: str | None = None
+    """The reason, shown to the owner."""
+    purge_requested_at: datetime | None = None
+    purged_at: datetime | None = None
+    """Set when everything that the owner had is deleted."""
+    version: int = 0
+    """Incremented by each suspension, resumption and purge."""
+
+    @property
+    def is_suspended(self) -> bool:
+        return self.suspended_at is not None
+
+    @property
+    def is_being_purged(self) -> bool:
+        return self.purge_requested_at is not None and self.purged_at is None
 
 
 def owner_from(owner_id: str, document: Mapping[str, Any] | None) -> Owner:
     """Decode an owner; a missing or malformed field is unknown."""
-    roles = (document or {}).get("roles")
-    if not isinstance(roles, list):
-        return Owner(id=owner_id)
-    return Owner(id=owner_id, roles=frozenset(role for role in roles if isinstance(role, str)))
+    get = (document or {}).get
+    suspended_at = _typed(get("suspendedAt"), datetime)
+    roles = _typed(get("roles"), list)
+    return Owner(
+        id=owner_id,
+        roles=None if roles is None else frozenset(one for one in roles if isinstance(one, str)),
+        suspended_at=suspended_at,
+        suspended_by=_typed(get("suspendedBy"), str) if suspended_at else None,
+        suspended_for=_typed(get("suspendedFor"), str) if suspended_at else None,
+        purge_requested_at=_typed(get("purgeRequestedAt"), datetime),
+        purged_at=_typed(get("purgedAt"), datetime),
+        version=_typed(get("version"), int) or 0,
+    )
+
+
+def _typed(value: object, kind: type[T]) -> T | None:
+    return value if isinstance(value, kind) else None
 
 
 def requires_role(function: Function) -> bool:
@@ -43,9 +79,20 @@ def has_role_for(function: Function, owner: Owner) -> bool:
 
 def find_pause_reason(function: Function | None, owner: Owner) -> PauseReason | None:
     """Return why an owner's cron or recurring task must not run a function; None if it may."""
+    if owner.is_suspended:
+        return PauseReason.OWNER_SUSPENDED
     if function is not None and not has_role_for(function, owner):
         return PauseReason.ROLE_LOST
     return None
+
+
+def owner_suspended(owner: Owner) -> OwnerSuspended:
+    """Build the error for new work of a suspended owner."""
+    reason = f" ({owner.suspended_for})" if owner.suspended_for else ""
+    return OwnerSuspended(
+        f"the user {owner.id!r} is suspended{reason}: no new work is accepted until an admin "
+        "resumes the user (resumeOwner)"
+    )
 
 
 def describe_role_lost(function: Function, owner_id: str | None) -> str:

@@ -1,9 +1,18 @@
-"""Admin use cases: list workers; list, pause and resume queues. Others get Forbidden."""
+"""Admin use cases: workers, queues, and the owners of objects. Others get Forbidden."""
 
-from ostinato.jobs.errors import Forbidden
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from ostinato.jobs.context import Context
+from ostinato.jobs.errors import Forbidden, PreconditionFailed
+from ostinato.jobs.functions import owners
+from ostinato.jobs.json_values import replace_surrogates
 from ostinato.jobs.lanes import Queue
 from ostinato.jobs.records import WorkerRecord
+from ostinato.jobs.rights import Owner
 from ostinato.resolvers.context import RequestContext
+
+MANAGE_OWNERS: Final = "see, suspend, resume and purge owners"
 
 
 async def workers(ctx: RequestContext) -> list[WorkerRecord]:
@@ -28,6 +37,50 @@ async def resume_queue(ctx: RequestContext, name: str, weight: int | None) -> Qu
     """Resume a queue, and set its weight if given."""
     _require_admin(ctx, "see, pause and resume queues")
     return await ctx.engine.queues.resume(name, weight)
+
+
+async def owner(ctx: RequestContext, owner_id: str) -> Owner:
+    """Read what is known of an owner; of an unknown one, only the id."""
+    _require_admin(ctx, MANAGE_OWNERS)
+    return await ctx.engine.owners.find(replace_surrogates(owner_id))
+
+
+async def suspended_owners(ctx: RequestContext) -> list[Owner]:
+    """Read the suspended owners, newest suspension first."""
+    _require_admin(ctx, MANAGE_OWNERS)
+    return await ctx.engine.owners.find_suspended()
+
+
+async def suspend_owner(ctx: RequestContext, owner_id: str, reason: str | None) -> Owner:
+    """Refuse new work of an owner, and pause their crons and recurring tasks.
+
+    Raises PreconditionFailed for the viewer.
+    """
+    _require_admin(ctx, MANAGE_OWNERS)
+    by = ctx.viewer.id
+    if owner_id == by:
+        raise PreconditionFailed("you cannot suspend yourself: ask another admin")
+    return await _change_owner(ctx, owner_id, lambda context: owners.suspend(context, by, reason))
+
+
+async def resume_owner(ctx: RequestContext, owner_id: str) -> Owner:
+    """End a suspension, and resume what it paused; raises PreconditionFailed during a purge."""
+    _require_admin(ctx, MANAGE_OWNERS)
+    return await _change_owner(ctx, owner_id, owners.resume)
+
+
+async def purge_owner(ctx: RequestContext, owner_id: str) -> Owner:
+    """Start to delete everything of a suspended owner; raises PreconditionFailed."""
+    _require_admin(ctx, MANAGE_OWNERS)
+    return await ctx.engine.transact(None, lambda context: owners.request_purge(context, owner_id))
+
+
+async def _change_owner(
+    ctx: RequestContext, owner_id: str, body: Callable[[Context], Awaitable[Owner]]
+) -> Owner:
+    changed = await ctx.engine.transact(owner_id, body)
+    await ctx.engine.owners.refresh()
+    return changed
 
 
 def _require_admin(ctx: RequestContext, what: str) -> None:

@@ -29,8 +29,9 @@ async def batches(ctx: RequestContext, window: Window) -> Page[Batch]:
 async def add_items(ctx: RequestContext, items: Sequence[Json]) -> list[str]:
     """Store items of the viewer for batches over `items`; returns their ids in order.
 
-    Raises BadRequest and QuotaExceeded.
+    Raises BadRequest, QuotaExceeded and OwnerSuspended.
     """
+    await ctx.require_active()
     with ctx.engine.quotas.reserve(ctx.viewer.id) as reservation:
         await reservation.add_data(*items)
         return await ctx.engine.transact(
@@ -41,10 +42,12 @@ async def add_items(ctx: RequestContext, items: Sequence[Json]) -> list[str]:
 async def start_batch(ctx: RequestContext, source: str, batch_size: int, delay_ms: int) -> Batch:
     """Start a pass over the viewer's documents of a source.
 
-    Raises BadRequest for a source that is unknown, or that the viewer cannot use.
+    Raises OwnerSuspended, and BadRequest for a source that is unknown, or that the viewer cannot
+    use.
     """
     sources, roles = ctx.engine.registry.batches, ctx.viewer.roles
     known = [name for name, each in sources.items() if each.callable_by(roles)]
+    await ctx.require_active()
     return await ctx.engine.transact(
         ctx.viewer.id,
         lambda context: functions.start_batch(

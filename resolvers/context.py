@@ -74,6 +74,10 @@ class RequestContext:
         """Read the viewer's quotas."""
         return await self.engine.quotas.read(self.viewer.id)
 
+    async def require_active(self) -> None:
+        """Raise OwnerSuspended if the viewer is suspended; before a use case that adds work."""
+        await self.engine.owners.require_active(self.viewer.id)
+
     async def now(self) -> datetime:
         """Return scheduler time."""
         return await self.engine.clock.now()

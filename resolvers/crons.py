@@ -47,9 +47,11 @@ async def crons(
 async def register_cron(ctx: RequestContext, new: NewCron) -> Cron:
     """Register a cron of the viewer.
 
-    Raises BadRequest, Forbidden if the function is not callable, Conflict if the name exists.
+    Raises BadRequest, Forbidden if the function is not callable, OwnerSuspended, Conflict if the
+    name exists.
     """
     require_callable_function(ctx, new.function_name)
+    await ctx.require_active()
     return await ctx.engine.transact(
         ctx.viewer.id,
         lambda context: functions.register_cron(context, new),
@@ -66,8 +68,8 @@ async def pause_cron(ctx: RequestContext, cron_id: str) -> Cron:
 async def resume_cron(ctx: RequestContext, cron_id: str) -> Cron:
     """Resume a cron from the current time; raises NotFound.
 
-    Raises Forbidden if the viewer has lost the function's role, and PreconditionFailed if its owner
-    has, or if the cron has ended.
+    Raises Forbidden if the viewer has lost the function's role, OwnerSuspended if its owner is
+    suspended, and PreconditionFailed if its owner has lost the role, or if the cron has ended.
     """
     found = await cron(ctx, cron_id)
     require_roles_of(ctx, found.function_name)

@@ -67,15 +67,14 @@ def require_roles_of(ctx: RequestContext, function_name: str) -> None:
         raise Forbidden(f"{function_name!r} requires the role {roles}: ask for it, or for an admin")
 
 
-async def require_role_of_owner(ctx: RequestContext, found: Job) -> None:
-    """Raise PreconditionFailed if a job would fail because its owner has lost the role.
-
-    For an admin, whose own roles do not count: the job runs on behalf of its owner.
-    """
-    function = ctx.engine.registry.get(found.function_name)
-    if function is None or found.owner is None or found.owner == ctx.viewer.id:
+async def require_rights_of_owner(ctx: RequestContext, found: Job) -> None:
+    """Raise OwnerSuspended, or PreconditionFailed if the owner of a job has lost its function's
+    role. An admin's own roles do not count: the job runs on behalf of its owner."""
+    if found.owner is None:
         return
-    if found.cause.kind not in CLIENT_CAUSES:
+    await ctx.engine.owners.require_active(found.owner)
+    function = ctx.engine.registry.get(found.function_name)
+    if function is None or found.owner == ctx.viewer.id or found.cause.kind not in CLIENT_CAUSES:
         return
     if not has_role_for(function, await ctx.engine.owners.find(found.owner)):
         lost = describe_role_lost(function, found.owner)
@@ -87,6 +86,12 @@ def pause_warnings(ctx: RequestContext, record: Cron | RecurringTask) -> list[Sc
     match record.paused_because:
         case None:
             return []
+        case PauseReason.OWNER_SUSPENDED:
+            message = (
+                f"an admin suspended its owner, {record.owner!r}: it resumes with the owner "
+                "(resumeOwner)"
+            )
+            return [SchedulingWarning(code=WarningCode.OWNER_SUSPENDED, message=message)]
         case PauseReason.ROLE_LOST:
             function = ctx.engine.registry.get(record.function_name)
             lost = (

@@ -36,9 +36,10 @@ async def recurring_tasks(ctx: RequestContext, window: Window) -> Page[Recurring
 async def start_recurring_task(ctx: RequestContext, new: NewTask) -> RecurringTask:
     """Start a recurring task of the viewer, or update the running one.
 
-    Raises BadRequest, or Forbidden if the viewer cannot use the function.
+    Raises BadRequest, OwnerSuspended, or Forbidden if the viewer cannot use the function.
     """
     require_callable_function(ctx, new.function_name)
+    await ctx.require_active()
     return await ctx.engine.transact(
         ctx.viewer.id,
         lambda context: functions.start_task(

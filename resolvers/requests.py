@@ -19,8 +19,9 @@ async def requests(ctx: RequestContext, window: Window) -> Page[Request]:
 async def create_with_timeout(ctx: RequestContext, data: Json, timeout_ms: int) -> Request:
     """Create a request of the viewer, with its processing and timeout jobs.
 
-    Raises BadRequest and QuotaExceeded.
+    Raises BadRequest, QuotaExceeded and OwnerSuspended.
     """
+    await ctx.require_active()
     with ctx.engine.quotas.reserve(ctx.viewer.id) as reservation:
         await reservation.add_data(data)
         return await ctx.engine.transact(

@@ -15,7 +15,7 @@ from ostinato.jobs.records import Cause, CauseKind, Failure, Job, JobState, Json
 from ostinato.resolvers.context import RequestContext
 from ostinato.resolvers.functions import (
     require_callable_function,
-    require_role_of_owner,
+    require_rights_of_owner,
     require_roles_of,
 )
 
@@ -52,11 +52,13 @@ async def failures(ctx: RequestContext, window: Window) -> Page[Failure]:
 async def schedule_job(ctx: RequestContext, wanted: JobToSchedule) -> Job:
     """Schedule a function that the viewer can use; the job belongs to the viewer.
 
-    Raises BadRequest, Forbidden, or Conflict if the key was used with other arguments.
+    Raises BadRequest, Forbidden, OwnerSuspended, or Conflict if the key was used with other
+    arguments.
     """
     function = require_callable_function(ctx, wanted.function_name)
     args = function.bind(wanted.args)
     due = due_time(wanted, await ctx.now())
+    await ctx.require_active()
     scheduled = await ctx.engine.schedule(
         NewJob(
             function=function,
@@ -114,12 +116,12 @@ async def cancel_job(ctx: RequestContext, job_id: str) -> Job:
 async def retry_job(ctx: RequestContext, job_id: str) -> Job:
     """Start another set of attempts of a failed or canceled job, and resolve its failure.
 
-    Raises NotFound, Forbidden if the viewer has lost the function's role, or PreconditionFailed if
-    its owner has, in any other state, or for an internal job.
+    Raises NotFound, Forbidden if the viewer has lost the function's role, OwnerSuspended, or
+    PreconditionFailed if its owner has lost the role, in any other state, or for an internal job.
     """
     found = await _find_not_internal(ctx, job_id, "retried")
     require_roles_of(ctx, found.function_name)
-    await require_role_of_owner(ctx, found)
+    await require_rights_of_owner(ctx, found)
     return await ctx.engine.retry(job_id)
 
 

@@ -88,14 +88,34 @@ async def pause_cron(ctx: Context, cron_id: str) -> Cron:
     Pausing a paused cron changes nothing. Raises NotFound.
     """
     found = await _find(ctx, cron_id)
-    return await _pause(ctx, found) if found["enabled"] else cron_from(found)
+    return cron_from(await pause_found(ctx, found, None) if found["enabled"] else found)
+
+
+async def pause_found(
+    ctx: Context, found: dict[str, Any], reason: PauseReason | None
+) -> dict[str, Any]:
+    """Disable a cron, even a malformed one, cancel its tick and drop its queued ticks.
+
+    `found` is its document; returns the new one. `reason` is None for a client's own pause.
+    """
+    await _cancel_jobs(ctx, found)
+    dropped, skipped = found.get("queuedTicks"), found.get("skippedTicks")
+    fields: dict[str, Any] = {
+        "enabled": False,
+        "schedulerJobId": None,
+        "queuedTicks": [],
+        "pausedBecause": reason and reason.value,
+    }
+    if isinstance(dropped, list) and isinstance(skipped, int):
+        fields["skippedTicks"] = skipped + len(dropped)
+    return await update_document(ctx, "crons", found, fields)
 
 
 async def resume_cron(ctx: Context, cron_id: str) -> Cron:
     """Resume the ticks of a paused cron; its next run is computed from the current time.
 
-    Resuming a running cron changes nothing. Raises NotFound, QuotaExceeded, and PreconditionFailed
-    after its end or if its owner has lost the function's role.
+    Resuming a running cron changes nothing. Raises NotFound, QuotaExceeded, OwnerSuspended, and
+    PreconditionFailed after its end or if its owner has lost the function's role.
     """
     found = await _find(ctx, cron_id)
     if found["enabled"]:
@@ -209,26 +229,8 @@ async def _pause_if_lost(ctx: Context, cron: Cron, found: dict[str, Any]) -> boo
     if reason is None:
         return False
     ctx.log.warning("cron.paused", cron_id=cron.id, reason=reason.value)
-    await _pause(ctx, found, reason)
+    await pause_found(ctx, found, reason)
     return True
-
-
-async def _pause(ctx: Context, found: dict[str, Any], reason: PauseReason | None = None) -> Cron:
-    """Disable a cron, cancel its tick and drop its queued ticks; `reason` is None for a client's
-    own pause."""
-    await _cancel_jobs(ctx, found)
-    dropped = len(found.get("queuedTicks", []))
-    return await change(
-        ctx,
-        found,
-        {
-            "enabled": False,
-            "schedulerJobId": None,
-            "queuedTicks": [],
-            "skippedTicks": found.get("skippedTicks", 0) + dropped,
-            "pausedBecause": reason and reason.value,
-        },
-    )
 
 
 async def _ensure_tick(ctx: Context, cron: Cron, found: dict[str, Any]) -> None:

@@ -13,7 +13,14 @@ from ostinato.jobs.errors import PreconditionFailed
 from ostinato.jobs.lifecycle import ACTIVE_STATES
 from ostinato.jobs.records import JobState, PauseReason
 from ostinato.jobs.retry import Retry
-from ostinato.jobs.rights import describe_role_lost, find_pause_reason, owner_from, requires_role
+from ostinato.jobs.rights import (
+    Owner,
+    describe_role_lost,
+    find_pause_reason,
+    has_role_for,
+    owner_from,
+    owner_suspended,
+)
 
 TICK_HORIZON: Final = timedelta(
     days=4 * 365
@@ -51,19 +58,27 @@ async def effective_now(ctx: Context) -> datetime:
 
 async def read_pause_reason(ctx: Context, function_name: str) -> PauseReason | None:
     """Return why the owner's crons and tasks must not run a function; None if they may."""
-    function = ctx.registry.get(function_name)
-    if ctx.owner is None or function is None or not requires_role(function):
+    if ctx.owner is None:
         return None
-    stored = await ctx.db["owners"].find_one({"_id": ctx.owner})
-    return find_pause_reason(function, owner_from(ctx.owner, stored))
+    return find_pause_reason(ctx.registry.get(function_name), await read_owner(ctx))
 
 
 async def require_rights(ctx: Context, function_name: str) -> None:
-    """Raise PreconditionFailed if the owner has lost the role that a function requires."""
-    function = ctx.registry.get(function_name)
-    if function is not None and await read_pause_reason(ctx, function_name) is not None:
+    """Raise OwnerSuspended, or PreconditionFailed if the owner has lost the function's role."""
+    if ctx.owner is None:
+        return
+    owner, function = await read_owner(ctx), ctx.registry.get(function_name)
+    if owner.is_suspended:
+        raise owner_suspended(owner)
+    if function is not None and not has_role_for(function, owner):
         lost = describe_role_lost(function, ctx.owner)
         raise PreconditionFailed(f"{lost}: first sign in as that user with the role")
+
+
+async def read_owner(ctx: Context, owner_id: str | None = None) -> Owner:
+    """Return what is known of an owner: the context's own, unless another is given."""
+    name = owner_id or ctx.owner or ""
+    return owner_from(name, await ctx.db["owners"].find_one({"_id": name}))
 
 
 async def repair_due_time(ctx: Context, job_id: str | None, due: datetime) -> datetime:

@@ -15,6 +15,7 @@ from ostinato.jobs.functions.job_chain import (
     is_active,
     read_pause_reason,
     repair_due_time,
+    require_rights,
     update_document,
 )
 from ostinato.jobs.functions.new_cron import with_default_name
@@ -30,6 +31,7 @@ from ostinato.jobs.records import (
     IntervalSchedule,
     Json,
     JsonObject,
+    PauseReason,
     RecurringTask,
 )
 from ostinato.jobs.schedules import parse_schedule
@@ -100,6 +102,25 @@ async def stop_task(
         return error
 
 
+async def pause_task(ctx: Context, found: dict[str, Any], reason: PauseReason) -> None:
+    """Stop a loop, even a malformed one, for a reason; `found` is its document."""
+    await cancel_if_active(ctx, found.get("schedulerJobId"))
+    fields = {**STOPPED, "pausedBecause": reason.value}
+    await update_document(ctx, "taskConfigs", found, fields)
+
+
+async def resume_task(ctx: Context, found: dict[str, Any]) -> RecurringTask:
+    """Start a loop again that was stopped for a reason; its first tick is due now.
+
+    Raises OwnerSuspended, QuotaExceeded, Malformed, and PreconditionFailed if its owner has lost
+    the function's role.
+    """
+    task = read_as(recurring_task_from, found)
+    await require_rights(ctx, task.function_name)
+    await require_tick_room(ctx, IntervalSchedule(ms=task.interval_ms), task.id)
+    return await _change(ctx, found, await _start_generation(ctx, found, {}))
+
+
 @mutation(internal=True, retry=CHAIN_RETRY)
 async def start_recurring_task(
     ctx: Context, task_id: str, interval_ms: int, generation: int
@@ -116,7 +137,7 @@ async def start_recurring_task(
         return
     if (reason := await read_pause_reason(ctx, found["functionName"])) is not None:
         ctx.log.warning("recurring_task.stopped", task_config_id=found["_id"], reason=reason.value)
-        await _change(ctx, found, {**STOPPED, "pausedBecause": reason.value})
+        await pause_task(ctx, found, reason)
         return
     now = max(await effective_now(ctx), found["nextRunTime"])
     decided = decide_ticks(

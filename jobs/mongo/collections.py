@@ -30,7 +30,7 @@ READ_ONLY: Final = {
     QUEUES: "change queues with pauseQueue and resumeQueue",
     WORKERS: "each worker writes its own document",
     LEADERS: "the workers elect their leader",
-    OWNERS: "the API stores the roles in the newest token of each user",
+    OWNERS: "suspend and purge owners with suspendOwner, resumeOwner and purgeOwner",
     BUCKETS: "the workers count the starts that a rate limit allows",
     CLOCK: "only test and development modes move the clock",
     QUOTA_LOCKS: "Ostinato writes it when an owner is near a quota",
@@ -38,9 +38,10 @@ READ_ONLY: Final = {
 """Collections that functions can read but not write, and the way to change their contents."""
 
 WRITABLE_BY_BUILT_INS: Final = frozenset(
-    {CRONS, TASK_CONFIGS, BATCHES, REQUESTS, FAILURES, QUOTA_LOCKS}
+    {CRONS, TASK_CONFIGS, BATCHES, REQUESTS, FAILURES, QUOTA_LOCKS, OWNERS, JOBS}
 )
-"""Read-only collections that built-in functions can write, within their transaction."""
+"""Read-only collections that built-in functions can write, within their transaction. They only
+delete jobs: see owners.purge."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +77,7 @@ COLLECTIONS: Final = (
         name=JOBS,
         written_by="the transitions of the lifecycle (jobs.mongo.transitions) exclusively",
         read_by="dispatcher, workers, sweeper, lists",
-        deleted_by="the TTL index on purgeAt",
+        deleted_by="the TTL index on purgeAt; owners.purge",
         indexes=(
             _index(
                 "due",
@@ -151,7 +152,7 @@ COLLECTIONS: Final = (
         name=CRONS,
         written_by="crons.* functions",
         read_by="crons.executeCron, lists, sweeper",
-        deleted_by="deleteCron",
+        deleted_by="deleteCron; owners.purge",
         indexes=(
             _index(
                 "enabled_nextRunTime",
@@ -171,7 +172,7 @@ COLLECTIONS: Final = (
         name=TASK_CONFIGS,
         written_by="tasks.* functions",
         read_by="tasks.startRecurringTask, lists, sweeper",
-        deleted_by="nobody; a stopped task keeps its generation",
+        deleted_by="owners.purge; a stopped task keeps its generation",
         indexes=(
             _index(
                 "owner_taskId", "startRecurringTask, stopRecurringTask", "owner taskId", unique=True
@@ -184,7 +185,7 @@ COLLECTIONS: Final = (
         name=ITEMS,
         written_by="addItems, batch handlers",
         read_by="batch.processBatch",
-        deleted_by="nobody",
+        deleted_by="owners.purge",
         indexes=(
             _index(
                 "owner_processed",
@@ -197,7 +198,7 @@ COLLECTIONS: Final = (
         name=BATCHES,
         written_by="batch.* functions",
         read_by="batch.processBatch, lists, sweeper",
-        deleted_by="nobody",
+        deleted_by="owners.purge",
         indexes=(
             _index("owner_newest", "batches of an owner", "owner -_id"),
             _index("state", "sweep: running batches without a next page", "state"),
@@ -213,7 +214,7 @@ COLLECTIONS: Final = (
         name=REQUESTS,
         written_by="requests.* functions",
         read_by="requests.process, requests.timeout, lists, sweeper",
-        deleted_by="nobody",
+        deleted_by="owners.purge",
         indexes=(
             _index("owner_newest", "requests of an owner", "owner -_id"),
             _index(
@@ -234,7 +235,7 @@ COLLECTIONS: Final = (
         name=FAILURES,
         written_by="the transition `fail`; errors.logFailure",
         read_by="lists",
-        deleted_by="the transition `manualRetry`; resolveFailure",
+        deleted_by="the transition `manualRetry`; resolveFailure; owners.purge",
         indexes=(_index("owner_newest", "failures of an owner", "owner -_id"),),
     ),
     CollectionSpec(
@@ -264,9 +265,17 @@ COLLECTIONS: Final = (
     ),
     CollectionSpec(
         name=OWNERS,
-        written_by="the API: the roles in the newest token of each user",
-        read_by="crons.executeCron, tasks.startRecurringTask, workers",
+        written_by="the API: the roles in the newest token of each user; owners.* functions",
+        read_by="crons.executeCron, tasks.startRecurringTask, workers, the API",
         deleted_by="nobody",
+        indexes=(
+            _index(
+                "suspended",
+                "suspendedOwners; every API process that accepts work, every second",
+                "suspendedAt",
+                partialFilterExpression={"suspendedAt": {"$type": "date"}},
+            ),
+        ),
     ),
     CollectionSpec(
         name=QUOTA_LOCKS,

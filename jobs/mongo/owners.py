@@ -1,4 +1,4 @@
-"""Owners: the roles in their newest token."""
+"""Owners: the roles in their newest token, and their suspension."""
 
 import asyncio
 from collections.abc import Collection, Mapping
@@ -9,12 +9,16 @@ from cachetools import LRUCache
 from pymongo.errors import DuplicateKeyError
 
 from ostinato.jobs.async_tools.batch_loader import BatchLoader
+from ostinato.jobs.async_tools.single_flight import SingleFlight
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.client import Mongo, MongoError
 from ostinato.jobs.mongo.collections import OWNERS
-from ostinato.jobs.rights import Owner, owner_from
+from ostinato.jobs.rights import Owner, owner_from, owner_suspended
 
 MAX_RECORDED: Final = 10_000  # owners whose stored roles a process remembers
+MAX_SUSPENDED: Final = 10_000  # owners; the newest suspensions count
+MAX_LISTED: Final = 1_000
+SUSPENSION_TTL_S: Final = 1.0  # how long a process does not notice a suspension of another one
 RECORD_TIMEOUT_S: Final = 2.0  # a request must not wait longer for a database that is unavailable
 
 log = get_log(__name__)
@@ -26,6 +30,7 @@ class OwnerStore:
     def __init__(self, mongo: Mongo) -> None:
         self._owners = mongo[OWNERS]
         self._recorded: LRUCache[str, tuple[datetime, frozenset[str]]] = LRUCache(MAX_RECORDED)
+        self._suspended = SingleFlight(self._read_suspended)
         self._loader: BatchLoader[str, Owner] = BatchLoader(self._read)
 
     async def record_roles(self, owner: str, roles: frozenset[str], issued_at: datetime) -> None:
@@ -45,6 +50,24 @@ class OwnerStore:
             return
         self._recorded[owner] = (issued_at, roles)
 
+    async def require_active(self, owner: str) -> None:
+        """Raise OwnerSuspended if an owner is suspended, as of at most SUSPENSION_TTL_S ago."""
+        suspended = await self._suspended.get(SUSPENSION_TTL_S)
+        if owner in suspended:
+            raise owner_suspended(suspended[owner])
+
+    async def find_suspended(self) -> list[Owner]:
+        """Return up to MAX_LISTED suspended owners, newest suspension first."""
+        return list((await self._read_suspended(MAX_LISTED)).values())
+
+    async def refresh(self) -> None:
+        """Make a change of a suspension take effect in this process at once."""
+        await self._suspended.get(0.0)  # this may be a read that began before the change
+        await self._suspended.get(0.0)
+
+    async def close(self) -> None:
+        await self._suspended.close()
+
     async def find(self, owner: str) -> Owner:
         """Return what is known of an owner; concurrent calls share a read."""
         return await self._loader.load(owner) or Owner(id=owner)
@@ -56,6 +79,12 @@ class OwnerStore:
             await self._owners.update_one(not_newer, update, upsert=True)
         except DuplicateKeyError:  # another process was first, with an older or a newer token
             await self._owners.update_one(not_newer, update)
+
+    async def _read_suspended(self, limit: int = MAX_SUSPENDED) -> dict[str, Owner]:
+        found = self._owners.find(
+            {"suspendedAt": {"$type": "date"}}, sort=[("suspendedAt", -1)], limit=limit
+        )
+        return {one["_id"]: owner_from(one["_id"], one) for one in await found.to_list(None)}
 
     async def _read(self, ids: Collection[str]) -> Mapping[str, Owner | Exception]:
         found = self._owners.find({"_id": {"$in": list(ids)}})

@@ -43,10 +43,15 @@ FIELD_COSTS: Final = MappingProxyType(
         "workers": 100,
         "queues": 100,
         "quotas": 100,
+        "suspendedOwners": 100,
     }
 )
 LIST_SIZES: Final = MappingProxyType(
-    {"timeline": 5, "functions": 20, "queues": 10, "quotas": 10, "workers": 10}
+    {
+        "timeline": 5,
+        "functions": 20,
+        **dict.fromkeys(("queues", "quotas", "suspendedOwners", "workers"), 10),
+    }
 )
 """The assumed sizes of lists without pages."""
 TICK_FIELDS: Final = frozenset({"nextRuns", "previewCron"})

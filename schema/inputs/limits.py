@@ -17,10 +17,12 @@ from ostinato.jobs.json_values import NotJson, TooLarge, to_json_value
 from ostinato.jobs.lanes import MAX_PRIORITY, MAX_WEIGHT, QUEUE_PATTERN
 from ostinato.jobs.options import MAX_NAME_CHARS
 from ostinato.jobs.schedules import MAX_INTERVAL_MS, MIN_INTERVAL_MS
+from ostinato.resolvers.auth import MAX_SUBJECT_CHARS
 from ostinato.schema.ids import document_id
 from ostinato.schema.scalars import Milliseconds
 
 MAX_DELAY_MS: Final = MAX_HORIZON // timedelta(milliseconds=1)
+MAX_REASON_CHARS: Final = 500
 MAX_JSON_DEPTH: Final = 30  # the engine accepts 32, including the object that wraps the value
 
 
@@ -85,6 +87,12 @@ Weight: TypeAlias = Annotated[int, Field(ge=1, le=MAX_WEIGHT)]
 Timeout: TypeAlias = Annotated[Milliseconds, Field(ge=MIN_TIMEOUT_MS, le=MAX_TIMEOUT_MS)]
 BatchSize: TypeAlias = Annotated[int, Field(ge=1, le=MAX_BATCH_SIZE)]
 Items: TypeAlias = Annotated[list[AnyJson], Field(min_length=1, max_length=MAX_ITEMS)]
+OwnerId: TypeAlias = Annotated[
+    str, Field(min_length=1, max_length=MAX_SUBJECT_CHARS), AfterValidator(_storable_text)
+]
+Reason: TypeAlias = Annotated[
+    str, Field(min_length=1, max_length=MAX_REASON_CHARS), AfterValidator(_storable_text)
+]
 CronId: TypeAlias = Annotated[strawberry.ID, id_of("Cron")]
 JobId: TypeAlias = Annotated[strawberry.ID, id_of("Job")]
 FailureId: TypeAlias = Annotated[strawberry.ID, id_of("Failure")]

@@ -1,4 +1,4 @@
-"""Inputs of the mutations and queries for jobs and queues."""
+"""Inputs of the mutations and queries for jobs, queues and owners."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -20,8 +20,10 @@ from ostinato.schema.inputs.limits import (
     JobTimeout,
     JsonObject,
     Name,
+    OwnerId,
     Priority,
     QueueName,
+    Reason,
     Weight,
 )
 
@@ -151,4 +153,22 @@ class ResumeQueueInput:
         default=UNSET,
         description="The queue's new share of the workers relative to other queues: 1 to 1000. "
         "Unchanged if omitted; initially 1.",
+    )
+
+
+@strawberry.input(description="A user who owns objects.")
+class OwnerInput:
+    owner: OwnerId = strawberry.field(
+        description="The user's id: the `sub` of the user's tokens, 1 to 255 characters."
+    )
+
+
+@strawberry.input(description="The user to suspend.")
+class SuspendOwnerInput:
+    owner: OwnerId = strawberry.field(
+        description="The user's id: the `sub` of the user's tokens, 1 to 255 characters."
+    )
+    reason: Reason | None = strawberry.field(
+        default=UNSET,
+        description="Why, 1 to 500 characters. The user sees it in errors.",
     )

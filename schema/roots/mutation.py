@@ -10,9 +10,11 @@ from ostinato.schema.inputs.crons import CronIdInput, RegisterCronInput
 from ostinato.schema.inputs.scheduling import (
     FailureIdInput,
     JobIdInput,
+    OwnerInput,
     QueueInput,
     ResumeQueueInput,
     ScheduleJobInput,
+    SuspendOwnerInput,
 )
 from ostinato.schema.inputs.tasks_batches_requests import (
     AddItemsInput,
@@ -29,6 +31,7 @@ from ostinato.schema.types.payloads import (
     CronPayload,
     FailurePayload,
     JobPayload,
+    OwnerPayload,
     QueuePayload,
     RecurringTaskPayload,
     RequestPayload,
@@ -216,3 +219,39 @@ class Mutation:
             lambda ctx, data: admin.resume_queue(ctx, data.queue, data.weight),
         )
         return QueuePayload.of(record)
+
+    @strawberry_field(
+        description="Suspend a user: within a second, new work is refused with OWNER_SUSPENDED, "
+        "and the user's crons and recurring tasks pause. Jobs, batches and requests that were "
+        "accepted go on. If the user is suspended, only the reason changes. Admins only."
+    )
+    async def suspend_owner(
+        self, info: Info, given: Input[SuspendOwnerInput]
+    ) -> OwnerPayload | None:
+        record = await run_use_case(
+            info, given, lambda ctx, data: admin.suspend_owner(ctx, data.owner, data.reason)
+        )
+        return OwnerPayload.of(record)
+
+    @strawberry_field(
+        description="Resume a suspended user, and the crons and recurring tasks that the "
+        "suspension paused. No effect if the user is not suspended. PRECONDITION_FAILED during a "
+        "purge. Admins only."
+    )
+    async def resume_owner(self, info: Info, given: Input[OwnerInput]) -> OwnerPayload | None:
+        record = await run_use_case(
+            info, given, lambda ctx, data: admin.resume_owner(ctx, data.owner)
+        )
+        return OwnerPayload.of(record)
+
+    @strawberry_field(
+        description="Delete everything that a suspended user has: jobs, crons, recurring tasks, "
+        "batches, items, requests and failures. Running jobs are canceled first. Workers do this "
+        "in the background, from 15 seconds after the call, until `purgedAt` is set. "
+        "PRECONDITION_FAILED unless the user is suspended. Admins only."
+    )
+    async def purge_owner(self, info: Info, given: Input[OwnerInput]) -> OwnerPayload | None:
+        record = await run_use_case(
+            info, given, lambda ctx, data: admin.purge_owner(ctx, data.owner)
+        )
+        return OwnerPayload.of(record)

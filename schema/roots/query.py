@@ -33,7 +33,7 @@ from ostinato.schema.pagination import (
     connection_by_id,
 )
 from ostinato.schema.roots.root_fields import INPUT, IdArgument, validate_argument
-from ostinato.schema.types.admin import Queue, Worker
+from ostinato.schema.types.admin import Owner, Queue, Worker
 from ostinato.schema.types.batch import Batch
 from ostinato.schema.types.cron import Cron
 from ostinato.schema.types.failure import Failure
@@ -236,6 +236,25 @@ class Query:
     )
     async def queues(self, info: Info) -> list[Queue] | None:
         return [Queue.of(entry) for entry in await admin.queues(info.context)]
+
+    @strawberry_field(
+        description="What is known of a user; of an unknown one, only the id. Admins only."
+    )
+    async def owner(
+        self,
+        info: Info,
+        identifier: Annotated[
+            strawberry.ID,
+            strawberry.argument(name="id", description="The user's id: the `sub` of the tokens."),
+        ],
+    ) -> Owner | None:
+        return Owner.of(await admin.owner(info.context, identifier))
+
+    @strawberry_field(
+        description="The suspended users, newest suspension first, at most 1,000. Admins only."
+    )
+    async def suspended_owners(self, info: Info) -> list[Owner] | None:
+        return [Owner.of(record) for record in await admin.suspended_owners(info.context)]
 
     @strawberry_field(
         description="All registered workers, oldest first, as of their latest heartbeat. A lost "

@@ -1,12 +1,13 @@
-"""The GraphQL types that only admins read: queues and workers."""
+"""The GraphQL types that only admins read: queues, workers and owners."""
 
 from datetime import datetime
 from typing import Self
 
 import strawberry
 
-from ostinato.jobs import lanes
+from ostinato.jobs import lanes, rights
 from ostinato.jobs.records import WorkerRecord
+from ostinato.schema.fields import strawberry_field
 from ostinato.schema.ids import global_id
 from ostinato.schema.scalars import Milliseconds
 from ostinato.schema.types.record_proxy import RecordProxy
@@ -72,3 +73,38 @@ class Worker:
             started_at=record.started_at,
             heard_at=record.heard_at,
         )
+
+
+@strawberry.type(description="A user who owns objects.")
+class Owner(RecordProxy[rights.Owner]):
+    suspended_at: datetime | None = strawberry.field(
+        description="When the user was suspended; null unless the user is suspended."
+    )
+    suspended_by: str | None = strawberry.field(
+        description="The admin who suspended the user; null unless the user is suspended."
+    )
+    suspended_for: str | None = strawberry.field(
+        description="The reason of the suspension, which the user sees in errors."
+    )
+    purge_requested_at: datetime | None = strawberry.field(
+        description="When `purgeOwner` was called, after the latest suspension."
+    )
+    purged_at: datetime | None = strawberry.field(
+        description="When that purge had deleted everything; null while it is running."
+    )
+    version: int = strawberry.field(
+        description="Increases with every suspension, resumption and purge."
+    )
+
+    @strawberry_field(
+        description="The user's id: the `sub` of the tokens, and the `owner` of the objects."
+    )
+    def id(self) -> strawberry.ID:
+        return strawberry.ID(self.record.id)
+
+    @strawberry_field(
+        description="The roles in the newest token that was verified, sorted; null if there was "
+        "none."
+    )
+    def roles(self) -> list[str] | None:
+        return None if self.record.roles is None else sorted(self.record.roles)

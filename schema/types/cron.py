@@ -111,7 +111,7 @@ class Cron(NodeProxy[records.Cron], Node):
 
     @strawberry_field(
         description="Why its ticks create no job: its function does not exist any more, or "
-        "Ostinato paused it because its owner has lost the function's role.",
+        "Ostinato paused it because its owner is suspended or has lost the function's role.",
         shared=True,
     )
     def warnings(self, info: Info) -> list[SchedulingWarning]:

@@ -83,6 +83,7 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
             "QUEUE_PAUSED": "The queue is paused.",
             "NOTHING_TO_PROCESS": "The batch found no documents to process.",
             "UNKNOWN_FUNCTION": "The function of the cron does not exist any more.",
+            "OWNER_SUSPENDED": "Ostinato paused it: its owner is suspended.",
             "ROLE_LOST": "Ostinato paused it: its owner has lost the role that its function "
             "requires.",
         },

@@ -5,14 +5,14 @@ from typing import Final, Self
 
 import strawberry
 
-from ostinato.jobs import lanes, records
+from ostinato.jobs import lanes, records, rights
 from ostinato.jobs.errors import Malformed
 from ostinato.jobs.lanes import DEFAULT_QUEUE
 from ostinato.jobs.records import BatchState, JobState, RequestState
 from ostinato.resolvers import batches, scheduling
 from ostinato.schema.fields import Info, strawberry_field
 from ostinato.schema.ids import global_id
-from ostinato.schema.types.admin import Queue
+from ostinato.schema.types.admin import Owner, Queue
 from ostinato.schema.types.batch import Batch
 from ostinato.schema.types.cron import Cron
 from ostinato.schema.types.failure import Failure
@@ -147,6 +147,15 @@ class QueuePayload:
     @classmethod
     def of(cls, record: lanes.Queue) -> Self:
         return cls(queue=Queue.of(record))
+
+
+@strawberry.type(description="The user that a mutation suspended, resumed or purges.")
+class OwnerPayload:
+    owner: Owner = strawberry.field(description="The current state of the user.")
+
+    @classmethod
+    def of(cls, record: rights.Owner) -> Self:
+        return cls(owner=Owner.of(record))
 
 
 @strawberry.type(description="The request that a mutation created.")

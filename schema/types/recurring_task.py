@@ -32,7 +32,9 @@ class RecurringTask(NodeProxy[records.RecurringTask], Node):
         return JSON(self.record.args)
 
     @strawberry_field(
-        description="Why Ostinato stopped it: its owner has lost the function's role.", shared=True
+        description="Why Ostinato stopped it: its owner is suspended or has lost the function's "
+        "role.",
+        shared=True,
     )
     def warnings(self, info: Info) -> list[SchedulingWarning]:
         found = pause_warnings(info.context, self.record)

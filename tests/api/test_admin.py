@@ -1,12 +1,14 @@
 """What admins can do with the objects of others, beyond what the owners can do."""
 
+from typing import Any
+
 import pytest
 
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.ids import new_id
 from ostinato.schema.ids import global_id
 from tests.api import operations as op
-from tests.api.conftest import Client
+from tests.api.conftest import Client, Clients
 from tests.api.documents import Documents
 
 
@@ -50,3 +52,117 @@ async def test_admin_cancels_an_internal_job(
     canceled = await admin.get(op.CANCEL_JOB, input={"jobId": tick})
     assert canceled["job"]["state"] == after
     assert (await admin(op.RETRY_JOB, input={"jobId": tick})).code == "PRECONDITION_FAILED"
+
+
+OWNER = "{ suspendedAt suspendedBy suspendedFor purgeRequestedAt purgedAt roles id }"
+OWNER_MUTATIONS = {
+    "suspendOwner": op.mutation("suspendOwner", "SuspendOwnerInput", f"owner {OWNER}"),
+    "resumeOwner": op.mutation("resumeOwner", "OwnerInput", f"owner {OWNER}"),
+    "purgeOwner": op.mutation("purgeOwner", "OwnerInput", f"owner {OWNER}"),
+}
+OWNER_QUERIES = {
+    "owner": f'{{ owner(id: "ann") {OWNER} }}',
+    "suspendedOwners": f"{{ suspendedOwners {OWNER} }}",
+}
+NEW_WORK: dict[str, tuple[str, dict[str, Any]]] = {
+    "registerCron": (op.REGISTER_CRON, {"name": "n", "cronspec": "@daily"}),
+    "scheduleJob": (op.SCHEDULE_JOB, {"functionName": "tasks.runTask", "args": {"name": "x"}}),
+    "startRecurringTask": (op.START_TASK, {"taskId": "t", "intervalMs": 1_000}),
+    "addItems": (op.ADD_ITEMS, {"items": [1]}),
+    "startBatch": (op.START_BATCH, {}),
+    "createWithTimeout": (op.CREATE_WITH_TIMEOUT, {"data": 1}),
+}
+ANN = {"owner": "ann"}
+
+
+async def suspend(admin: Client, reason: str | None = None) -> dict[str, Any]:
+    payload = await admin.get(OWNER_MUTATIONS["suspendOwner"], input={**ANN, "reason": reason})
+    owner: dict[str, Any] = payload["owner"]
+    return owner
+
+
+@pytest.mark.parametrize("name", NEW_WORK)
+async def test_new_work_of_a_suspended_owner_is_refused(
+    admin: Client, ann: Client, bob: Client, name: str
+) -> None:
+    document, input_ = NEW_WORK[name]
+    await suspend(admin, "spam")
+    answer = await ann(document, input=input_)
+    assert answer.code == "OWNER_SUSPENDED"
+    assert answer.message.startswith("the user 'ann' is suspended (spam): no new work is accepted")
+    assert (await bob(document, input=input_)).code is None
+    await admin.get(OWNER_MUTATIONS["resumeOwner"], input=ANN)
+    assert (await ann(document, input=input_)).code is None
+
+
+async def test_work_of_a_suspended_owner_can_be_seen_and_ended_but_not_started_again(
+    admin: Client, ann: Client, documents: Documents
+) -> None:
+    pending, failed = await documents.job(), await documents.job(state="failed")
+    cron = await documents.cron(enabled=False)
+    await suspend(admin)
+    for client in (ann, admin):
+        assert (await client(op.RETRY_JOB, input={"jobId": failed})).code == "OWNER_SUSPENDED"
+        assert (await client(op.RESUME_CRON, input={"cronId": cron})).code == "OWNER_SUSPENDED"
+    canceled = await ann.get(op.CANCEL_JOB, input={"jobId": pending})
+    assert canceled["job"]["state"] == "CANCELED"
+    assert (await ann(op.DELETE_CRON, input={"cronId": cron})).code is None
+
+
+async def test_admins_see_who_is_suspended_and_why(admin: Client, engine: Engine) -> None:
+    suspended = await suspend(admin, "spam")
+    assert (suspended["id"], suspended["suspendedBy"]) == ("ann", "root")
+    assert suspended["suspendedFor"] == "spam"
+    assert await admin.get(OWNER_QUERIES["suspendedOwners"]) == [suspended]
+    assert await admin.get(OWNER_QUERIES["owner"]) == suspended
+    resumed = (await admin.get(OWNER_MUTATIONS["resumeOwner"], input=ANN))["owner"]
+    assert {resumed[name] for name in ("suspendedAt", "suspendedBy", "suspendedFor")} == {None}
+    assert await admin.get(OWNER_QUERIES["suspendedOwners"]) == []
+
+
+async def test_purge_requires_a_suspension_and_blocks_the_resumption(admin: Client) -> None:
+    answer = await admin(OWNER_MUTATIONS["purgeOwner"], input=ANN)
+    assert answer.code == "PRECONDITION_FAILED"
+    assert answer.message.startswith("'ann' is not suspended: suspend the owner first")
+    await suspend(admin)
+    purging = (await admin.get(OWNER_MUTATIONS["purgeOwner"], input=ANN))["owner"]
+    assert (purging["purgeRequestedAt"] is None, purging["purgedAt"]) == (False, None)
+    assert (await admin(OWNER_MUTATIONS["resumeOwner"], input=ANN)).code == "PRECONDITION_FAILED"
+
+
+async def test_admins_cannot_suspend_themselves(admin: Client) -> None:
+    answer = await admin(OWNER_MUTATIONS["suspendOwner"], input={"owner": "root"})
+    assert answer.code == "PRECONDITION_FAILED"
+
+
+@pytest.mark.parametrize(
+    ("given", "path"), [({"owner": ""}, "owner"), ({**ANN, "reason": "x" * 501}, "reason")]
+)
+async def test_invalid_input_about_an_owner_is_rejected(
+    admin: Client, given: dict[str, str], path: str
+) -> None:
+    answer = await admin(OWNER_MUTATIONS["suspendOwner"], input=given)
+    assert (answer.code, answer.paths) == ("BAD_REQUEST", [["input", path]])
+
+
+@pytest.mark.parametrize("name", [*OWNER_MUTATIONS, *OWNER_QUERIES])
+async def test_only_admins_manage_owners(clients: Clients, name: str) -> None:
+    is_query = name in OWNER_QUERIES
+    document = OWNER_QUERIES[name] if is_query else OWNER_MUTATIONS[name]
+    variables = {} if is_query else {"input": ANN}
+    assert (await clients.of("ann")(document, **variables)).code == "FORBIDDEN"
+    assert (await clients.of("eve", "auditor")(document, **variables)).code == "FORBIDDEN"
+    assert (await clients.anonymous()(document, **variables)).code == "UNAUTHORIZED"
+
+
+@pytest.mark.parametrize("collection", ["crons", "taskConfigs"])
+async def test_what_a_suspension_paused_shows_the_reason(
+    ann: Client, documents: Documents, collection: str
+) -> None:
+    paused: dict[str, Any] = {"enabled": False, "pausedBecause": "ownerSuspended"}
+    insert = documents.cron if collection == "crons" else documents.recurring_task
+    identifier = await insert(**paused)
+    kind = "Cron" if collection == "crons" else "RecurringTask"
+    document = f"query($id: ID!) {{ node(id: $id) {{ ... on {kind} {{ warnings {{ code }} }} }} }}"
+    found = await ann.get(document, id=identifier)
+    assert found["warnings"] == [{"code": "OWNER_SUSPENDED"}]

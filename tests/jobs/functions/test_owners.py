@@ -1,0 +1,200 @@
+"""Owners: suspending and resuming one, and purging what belongs to one."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import pytest
+from structlog.testing import capture_logs
+
+from ostinato.jobs.context import Context
+from ostinato.jobs.errors import OwnerSuspended, PreconditionFailed
+from ostinato.jobs.functions.batch import add_items, start_batch
+from ostinato.jobs.functions.crons import resume_cron
+from ostinato.jobs.functions.owners import (
+    PURGE_DELAY_MS,
+    SLICE,
+    pause_schedules,
+    request_purge,
+    resume,
+    suspend,
+)
+from ostinato.jobs.functions.requests import create_with_timeout
+from ostinato.jobs.functions.tasks import start_task
+from ostinato.jobs.records import JobState, PauseReason
+from ostinato.jobs.rights import Owner
+from tests.jobs.functions.pattern_rig import ALICE, MINUTE, PatternRig
+from tests.jobs.functions.test_crons import register
+from tests.jobs.functions.work import gate
+from tests.processes import eventually
+
+RUN = "tasks.runTask"
+COLLECTIONS = ("jobs", "crons", "taskConfigs", "batches", "requests", "items", "failures")
+
+
+async def suspend_alice(rig: PatternRig) -> Owner:
+    owner = await rig.run_mutation(lambda ctx: suspend(ctx, "root", "spam"))
+    await rig.wait_until_settled()
+    return owner
+
+
+async def start_loop(rig: PatternRig, owner: str = ALICE) -> None:
+    await rig.run_mutation(
+        lambda ctx: start_task(
+            ctx, task_id="loop", interval_ms=MINUTE, function_name=RUN, args={"name": "x"}
+        ),
+        owner,
+    )
+
+
+async def purge_alice(rig: PatternRig) -> None:
+    await rig.run_mutation(lambda ctx: request_purge(ctx, ALICE), None)
+
+
+async def count(rig: PatternRig, owner: str) -> dict[str, int]:
+    """Return the number of an owner's documents in each collection that has any."""
+    numbers = {name: len(await rig.all(name, owner=owner)) for name in COLLECTIONS}
+    return {name: number for name, number in numbers.items() if number}
+
+
+async def test_suspension_pauses_the_crons_and_tasks_of_one_owner(rig: PatternRig) -> None:
+    for owner in (ALICE, "bob"):
+        await register(rig, owner)
+        await start_loop(rig, owner)
+    await rig.wait_until_settled()
+    owner_record = await suspend_alice(rig)
+    assert (owner_record.suspended_by, owner_record.suspended_for) == ("root", "spam")
+    for name in ("crons", "taskConfigs"):
+        found = {one["owner"]: one for one in await rig.all(name)}
+        assert found[ALICE]["pausedBecause"] == PauseReason.OWNER_SUSPENDED
+        assert (found[ALICE]["enabled"], found["bob"]["enabled"]) == (False, True)
+    await rig.advance(MINUTE)
+    assert len(await rig.jobs(RUN, owner=ALICE)) == 1
+    assert len(await rig.jobs(RUN, owner="bob")) == 3
+
+
+async def test_resuming_an_owner_resumes_what_the_suspension_paused(rig: PatternRig) -> None:
+    cron, other = await register(rig), await register(rig, name="other")
+    await start_loop(rig)
+    await rig.engine.mongo["crons"].update_one({"_id": other.id}, {"$set": {"enabled": False}})
+    await suspend_alice(rig)
+    assert not (await rig.run_mutation(resume)).is_suspended
+    await rig.wait_until_settled()
+    stored = await rig.find_one("crons", _id=cron.id)
+    assert (stored["enabled"], stored["pausedBecause"]) == (True, None)
+    assert (await rig.find_one("taskConfigs"))["enabled"]
+    assert not (await rig.find_one("crons", _id=other.id))["enabled"]
+    before = len(await rig.jobs(RUN))
+    await rig.advance(MINUTE)
+    assert len(await rig.jobs(RUN)) == before + 2
+
+
+async def test_more_crons_than_one_slice_are_paused_and_resumed(rig: PatternRig) -> None:
+    number = SLICE + 1
+    for n in range(number):
+        await register(rig, name=f"cron {n}")
+    await suspend_alice(rig)
+    assert len(await rig.all("crons", pausedBecause="ownerSuspended")) == number
+    await rig.run_mutation(resume)
+    await rig.wait_until_settled()
+    assert len(await rig.all("crons", enabled=True, pausedBecause=None)) == number
+
+
+async def test_a_malformed_cron_does_not_stop_the_suspension(rig: PatternRig) -> None:
+    broken, sound = await register(rig, name="broken"), await register(rig, name="sound")
+    damage = {"schedule": 1, "queuedTicks": "none"}
+    await rig.engine.mongo["crons"].update_one({"_id": broken.id}, {"$set": damage})
+    await suspend_alice(rig)
+    assert await rig.all("crons", enabled=True) == []
+    await rig.run_mutation(resume)
+    with capture_logs() as logs:
+        await rig.wait_until_settled()
+    assert [one["_id"] for one in await rig.all("crons", enabled=True)] == [sound.id]
+    assert await rig.all("crons", pausedBecause="ownerSuspended") == []
+    assert "schedule.not_resumed" in [line["event"] for line in logs]
+
+
+async def test_tick_between_the_suspension_and_the_pause_starts_nothing(rig: PatternRig) -> None:
+    cron = await register(rig)
+    update = {"$set": {"suspendedAt": await rig.engine.now()}}
+    await rig.engine.mongo["owners"].update_one({"_id": ALICE}, update, upsert=True)
+    await rig.advance(MINUTE)
+    assert await rig.jobs(RUN) == []
+    assert (await rig.find_one("crons", _id=cron.id))["pausedBecause"] == "ownerSuspended"
+    with pytest.raises(OwnerSuspended, match="the user 'alice' is suspended"):
+        await rig.run_mutation(lambda ctx: resume_cron(ctx, cron.id))
+
+
+async def test_jobs_that_were_accepted_before_the_suspension_run(rig: PatternRig) -> None:
+    job = await rig.schedule(RUN, {"name": "x"}, delay_ms=MINUTE)
+    await suspend_alice(rig)
+    await rig.advance(MINUTE)
+    assert (await rig.find_one("jobs", _id=job))["state"] == JobState.SUCCESS
+
+
+async def test_a_stale_step_of_a_suspension_changes_nothing(rig: PatternRig) -> None:
+    await register(rig)
+    await rig.run_mutation(pause_schedules)
+    assert len(await rig.all("crons", enabled=True)) == 1
+
+
+async def test_purge_deletes_everything_of_one_owner(rig: PatternRig) -> None:
+    for owner in (ALICE, "bob"):
+        await fill(rig, owner)
+    await rig.wait_until_settled()
+    bobs = await count(rig, "bob")
+    assert set(bobs) == set(COLLECTIONS) == set(await count(rig, ALICE))
+    await suspend_alice(rig)
+    await purge_alice(rig)
+    await rig.advance(PURGE_DELAY_MS)
+    assert await count(rig, ALICE) == {}
+    assert await count(rig, "bob") == bobs
+    assert (await rig.find_one("owners", _id=ALICE))["purgedAt"] is not None
+
+
+async def fill(rig: PatternRig, owner: str) -> None:
+    """Create an object of each kind, and a failed job."""
+    bodies: tuple[Callable[[Context], Awaitable[object]], ...] = (
+        partial(add_items, items=[1, 2]),
+        partial(start_batch, source="items", batch_size=10, delay_ms=0, known=["items"]),
+        partial(create_with_timeout, data=1, timeout_ms=MINUTE * 60),
+        lambda ctx: ctx.scheduler.run_after(0, "work.breakDown", {}),
+    )
+    await register(rig, owner)
+    await start_loop(rig, owner)
+    for body in bodies:
+        await rig.run_mutation(body, owner)
+
+
+async def test_purge_cancels_running_jobs_and_waits_for_them(rig: PatternRig) -> None:
+    job = await rig.schedule("work.waitAtGate", {})
+    await gate.reached.wait()
+    await rig.run_mutation(lambda ctx: suspend(ctx, "root", None))
+    await purge_alice(rig)
+    await rig.engine.advance(PURGE_DELAY_MS)
+
+    async def is_canceled() -> bool:
+        found = await rig.engine.mongo["jobs"].find_one({"_id": job})
+        return found is None or found["state"] == JobState.CANCELED
+
+    await eventually(is_canceled)
+    await eventually(partial(_is_purged, rig))
+    assert await count(rig, ALICE) == {}
+
+
+async def _is_purged(rig: PatternRig) -> bool:
+    await rig.engine.advance(1_000)
+    return bool(await rig.all("owners", purgedAt={"$type": "date"}))
+
+
+async def test_purge_can_be_repeated_and_ends_before_the_owner_resumes(rig: PatternRig) -> None:
+    await register(rig)
+    with pytest.raises(PreconditionFailed, match="'alice' is not suspended"):
+        await purge_alice(rig)
+    await suspend_alice(rig)
+    for _ in range(2):
+        await purge_alice(rig)
+        with pytest.raises(PreconditionFailed, match="'alice' is being purged"):
+            await rig.run_mutation(resume)
+        await rig.advance(PURGE_DELAY_MS)
+    assert not (await rig.run_mutation(resume)).is_suspended
+    assert await rig.all("crons") == []
