@@ -81,6 +81,13 @@ class RequestLimits(BaseSettings):
         description="Maximum number of invalid tokens that one address may send at once after a "
         "pause.",
     )
+    max_idle_connections_per_address: int = Field(
+        250,
+        ge=1,
+        description="Maximum number of connections per client address that wait for a request, or "
+        "for the connection_init message, in one API process; the oldest are closed. Connections "
+        "of trusted proxies do not count.",
+    )
     max_sockets_per_user: int = Field(
         100,
         ge=1,

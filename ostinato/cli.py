@@ -84,6 +84,7 @@ def dev(data: Data = DEV_FOLDER) -> None:
 @cli.command()
 def api(supervised: Supervised = False) -> None:
     """Serve GraphQL over HTTP and WebSocket, GraphiQL and the live page."""
+    raise_open_file_limit()
     settings = _checked_settings(supervised, _api_problems)
     from ostinato.schema.server.app import create_app
     from ostinato.schema.server.uvicorn_server import listen, serve
@@ -113,6 +114,7 @@ def worker(processes: NumberOfProcesses = 1, supervised: Supervised = False) -> 
         if not asyncio.run(run_workers(command, processes, settings.drain_timeout_ms)):
             raise typer.Exit(1)
         return
+    raise_open_file_limit()
     from ostinato.jobs.worker.main import run_until_done, run_worker
 
     tune_gc()
@@ -213,6 +215,15 @@ def tune_gc() -> None:
     gc.set_threshold(*GC_THRESHOLDS)
     gc.collect()
     gc.freeze()
+
+
+def raise_open_file_limit() -> None:
+    """Raise the soft limit of open files to the hard limit: each connection is an open file."""
+    import resource
+
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    with suppress(ValueError, OSError):  # macOS does not allow its unlimited hard limit
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _checked_settings(

@@ -112,6 +112,17 @@ class Processes:
         await server.ready()
         return server
 
+    async def api_with_open_files(self, limit: int, **changes: object) -> ApiProcess:
+        """Start an API that may open at most `limit` files, and wait until it is ready."""
+        settings = self._settings.model_copy(update={"port": free_port(), **changes})
+        limited = ("/bin/sh", "-c", f'ulimit -n {limit} && exec "$@"', "sh", *OSTINATO, "api")
+        env = {**os.environ, "PYTHONPATH": str(ROOT), **environment(settings)}
+        child = spawn("api", limited, log=self._logs / "limited.log", env=env)
+        self._stack.push_async_callback(child.stop)
+        server = ApiProcess(child=child, settings=settings)
+        await server.ready()
+        return server
+
     def worker(self, *options: str, **changes: object) -> Child:
         """Start a worker, without waiting until it is ready."""
         return self._spawn("worker", self._settings.model_copy(update=changes), *options)

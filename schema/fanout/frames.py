@@ -18,6 +18,9 @@ class FrameWriter(Protocol):
     def write(self, frames: bytes) -> bool:
         """Write whole frames and return True; return False if the peer is gone or not reading."""
 
+    def accept_client(self) -> None:
+        """Keep the connection: its client has sent a valid token."""
+
 
 class FrameBatch:
     """Payloads for many sockets; each socket adds its own prefix."""

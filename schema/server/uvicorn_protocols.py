@@ -9,8 +9,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from ostinato.schema.fanout.frames import EXTENSION
+from ostinato.schema.server.idle_connections import IdleConnections
 
 MAX_HEAD_BYTES = 65_536  # in addition to the first read: a few thousand headers
+SERVICE_UNAVAILABLE = b"503 Service Unavailable\r\nretry-after: 1"
 REQUEST_TIMEOUT = b"408 Request Timeout"
 HEADERS_TOO_LARGE = b"431 Request Header Fields Too Large"
 EMPTY_RESPONSE = b"HTTP/1.1 %b\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
@@ -26,14 +28,27 @@ class InvalidHostHeader(Exception):
 class RequestTimeoutProtocol(HttpToolsProtocol):
     """Closes connections whose request does not arrive completely within `arrival_timeout_s`."""
 
-    arrival_timeout_s: float = 30.0
+    arrival_timeout_s: float
+    idle: IdleConnections
     _deadline: asyncio.TimerHandle | None = None
     _in_head = False
     _head_bytes = 0
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._start_timer()
+        if self.idle.admit(len(self.connections)):
+            self.idle.add(self, self._host)
+            self._start_timer()
+        else:
+            self._reject(SERVICE_UNAVAILABLE)
+
+    @property
+    def _host(self) -> str:
+        return self.client[0] if self.client else ""
+
+    def abort(self) -> None:
+        """Close at once, without waiting for the client."""
+        self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         was_in_head = self._in_head
@@ -72,9 +87,25 @@ class RequestTimeoutProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self._stop_timer()
+        if self._is_responding():
+            self.idle.remove(self)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if not self._is_responding() and not self._keeps_open_for_proxy():
+            self.idle.add(self, self._host)
+
+    def _keeps_open_for_proxy(self) -> bool:
+        """Return whether a proxy may send its next request at this moment."""
+        return self.transport.is_closing() or self.idle.is_trusted(self._host)
+
+    def handle_websocket_upgrade(self) -> None:
+        self.idle.remove(self)
+        super().handle_websocket_upgrade()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        self.idle.remove(self)
         super().connection_lost(exc)
 
     def _start_timer(self) -> None:
@@ -102,15 +133,37 @@ class RequestTimeoutProtocol(HttpToolsProtocol):
         return cycle is not None and not cycle.response_complete
 
 
-def with_timeout(timeout_s: float) -> type[RequestTimeoutProtocol]:
-    """Return a subclass with the timeout."""
-    return type(
-        "RequestTimeoutProtocol", (RequestTimeoutProtocol,), {"arrival_timeout_s": timeout_s}
-    )
+def http_protocol(timeout_s: float, idle: IdleConnections) -> type[RequestTimeoutProtocol]:
+    """Return a subclass with the timeout and the limits."""
+    attributes = {"arrival_timeout_s": timeout_s, "idle": idle}
+    return type("RequestTimeoutProtocol", (RequestTimeoutProtocol,), attributes)
+
+
+def websocket_protocol(idle: IdleConnections) -> "type[RawFrameProtocol]":
+    """Return a subclass with the limits."""
+    return type("RawFrameProtocol", (RawFrameProtocol,), {"idle": idle})
 
 
 class RawFrameProtocol(WebSocketsSansIOProtocol):
     """The server side of a WebSocket; also the FrameWriter in its ASGI scope."""
+
+    idle: IdleConnections
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self.idle.add(self, self.client[0] if self.client else "")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.idle.remove(self)
+        super().connection_lost(exc)
+
+    def abort(self) -> None:
+        """Close at once, without waiting for the client."""
+        self.transport.abort()
+
+    def accept_client(self) -> None:
+        """Keep the connection: its client has sent a valid token."""
+        self.idle.remove(self)
 
     async def run_asgi(self) -> None:
         extensions = cast("dict[str, object]", self.scope["extensions"])

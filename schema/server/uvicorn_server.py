@@ -8,7 +8,8 @@ from starlette.applications import Starlette
 
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.settings import Settings
-from ostinato.schema.server.uvicorn_protocols import RawFrameProtocol, with_timeout
+from ostinato.schema.server.idle_connections import IdleConnections
+from ostinato.schema.server.uvicorn_protocols import http_protocol, websocket_protocol
 
 BACKLOG = 2_048  # uvicorn's own default
 ARRIVAL_TIMEOUT_FACTOR = 2  # so that the HTTP endpoint's own 408, which has a body, comes first
@@ -37,11 +38,12 @@ class DrainingServer(uvicorn.Server):
 
 def build_server(app: Starlette, settings: Settings) -> uvicorn.Server:
     """Build the server, without uvicorn's pings: the WebSocket endpoint sends its own."""
+    idle = IdleConnections.of(settings)
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http=with_timeout(ARRIVAL_TIMEOUT_FACTOR * settings.request_timeout_ms / 1_000),
-        ws=RawFrameProtocol,
+        http=http_protocol(ARRIVAL_TIMEOUT_FACTOR * settings.request_timeout_ms / 1_000, idle),
+        ws=websocket_protocol(idle),
         ws_max_size=settings.body_limit_bytes,
         ws_ping_interval=None,
         ws_per_message_deflate=False,

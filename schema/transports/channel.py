@@ -53,6 +53,11 @@ class Channel:
         except InvalidMessage as error:
             raise ConnectionClosing(CloseCode.INVALID_MESSAGE, str(error)) from None
 
+    def accept_client(self) -> None:
+        """Exempt the socket from the limits of idle connections."""
+        if self._writer is not None:
+            self._writer.accept_client()
+
     def push(self, frames: bytes) -> bool:
         """Write whole frames without waiting; False if the socket is not writable."""
         return self._writer is not None and self._writer.write(frames)

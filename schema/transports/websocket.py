@@ -165,6 +165,7 @@ class WebSocketConnection:
 
     async def _serve(self, viewer: Viewer) -> None:
         with self._connections.acquire_for_user(viewer.id):
+            self._channel.accept_client()
             await self._channel.send(CONNECTION_ACK)
             while True:
                 await self._handle(await self._next_message(), viewer)

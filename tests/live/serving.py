@@ -11,7 +11,7 @@ from ostinato.jobs.settings import Settings
 from ostinato.schema.server.uvicorn_protocols import RawFrameProtocol
 from ostinato.schema.server.uvicorn_server import build_server
 from tests.processes import eventually
-from tests.schema.conftest import WebSockets
+from tests.schema.conftest import PLAIN, WebSockets
 
 
 @asynccontextmanager
@@ -21,7 +21,8 @@ async def served(
     """Serve the application, and return its port."""
     listener = socket.create_server(("127.0.0.1", 0))
     server = build_server(app, settings)
-    server.config.ws = ws
+    if ws == PLAIN:
+        server.config.ws = ws
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.serve([listener]))
         await eventually(lambda: server.started, within=30)

@@ -123,7 +123,8 @@ async def serve(settings: Settings, ws: WebSockets = RawFrameProtocol) -> AsyncI
     listener = socket.create_server(("127.0.0.1", 0))
     app = example_app(settings, probe)
     server = build_server(app, settings)
-    server.config.ws = ws
+    if ws == PLAIN:
+        server.config.ws = ws
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.serve([listener]))
         await eventually(lambda: server.started)
