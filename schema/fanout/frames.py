@@ -19,7 +19,7 @@ class FrameWriter(Protocol):
         """Write whole frames and return True; return False if the peer is gone or not reading."""
 
     def accept_client(self) -> None:
-        """Keep the connection: its client has sent a valid token."""
+        """Exempt the socket from the limits of idle connections: its token was accepted."""
 
 
 class FrameBatch:

@@ -162,7 +162,7 @@ class RawFrameProtocol(WebSocketsSansIOProtocol):
         self.transport.abort()
 
     def accept_client(self) -> None:
-        """Keep the connection: its client has sent a valid token."""
+        """Exempt the connection from these limits: its client has sent a valid token."""
         self.idle.remove(self)
 
     async def run_asgi(self) -> None:
