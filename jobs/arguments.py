@@ -4,6 +4,7 @@ import inspect
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, cast, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -42,7 +43,8 @@ class Arguments:
         return frozenset(field.alias or name for name, field in self.model.model_fields.items())
 
     def json_schema(self) -> dict[str, Any]:
-        return self.model.model_json_schema(by_alias=True)
+        """Return the JSON Schema; shared: treat as immutable."""
+        return _json_schema(self.model)
 
     def bind(self, args: Mapping[str, object]) -> JsonObject:
         """Validate arguments and add defaults; raises BadRequest with issues under ("args", …)."""
@@ -78,7 +80,7 @@ class Arguments:
         near = nearest(to_camel(given[:MAX_NAME_CHARS]), self.names)
         known = f"use {', '.join(sorted(self.names))}" if self.names else "the function takes none"
         hint = f": did you mean {near!r}?" if near else f"; {known}"
-        message = f"args.{given}: there is no argument {shown(given)}{hint}"
+        message = f"args.{given[:MAX_NAME_CHARS]}: there is no argument {shown(given)}{hint}"
         return Issue(path=issue.path, message=message, code=issue.code)
 
 
@@ -115,6 +117,11 @@ def build_arguments(call: Callable[..., Awaitable[Any]]) -> Arguments:
             raise DeclarationError(call, f"{problem}; rename it")
         _require_sound_default(call, argument, hint, default)
     return arguments
+
+
+@cache
+def _json_schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema(by_alias=True)
 
 
 def _hints_of(call: Callable[..., Awaitable[Any]]) -> dict[str, Any]:

@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from itertools import islice
 from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -23,7 +22,6 @@ from ostinato.jobs.records import CronSchedule, IntervalSchedule, Schedule
 
 MIN_INTERVAL_MS: Final = 1_000
 MAX_INTERVAL_MS: Final = MAX_DELAY_MS
-MAX_RUNS: Final = 1_000
 
 _SECOND: Final = timedelta(seconds=1)
 
@@ -62,11 +60,6 @@ def ticks(schedule: Schedule, after: datetime) -> Iterator[datetime]:
     while True:
         after = next_run(schedule, after)
         yield after
-
-
-def next_runs(schedule: Schedule, after: datetime, count: int) -> list[datetime]:
-    """Compute the next `count` ticks, at most 1,000; takes up to 5 ms for each rare date."""
-    return list(islice(ticks(schedule, after), min(count, MAX_RUNS)))
 
 
 def first_run(schedule: Schedule, now: datetime, start_at: datetime | None = None) -> datetime:

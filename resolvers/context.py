@@ -37,6 +37,8 @@ class RequestContext:
     """None without a token."""
     engine: Engine
     feed: ChangeFeed = field(repr=False)
+    tick_seconds: float = 0.0
+    """The processor time that was spent on ticks."""
     _charged: int = 0
     """The points charged for lists whose size only the stored objects tell."""
 

@@ -1,10 +1,15 @@
 """Use cases of crons: read, register, pause, resume, delete, preview."""
 
+import time
+from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
+from itertools import islice
 
 from ostinato.jobs import schedules
 from ostinato.jobs.async_tools.cpu_thread import run_in_cpu_thread
-from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.cronspec import cronspec_problem
+from ostinato.jobs.errors import BadRequest, PayloadTooLarge
 from ostinato.jobs.functions import crons as functions
 from ostinato.jobs.functions.new_cron import NewCron
 from ostinato.jobs.malformed import report
@@ -20,6 +25,8 @@ from ostinato.resolvers.functions import (
 
 DEFAULT_RUNS = 5
 MAX_RUNS = 100
+MAX_TICK_S = 0.5  # of processor time, for all ticks of an operation: a rare date takes 5 ms
+TURN_S = 0.05  # of the thread, before other users have their turns
 
 
 async def cron(ctx: RequestContext, cron_id: str) -> Cron:
@@ -89,27 +96,67 @@ async def delete_cron(ctx: RequestContext, cron_id: str) -> str:
 async def next_runs(ctx: RequestContext, record: Cron, count: int) -> list[datetime]:
     """Return a cron's next ticks; empty if its stored schedule is malformed.
 
-    Raises BadRequest for a count outside 1 to 100.
+    Raises BadRequest for a count outside 1 to 100, and PayloadTooLarge for too many rare dates.
     """
     if not 1 <= count <= MAX_RUNS:
         message = f"count must be 1 to {MAX_RUNS}, got {count}"
         raise BadRequest.at("count", message=message, code="out_of_range")
     now = await ctx.now()
     try:
-        runs = await run_in_cpu_thread(ctx.viewer.id, lambda: _next_runs(record, now, count))
+        runs = await _compute(ctx, _ticks_of(record, now), count)
+    except PayloadTooLarge:
+        raise
     except Exception as error:  # a malformed schedule can raise anything
         report("crons", record.id, error)
         return []
     return [run for run in runs if record.end_at is None or run < record.end_at]
 
 
-def _next_runs(record: Cron, now: datetime, count: int) -> list[datetime]:
+def _ticks_of(record: Cron, now: datetime) -> Iterator[datetime]:
     first = (
         record.next_run_time
         if record.enabled
         else schedules.first_run(record.schedule, now, record.start_at)
     )
-    return [first, *schedules.next_runs(record.schedule, first, count - 1)]
+    yield first
+    yield from schedules.ticks(record.schedule, first)
+
+
+async def _compute(ctx: RequestContext, ticks: Iterator[datetime], count: int) -> list[datetime]:
+    """Compute the first `count` ticks; raises PayloadTooLarge for too many rare dates."""
+    computed: list[datetime] = []
+    while len(computed) < count:
+        waiting = islice(ticks, count - len(computed))
+        await run_in_cpu_thread(ctx.viewer.id, partial(_compute_some, ctx, waiting, computed))
+    return computed
+
+
+def _compute_some(
+    ctx: RequestContext, waiting: Iterator[datetime], computed: list[datetime]
+) -> None:
+    """Add ticks for TURN_S, and at least one; raises PayloadTooLarge after MAX_TICK_S."""
+    if ctx.tick_seconds > MAX_TICK_S:
+        raise PayloadTooLarge(
+            f"the ticks of the operation take more than {MAX_TICK_S:g} s to compute, because some "
+            "of them are rare: request fewer ticks, or those of fewer crons"
+        )
+    started = now = time.thread_time()
+    for tick in waiting:
+        computed.append(tick)
+        now = time.thread_time()
+        if now - started > TURN_S:
+            break
+    ctx.tick_seconds += now - started
+
+
+async def check_cronspec(ctx: RequestContext, cronspec: str | None) -> None:
+    """Find the problem of a cronspec in the thread, so that the validation has it in its cache.
+
+    It takes up to 30 ms if the date does not exist.
+    """
+    user = ctx.viewer.id
+    if cronspec is not None:
+        await run_in_cpu_thread(user, partial(cronspec_problem, cronspec))
 
 
 def warnings_of(ctx: RequestContext, record: Cron) -> list[SchedulingWarning]:
@@ -125,7 +172,7 @@ def warnings_of(ctx: RequestContext, record: Cron) -> list[SchedulingWarning]:
 
 
 async def preview_cron(ctx: RequestContext, schedule: Schedule, count: int) -> list[datetime]:
-    """Return the next ticks of a schedule that starts now."""
+    """Return the next ticks of a schedule that starts now; raises PayloadTooLarge."""
     ctx.require_viewer()
     now = await ctx.now()
-    return await run_in_cpu_thread(ctx.viewer.id, lambda: schedules.next_runs(schedule, now, count))
+    return await _compute(ctx, schedules.ticks(schedule, now), count)

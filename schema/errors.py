@@ -7,6 +7,7 @@ client errors. Any other exception is logged with its traceback and masked.
 import re
 import uuid
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from graphql import GraphQLError
@@ -22,6 +23,8 @@ VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
 INTERNAL = "INTERNAL_SERVER_ERROR"
 
 MAX_MESSAGE_CHARS = 1_000
+MAX_STEP_CHARS = 100  # of a key in the path of an issue
+MAX_ISSUES = 50  # per error: a list of numbers may have 20,000 texts
 
 FormattedError = dict[str, Any]
 
@@ -53,14 +56,14 @@ def format_exception(error: Exception) -> FormattedError:
     """Format an error without a field; logs and masks it if it is unexpected."""
     error = to_client_error(error)
     if isinstance(error, OstinatoError):
-        return {"message": str(error), "extensions": error.extensions}
+        return {"message": _shortened(str(error)), "extensions": _extensions_of(error)}
     return {"message": _MASK, "extensions": _mask(error)}
 
 
 def _format_variable_error(error: GraphQLError) -> FormattedError:
     cause = _root_cause(error)
     if isinstance(cause, OstinatoError):
-        return _format(error, str(cause), cause.extensions)
+        return _format(error, _shortened(str(cause)), _extensions_of(cause))
     found = _VARIABLE.fullmatch(error.message)
     issues = [_issue_of(found)] if found else []
     message = _shortened(error.message)
@@ -78,18 +81,31 @@ def _issue_of(found: re.Match[str]) -> Issue:
 def _format_execution_error(error: GraphQLError) -> FormattedError:
     cause = to_client_error(_root_cause(error))
     if isinstance(cause, OstinatoError):
-        return _format(error, str(cause), cause.extensions)
+        return _format(error, _shortened(str(cause)), _extensions_of(cause))
     if isinstance(cause, GraphQLError) and cause.nodes:
         # graphql-core raises this for an argument with an invalid variable value.
         return _format(error, _shortened(cause.message), {"code": BadRequest.code})
     return _format(error, _MASK, _mask(cause))
 
 
-def _shortened(message: str) -> str:
-    """Leave out the middle of a message that repeats a large value."""
-    if len(message) <= MAX_MESSAGE_CHARS:
+def _extensions_of(error: OstinatoError) -> dict[str, object]:
+    """Return the extensions of an error, with at most MAX_ISSUES issues and no large text."""
+    if not isinstance(error, BadRequest) or not error.issues:
+        return error.extensions
+    issues = [_shortened_issue(issue) for issue in error.issues[:MAX_ISSUES]]
+    return BadRequest(str(error), issues).extensions
+
+
+def _shortened_issue(issue: Issue) -> Issue:
+    path = (_shortened(s, MAX_STEP_CHARS) if isinstance(s, str) else s for s in issue.path)
+    return replace(issue, path=tuple(path), message=_shortened(issue.message))
+
+
+def _shortened(message: str, limit: int = MAX_MESSAGE_CHARS) -> str:
+    """Leave out the middle of a text that repeats a large value."""
+    if len(message) <= limit:
         return message
-    half = MAX_MESSAGE_CHARS // 2
+    half = limit // 2
     return f"{message[:half]} … {message[-half:]}"
 
 

@@ -36,9 +36,8 @@ MUTATION_COST: Final = 50
 KIB_COST: Final = 25  # of a variable, each time it is used: it is validated again
 FIELD_COSTS: Final = MappingProxyType(
     {
-        **dict.fromkeys(("args", "argsSchema", "data"), JSON_COST),
+        **dict.fromkeys(("args", "argsSchema", "data", "warnings"), JSON_COST),
         "result": 2 * JSON_COST,
-        "warnings": 3,
         "previewCron": 500,  # a rare date of a new expression takes 5 ms
         "workers": 100,
         "queues": 100,
@@ -152,8 +151,8 @@ def _largest(values: Sequence[object], default: int, limit: int) -> int:
 
 
 def _as_number(value: object, limit: int) -> int:
-    is_number = isinstance(value, int | float) and abs(value) < limit
-    return abs(int(value)) if is_number else limit  # type: ignore[call-overload] # checked
+    is_number = isinstance(value, int | float) and 1 <= value < limit
+    return int(value) if is_number else limit  # type: ignore[call-overload] # checked
 
 
 def _constant(node: ConstValueNode | None) -> object:

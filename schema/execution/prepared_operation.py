@@ -1,45 +1,43 @@
 """Prepared operations: data that all executions of an operation share, computed once."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Self, TypeGuard, cast
+from itertools import islice
+from typing import Any, TypeGuard, cast
 
 from graphql import (
     DocumentNode,
     FragmentDefinitionNode,
     GraphQLError,
-    GraphQLObjectType,
+    GraphQLInputType,
     OperationDefinitionNode,
     OperationType,
     Undefined,
     default_field_resolver,
     default_type_resolver,
+    get_nullable_type,
     get_variable_values,
+    is_input_object_type,
+    is_list_type,
     is_non_null_type,
 )
 from graphql.execution import Executor
-from graphql.execution.collect_fields import (
-    CollectedFields,
-    FieldDetailsList,
-    FragmentDetails,
-    GroupedFieldSet,
-)
-from graphql.execution.executor import CollectedErrors
+from graphql.execution.collect_fields import FragmentDetails
 from graphql.execution.get_variable_signature import (
     GraphQLVariableSignature,
     get_variable_signature,
 )
 from graphql.execution.values import VariableValues, VariableValueSource
-from graphql.pyutils import AwaitableOrValue, Path
 from graphql.utilities import coerce_input_value
 from strawberry import Schema
 from strawberry.execution import optimized_is_awaitable
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
+from ostinato.schema.execution.executors import EventExecutor, SlicingExecutor
 from ostinato.schema.execution.root_fields import find_operation, fragments_by_name
 from ostinato.schema.execution.strawberry_internals import core_schema
 
-MAX_ERRORS = 50  # per set of variables; graphql-core's default
+MAX_ERRORS = 20  # per set of variables
+MAX_LIST_ITEMS = 1_000  # the limit of the longest list, `items` in `addItems`
 
 AwaitableTest = Callable[[Any], TypeGuard[Awaitable[Any]]]
 
@@ -53,11 +51,15 @@ class PreparedOperation:
     fragments: Mapping[str, FragmentDefinitionNode]
     signatures: tuple[GraphQLVariableSignature, ...]
     """The signatures of its variables."""
+    list_variables: tuple[GraphQLVariableSignature, ...]
+    """Those with a type that contains a list."""
 
     def create_executor(
         self, variables: Mapping[str, Any] | None, context: object, *, hide_suggestions: bool
     ) -> Executor[Any] | list[GraphQLError]:
         """Create an executor for one execution; return errors if variables are invalid."""
+        if errors := self._long_lists(variables or {}):
+            return errors
         values = self._coerced(variables or {}) or get_variable_values(
             core_schema(self.schema),
             self.operation.variable_definitions or (),
@@ -68,9 +70,8 @@ class PreparedOperation:
         if isinstance(values, list):
             return values
         fragments = {name: FragmentDetails(node) for name, node in self.fragments.items()}
-        kind: type[Executor[Any]] = self.schema.execution_context_class
-        if self.operation.operation is OperationType.SUBSCRIPTION:
-            kind = EventExecutor
+        is_subscription = self.operation.operation is OperationType.SUBSCRIPTION
+        kind = EventExecutor if is_subscription else SlicingExecutor
         return kind(
             core_schema(self.schema),
             dict(self.fragments),
@@ -85,6 +86,23 @@ class PreparedOperation:
             is_awaitable=cast("AwaitableTest", optimized_is_awaitable),
             hide_suggestions=hide_suggestions,
         )
+
+    def _long_lists(self, given: Mapping[str, Any]) -> list[GraphQLError]:
+        """Return an error for each variable with a list that is too long to be coerced."""
+        errors: list[GraphQLError] = []
+        for signature in self.list_variables:
+            value, name = given.get(signature.name), signature.name
+            for path, size in islice(_find_long_lists(value, signature.type), 1):
+                where = f" at {path}" if path else ""
+                problem = f"a list has at most {MAX_LIST_ITEMS} items, got {size}"
+                nodes = [
+                    each
+                    for each in self.operation.variable_definitions or ()
+                    if each.variable.name.value == name
+                ]
+                message = f"Variable '${name}' has invalid value{where}: {problem}"
+                errors.append(GraphQLError(message, nodes))
+        return errors
 
     def _coerced(self, given: Mapping[str, Any]) -> VariableValues | None:
         """Coerce the variables; None if a variable needs its default or is invalid."""
@@ -110,75 +128,38 @@ def prepare_operation(
     operation = find_operation(document, operation_name)
     core = core_schema(schema)
     found = [get_variable_signature(core, each) for each in operation.variable_definitions or ()]
+    signatures = tuple(each for each in found if not isinstance(each, GraphQLError))
     return PreparedOperation(
         schema=schema,
         operation=operation,
         fragments=fragments_by_name(document),
-        signatures=tuple(each for each in found if not isinstance(each, GraphQLError)),
+        signatures=signatures,
+        list_variables=tuple(each for each in signatures if _contains_list(each.type)),
     )
 
 
-Selected = tuple[GraphQLObjectType, tuple[int, ...]]
+def _contains_list(
+    kind: GraphQLInputType, outer: frozenset[GraphQLInputType] = frozenset()
+) -> bool:
+    nullable = get_nullable_type(kind)
+    if is_list_type(nullable):
+        return True
+    if not is_input_object_type(nullable) or nullable in outer:
+        return False
+    return any(_contains_list(each.type, outer | {nullable}) for each in nullable.fields.values())
 
 
-class EventExecutor(StrawberryGraphQLCoreExecutionContext):
-    """Executes the selection set of a subscription's root field for each event.
-
-    graphql-core caches collected subfields by the identity of a list of nodes, but recreates the
-    list for every event: the cache would never hit, and would leak memory.
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._selected: dict[Selected, CollectedFields] = {}
-
-    def build_per_event_executor(self, payload: Any) -> Self:
-        """Copy the executor for one event."""
-        executor = object.__new__(type(self))
-        executor.__dict__.update(self.__dict__)
-        executor.root_value = payload
-        executor.collected_errors = CollectedErrors()
-        return executor
-
-    def collect_subfields(
-        self, return_type: GraphQLObjectType, field_details_list: FieldDetailsList
-    ) -> CollectedFields:
-        """Collect the subfields, cached by the identity of the document's nodes."""
-        key = (return_type, tuple([id(details.node) for details in field_details_list]))
-        found = self._selected.get(key)
-        if found is None:
-            found = super().collect_subfields(return_type, field_details_list)
-            self._selected[key] = found
-        return found
-
-    def execute_root_grouped_field_set(
-        self,
-        root_type: GraphQLObjectType,
-        root_value: Any,
-        grouped_field_set: GroupedFieldSet,
-        serially: bool,
-        position_context: Any,
-    ) -> AwaitableOrValue[dict[str, Any]]:
-        """Complete the single root field with the event as its value."""
-        ((name, details),) = grouped_field_set.items()
-        nodes = [each.node for each in details]
-        field = self.schema.get_field(root_type, nodes[0].name.value)
-        assert field is not None
-        path = Path(None, name, root_type.name)
-        info = self.build_resolve_info(field, nodes, root_type, path)
-        try:
-            value = self.complete_value(field.type, details, info, path, root_value, None)
-        except Exception as error:  # a resolver may raise anything: graphql-core adds the location
-            self.handle_field_error(error, field.type, details, path)
-            value = None
-        if not self.is_awaitable(value):
-            return {name: value}
-
-        async def awaited(value: Awaitable[Any]) -> dict[str, Any]:
-            try:
-                return {name: await value}
-            except Exception as error:  # as above
-                self.handle_field_error(error, field.type, details, path)
-                return {name: None}
-
-        return awaited(value)
+def _find_long_lists(
+    value: object, kind: GraphQLInputType, path: str = ""
+) -> Iterator[tuple[str, int]]:
+    """Yield the path and the length of each list in a variable that is too long."""
+    nullable = get_nullable_type(kind)
+    if is_list_type(nullable) and isinstance(value, list):
+        if len(value) > MAX_LIST_ITEMS:
+            yield path, len(value)
+        elif _contains_list(nullable.of_type):
+            for index, item in enumerate(value):
+                yield from _find_long_lists(item, nullable.of_type, f"{path}[{index}]")
+    elif is_input_object_type(nullable) and isinstance(value, dict):
+        for name, field in nullable.fields.items():
+            yield from _find_long_lists(value.get(name), field.type, f"{path}.{name}")

@@ -51,6 +51,7 @@ class Mutation:
     async def register_cron(
         self, info: Info, given: Input[RegisterCronInput]
     ) -> CronPayload | None:
+        await crons.check_cronspec(info.context, unset_to_none(given.cronspec))
         record = await run_use_case(
             info, given, lambda ctx, data: crons.register_cron(ctx, data.to_plain())
         )

@@ -148,6 +148,7 @@ class Query:
             strawberry.argument(name="input", description="The schedule, and the number of ticks."),
         ],
     ) -> list[datetime] | None:
+        await crons.check_cronspec(info.context, unset_to_none(given.cronspec))
         validated = validate_argument(info, given, INPUT)
         schedule = parse_schedule(validated.interval_ms, validated.cronspec, validated.tz)
         return await crons.preview_cron(info.context, schedule, validated.count)

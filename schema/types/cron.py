@@ -95,7 +95,8 @@ class Cron(NodeProxy[records.Cron], Node):
 
     @strawberry_field(
         description="Its next ticks, starting at `nextRunTime`; for a paused cron, the ticks it "
-        "would have if it were resumed now. Fewer than `count` if the schedule ends.",
+        "would have if it were resumed now. Fewer than `count` if the schedule ends. "
+        "PAYLOAD_TOO_LARGE if their dates are so rare that finding them takes too long.",
         shared=True,
     )
     async def next_runs(

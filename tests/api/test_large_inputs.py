@@ -1,5 +1,6 @@
 """Large values in every argument of the API: the answer is short."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,6 +24,7 @@ from ostinato.schema.execution.operation_runner import OperationRunner
 
 LARGE = "x" * 200_000
 MAX_ANSWER_BYTES = 4_096
+MAX_REJECTED_S = 0.01
 SCHEMA = graphql_schema._schema
 ROOTS = (("query", SCHEMA.query_type), ("mutation", SCHEMA.mutation_type))
 
@@ -79,6 +81,55 @@ async def test_answer_to_a_large_name_is_short(runner: OperationRunner, document
     answer = await _answer(runner, OperationRequest(query=document))
     assert b"errors" in answer
     assert len(answer) < MAX_ANSWER_BYTES
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        {"k" * 60_000: 1},
+        {"name": "x", "k" * 60_000: 1},
+        {f"k{number}": 1 for number in range(5_000)},
+    ],
+)
+async def test_answer_to_large_names_of_arguments_is_short(
+    runner: OperationRunner, args: dict[str, int]
+) -> None:
+    document = """mutation($args: JSON) {
+        scheduleJob(input: {functionName: "functions.greet", args: $args}) { job { id } }
+    }"""
+    answer = await _answer(runner, OperationRequest(query=document, variables={"args": args}))
+    (error,) = orjson.loads(answer)["errors"]
+    assert error["extensions"]["code"] == "BAD_REQUEST"
+    assert error["extensions"]["issues"][0]["path"][:2] == ["input", "args"]
+    assert len(answer) < 4 * MAX_ANSWER_BYTES
+
+
+LONG_LISTS = {
+    "of an input": (
+        "query($value: JobFilter) { jobs(filter: $value) { nodes { id } } }",
+        {"states": ["X"] * 60_000},
+        "Variable '$value' has invalid value at .states: a list has at most 1000 items, got 60000",
+        ["value", "states"],
+    ),
+    "of a variable": (
+        "mutation($value: [JSON!]!) { addItems(input: {items: $value}) { added } }",
+        [1] * 60_000,
+        "Variable '$value' has invalid value: a list has at most 1000 items, got 60000",
+        ["value"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LONG_LISTS)
+async def test_long_list_is_one_error_with_its_path(runner: OperationRunner, name: str) -> None:
+    document, value, message, path = LONG_LISTS[name]
+    request = OperationRequest(query=document, variables={"value": value})
+    started = time.thread_time()
+    answer = await _answer(runner, request)
+    assert time.thread_time() - started < MAX_REJECTED_S
+    (error,) = orjson.loads(answer)["errors"]
+    assert error["message"] == message
+    assert error["extensions"]["issues"][0]["path"] == path
 
 
 async def _answer(runner: OperationRunner, request: OperationRequest) -> bytes:

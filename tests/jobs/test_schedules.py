@@ -1,24 +1,28 @@
 """Ticks of intervals and cronspecs, compared with an implementation that checks every minute."""
 
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import islice, pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ostinato.jobs.records import CronSchedule, IntervalSchedule
+from ostinato.jobs.records import CronSchedule, IntervalSchedule, Schedule
 from ostinato.jobs.schedules import (
     first_run,
-    next_runs,
     parse_schedule,
+    ticks,
     with_jitter,
 )
 from tests.jobs.schedule_reference import find_ticks_by_stepping
 
 NOW = datetime(2026, 5, 4, 10, 0, 30, 250_000, tzinfo=UTC)
 DAY = timedelta(days=1)
+
+
+def next_runs(schedule: Schedule, after: datetime, count: int) -> list[datetime]:
+    return list(islice(ticks(schedule, after), count))
 
 
 def runs(spec: str, tz: str, after: str, count: int = 3) -> list[str]:
@@ -153,10 +157,6 @@ def test_interval_counts_from_the_scheduled_time() -> None:
         NOW + timedelta(milliseconds=1_500),
         NOW + timedelta(milliseconds=3_000),
     ]
-
-
-def test_at_most_a_thousand_runs_are_computed() -> None:
-    assert len(next_runs(IntervalSchedule(ms=1_000), NOW, 10**9)) == 1_000
 
 
 def test_first_run_of_an_interval_is_at_its_start() -> None:

@@ -12,7 +12,7 @@ from starlette.websockets import WebSocket
 
 from ostinato.jobs.changefeed.ring import Partition
 from ostinato.resolvers.auth import Viewer
-from ostinato.schema.execution.prepared_operation import EventExecutor
+from ostinato.schema.execution.executors import EventExecutor
 
 OSTINATO_MODULES: Final = ("ostinato.jobs.changefeed.", "ostinato.resolvers.", "ostinato.schema.")
 BOUNDED_TYPES: Final = (Partition, Viewer)

@@ -1,7 +1,10 @@
 """Limits of documents, and that hostile documents are rejected quickly."""
 
+import gc
+import json
 import math
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -268,6 +271,43 @@ def test_json_nested_deeper_than_the_limit_is_rejected(opening: str) -> None:
 
 def test_many_shallow_values_are_within_the_depth_limit() -> None:
     assert len(decode_json("[" + ",".join(["[]"] * 1_000) + "]")) == 1_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['"[", ' * 100, r'"\"[", ' * 100, r'"\\", {"[[": 1}, ' * 100],
+    ids=["", "quote", "backslash"],
+)
+def test_brackets_in_strings_do_not_count_as_nesting(text: str) -> None:
+    assert len(decode_json(f"[{text} 1]")) > 100
+
+
+ONE_MEGABYTE = {
+    "lists": "[],",
+    "nested lists": "[[[[[[[[]]]]]]]],",
+    "objects": '{"a":1},',
+    "a number too large": "1,",
+}
+
+
+@pytest.mark.parametrize("name", ONE_MEGABYTE)
+def test_decoding_takes_a_few_times_as_long_as_the_decoder(name: str) -> None:
+    item = ONE_MEGABYTE[name]
+    last = "1e999" if name == "a number too large" else "1"
+    body = "[" + item * (1_000_000 // len(item)) + last + "]"
+    assert _fastest(lambda: decode_json(body)) < 4.5 * _fastest(lambda: json.loads(body))
+
+
+def _fastest(call: Callable[[], object]) -> float:
+    """Return the least processor time of five calls, in seconds."""
+    times: list[float] = []
+    gc.disable()
+    for _ in range(5):
+        started = time.thread_time()
+        call()
+        times.append(time.thread_time() - started)
+    gc.enable()
+    return min(times)
 
 
 @pytest.mark.parametrize("number", ["1e400", "-1e400", "9" * 310, "9" * 5_000])
