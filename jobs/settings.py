@@ -124,6 +124,13 @@ class Settings(RequestLimits, QuotaSettings):
     jwt_leeway_s: int = Field(
         0, ge=0, le=300, description="Allowed clock skew when checking a token's times, in seconds."
     )
+    jwt_max_lifetime_s: int = Field(
+        2_678_400,
+        ge=60,
+        le=157_680_000,
+        description="Maximum time from `iat` to `exp` of a token, in seconds (default: 31 days); "
+        "longer tokens are refused.",
+    )
     cursor_secret: SecretStr | None = Field(
         None,
         description="Secret for signing cursors, at least 32 bytes; must be the same in every API"

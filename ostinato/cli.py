@@ -72,7 +72,8 @@ def dev(data: Data = DEV_FOLDER) -> None:
 
     def sign(secret: str, sub: str, roles: tuple[str, ...]) -> str:
         signing = settings.model_copy(update={"jwt_secret": SecretStr(secret)})
-        return issue_token(signing, sub, roles, DEVELOPMENT_TOKEN_S)
+        ttl_s = min(DEVELOPMENT_TOKEN_S, settings.jwt_max_lifetime_s)
+        return issue_token(signing, sub, roles, ttl_s)
 
     run = DevServer(folder=data.resolve(), command=COMMAND, issue_token=sign, echo=_echo)
     try:

@@ -10,6 +10,7 @@ import jwt
 from cachetools import LRUCache
 
 from ostinato.jobs.errors import Unauthorized
+from ostinato.jobs.ids import new_id
 from ostinato.jobs.json_values import replace_surrogates
 from ostinato.jobs.rights import ADMIN
 from ostinato.jobs.settings import Settings
@@ -33,7 +34,9 @@ class Viewer:
     expires_at: datetime | None = None
     """When the token expires, in real time; sockets are closed then."""
     issued_at: datetime = field(default_factory=lambda: datetime.now(UTC), compare=False)
-    """The token's `iat`; without it, when the token was verified."""
+    """The token's `iat`; without a token, the current time."""
+    token_id: str | None = field(default=None, compare=False)
+    """The token's `jti`; None if it has none."""
 
     @property
     def is_admin(self) -> bool:
@@ -69,6 +72,7 @@ class Authenticator:
         self._audience = settings.jwt_audience
         self._issuer = settings.jwt_issuer
         self._leeway = timedelta(seconds=settings.jwt_leeway_s)
+        self._max_lifetime_s = settings.jwt_max_lifetime_s
 
     async def viewer(self, token: str, address: str = "") -> Viewer:
         """Return the viewer of `token`, sent from `address`.
@@ -107,7 +111,16 @@ class Authenticator:
             raise Unauthorized("the token has expired: sign in again") from None
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
             raise Unauthorized(f"the token is not valid: {_reason(error)}") from None
+        self._require_short_lifetime(claims)
         return _viewer_of(claims, self._leeway)
+
+    def _require_short_lifetime(self, claims: Mapping[str, Any]) -> None:
+        lifetime_s = int(claims["exp"]) - int(claims["iat"])
+        if lifetime_s > self._max_lifetime_s:
+            raise Unauthorized(
+                f"the token is valid for {lifetime_s} s from its `iat` to its `exp`: issue tokens "
+                f"for at most {self._max_lifetime_s} s, or raise OSTINATO_JWT_MAX_LIFETIME_S"
+            )
 
     async def aclose(self) -> None:
         await self._keys.aclose()
@@ -121,7 +134,7 @@ class Authenticator:
             issuer=self._issuer,
             leeway=self._leeway,
             options={
-                "require": ["sub", "exp"],
+                "require": ["sub", "iat", "exp"],
                 "verify_aud": self._audience is not None,
                 "enforce_minimum_key_length": True,
             },
@@ -132,7 +145,7 @@ REASONS: Final[Mapping[type[Exception], str]] = {
     jwt.InvalidAudienceError: "its `aud` must name the OSTINATO_JWT_AUDIENCE of the API",
     jwt.InvalidIssuerError: "its `iss` must be the OSTINATO_JWT_ISSUER of the API",
     jwt.ImmatureSignatureError: "it is not valid yet: compare the clocks",
-    jwt.MissingRequiredClaimError: "it must have `sub` and `exp`, and `aud` if the API requires it",
+    jwt.MissingRequiredClaimError: "it must have `sub`, `iat`, `exp` and any required `aud`",
     jwt.InvalidSignatureError: "it is not signed with the API's key",
     jwt.InvalidKeyError: "it is not signed with a key and algorithm of the API",
 }
@@ -166,12 +179,21 @@ class _TokenCache:
 def issue_token(
     settings: Settings, sub: str, roles: tuple[str, ...] = (), ttl_s: int = 3_600
 ) -> str:
-    """Sign a token for `sub` with the configured secret; raises ValueError without one."""
+    """Sign a token for `sub` with the configured secret.
+
+    Raises ValueError without a secret, or for a longer time than the API accepts.
+    """
     if settings.jwt_secret is None:
         raise ValueError("set OSTINATO_JWT_SECRET: it signs the tokens")
+    if ttl_s > settings.jwt_max_lifetime_s:
+        raise ValueError(
+            f"the API accepts tokens for at most {settings.jwt_max_lifetime_s} s, got {ttl_s}: "
+            "choose a shorter time, or raise OSTINATO_JWT_MAX_LIFETIME_S"
+        )
     now = datetime.now(UTC)
     claims: dict[str, Any] = {
         "sub": sub,
+        "jti": new_id(),
         "roles": list(roles),
         "iat": now,
         "exp": now + timedelta(seconds=ttl_s),
@@ -209,16 +231,10 @@ def _viewer_of(claims: Mapping[str, Any], leeway: timedelta) -> Viewer:
         raise Unauthorized("the token's `roles` must be a list of strings")
     if any(text != replace_surrogates(text) for text in (subject, *roles)):
         raise Unauthorized("the token's `sub` and `roles` must not contain an unpaired surrogate")
-    try:
-        expires_at = datetime.fromtimestamp(int(claims["exp"]), UTC) + leeway
-    except (ValueError, OverflowError, OSError):
-        expires_at = None  # after the year 9999
-    issued_at = _instant(claims["iat"]) if "iat" in claims else datetime.now(UTC)
-    return Viewer(id=subject, roles=frozenset(roles), expires_at=expires_at, issued_at=issued_at)
-
-
-def _instant(seconds: float) -> datetime:
-    try:
-        return datetime.fromtimestamp(int(seconds), UTC)
-    except (OverflowError, OSError, ValueError):  # before the year 1
-        return datetime.fromtimestamp(0, UTC)
+    return Viewer(
+        id=subject,
+        roles=frozenset(roles),
+        expires_at=datetime.fromtimestamp(int(claims["exp"]), UTC) + leeway,
+        issued_at=datetime.fromtimestamp(int(claims["iat"]), UTC),
+        token_id=claims.get("jti"),
+    )

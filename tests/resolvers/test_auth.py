@@ -1,6 +1,7 @@
 """Tokens: valid and invalid tokens, keys and algorithms."""
 
 import base64
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -47,6 +48,10 @@ async def test_viewer_without_the_role_is_not_an_admin() -> None:
         {"exp": "soon"},
         {"exp": []},
         {"exp": 1e400},
+        {"iat": None},
+        {"iat": "soon"},
+        {"iat": datetime.now(UTC) + timedelta(days=1)},
+        {"jti": 1},
         {"sub": None},
         {"sub": ""},
         {"sub": 1},
@@ -90,9 +95,25 @@ async def test_number_of_cached_tokens_is_limited() -> None:
     assert await authenticator.viewer(first) is not viewer
 
 
-async def test_token_with_an_expiry_beyond_year_9999_is_accepted() -> None:
-    token = jwt.encode(claims(exp=10**15), SECRET, algorithm="HS256")
-    assert (await viewer_of(make_settings(), token)).expires_at is None
+@pytest.mark.parametrize("lifetime_s", [3_601, 2_000_000_000, 10**15, 10**300])
+async def test_token_valid_for_longer_than_the_maximum_is_refused(lifetime_s: int) -> None:
+    settings, now = make_settings(jwt_max_lifetime_s=3_600), int(time.time())
+    token = jwt.encode(claims(iat=now, exp=now + lifetime_s), SECRET, algorithm="HS256")
+    with pytest.raises(Unauthorized, match="raise OSTINATO_JWT_MAX_LIFETIME_S"):
+        await viewer_of(settings, token)
+
+
+async def test_lifetime_counts_from_iat_and_not_from_now() -> None:
+    settings, now = make_settings(jwt_max_lifetime_s=3_600), int(time.time())
+    valid = jwt.encode(claims(iat=now - 3_000, exp=now + 600), SECRET, algorithm="HS256")
+    assert (await viewer_of(settings, valid)).id == "ada"
+    long = jwt.encode(claims(iat=now - 3_600, exp=now + 600), SECRET, algorithm="HS256")
+    assert await is_rejected(settings, long)
+
+
+def test_no_token_is_issued_for_longer_than_the_maximum() -> None:
+    with pytest.raises(ValueError, match="for at most 3600 s, got 3601"):
+        issue_token(make_settings(jwt_max_lifetime_s=3_600), "ada", ttl_s=3_601)
 
 
 async def test_leeway_tolerates_clock_skew_and_extends_the_expiry() -> None:
@@ -135,7 +156,7 @@ async def test_public_key_verifies_its_own_algorithm(
 async def test_public_key_is_never_used_as_a_secret() -> None:
     settings = make_settings(jwt_secret=None, jwt_public_key=pem(RSA))
     header = {"alg": "HS256", "typ": "JWT"}
-    body = {"sub": "ada", "exp": 4_000_000_000}
+    body = {"sub": "ada", "iat": int(time.time()), "exp": int(time.time()) + 60}
     signed = unsigned(header, body)[:-1]
     signature = jwt.get_algorithm_by_name("HS256").sign(signed.encode(), pem(RSA).encode())
     token = f"{signed}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
@@ -147,7 +168,7 @@ async def test_public_key_is_never_used_as_a_secret() -> None:
 async def test_other_algorithms_are_rejected(algorithm: object) -> None:
     header = {"alg": algorithm, "typ": "JWT"}
     assert await is_rejected(
-        make_settings(), unsigned(header, {"sub": "ada", "exp": 4_000_000_000})
+        make_settings(), unsigned(header, {"sub": "ada", "iat": 1, "exp": 4_000_000_000})
     )
 
 

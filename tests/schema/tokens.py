@@ -24,7 +24,8 @@ def pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
 
 
 def claims(**changes: Any) -> dict[str, Any]:
-    all_claims = {"sub": "ada", "exp": datetime.now(UTC) + timedelta(minutes=1)} | changes
+    now = datetime.now(UTC)
+    all_claims = {"sub": "ada", "iat": now, "exp": now + timedelta(minutes=1)} | changes
     return {name: value for name, value in all_claims.items() if value is not None}
 
 
