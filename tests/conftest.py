@@ -58,7 +58,7 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("tests")
 
-pytest_plugins = ["tests.processes", "tests.live.fixtures"]
+pytest_plugins = ["tests.processes", "tests.live.fixtures", "tests.audit.report"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from ostinato.jobs.decorators import mutation
 from tests.engine.functions import calls, gate
 
 
-@mutation(public=True, name="functions.insertEffect", timeout_ms=4_000)
+@mutation(public=True, name="functions.insertEffect")
 async def insert_effect(ctx: Context, name: str, behavior: str = "write") -> str:
     """Insert an effect, in a transaction shared with other jobs; then behave as requested."""
     await ctx.db["effects"].insert_one({"_id": ctx.new_id(), "name": name})

@@ -1,0 +1,238 @@
+"""Every root field of the schema, called by the owner, another user, an admin, and anonymously."""
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+import httpx
+import pytest
+from graphql import GraphQLField
+
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.settings import Settings
+from ostinato.resolvers.auth import issue_token
+from ostinato.schema.build import graphql_schema
+from ostinato.schema.server.app import create_app
+from tests.api.conftest import FUNCTIONS
+from tests.api.documents import Documents
+from tests.audit.report import Tried
+from tests.audit.selections import selection_of
+from tests.live.serving import served
+from tests.processes import TLS
+
+SCHEMA: Final = graphql_schema._schema
+MARKER: Final = "only-ann-may-read-this"
+CALLERS: Final[dict[str, tuple[str, ...] | None]] = {
+    "owner": ("ann",),
+    "other": ("bob",),
+    "admin": ("root", "admin"),
+    "anonymous": None,
+}
+Access: TypeAlias = dict[str, str | None]
+"""The error code of each caller, None if it gets data."""
+
+OBJECT: Final[Access] = {
+    "owner": None, "other": "NOT_FOUND", "admin": None, "anonymous": "UNAUTHORIZED",
+}  # fmt: skip
+SIGNED_IN: Final[Access] = OBJECT | {"other": None}
+OWN: Final[Access] = SIGNED_IN
+"""Each caller has its own objects under the given name."""
+OWN_FOUND: Final[Access] = OBJECT | {"admin": "NOT_FOUND"}
+ADMIN: Final[Access] = OBJECT | {"owner": "FORBIDDEN", "other": "FORBIDDEN"}
+
+Insert: TypeAlias = Callable[..., Awaitable[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A root field: who may call it, on which object of ann, with which arguments."""
+
+    access: Access
+    of: str = "job"
+    """The kind of ann's object; its id replaces `$id` in the arguments."""
+    args: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    shows_object: bool = True
+    """Whether the owner sees the object in the response of the query or subscription."""
+
+
+def _input(name: str, of: str, **fields: Any) -> Line:
+    return Line(access=OBJECT, of=of, args={"input": {name: "$id"}}, fields=fields)
+
+
+ONE: Final = {"input": {"name": "n", "cronspec": "@daily"}}
+TASK: Final = {"input": {"taskId": "t", "intervalMs": 1_000}}
+CARL: Final = {"input": {"owner": "carl"}}
+QUEUE: Final = {"input": {"queue": "default"}}
+LINES: Final[dict[str, Line]] = {
+    "Query.node": Line(access=OBJECT, args={"id": "$id"}),
+    "Query.viewer": Line(access=SIGNED_IN, shows_object=False),
+    "Query.job": Line(access=OBJECT, args={"id": "$id"}),
+    "Query.jobs": Line(access=OWN),
+    "Query.cron": Line(access=OBJECT, of="cron", args={"id": "$id"}),
+    "Query.crons": Line(access=OWN, of="cron"),
+    "Query.previewCron": Line(
+        access=SIGNED_IN, shows_object=False, args={"input": {"cronspec": "@daily"}}
+    ),
+    "Query.recurringTask": Line(access=OWN_FOUND, of="recurring_task", args={"taskId": "t"}),
+    "Query.recurringTasks": Line(access=OWN, of="recurring_task"),
+    "Query.batch": Line(access=OBJECT, of="batch", args={"id": "$id"}),
+    "Query.batches": Line(access=OWN, of="batch"),
+    "Query.request": Line(access=OBJECT, of="request", args={"id": "$id"}),
+    "Query.requests": Line(access=OWN, of="request"),
+    "Query.failures": Line(access=OWN, of="failure"),
+    "Query.functions": Line(access=SIGNED_IN, shows_object=False),
+    "Query.queues": Line(access=ADMIN, shows_object=False),
+    "Query.owner": Line(access=ADMIN, shows_object=False, args={"id": "carl"}),
+    "Query.suspendedOwners": Line(access=ADMIN, shows_object=False),
+    "Query.workers": Line(access=ADMIN, shows_object=False),
+    "Mutation.registerCron": Line(access=OWN, args=ONE),
+    "Mutation.pauseCron": _input("cronId", "cron"),
+    "Mutation.resumeCron": _input("cronId", "cron"),
+    "Mutation.deleteCron": _input("cronId", "cron"),
+    "Mutation.scheduleJob": Line(
+        access=OWN, args={"input": {"functionName": "tasks.runTask", "args": {"name": "x"}}}
+    ),
+    "Mutation.cancelJob": _input("jobId", "job"),
+    "Mutation.retryJob": _input("jobId", "job", state="failed", attempt=1),
+    "Mutation.resolveFailure": _input("failureId", "failure"),
+    "Mutation.startRecurringTask": Line(access=OWN, args=TASK),
+    "Mutation.stopRecurringTask": Line(
+        access=OWN_FOUND, of="recurring_task", args={"input": {"taskId": "t"}}
+    ),
+    "Mutation.addItems": Line(access=OWN, args={"input": {"items": [1]}}),
+    "Mutation.startBatch": Line(access=OWN, args={"input": {}}),
+    "Mutation.cancelBatch": _input("batchId", "batch"),
+    "Mutation.createWithTimeout": Line(access=OWN, args={"input": {"data": 1}}),
+    "Mutation.pauseQueue": Line(access=ADMIN, args=QUEUE),
+    "Mutation.resumeQueue": Line(access=ADMIN, args=QUEUE),
+    "Mutation.suspendOwner": Line(access=ADMIN, args=CARL),
+    "Mutation.resumeOwner": Line(access=ADMIN, args=CARL),
+    "Mutation.purgeOwner": Line(access=ADMIN | {"admin": "PRECONDITION_FAILED"}, args=CARL),
+    "Subscription.jobChanged": Line(access=OBJECT, args={"jobId": "$id"}),
+    "Subscription.jobsChanged": Line(access=OWN, args={"snapshot": True}),
+    "Subscription.cronsChanged": Line(access=OWN, of="cron", args={"snapshot": True}),
+    "Subscription.recurringTasksChanged": Line(
+        access=OWN, of="recurring_task", args={"snapshot": True}
+    ),
+    "Subscription.requestChanged": Line(access=OBJECT, of="request", args={"requestId": "$id"}),
+    "Subscription.batchChanged": Line(access=OBJECT, of="batch", args={"batchId": "$id"}),
+    "Subscription.statsChanged": Line(
+        access=SIGNED_IN, shows_object=False, args={"everyMs": 1_000}
+    ),
+}
+READABLE: Final[dict[str, dict[str, Any]]] = {
+    "job": {"args": {"name": MARKER}, "functionName": "tasks.runTask"},
+    "cron": {"name": MARKER, "args": {"name": MARKER}},
+    "recurring_task": {"taskId": "t", "args": {"name": MARKER}},
+    "batch": {},
+    "request": {"data": MARKER},
+    "failure": {"data": {"name": MARKER}},
+}
+"""Fields of ann's objects, with a text that nobody else may receive."""
+
+
+def root_fields() -> dict[str, GraphQLField]:
+    """Return the root fields of the schema, by `Type.field`."""
+    types = (SCHEMA.query_type, SCHEMA.mutation_type, SCHEMA.subscription_type)
+    return {
+        f"{kind.name}.{name}": root
+        for kind in types
+        if kind is not None
+        for name, root in kind.fields.items()
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Calls root fields over HTTP."""
+
+    client: httpx.AsyncClient
+    settings: Settings
+
+    async def call(self, name: str, args: Mapping[str, Any], user: tuple[str, ...] | None) -> str:
+        """Return the response of a root field, of a subscription the events up to READY."""
+        kind, _, field_name = name.partition(".")
+        root = root_fields()[name]
+        declared = ", ".join(f"${arg}: {root.args[arg].type}" for arg in args)
+        passed = ", ".join(f"{arg}: ${arg}" for arg in args)
+        query = (
+            f"{kind.lower()}{f'({declared})' if args else ''} {{ "
+            f"{field_name}{f'({passed})' if args else ''} {selection_of(SCHEMA, root)} }}"
+        )
+        headers = {"accept": "text/event-stream" if kind == "Subscription" else "application/json"}
+        if user is not None:
+            headers["authorization"] = f"Bearer {issue_token(self.settings, user[0], user[1:])}"
+        body = {"query": query, "variables": dict(args)}
+        async with self.client.stream("POST", "/graphql", json=body, headers=headers) as response:
+            if not response.headers["content-type"].startswith("text/event-stream"):
+                return (await response.aread()).decode()
+            return await _first_events(response)
+
+
+async def _first_events(response: httpx.Response) -> str:
+    """Return the events of a stream up to READY, an error or the first statistics."""
+    received = []
+    async for line in response.aiter_lines():
+        if line.startswith("data:"):
+            received.append(line)
+            if '"READY"' in line or '"errors"' in line or '"Stats"' in line:
+                break
+    return "\n".join(received)
+
+
+def code_of(response: str) -> str | None:
+    """Return the error code of a response, None if it has data alone."""
+    start = response.rfind('"errors"')
+    if start < 0:
+        return None
+    found = json.loads(response[response.find("{") :]) if response[0] == "{" else None
+    if found is not None:
+        return str(found["errors"][0]["extensions"]["code"])
+    return response[start:].partition('"code":"')[2].partition('"')[0]
+
+
+@pytest.fixture
+def live_settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"functions": (FUNCTIONS,)})
+
+
+@pytest.fixture
+async def caller(live_settings: Settings) -> AsyncIterator[Caller]:
+    async with (
+        served(create_app(live_settings), live_settings) as port,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60, verify=TLS) as client,
+    ):
+        yield Caller(client=client, settings=live_settings)
+
+
+def test_every_root_field_has_a_line() -> None:
+    assert LINES.keys() == root_fields().keys()
+
+
+@pytest.mark.parametrize("name", LINES)
+async def test_callers_read_and_change_only_what_is_theirs(
+    caller: Caller, engine: Engine, tried: Tried, name: str
+) -> None:
+    line, codes = LINES[name], dict[str, str | None]()
+    for who, user in CALLERS.items():
+        identifier = await _insert(engine, line)
+        args = json.loads(json.dumps(line.args).replace("$id", identifier))
+        response = await caller.call(name, args, user)
+        codes[who] = code_of(response)
+        if who in ("other", "anonymous"):
+            assert MARKER not in response
+            assert identifier in str(args) or identifier not in response
+        elif who == "owner" and READABLE[line.of] and not name.startswith("Mutation"):
+            assert (MARKER in response) == line.shows_object
+    tried("owner matrix", name, ", ".join(f"{who} {code or 'data'}" for who, code in codes.items()))
+    assert codes == line.access
+
+
+async def _insert(engine: Engine, line: Line) -> str:
+    """Insert ann's object, and delete those of the same name; return its global id."""
+    for collection in ("taskConfigs", "crons"):
+        await engine.mongo[collection].delete_many({})
+    insert: Insert = getattr(Documents(engine.mongo), line.of)
+    return await insert("ann", **(READABLE[line.of] | dict(line.fields)))
