@@ -21,12 +21,12 @@ from ostinato.jobs.settings import Settings
 
 MAX_HORIZON: Final = timedelta(milliseconds=MAX_DELAY_MS)
 MAX_JOB_TIMEOUT_MS: Final = 24 * 60 * 60 * 1000
-PAST_HORIZON_MS = (MAX_HORIZON + timedelta(days=1)) // timedelta(milliseconds=1)
+BEYOND_HORIZON_MS = (MAX_HORIZON + timedelta(days=1)) // timedelta(milliseconds=1)
 
 Args = Mapping[str, object]
-TickKey = Mapping[str, Any]
-"""Deduplication key, stored as `tick`: at most one job per due time and version of a cron or
-recurring task (and generation, of a task). Internal."""
+DeduplicationKey = Mapping[str, Any]
+"""Stored as `tick`, for built-in functions only: at most one tick job per due time and version of a
+cron or recurring task (and generation, of a task)."""
 
 
 class JobWriter(Protocol):
@@ -54,9 +54,9 @@ class JobOptions(TypedDict, total=False):
     timeout_ms: int
     """Time limit of one attempt, in real time, at most a day. Default: the function's own."""
     cause: Cause
-    """The origin of the job. Default: the running job."""
-    tick: TickKey
-    """Deduplication key. Default: none."""
+    """For built-in functions only: what scheduled the job. Default: the running job."""
+    tick: DeduplicationKey
+    """For built-in functions only. Default: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Scheduler:
         now = await self._clock.now()
         if delay_ms < 0:
             raise BadRequest.at("delayMs", message=f"delayMs must not be negative, got {delay_ms}")
-        due = now + timedelta(milliseconds=min(delay_ms, PAST_HORIZON_MS))
+        due = now + timedelta(milliseconds=min(delay_ms, BEYOND_HORIZON_MS))
         return await self._schedule(due, now, JobSpec(function, args or {}, options))
 
     async def run_at(
@@ -141,7 +141,7 @@ class Scheduler:
 def _require_text(job_id: object) -> str:
     # Guards against NoSQL operator injection, such as {"$ne": None} from a client's JSON.
     if not isinstance(job_id, str):
-        message = f"a job's id must be text, got {type(job_id).__name__}"
+        message = f"a job's id must be a string, got {type(job_id).__name__}"
         raise BadRequest.at("jobId", message=message, code="not_text")
     return job_id
 
@@ -164,7 +164,7 @@ def _validate_options(options: JobOptions) -> _Options:
         issues.append(_option_issue("queue", f"must match {QUEUE_PATTERN}"))
     cause = options.get("cause")
     if not _is_cause(cause):
-        problem = f"must be a Cause whose id is text or None, got {cause!r:.200}"
+        problem = f"must be a Cause whose id is a string or None, got {cause!r:.200}"
         issues.append(_option_issue("cause", problem))
     numbers: dict[str, int] = {}
     for name, given, minimum, maximum in (
@@ -210,16 +210,18 @@ class Context:
     log: Log
     """Logs events with fields, `ctx.log.info("page.read", rows=10)`, and adds the job's id."""
     running_job: JobInfo | None = None
-    """The job that runs the function; None in an API write. Functions read `job`."""
+    """The job that runs the function; None in a GraphQL mutation. Functions read `job`."""
     database: TransactionDatabase | None = None
     mutation_runner: RunMutation | None = None
     report_progress: ReportProgress | None = None
 
     @property
     def job(self) -> JobInfo:
-        """The running job; raises WrongKind in an API write, such as `startBatch`."""
+        """The running job; raises WrongKind in a GraphQL mutation, such as `startBatch`."""
         if self.running_job is None:
-            raise WrongKind("an API write has no ctx.job: use ctx.owner, or schedule a function")
+            raise WrongKind(
+                "a GraphQL mutation has no ctx.job: use ctx.owner, or schedule a function"
+            )
         return self.running_job
 
     @property

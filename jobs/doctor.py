@@ -12,8 +12,8 @@ from ostinato.jobs.nearest import nearest
 from ostinato.jobs.registry import registry
 from ostinato.jobs.settings import Mode, Settings
 
-IMPORTABLE = "correct OSTINATO_FUNCTIONS or the module"
-DECLARING = (
+FIX_IMPORT = "correct OSTINATO_FUNCTIONS or the module"
+FIX_NO_FUNCTION = (
     "put a decorator, such as @action() or @mutation() of ostinato, before its `async def` "
     "functions, or remove it from OSTINATO_FUNCTIONS"
 )
@@ -35,10 +35,10 @@ def check_variables(names: Iterable[str]) -> list[Finding]:
     unknown = sorted(
         {name.upper() for name in names if name.upper().startswith("OSTINATO_")} - known
     )
-    return [_unknown(name, known) for name in unknown]
+    return [_unknown_variable(name, known) for name in unknown]
 
 
-def _unknown(name: str, known: Iterable[str]) -> Finding:
+def _unknown_variable(name: str, known: Iterable[str]) -> Finding:
     similar = nearest(name, known, min_similarity=0.85)
     fix = f"did you mean {similar}?" if similar else "unset it: Ostinato does not read it"
     return Finding(subject="variable", detail=f"{name} is not a setting", fix=fix)
@@ -48,7 +48,7 @@ def check_functions(settings: Settings) -> list[Finding]:
     """Import the modules with functions; return one finding per failed import or empty module."""
     subject = "functions"
     if problems := import_problems(settings.functions):
-        return [Finding(subject=subject, detail=each, fix=IMPORTABLE) for each in problems]
+        return [Finding(subject=subject, detail=each, fix=FIX_IMPORT) for each in problems]
     registered = Finding(subject=subject, detail=f"{len([*registry])} registered")
     return [registered, *find_empty_modules(settings)]
 
@@ -56,7 +56,7 @@ def check_functions(settings: Settings) -> list[Finding]:
 def find_empty_modules(settings: Settings) -> list[Finding]:
     """Find imported modules that register no function; call it after `import_problems`."""
     return [
-        Finding(subject="functions", detail=f"{module} registers no function", fix=DECLARING)
+        Finding(subject="functions", detail=f"{module} registers no function", fix=FIX_NO_FUNCTION)
         for module in settings.functions
         if module in registry.empty_modules
     ]
@@ -64,7 +64,7 @@ def find_empty_modules(settings: Settings) -> list[Finding]:
 
 def check_settings(settings: Settings) -> list[Finding]:
     """Find invalid combinations of settings."""
-    return [check_cursor_key(settings), _mode(settings)]
+    return [check_cursor_key(settings), _check_mode(settings)]
 
 
 def check_cursor_key(settings: Settings) -> Finding:
@@ -76,7 +76,7 @@ def check_cursor_key(settings: Settings) -> Finding:
     return Finding(subject="cursor key", detail="configured")
 
 
-def _mode(settings: Settings) -> Finding:
+def _check_mode(settings: Settings) -> Finding:
     subject, detail = "mode", str(settings.mode)
     if settings.mode is Mode.PRODUCTION and settings.development_token is not None:
         fix = "unset OSTINATO_DEVELOPMENT_TOKEN, or set OSTINATO_MODE=development"

@@ -1,4 +1,4 @@
-"""The engine of one process: schedules, cancels and reads jobs."""
+"""The API of the job system in one process: schedules, cancels, retries and reads jobs."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -155,7 +155,8 @@ class Engine:
         """Insert a job, batched with concurrent inserts; signal the dispatcher if it is due soon.
 
         If the owner has used the key before, returns the existing job; raises Conflict if its
-        function or arguments differ, and QuotaExceeded.
+        function or arguments differ, and for a second tick job with one deduplication key. Raises
+        QuotaExceeded.
         """
         now = await self.clock.now()
         document = build_job_document(new, now, self.settings.purge_after_ms)

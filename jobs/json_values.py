@@ -163,7 +163,7 @@ def _message(value: object) -> str:
     path = ("progress", "message")
     text = to_json_value(value, *path, limit_bytes=MAX_MESSAGE_BYTES)
     if not isinstance(text, str):
-        raise NotJson(f"must be text, got a value of type {type(value).__name__}", *path)
+        raise NotJson(f"must be a string, got a value of type {type(value).__name__}", *path)
     return text
 
 

@@ -21,7 +21,7 @@ class NewJob:
     key: str | None = None
     """The client's idempotency key, unique per owner."""
     tick: dict[str, Any] | None = None
-    """Deduplication key of a cron's or recurring task's loop: see `TickKey`."""
+    """The key of a tick job; see `DeduplicationKey`."""
     queue: str = DEFAULT_QUEUE
     priority: int = 0
     """From 0 to 9; higher runs sooner."""

@@ -21,7 +21,7 @@ def _check_flag(name: str, value: object) -> str | None:
 def _check_name(name: str, value: object) -> str | None:
     if isinstance(value, str) and 1 <= len(value) <= MAX_NAME_CHARS:
         return None
-    return f"{name} must be text of 1 to {MAX_NAME_CHARS} characters, got {shown(value)}"
+    return f"{name} must be a string of 1 to {MAX_NAME_CHARS} characters, got {shown(value)}"
 
 
 def _check_optional_name(name: str, value: object) -> str | None:

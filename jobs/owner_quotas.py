@@ -26,7 +26,7 @@ CHAIN_FUNCTIONS: Final = frozenset(
         "requests.timeout",
     }
 )
-"""Functions whose jobs are never refused: other quotas limit them, and a chain must not break."""
+"""Functions whose jobs are never rejected: other quotas limit them, and a chain must not break."""
 
 
 class Reservation:

@@ -46,14 +46,14 @@ class RequestState(StrEnum):
 
 class BatchState(StrEnum):
     RUNNING = "running"
-    PAUSED = "paused"
+    PAUSED = "paused"  # reserved: no batch is paused in this version
     DONE = "done"
     CANCELED = "canceled"
     FAILED = "failed"
 
 
 class OverlapPolicy(StrEnum):
-    """How a tick is handled while the cron's previous execution is still running."""
+    """How a tick is handled while the cron's previous run has not ended."""
 
     SKIP = "skip"
     QUEUE = "queue"
@@ -133,7 +133,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One scheduled execution of a function. Only transitions of its lifecycle write it."""
+    """One scheduled call of a function. Only transitions of its lifecycle write it."""
 
     id: str
     function_name: str
@@ -207,7 +207,7 @@ class Cron:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecurringTask:
-    """A loop that runs while it is enabled. Unique per owner and `task_id`."""
+    """A function that runs at every tick while it is enabled. Unique per owner and `task_id`."""
 
     id: str
     task_id: str
@@ -217,7 +217,7 @@ class RecurringTask:
     interval_ms: int
     enabled: bool
     generation: int
-    """Incremented at each start; runs of older generations do nothing."""
+    """Incremented at each start; tick jobs of older generations do nothing."""
     version: int
     next_run_time: datetime | None = None
     scheduler_job_id: str | None = None

@@ -85,7 +85,7 @@ def ticks_per_minute(schedule: Schedule) -> float:
 
 
 def with_jitter(cron_id: str, due: datetime, jitter_ms: int) -> datetime:
-    """Delay a tick's execution by 0 to `jitter_ms`, deterministic for a tick."""
+    """Delay the run of a tick by 0 to `jitter_ms`, deterministic for a tick."""
     digest = hashlib.blake2b(f"{cron_id}/{due.isoformat()}".encode(), digest_size=8).digest()
     return due + timedelta(milliseconds=int.from_bytes(digest) % (jitter_ms + 1))
 

@@ -1,4 +1,9 @@
-"""Use cases of crons: read, register, pause, resume, delete, preview."""
+"""Use cases of crons: read, register, pause, resume, delete, preview.
+
+Each change runs on behalf of the cron's owner. That is the viewer for `register_cron`. `pause_cron`
+reads the owner from the cron, as does `resume_cron`, which needs the cron's function as well.
+`delete_cron` runs in the viewer's scope, because the owner of a malformed cron may be unreadable.
+"""
 
 import time
 from collections.abc import Iterator

@@ -174,7 +174,7 @@ class Throttle:
     def _refusal(self, holder: str, wait_s: float) -> TooManyRequests:
         limit = self._limit
         if self._log_throttle.allows(holder):
-            log.warning("throttle.refused", kind=limit.kind, holder=holder, fix=FIX)
+            log.warning("throttle.rejected", kind=limit.kind, holder=holder, fix=FIX)
         return TooManyRequests(
             f"too many {limit.what}: at most {limit.per_s:g} per second, after {limit.burst} at "
             f"once; wait, or raise {limit.setting} on the server",

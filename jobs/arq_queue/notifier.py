@@ -25,7 +25,7 @@ POLLS_UNTIL_PING: Final = 2  # polls without a message before a PING is sent
 POLLS_UNTIL_RECONNECT: Final = 5  # polls without a message before a reconnect
 PING_TIMEOUT_S: Final = (POLLS_UNTIL_RECONNECT - POLLS_UNTIL_PING) * POLL_S
 NOTIFY_WITHIN: Final = timedelta(seconds=2)
-"""Jobs due later need no signal: the dispatcher polls every second."""
+"""A job due later needs no signal: the dispatcher finds it at its next poll, before it is due."""
 
 log = get_log(__name__)
 

@@ -1,7 +1,7 @@
 """Index keys for time windows: the windows that contain an instant are found by key lookup.
 
 Time is divided into intervals of `SIZES` sizes, each twice the previous one. A window is a union of
-a few intervals; an instant lies in one interval per size. Source: the segment tree.
+a few intervals; an instant lies in one interval per size. This is a segment tree.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Schedules the next tick of a cron, and starts its due runs according to its overlap policy."""
+"""Schedules the next tick job of a cron, and its due runs according to its overlap policy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ async def schedule_tick(ctx: Context, cron_id: str, version: int, due: datetime)
     """Schedule the tick job for `due`, or an intermediate tick if that is too far ahead.
 
     `version` is the cron's version after this change. It is part of the deduplication key, so
-    that a changed cron can have a tick for the same due time.
+    that a changed cron can have a tick job for the same due time.
     """
     return await ctx.scheduler.run_at(
         min(due, await ctx.now() + TICK_HORIZON),

@@ -1,4 +1,4 @@
-"""Runtime crons: registration, changes and execution of schedules stored in MongoDB."""
+"""Crons: registration, changes and ticks of schedules stored in MongoDB."""
 
 from datetime import datetime
 from typing import Any
@@ -54,7 +54,7 @@ async def register_cron(ctx: Context, new: NewCron) -> Cron:
 
 
 async def insert_cron(ctx: Context, new: NewCron, schedule: Schedule, args: JsonObject) -> Cron:
-    """Store a validated cron and schedule its first tick."""
+    """Store a validated cron and schedule its first tick job."""
     cron_id = ctx.new_id()
     due = _within_end(first_run(schedule, await ctx.now(), new.start_at), new.end_at)
     document: dict[str, Any] = {
@@ -83,7 +83,7 @@ async def insert_cron(ctx: Context, new: NewCron, schedule: Schedule, args: Json
 
 
 async def pause_cron(ctx: Context, cron_id: str) -> Cron:
-    """Cancel the pending tick and all queued ticks; keep `nextRunTime`.
+    """Cancel the pending tick job and drop all queued ticks; keep `nextRunTime`.
 
     Pausing a paused cron changes nothing. Raises NotFound.
     """
@@ -114,7 +114,7 @@ async def pause_found(
 async def resume_cron(ctx: Context, cron_id: str) -> Cron:
     """Resume the ticks of a paused cron; its next run is computed from the current time.
 
-    Resuming a running cron changes nothing. Raises NotFound, QuotaExceeded, OwnerSuspended, and
+    Resuming an enabled cron changes nothing. Raises NotFound, QuotaExceeded, OwnerSuspended, and
     PreconditionFailed after its end or if its owner has lost the function's role.
     """
     found = await _find(ctx, cron_id)
@@ -130,7 +130,7 @@ async def resume_cron(ctx: Context, cron_id: str) -> Cron:
 
 
 async def delete_cron(ctx: Context, cron_id: str) -> None:
-    """Delete a cron, even a malformed one, and its pending tick; its jobs are kept.
+    """Delete a cron, even a malformed one, and cancel its pending tick job; its runs are kept.
 
     A context without an owner can delete the crons of all owners. Raises NotFound.
     """
@@ -147,7 +147,7 @@ async def delete_cron(ctx: Context, cron_id: str) -> None:
 
 @mutation(name=EXECUTE_CRON, internal=True, retry=CHAIN_RETRY)
 async def execute_cron(ctx: Context, cron_id: str) -> None:
-    """Schedule a run for each due time that the policies allow, then the next tick.
+    """Schedule a run for each due tick that the policies allow, then the next tick job.
 
     Pauses the cron instead if its owner has lost the right to run the function.
     """
@@ -163,7 +163,8 @@ async def execute_cron(ctx: Context, cron_id: str) -> None:
     decided = decide_ticks(cron.schedule, cron.next_run_time, now, cron.catch_up)
     done = await start_due_runs(ctx, cron, found, decided.runs)
     ended = cron.end_at is not None and decided.next_run >= cron.end_at
-    # Another tick is pending if this one had failed, was replaced by the sweeper, and is retried.
+    # If the sweeper replaced this tick job after it had failed, and it was then retried, the
+    # replacement is still pending.
     await cancel_if_active(ctx, cron.scheduler_job_id)
     fields = {
         "enabled": not ended,
@@ -205,7 +206,7 @@ async def release_queued(ctx: Context, cron_id: str) -> None:
 
 
 async def repair_cron(ctx: Context, cron_id: str) -> bool:
-    """Schedule the missing tick of an enabled cron; returns False if it has one."""
+    """Schedule the missing tick job of an enabled cron; returns False if it has one."""
     found = await ctx.db["crons"].find_one({"_id": cron_id, "owner": ctx.owner})
     if found is None or not found["enabled"]:
         return False
@@ -234,7 +235,7 @@ async def _pause_if_lost(ctx: Context, cron: Cron, found: dict[str, Any]) -> boo
 
 
 async def _ensure_tick(ctx: Context, cron: Cron, found: dict[str, Any]) -> None:
-    """Schedule a tick at the cron's due time, unless one is pending."""
+    """Schedule a tick job at the cron's due time, unless one is pending."""
     if await is_active(ctx, cron.scheduler_job_id):
         return
     tick = await schedule_tick(ctx, cron.id, cron.version + 1, cron.next_run_time)

@@ -24,7 +24,7 @@ async def sync_static_crons(ctx: Context, declared: Iterable[StaticCron]) -> Non
     found = {one["name"]: one for one in await ctx.db["crons"].find(named)}
     for cron in declared:
         known = found.pop(cron.name, None)
-        if known is not None and not _is_sound(known):
+        if known is not None and not _is_well_formed(known):
             tick = known.get("schedulerJobId")
             await cancel_if_active(ctx, tick if isinstance(tick, str) else None)
             # Nothing is lost: the cron is recreated from its declaration.
@@ -35,13 +35,13 @@ async def sync_static_crons(ctx: Context, declared: Iterable[StaticCron]) -> Non
             await insert_cron(ctx, new, cron.schedule, cron.args)
         elif _differs(known, cron):
             await _redeclare(ctx, known, cron)
-    for removed in filter(_is_sound, found.values()):
+    for removed in filter(_is_well_formed, found.values()):
         if removed["enabled"] or not removed.get("retired"):
             await cancel_if_active(ctx, removed.get("schedulerJobId"))
             await change(ctx, removed, {"enabled": False, "retired": True, "schedulerJobId": None})
 
 
-def _is_sound(found: dict[str, Any]) -> bool:
+def _is_well_formed(found: dict[str, Any]) -> bool:
     try:
         read_as(cron_from, found)
     except Malformed as error:

@@ -1,4 +1,4 @@
-"""Recurring tasks: loops that run while their `taskConfigs` document is enabled; the demo task."""
+"""Recurring tasks, which run while their `taskConfigs` document is enabled; the demo task."""
 
 from typing import Any, Final
 
@@ -36,7 +36,7 @@ from ostinato.jobs.records import (
 )
 from ostinato.jobs.schedules import parse_schedule
 
-LOOP: Final = "tasks.startRecurringTask"
+EXECUTE_RECURRING_TASK: Final = "tasks.startRecurringTask"
 STOPPED: Final = {"enabled": False, "nextRunTime": None, "schedulerJobId": None}
 
 
@@ -50,21 +50,21 @@ async def run_task(ctx: Context, name: str) -> Json:
 async def start_task(
     ctx: Context, *, task_id: str, interval_ms: int, function_name: str, args: JsonObject
 ) -> RecurringTask:
-    """Start a loop that runs the function now, and again after every interval.
+    """Start a recurring task: its function runs now, and again after every interval.
 
-    Starting a running loop with the same settings changes nothing; with different settings, it
-    restarts the loop. Raises BadRequest with an issue for each wrong field, and QuotaExceeded.
+    Starting a running task with the same settings changes nothing; with different settings, it
+    restarts the task. Raises BadRequest with an issue for each wrong field, and QuotaExceeded.
     """
     bound = _validate(ctx, task_id, interval_ms, function_name, args)
     found = await ctx.db["taskConfigs"].find_one({"owner": ctx.owner, "taskId": task_id})
-    wanted = {"functionName": function_name, "args": bound, "intervalMs": interval_ms}
-    if found and found["enabled"] and all(found[key] == value for key, value in wanted.items()):
+    settings = {"functionName": function_name, "args": bound, "intervalMs": interval_ms}
+    if found and found["enabled"] and all(found[key] == value for key, value in settings.items()):
         return recurring_task_from(found)
     schedule = IntervalSchedule(ms=interval_ms)
     if found:
         await require_tick_room(ctx, schedule, found["_id"])
         await cancel_if_active(ctx, found["schedulerJobId"])
-        return await _change(ctx, found, await _start_generation(ctx, found, wanted))
+        return await _change(ctx, found, await _start_generation(ctx, found, settings))
     await require_room(ctx, QuotaKind.RECURRING_TASKS)
     await require_tick_room(ctx, schedule)
     new = {
@@ -74,7 +74,7 @@ async def start_task(
         "generation": 0,
         "version": 0,
     }
-    document = {**new, **await _start_generation(ctx, new, wanted), "version": 1}
+    document = {**new, **await _start_generation(ctx, new, settings), "version": 1}
     await ctx.db.internal_collection("taskConfigs").insert_one(document)
     return recurring_task_from(document)
 
@@ -82,10 +82,10 @@ async def start_task(
 async def stop_task(
     ctx: Context, task_id: str | None = None, document_id: str | None = None
 ) -> RecurringTask | Malformed:
-    """Stop a loop and cancel its pending run; stopping a stopped loop changes nothing.
+    """Stop a task and cancel its pending tick job; stopping a stopped task changes nothing.
 
-    The loop is found by one of its ids. A context without an owner can stop the loops of all
-    owners. A malformed loop is stopped, too, and its error is returned. Raises NotFound.
+    It is found by one of its ids. A context without an owner can stop the tasks of all
+    owners. A malformed task is stopped, too, and its error is returned. Raises NotFound.
     """
     owned = {} if ctx.owner is None else {"owner": ctx.owner}
     by_id = {"_id": document_id} if task_id is None else {"taskId": task_id}
@@ -103,14 +103,14 @@ async def stop_task(
 
 
 async def pause_task(ctx: Context, found: dict[str, Any], reason: PauseReason) -> None:
-    """Stop a loop, even a malformed one, for a reason; `found` is its document."""
+    """Stop a task, even a malformed one, for a reason; `found` is its document."""
     await cancel_if_active(ctx, found.get("schedulerJobId"))
     fields = {**STOPPED, "pausedBecause": reason.value}
     await update_document(ctx, "taskConfigs", found, fields)
 
 
 async def resume_task(ctx: Context, found: dict[str, Any]) -> RecurringTask:
-    """Start a loop again that was stopped for a reason; its first tick is due now.
+    """Start a task again that was stopped for a reason; its first tick is now.
 
     Raises OwnerSuspended, QuotaExceeded, Malformed, and PreconditionFailed if its owner has lost
     the function's role.
@@ -121,13 +121,13 @@ async def resume_task(ctx: Context, found: dict[str, Any]) -> RecurringTask:
     return await _change(ctx, found, await _start_generation(ctx, found, {}))
 
 
-@mutation(internal=True, retry=CHAIN_RETRY)
-async def start_recurring_task(
+@mutation(name=EXECUTE_RECURRING_TASK, internal=True, retry=CHAIN_RETRY)
+async def execute_recurring_task(
     ctx: Context, task_id: str, interval_ms: int, generation: int
 ) -> None:
-    """Run the task's function in a separate job, and schedule the next run of the loop.
+    """Schedule a run of the task's function, and the next tick job.
 
-    Does nothing if the task was stopped or restarted since this run was scheduled. Stops the loop
+    Does nothing if the task was stopped or restarted since this job was scheduled. Stops the task
     instead if its owner has lost the right to run the function.
     """
     found = await ctx.db["taskConfigs"].find_one(
@@ -146,12 +146,12 @@ async def start_recurring_task(
     await _run_function(ctx, found)
     fields = {"nextRunTime": decided.next_run}
     await _change(
-        ctx, found, fields | {"schedulerJobId": await _schedule(ctx, {**found, **fields})}
+        ctx, found, fields | {"schedulerJobId": await _schedule_tick(ctx, {**found, **fields})}
     )
 
 
 async def repair_task(ctx: Context, task_config_id: str) -> bool:
-    """Schedule the missing next run of an enabled loop; returns False if it has one."""
+    """Schedule the missing tick job of an enabled task; returns False if it has one."""
     found = await ctx.db["taskConfigs"].find_one({"_id": task_config_id, "owner": ctx.owner})
     if found is None or not found["enabled"]:
         return False
@@ -160,29 +160,29 @@ async def repair_task(ctx: Context, task_config_id: str) -> bool:
     due = await repair_due_time(ctx, found["schedulerJobId"], found["nextRunTime"])
     fields = {"nextRunTime": due}
     await _change(
-        ctx, found, fields | {"schedulerJobId": await _schedule(ctx, {**found, **fields})}
+        ctx, found, fields | {"schedulerJobId": await _schedule_tick(ctx, {**found, **fields})}
     )
     return True
 
 
 async def _start_generation(
-    ctx: Context, config: dict[str, Any], wanted: dict[str, Any]
+    ctx: Context, config: dict[str, Any], settings: dict[str, Any]
 ) -> dict[str, Any]:
-    """Schedule the first run of a new generation, due now; returns the fields to write."""
+    """Schedule the first tick job of a new generation, due now; return the fields to write."""
     fields = {
-        **wanted,
+        **settings,
         "enabled": True,
         "pausedBecause": None,
         "generation": config["generation"] + 1,
         "nextRunTime": await ctx.now(),
     }
-    return fields | {"schedulerJobId": await _schedule(ctx, {**config, **fields})}
+    return fields | {"schedulerJobId": await _schedule_tick(ctx, {**config, **fields})}
 
 
-async def _schedule(ctx: Context, config: dict[str, Any]) -> str:
+async def _schedule_tick(ctx: Context, config: dict[str, Any]) -> str:
     return await ctx.scheduler.run_at(
         config["nextRunTime"],
-        LOOP,
+        EXECUTE_RECURRING_TASK,
         {
             "taskId": config["taskId"],
             "intervalMs": config["intervalMs"],
@@ -199,7 +199,7 @@ async def _schedule(ctx: Context, config: dict[str, Any]) -> str:
 
 
 async def _run_function(ctx: Context, config: dict[str, Any]) -> None:
-    """Schedule the function; if that is not possible, record a failure and continue the loop."""
+    """Schedule a run; if that is not possible, record a failure."""
     cause = Cause(kind=CauseKind.RECURRING, id=config["_id"])
     try:
         await ctx.scheduler.run_after(0, config["functionName"], config["args"], cause=cause)

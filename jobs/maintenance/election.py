@@ -12,9 +12,9 @@ from ostinato.jobs.mongo.client import MongoError
 from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.settings import Settings
 
-ROLE: Final = "dispatcher"
+ROLE: Final = "dispatcher"  # the stored name of the leader's role
 RENEWALS_PER_LEASE: Final = 3  # one slow renewal must not lose leadership
-MIN_PAUSE_LEASES: Final = 2.0  # other workers compete three times per lease
+MIN_PAUSE_LEASES: Final = 2.0  # in leader leases; other workers compete three times in each
 MAX_PAUSE_LEASES: Final = 4.0
 GROWTH: Final = 1.5
 

@@ -27,8 +27,10 @@ Sweep = Callable[[], Awaitable[int]]
 Find = Callable[[datetime], Awaitable[list[Orphan]]]
 RepairOne = Callable[[Context, str], Awaitable[bool]]
 
-INDEX_SWEEP_EVERY: Final = 30  # sweeps; each run lists the indexes of every collection
-FIRST_INDEX_SWEEP: Final = 5  # a new leader dispatches first; every process has built its indexes
+SLOW_SWEEP_EVERY: Final = 30  # sweeps; each run lists the indexes of every collection
+FIRST_INDEX_SWEEP: Final = 5
+"""The first index sweep of a new leader is its sixth: every process has just checked the
+indexes."""
 MIN_PAUSE_S: Final = 10.0
 MAX_PAUSE_S: Final = 600.0  # maximum delay before a manually repaired document is rechecked
 MAX_BROKEN: Final = 10_000  # per kind; beyond this, the oldest entries are evicted and retried
@@ -68,7 +70,7 @@ class Sweeper:
 
 
 def build_sweeps(engine: Engine) -> dict[str, Sweep]:
-    """Build the sweeps for missing ticks, rounds, pages and timeouts, and for indexes."""
+    """Build the sweeps for missing tick jobs, pages and timeouts, and for indexes."""
     orphans = OrphanFinder(engine.mongo)
     kinds: dict[str, tuple[Find, RepairOne]] = {
         "crons": (orphans.crons, repair_cron),
@@ -89,11 +91,11 @@ def build_sweeps(engine: Engine) -> dict[str, Sweep]:
 
 
 def _throttled(sweep: Sweep, first: int = 0) -> Sweep:
-    """Return a sweep that runs on every INDEX_SWEEP_EVERY-th call, from call `first` (from 0)."""
+    """Return a sweep that runs on every SLOW_SWEEP_EVERY-th call, from call `first` (from 0)."""
     times = count(-first)
 
     async def run() -> int:
-        return await sweep() if next(times) % INDEX_SWEEP_EVERY == 0 else 0
+        return await sweep() if next(times) % SLOW_SWEEP_EVERY == 0 else 0
 
     return run
 

@@ -34,7 +34,7 @@ class OutcomeStore:
         self._poisoned = poisoned or PoisonedJobs(mongo)
 
     async def write(self, outcomes: Sequence[Outcome], clock_offset_ms: int) -> set[str]:
-        """Write outcomes; returns the ids of jobs whose attempt was lost.
+        """Write outcomes; return the ids of the jobs that ended or that another attempt holds.
 
         Idempotent: the guard matches each outcome once. Raises TimeoutError if a job stays locked.
         """
@@ -49,7 +49,8 @@ class OutcomeStore:
     ) -> set[str]:
         """Write outcomes; after a rejection, bisect to isolate the document and fail its job.
 
-        Returns the ids of jobs that could not be failed either; raises like `write`.
+        Returns the ids of the jobs that keep their state, because they could not be failed either;
+        raises like `write`.
         """
         rejected = await write_bisecting(outcomes, lambda some: self.write(some, clock_offset_ms))
         return {
@@ -70,8 +71,8 @@ class OutcomeStore:
     async def write_in_transaction(
         self, session: Session, outcomes: Sequence[Outcome], clock_offset_ms: int
     ) -> set[str]:
-        """Write successes in a transaction; returns the ids of jobs whose attempt was lost or whose
-        cancellation was requested. If there are any, the caller must abort the transaction."""
+        """Write successes in a transaction; return the ids of the jobs that another attempt holds,
+        that ended, or whose cancellation was requested: for any of these, the caller must abort."""
         lost: set[str] = set()
         for group in _group_alike(outcomes):
             if await self._update(group, clock_offset_ms, session) < len(group):

@@ -39,7 +39,8 @@ T = TypeVar("T")
 
 MAX_MEMBERS: Final = 50
 MAX_CONCURRENT_TRANSACTIONS: Final = 2  # one commits while the other runs
-TURNS_TIMEOUT_S: Final = 0.25  # no body starts after this: the first one waits for the commit
+TURNS_TIMEOUT_S: Final = 0.25
+"""No body starts later, because the first body's caller is waiting for the commit."""
 MAX_CONFLICTS: Final = 3  # after this, a body runs alone: each conflict restarts all members
 GROWTH: Final = 5  # added to the number of members after a commit; an abort halves it
 FIRST_PAUSE_S: Final = 0.005
@@ -55,7 +56,9 @@ class _Decision(Enum):
 class _TransactionResult(Enum):
     COMMITTED = auto()
     FAILED = auto()
-    CONFLICTED = auto()
+    """A body failed, or an attempt was lost."""
+    ABORTED = auto()
+    """By MongoDB, because of a conflict or another error: pause before the next transaction."""
 
 
 def _future() -> "asyncio.Future[T]":
@@ -73,12 +76,13 @@ class _Member:
     """Whether it ran first in its transaction."""
     conflicted: bool = False
     """Whether its own body conflicted, rather than another body or the commit."""
-    was_busy: bool = False
+    was_abandoned: bool = False
+    """Whether its caller was canceled while its body waited for the database."""
 
     @property
-    def was_waiting(self) -> bool:
+    def timed_out_while_waiting(self) -> bool:
         """Return whether it timed out while waiting for other members or for the database."""
-        return self.session is None or self.has_run or self.was_busy
+        return self.session is None or self.has_run or self.was_abandoned
 
     @property
     def has_run(self) -> bool:
@@ -105,7 +109,7 @@ class SharedTransactions:
         self._waiting: deque[_Member] = deque()
         self._runners: set[asyncio.Task[None]] = set()
         self._open: dict[int, _SharedTransaction] = {}  # by id(session), which is unhashable
-        self._size = MAX_MEMBERS
+        self._max_members = MAX_MEMBERS
         self._is_closing = False
 
     async def run(self, body: Body[T], timeout_s: float) -> T:
@@ -127,7 +131,9 @@ class SharedTransactions:
         except Exception as error:  # a user's body may turn the timeout into any other error
             if not timeout.expired():
                 raise
-            was_blocked = attempts > 1 or member.was_waiting or self._was_unavailable_since(began)
+            was_blocked = (
+                attempts > 1 or member.timed_out_while_waiting or self._was_unavailable_since(began)
+            )
             error_class = Contended if was_blocked else DeadlineExceeded
             raise error_class(f"no commit within {timeout_s} s") from error
         if result is not None:
@@ -190,7 +196,7 @@ class SharedTransactions:
             return _Decision.SOLO, None
         finally:
             if member.session is not None:
-                member.was_busy = self._mongo.sessions.was_abandoned(member.session)
+                member.was_abandoned = self._mongo.sessions.was_abandoned(member.session)
             if not member.done.done():
                 member.done.set_result(False)
         decision = await member.decision
@@ -201,10 +207,10 @@ class SharedTransactions:
         backoff = Backoff(FIRST_PAUSE_S, MAX_PAUSE_S, jitter=(0, 1))
         try:
             while self._waiting:
-                async with conflict_lock(self._mongo, last is _TransactionResult.CONFLICTED):
+                async with conflict_lock(self._mongo, last is _TransactionResult.ABORTED):
                     last = await self._run_next()
                 self._resize(last)
-                if last is not _TransactionResult.CONFLICTED:
+                if last is not _TransactionResult.ABORTED:
                     backoff.reset()
                     continue
                 await backoff.wait()
@@ -223,14 +229,14 @@ class SharedTransactions:
 
     def _next_group(self) -> deque[_Member]:
         """Dequeue the next members, whose claims precede the transaction's snapshot."""
-        size = min(len(self._waiting), self._size)
+        size = min(len(self._waiting), self._max_members)
         return deque(self._waiting.popleft() for _ in range(size))
 
     def _resize(self, last: _TransactionResult) -> None:
         if last is _TransactionResult.COMMITTED:
-            self._size = min(self._size + GROWTH, MAX_MEMBERS)
+            self._max_members = min(self._max_members + GROWTH, MAX_MEMBERS)
         else:
-            self._size = max(self._size // 2, 1)
+            self._max_members = max(self._max_members // 2, 1)
 
     async def _run_transaction(self, group: deque[_Member]) -> _TransactionResult:
         """Run one transaction and set the decision of each member."""
@@ -245,12 +251,12 @@ class SharedTransactions:
                 await self._mongo.sessions.abort(session)
             except (MongoError, *ENCODING_ERRORS) as error:
                 _decide(shared.members, _decision_after(error))
-                return _TransactionResult.CONFLICTED
+                return _TransactionResult.ABORTED
             finally:
                 del self._open[id(session)]
                 _decide(shared.members, _Decision.RETRY)
         has_conflicted = any(member.conflicted for member in shared.members)
-        return _TransactionResult.CONFLICTED if has_conflicted else _TransactionResult.FAILED
+        return _TransactionResult.ABORTED if has_conflicted else _TransactionResult.FAILED
 
     async def _run_members(self, shared: _SharedTransaction, group: deque[_Member]) -> bool:
         """Run the bodies sequentially until TURNS_TIMEOUT_S; returns False if one failed."""

@@ -1,4 +1,4 @@
-"""Runs a body with a Context in one transaction: a mutation function or an API write."""
+"""Runs a body with a Context in one transaction: a mutation function or a GraphQL mutation."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace

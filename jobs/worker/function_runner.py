@@ -113,10 +113,10 @@ class FunctionRunner:
     """Allows one warning per unknown function."""
 
     async def run(self, attempt: Attempt, progress: ProgressReport) -> Outcome | None:
-        """Run an attempt; returns the outcome to write.
+        """Run an attempt; return the outcome to write, None if there is nothing to write.
 
-        Returns None if a mutation has committed its outcome, or the attempt no longer holds the
-        job. Raises only CancelledError.
+        That is the case if a mutation has committed its success with its transaction, or if an
+        action's attempt no longer holds the job. Raises only CancelledError.
         """
         function = self.engine.registry.get(attempt.function_name)
         if function is None:
@@ -124,10 +124,10 @@ class FunctionRunner:
         try:
             match function.kind:
                 case FunctionKind.MUTATION:
-                    await self._mutate(function, attempt, progress)
+                    await self._run_mutation(function, attempt, progress)
                     return None
                 case FunctionKind.ACTION:
-                    return await self._act(function, attempt, progress)
+                    return await self._run_action(function, attempt, progress)
                 case never:
                     assert_never(never)
         except AttemptLost:
@@ -198,7 +198,9 @@ class FunctionRunner:
             return False
         return True
 
-    async def _mutate(self, function: Function, attempt: Attempt, progress: ProgressReport) -> None:
+    async def _run_mutation(
+        self, function: Function, attempt: Attempt, progress: ProgressReport
+    ) -> None:
         keyword_arguments = function.arguments.unpack(attempt.claimed.args)
         has_returned = False
 
@@ -234,7 +236,9 @@ class FunctionRunner:
         # A retry runs in its own transaction, so that it cannot abort the others.
         return self.stats.sharing_class(function.name) if attempt.number == 1 else SharingClass.SOLO
 
-    async def _act(self, function: Function, attempt: Attempt, progress: ProgressReport) -> Outcome:
+    async def _run_action(
+        self, function: Function, attempt: Attempt, progress: ProgressReport
+    ) -> Outcome:
         job, engine = attempt.info, self.engine
         identity = _identity(job, None)
         writer = ImmediateJobWriter(engine, job)

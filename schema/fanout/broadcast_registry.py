@@ -81,12 +81,12 @@ class BroadcastRegistry:
         broadcast = Broadcast(start, self.limits, self.execution_limiter)
         self._broadcasts[key].append(broadcast)
         self.limits.broadcasts += 1
-        task = asyncio.create_task(broadcast.run(execute, partial(self._has_no_live, key)))
+        task = asyncio.create_task(broadcast.run(execute, partial(self._can_go_live, key)))
         task.add_done_callback(partial(self._end, key, broadcast))
         self._tasks[broadcast] = task
         return broadcast
 
-    def _has_no_live(self, key: Hashable) -> bool:
+    def _can_go_live(self, key: Hashable) -> bool:
         return not any(each.is_live and not each.has_ended for each in self._broadcasts[key])
 
     def _end(self, key: Hashable, broadcast: Broadcast, task: asyncio.Task[None]) -> None:

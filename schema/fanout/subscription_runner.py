@@ -27,12 +27,12 @@ from ostinato.schema.fanout.broadcast_registry import BroadcastRegistry
 from ostinato.schema.fanout.result_buffer import NOWHERE, PositionedResult
 from ostinato.schema.fanout.subscriber import DeliveryOptions, Push, Subscriber
 
-PER_CLIENT_ARGS: Final = frozenset({AFTER, "snapshot", "first", "coalesce"})
+CHANGES_KEY_EXCLUDES: Final = frozenset({AFTER, "snapshot", "first", "coalesce"})
 """Root field arguments that the key of shared changes excludes.
 
 They affect only where a client starts and what it may skip, not the content of a change.
 """
-RESUME_ARGS: Final = frozenset({AFTER})
+SNAPSHOT_KEY_EXCLUDES: Final = frozenset({AFTER})
 """Root field arguments that the key of shared snapshots excludes.
 
 Only `after`, because a shared snapshot never depends on a cursor: it serves clients without a
@@ -53,7 +53,7 @@ class SubscriptionRunner:
     async def results(
         self, operation: Operation, viewer: Viewer | None, push: Push | None = None
     ) -> AsyncGenerator[EncodedResult, None]:
-        """Yield each result of a subscription that is not pushed; raises RequestRejected."""
+        """Yield the results that were not pushed; raises RequestRejected."""
         with self._runner.metrics.count_end(operation.kind):
             executor = self._runner.executor(operation, viewer)
             source = await self._runner.open_source(executor)
@@ -193,7 +193,7 @@ class _LiveExecution:
 
     def snapshot_key(self) -> Hashable | None:
         """Return the key that equal snapshots share; None if the field has no snapshot."""
-        fingerprint = self.runner.fingerprint(self.operation, RESUME_ARGS)
+        fingerprint = self.runner.fingerprint(self.operation, SNAPSHOT_KEY_EXCLUDES)
         return self._identity(fingerprint).key if fingerprint.has_snapshot else None
 
     def changes_key(self) -> Hashable:
@@ -220,7 +220,7 @@ class _LiveExecution:
                     yield PositionedResult(encoded, getattr(item, "event_position", NOWHERE))
 
     def _changes_fingerprint(self) -> OperationFingerprint:
-        return self.runner.fingerprint(self.operation, PER_CLIENT_ARGS)
+        return self.runner.fingerprint(self.operation, CHANGES_KEY_EXCLUDES)
 
     def _identity(self, fingerprint: OperationFingerprint) -> "SharedIdentity":
         return shared_identity(fingerprint, self.operation.request.variables, self.viewer)

@@ -56,7 +56,7 @@ class RegisterCronInput:
     )
     overlap: OverlapPolicy = strawberry.field(
         default=OverlapPolicy.SKIP,
-        description="What a tick does while the previous execution is still running.",
+        description="What a tick does while the previous run has not ended.",
     )
     catch_up: CatchUpPolicy = strawberry.field(
         default=CatchUpPolicy.LATEST,
@@ -65,7 +65,7 @@ class RegisterCronInput:
 
     jitter_ms: Jitter = strawberry.field(
         default=Milliseconds(0),
-        description="The maximum delay of each execution, to spread crons that tick at the same "
+        description="The maximum delay of each run, to spread crons that tick at the same "
         "time: 0 to 86400000 (a day). The delay of a tick is deterministic.",
     )
     start_at: datetime | None = strawberry.field(

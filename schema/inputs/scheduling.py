@@ -111,8 +111,8 @@ class JobFilter:
     )
     internal: bool | None = strawberry.field(
         default=False,
-        description="False: no internal jobs (cron ticks, recurring loops, timeouts). True: only "
-        "internal jobs. Null: both.",
+        description="False: no internal jobs (ticks of crons and recurring tasks, timeouts). True: "
+        "only internal jobs. Null: both.",
     )
     cause: CauseKind | None = strawberry.field(
         default=UNSET, description="Only jobs created by this kind of object."

@@ -24,18 +24,18 @@ from ostinato.schema.scalars import Milliseconds
 
 @strawberry.input(
     description="The recurring task to start. If it exists, it is updated with these values; if "
-    "it is already running, no second loop is started."
+    "it is already running, no second one is started."
 )
 class StartRecurringTaskInput:
     task_id: Name = strawberry.field(
         description="The task's id, chosen by you: unique among your tasks, 1 to 200 characters."
     )
     interval_ms: Interval = strawberry.field(
-        description="The time between two rounds: 1000 (a second) to 5 years."
+        description="The time between two ticks: 1000 (a second) to 5 years."
     )
     function_name: Name = strawberry.field(
         default="tasks.runTask",
-        description="The function to run in each round. `functions` lists the callable ones.",
+        description="The function to run at each tick. `functions` lists the callable ones.",
     )
     args: JsonObject | None = strawberry.field(
         default=UNSET,

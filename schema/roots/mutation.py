@@ -130,7 +130,7 @@ class Mutation:
         return FailurePayload.of(record)
 
     @strawberry_field(
-        description="Start a recurring task: its first round starts now, and it repeats until it "
+        description="Start a recurring task: its first tick is now, and it repeats until it "
         "is stopped. If it is running, updates its interval, function and arguments."
     )
     async def start_recurring_task(
@@ -142,7 +142,7 @@ class Mutation:
         return RecurringTaskPayload(task_id=record.task_id, found=record)
 
     @strawberry_field(
-        description="Stop a recurring task: its next round does not run. No effect if it is "
+        description="Stop a recurring task: its next tick does not run. No effect if it is "
         "already stopped."
     )
     async def stop_recurring_task(
@@ -222,7 +222,7 @@ class Mutation:
         return QueuePayload.of(record)
 
     @strawberry_field(
-        description="Suspend a user: within a second, new work is refused with OWNER_SUSPENDED, "
+        description="Suspend a user: within a second, new work is rejected with OWNER_SUSPENDED, "
         "and the user's crons and recurring tasks pause. Jobs, batches and requests that were "
         "accepted go on. If the user is suspended, only the reason changes. Admins only."
     )

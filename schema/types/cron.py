@@ -64,7 +64,7 @@ class Cron(NodeProxy[records.Cron], Node):
         description="The latest tick that ran; null before the first tick."
     )
     overlap: OverlapPolicy = strawberry.field(
-        description="What a tick does while the previous execution is still running."
+        description="What a tick does while the previous run has not ended."
     )
     catch_up: CatchUpPolicy = strawberry.field(
         description="What happens to ticks that were missed while no worker was running."
@@ -73,7 +73,7 @@ class Cron(NodeProxy[records.Cron], Node):
         description="The number of ticks skipped because of `overlap` or `catchUp`."
     )
     jitter_ms: Milliseconds = strawberry.field(
-        description="The maximum delay of each execution. The delay of a tick is deterministic."
+        description="The maximum delay of each run. The delay of a tick is deterministic."
     )
     start_at: datetime | None = strawberry.field(description="No tick before this time.")
     end_at: datetime | None = strawberry.field(description="No tick at this time or later.")

@@ -92,18 +92,18 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
         "The state of a batch.",
         {
             "RUNNING": "It is processing its pages.",
-            "PAUSED": "It is paused.",
+            "PAUSED": "Reserved: batches cannot be paused in this version.",
             "DONE": "Every item was processed.",
             "CANCELED": "It was canceled. Items that were already processed stay processed.",
             "FAILED": "Processing a page failed on its last attempt.",
         },
     ),
     OverlapPolicy: (
-        "What a tick does while the cron's previous execution is still running.",
+        "What a tick does while the cron's previous run has not ended.",
         {
             "SKIP": "The tick is skipped and counted in `skippedTicks`.",
-            "QUEUE": "The tick runs after the previous execution has ended.",
-            "ALLOW": "The tick runs concurrently with the previous execution.",
+            "QUEUE": "The tick runs after the previous run has ended.",
+            "ALLOW": "The tick runs concurrently with the previous run.",
         },
     ),
     CatchUpPolicy: (

@@ -90,7 +90,7 @@ TIMED_ORDERS = (JobOrder.SCHEDULED_ASC, JobOrder.SCHEDULED_DESC)
 CauseRef = Annotated["Cause", strawberry.lazy("ostinato.schema.types.cause")]
 
 
-@strawberry.type(description="A job: one scheduled execution of a function.")
+@strawberry.type(description="A job: one scheduled call of a function.")
 class Job(NodeProxy[records.Job], Node):
     function_name: str = strawberry.field(
         description="The name of its function: `module.camelName`."
@@ -121,7 +121,8 @@ class Job(NodeProxy[records.Job], Node):
     attempt: int = strawberry.field(description="The number of attempts started.")
     max_attempts: int = strawberry.field(description="The maximum number of attempts: retries + 1.")
     internal: bool = strawberry.field(
-        description="Whether it belongs to the system: a cron tick, a recurring loop or a timeout."
+        description="Whether it belongs to the system: a tick of a cron or recurring task, or a "
+        "timeout."
     )
     owner: strawberry.ID | None = strawberry.field(
         description="The user who owns it (the token's `sub`); null for internal jobs without a "

@@ -20,14 +20,14 @@ from ostinato.schema.types.record_proxy import Node, NodeProxy
 )
 class RecurringTask(NodeProxy[records.RecurringTask], Node):
     task_id: str = strawberry.field(description="Its id, chosen by its owner; unique per owner.")
-    function_name: str = strawberry.field(description="The function that each round runs.")
-    interval_ms: Milliseconds = strawberry.field(description="The time between two rounds.")
+    function_name: str = strawberry.field(description="The function that runs at each tick.")
+    interval_ms: Milliseconds = strawberry.field(description="The time between two ticks.")
     enabled: bool = strawberry.field(description="False after it has been stopped.")
     next_run_time: datetime | None = strawberry.field(
-        description="When the next round starts; null while it is stopped."
+        description="The next tick; null while it is stopped."
     )
 
-    @strawberry_field(description="The function's arguments in each round.")
+    @strawberry_field(description="The function's arguments in each run.")
     def args(self) -> JSON:
         return JSON(self.record.args)
 

@@ -82,7 +82,7 @@ async def suspend(admin: Client, reason: str | None = None) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", NEW_WORK)
-async def test_new_work_of_a_suspended_owner_is_refused(
+async def test_new_work_of_a_suspended_owner_is_rejected(
     admin: Client, ann: Client, bob: Client, name: str
 ) -> None:
     document, input_ = NEW_WORK[name]

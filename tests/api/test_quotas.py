@@ -1,4 +1,4 @@
-"""Quotas of owners: what is refused, what frees room, and the figures of `viewer.quotas`."""
+"""Quotas of owners: what is rejected, what frees room, and the figures of `viewer.quotas`."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -78,19 +78,19 @@ async def _used(client: Client, kind: str) -> float:
 
 
 @pytest.mark.parametrize("kind", CREATE)
-async def test_more_than_a_quota_is_refused_and_others_are_unaffected(
+async def test_more_than_a_quota_is_rejected_and_others_are_unaffected(
     limited: OpenClients, kind: str
 ) -> None:
     async with limited(**{kind: 2}) as clients:
         ann, bob, create = clients.of("ann"), clients.of("bob"), CREATE[kind]
         for number in range(2):
             assert (await create(ann, number)).code is None
-        refused = await create(ann, 2)
-        assert refused.errors[0].extensions == {
+        rejected = await create(ann, 2)
+        assert rejected.errors[0].extensions == {
             "code": "QUOTA_EXCEEDED", "quota": kind.upper(), "used": 2, "limit": 2
         }  # fmt: skip
-        assert "the limit is 2: " in refused.message
-        assert f"raise OSTINATO_QUOTA_{kind.upper()}" in refused.message
+        assert "the limit is 2: " in rejected.message
+        assert f"raise OSTINATO_QUOTA_{kind.upper()}" in rejected.message
         assert await _used(ann, kind) == 2
         assert (await create(bob, 0)).code is None
 

@@ -168,7 +168,7 @@ EXPECTED_PROGRESS: dict[str, Any] = {
     "too large": f"progress.total must be -{2**53 - 1} to {2**53 - 1}, got {2**53}",
     "NaN": "progress.done must be a whole number, got nan",
     "bool": "progress.done must be a whole number, got a value of type bool",
-    "message": "progress.message must be text, got a value of type list",
+    "message": "progress.message must be a string, got a value of type list",
     "long message": "progress.message must be at most 65,536 bytes as JSON",
 }
 """The stored progress of each call, or the error message."""

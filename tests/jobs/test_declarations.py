@@ -29,7 +29,7 @@ OPTIONS = {
     "publik=True": "@action has no option 'publik'; did you mean public?",
     "queue='mail'": "@action has no option 'queue'; choose the queue when scheduling the job",
     "zzz=1": "@action has no option 'zzz'; use one of concurrency, internal, name, public, ",
-    "name=5": "name must be text of 1 to 200 characters, got 5",
+    "name=5": "name must be a string of 1 to 200 characters, got 5",
     "name='send'": "'send' is not a valid function name; pass name=… of the form",
     "public='yes'": "public must be True or False, got 'yes'",
     "internal=1": "internal must be True or False, got 1",
@@ -102,7 +102,7 @@ CRONS = {
 }
 HANDLERS = {
     f"@batch\n{HANDLER}": "@batch needs the batch's name; write @batch('orders')",
-    f"@batch()\n{HANDLER}": "name must be text of 1 to 200 characters, got ''",
+    f"@batch()\n{HANDLER}": "name must be a string of 1 to 200 characters, got ''",
     f"@batch('a', wher=1)\n{HANDLER}": "@batch has no option 'wher'; did you mean where?",
     f"@batch('a', where='all')\n{HANDLER}": "where must be a dict, got 'all'",
     f"@batch('a', roles='admin')\n{HANDLER}": "roles is the text 'admin'",

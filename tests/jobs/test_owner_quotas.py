@@ -53,8 +53,8 @@ async def used(rig: Rig, kind: QuotaKind) -> float:
 async def test_parallel_calls_of_one_process_do_not_exceed_the_quota(limited: OpenRig) -> None:
     async with limited(pending_jobs=10) as rig:
         results = await outcomes(rig, 20)
-        refused = [each for each in results if isinstance(each, QuotaExceeded)]
-        assert len(await rig.all("jobs")) == len(results) - len(refused) <= 10
+        rejected = [each for each in results if isinstance(each, QuotaExceeded)]
+        assert len(await rig.all("jobs")) == len(results) - len(rejected) <= 10
         await rig.wait_until(lambda: _fills_up(rig, 10))
         with pytest.raises(QuotaExceeded, match="the limit is 10: wait until some have started"):
             await schedule_later(rig)
@@ -86,9 +86,9 @@ async def _schedule(ctx: Context) -> str:
 async def test_canceling_a_job_frees_its_room_within_seconds(limited: OpenRig) -> None:
     async with limited(pending_jobs=1) as rig:
         job_id = await schedule_later(rig)
-        with pytest.raises(QuotaExceeded) as refused:
+        with pytest.raises(QuotaExceeded) as rejected:
             await schedule_later(rig)
-        assert refused.value.extensions == {
+        assert rejected.value.extensions == {
             "code": "QUOTA_EXCEEDED", "quota": "PENDING_JOBS", "used": 1, "limit": 1
         }  # fmt: skip
         await rig.cancel(job_id)
@@ -130,15 +130,15 @@ async def test_function_that_schedules_beyond_the_quota_fails_with_the_reason(
         assert await rig.find_jobs("echo") == []
 
 
-async def test_stored_bytes_include_arguments_and_are_refused_beyond_the_quota(
+async def test_stored_bytes_include_arguments_and_are_rejected_beyond_the_quota(
     limited: OpenRig,
 ) -> None:
     async with limited(stored_bytes=100_000) as rig:
         for _ in range(4):
             await schedule_later(rig, "x" * 20_000)
-        with pytest.raises(QuotaExceeded, match="bytes of pending jobs") as refused:
+        with pytest.raises(QuotaExceeded, match="bytes of pending jobs") as rejected:
             await schedule_later(rig, "x" * 20_000)
-        assert refused.value.extensions["quota"] == "STORED_BYTES"
+        assert rejected.value.extensions["quota"] == "STORED_BYTES"
         await schedule_later(rig, "small")
         assert 80_000 < await used(rig, QuotaKind.STORED_BYTES) < 90_000
 

@@ -41,7 +41,7 @@ class HandClock:
 
 
 def take_all(throttle: Throttle, holder: str, at_most: int = 10_000) -> int:
-    """Take tokens until one is refused; return how many there were."""
+    """Take tokens until one is rejected; return how many there were."""
     for taken in range(at_most):
         try:
             throttle.take(holder)
@@ -65,7 +65,7 @@ def test_bucket_never_admits_more_than_its_burst_and_its_rate(
 
 
 @given(policies, st.integers(0, 3_000))
-def test_refused_client_is_admitted_after_the_announced_time_and_not_before(
+def test_rejected_client_is_admitted_after_the_announced_time_and_not_before(
     policy: BucketPolicy, taken: int
 ) -> None:
     bucket = TokenBucket(policy)
@@ -94,9 +94,9 @@ async def test_throttle_refuses_after_the_burst_and_refills_at_its_rate() -> Non
     clock, settings = HandClock(), Settings()
     throttle = Throttles(settings, spend_alone, clock).failed_tokens
     assert take_all(throttle, "a") == settings.failed_tokens_burst
-    with pytest.raises(TooManyRequests) as refused:
+    with pytest.raises(TooManyRequests) as rejected:
         throttle.take("a")
-    assert refused.value.retry_after_ms == 100
+    assert rejected.value.retry_after_ms == 100
     assert take_all(throttle, "b") == settings.failed_tokens_burst
     clock.now += 0.5
     assert take_all(throttle, "a") == 5

@@ -49,9 +49,9 @@ async def test_a_call_not_allowed_for_its_kind_fails_the_job_with_advice(
     assert advice in job.error.message
 
 
-async def test_an_api_write_has_no_job(rig: PatternRig) -> None:
+async def test_a_graphql_mutation_has_no_job(rig: PatternRig) -> None:
     async def body(ctx: Context) -> str:
         return ctx.job.id
 
-    with pytest.raises(WrongKind, match=r"an API write has no ctx\.job: use ctx\.owner"):
+    with pytest.raises(WrongKind, match=r"a GraphQL mutation has no ctx\.job: use ctx\.owner"):
         await rig.run_mutation(body)

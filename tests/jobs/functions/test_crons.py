@@ -229,17 +229,19 @@ async def test_a_cron_without_a_run_before_its_end_is_rejected(
         await register(rig_without_worker, start_at=now + timedelta(days=1), end_at=now)
 
 
-async def test_a_date_decades_away_is_reached_in_several_steps(
+async def test_a_date_decades_away_is_reached_by_an_intermediate_tick(
     rig_without_worker: PatternRig,
 ) -> None:
     cron = await register(rig_without_worker, cronspec="0 0 29 2 1#5")
-    [step] = await rig_without_worker.jobs(TICK)
+    [intermediate_tick] = await rig_without_worker.jobs(TICK)
     assert cron.next_run_time.astimezone(UTC).strftime("%m-%d %a") == "02-29 Mon"
-    assert step.scheduled_time < cron.next_run_time
-    assert step.scheduled_time - await rig_without_worker.engine.now() > timedelta(days=3 * 365)
+    assert intermediate_tick.scheduled_time < cron.next_run_time
+    assert intermediate_tick.scheduled_time - await rig_without_worker.engine.now() > timedelta(
+        days=3 * 365
+    )
 
 
-async def test_jitter_delays_the_execution_but_not_the_next_tick(rig: PatternRig) -> None:
+async def test_jitter_delays_the_run_but_not_the_next_tick(rig: PatternRig) -> None:
     cron = await register(rig, jitter_ms=20 * SECOND)
     await rig.advance(MINUTE)
     [run] = await rig.jobs("tasks.runTask")

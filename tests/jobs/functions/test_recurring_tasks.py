@@ -1,4 +1,4 @@
-"""`tasks.startRecurringTask`: one loop per task, as long as its document is enabled."""
+"""`tasks.startRecurringTask`: one pending tick job per task, as long as its document is enabled."""
 
 import asyncio
 from datetime import timedelta
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ostinato.jobs.errors import BadRequest, NotFound
-from ostinato.jobs.functions.tasks import LOOP, repair_task, start_task, stop_task
+from ostinato.jobs.functions.tasks import EXECUTE_RECURRING_TASK, repair_task, start_task, stop_task
 from ostinato.jobs.records import CauseKind, JobState, RecurringTask
 from tests.jobs.functions.pattern_rig import MINUTE, SECOND, PatternRig
 from tests.processes import eventually
@@ -52,7 +52,7 @@ async def test_a_started_task_runs_at_once_and_then_at_every_interval(rig: Patte
 async def test_the_loop_is_a_separate_internal_job(rig: PatternRig) -> None:
     await start(rig)
     await rig.wait_until_settled()
-    assert [(loop.state, loop.internal) for loop in await rig.jobs(LOOP)] == [
+    assert [(tick.state, tick.internal) for tick in await rig.jobs(EXECUTE_RECURRING_TASK)] == [
         (JobState.SUCCESS, True),
         (JobState.PENDING, True),
     ]
@@ -66,7 +66,7 @@ async def test_the_loop_does_not_drift(rig: PatternRig) -> None:
         await rig.advance(MINUTE + 7 * SECOND)
     first = task.next_run_time
     assert first is not None
-    dues = [loop.scheduled_time - first for loop in await rig.jobs(LOOP)]
+    dues = [tick.scheduled_time - first for tick in await rig.jobs(EXECUTE_RECURRING_TASK)]
     assert dues == [n * timedelta(minutes=1) for n in range(5)]
 
 
@@ -86,7 +86,7 @@ async def test_a_stopped_task_does_not_run_again(rig: PatternRig) -> None:
     await run_intervals(rig, 3)
     assert (stopped.enabled, stopped.next_run_time) == (False, None)
     assert len(await rig.jobs(RUN)) == 2
-    assert (await rig.jobs(LOOP))[-1].state is JobState.CANCELED
+    assert (await rig.jobs(EXECUTE_RECURRING_TASK))[-1].state is JobState.CANCELED
 
 
 async def test_stopping_twice_changes_nothing(rig: PatternRig) -> None:
@@ -100,7 +100,7 @@ async def test_starting_twice_creates_one_loop(rig: PatternRig) -> None:
     assert (await start(rig)).generation == first.generation
     await run_intervals(rig, 3)
     assert len(await rig.jobs(RUN)) == 4
-    assert len(await rig.jobs(LOOP, state=JobState.PENDING.value)) == 1
+    assert len(await rig.jobs(EXECUTE_RECURRING_TASK, state=JobState.PENDING.value)) == 1
 
 
 async def test_concurrent_starts_create_one_loop(rig: PatternRig) -> None:
@@ -120,7 +120,7 @@ async def test_stopping_and_starting_within_an_interval_creates_one_loop(rig: Pa
     before = len(await rig.jobs(RUN))
     await run_intervals(rig, 3)
     assert len(await rig.jobs(RUN)) == before + 3
-    assert len(await rig.jobs(LOOP, state=JobState.PENDING.value)) == 1
+    assert len(await rig.jobs(EXECUTE_RECURRING_TASK, state=JobState.PENDING.value)) == 1
 
 
 async def test_starting_with_another_interval_replaces_the_loop(rig: PatternRig) -> None:
@@ -141,7 +141,7 @@ async def test_a_run_of_an_older_generation_does_nothing(rig: PatternRig) -> Non
     await rig.wait_until_settled()
     before = len(await rig.jobs(RUN))
     old = {"taskId": "sync", "intervalMs": MINUTE, "generation": task.generation}
-    await rig.schedule(LOOP, old)
+    await rig.schedule(EXECUTE_RECURRING_TASK, old)
     await rig.wait_until_settled()
     assert len(await rig.jobs(RUN)) == before == 2
 
@@ -197,7 +197,7 @@ async def test_a_loop_with_a_lost_job_is_repaired_once(rig_without_worker: Patte
     assert not await rig_without_worker.run_mutation(lambda ctx: repair_task(ctx, task.id))
 
 
-async def test_sweeper_recovers_a_lost_iteration(rig: PatternRig) -> None:
+async def test_sweeper_recovers_a_lost_tick(rig: PatternRig) -> None:
     await start(rig)
     await rig.wait_until_settled()
     await rig.engine.mongo["jobs"].delete_many({})

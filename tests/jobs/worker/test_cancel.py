@@ -201,7 +201,7 @@ async def test_mongodb_operator_as_a_job_id_cancels_nothing(
             targets = [await schedule_for(rig, owner) for owner in ("alice", "bob")]
             job = await rig.run(name, job_id=invalid_id)
             assert (job["state"], job["error"]["name"]) == ("failed", "BadRequest")
-            assert "a job's id must be text" in job["error"]["message"]
+            assert "a job's id must be a string" in job["error"]["message"]
             assert [(await rig.job(target))["state"] for target in targets] == ["pending"] * 2
 
 

@@ -142,9 +142,9 @@ async def test_connection_beyond_the_limit_of_open_files_is_503_if_none_is_idle(
     async with AsyncExitStack() as stack:
         sockets = [await stack.enter_async_context(signed_in(api, "ann")) for _ in range(192)]
         reader, writer = await connected(api)
-        refused = await read_to_end(reader)
+        rejected = await read_to_end(reader)
         writer.close()
-        assert refused.startswith(b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n")
+        assert rejected.startswith(b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n")
         assert await ask(sockets[0], "1") == "ann"
 
 

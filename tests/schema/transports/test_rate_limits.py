@@ -30,12 +30,12 @@ async def test_user_over_the_rate_gets_429_with_the_time_to_wait(accept: str) ->
             assert (await ask(running, running.token("ada"))).json() == {
                 "data": {"hello": "Hello world"}
             }
-        refused = await ask(running, running.token("ada"), accept=accept)
-        assert refused.status_code == HTTPStatus.TOO_MANY_REQUESTS
-        extensions = refused.json()["errors"][0]["extensions"]
+        rejected = await ask(running, running.token("ada"), accept=accept)
+        assert rejected.status_code == HTTPStatus.TOO_MANY_REQUESTS
+        extensions = rejected.json()["errors"][0]["extensions"]
         assert extensions["code"] == "TOO_MANY_REQUESTS"
         assert 90_000 < extensions["retryAfterMs"] <= 100_000
-        assert 90 < int(refused.headers["retry-after"]) <= 100
+        assert 90 < int(rejected.headers["retry-after"]) <= 100
         assert (await ask(running, running.token("bob"))).is_success
 
 
@@ -57,8 +57,8 @@ async def test_operations_without_a_token_are_limited_by_address() -> None:
     async with serve(make_settings(**THREE, trusted_proxies=("127.0.0.1",))) as running:
         for _ in range(3):
             assert (await ask(running, None, **{"x-forwarded-for": "192.0.2.1"})).is_success
-        refused = await ask(running, None, **{"x-forwarded-for": "192.0.2.1"})
-        assert refused.status_code == HTTPStatus.TOO_MANY_REQUESTS
+        rejected = await ask(running, None, **{"x-forwarded-for": "192.0.2.1"})
+        assert rejected.status_code == HTTPStatus.TOO_MANY_REQUESTS
         assert (await ask(running, None, **{"x-forwarded-for": "192.0.2.2"})).is_success
         assert (await ask(running, running.token("ada"))).is_success
 
@@ -67,20 +67,20 @@ async def test_forged_forwarded_address_is_ignored_by_default() -> None:
     async with serve(make_settings(**THREE)) as running:
         for number in range(3):
             await ask(running, None, **{"x-forwarded-for": f"192.0.2.{number}"})
-        refused = await ask(running, None, **{"x-forwarded-for": "192.0.2.9"})
-        assert refused.status_code == HTTPStatus.TOO_MANY_REQUESTS
+        rejected = await ask(running, None, **{"x-forwarded-for": "192.0.2.9"})
+        assert rejected.status_code == HTTPStatus.TOO_MANY_REQUESTS
 
 
-async def test_invalid_tokens_over_the_rate_are_refused_without_verification() -> None:
+async def test_invalid_tokens_over_the_rate_are_rejected_without_verification() -> None:
     async with serve(make_settings(**THREE_TOKENS)) as running:
         known, fresh = running.token("ada"), running.token("bob")
         assert (await ask(running, known)).is_success
         codes = [(await ask(running, f"{fresh}{n}")).status_code for n in range(3)]
         assert codes == [HTTPStatus.UNAUTHORIZED] * 3
-        refused = await ask(running, fresh)
-        assert refused.status_code == HTTPStatus.TOO_MANY_REQUESTS
-        assert 90 < int(refused.headers["retry-after"]) <= 100
-        assert refused.json()["errors"][0]["extensions"]["code"] == "TOO_MANY_REQUESTS"
+        rejected = await ask(running, fresh)
+        assert rejected.status_code == HTTPStatus.TOO_MANY_REQUESTS
+        assert 90 < int(rejected.headers["retry-after"]) <= 100
+        assert rejected.json()["errors"][0]["extensions"]["code"] == "TOO_MANY_REQUESTS"
         assert (await ask(running, known)).is_success
 
 
