@@ -96,7 +96,7 @@ async def test_number_of_cached_tokens_is_limited() -> None:
 
 
 @pytest.mark.parametrize("lifetime_s", [3_601, 2_000_000_000, 10**15, 10**300])
-async def test_token_valid_for_longer_than_the_maximum_is_refused(lifetime_s: int) -> None:
+async def test_token_valid_for_longer_than_the_maximum_is_rejected(lifetime_s: int) -> None:
     settings, now = make_settings(jwt_max_lifetime_s=3_600), int(time.time())
     token = jwt.encode(claims(iat=now, exp=now + lifetime_s), SECRET, algorithm="HS256")
     with pytest.raises(Unauthorized, match="raise OSTINATO_JWT_MAX_LIFETIME_S"):
