@@ -68,6 +68,10 @@ class Servers:
     mongo_url: str
     redis_url: str
 
+    def mongo_url_for(self, user: str, password: str) -> str:
+        """Return the URL of the mongod with another user."""
+        return f"mongodb://{user}:{password}@{self.mongo_url.rpartition('@')[2]}"
+
 
 class SharedServers:
     """Starts the servers once in the controlling process, and sends their URLs to the workers."""

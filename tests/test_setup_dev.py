@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -145,6 +146,18 @@ async def test_dev_starts_and_prints_valid_tokens(dev: Installation) -> None:
     assert run.description.stat().st_mode & 0o777 == 0o600
     for token in ("token", "otherToken", "adminToken"):
         assert (await graphql(description, VIEWER, token))["viewer"]["id"]
+
+
+async def test_output_and_command_lines_contain_no_password(dev: Installation) -> None:
+    run = await dev.running()
+    description = await run.up()
+    assert run.child.log is not None
+    lines = [Path(f"/proc/{pid}/cmdline").read_text() for pid in run.processes()]
+    logs = [path.read_text() for path in (run.child.log, *dev.folder.glob("*.log"))]
+    secrets = {urlsplit(description[key]).password or "" for key in ("mongoUrl", "redisUrl")}
+    secrets |= {local_secret(dev.folder), description["adminToken"]}
+    assert min(map(len, secrets)) >= 32
+    assert [text for text in lines + logs if any(each in text for each in secrets)] == []
 
 
 async def test_functions_may_call_the_flaky_api_but_not_the_api_itself(dev: Installation) -> None:

@@ -18,7 +18,12 @@ from ostinato.jobs.embedded import EmbeddedError, EmbeddedServers, start_servers
 from ostinato.jobs.embedded.binaries import _in_wheel, _on_path, _set_run_bit, find_mongod
 from ostinato.jobs.embedded.development import MAX_RESTARTS, RestartPolicy
 from ostinato.jobs.embedded.process import Child, ProcessSupervisor, free_port, require_free, spawn
-from ostinato.jobs.embedded.servers import MONGOD_PARAMETERS, start_mongod, start_valkey
+from ostinato.jobs.embedded.servers import (
+    MONGOD_PARAMETERS,
+    mongod_access,
+    start_mongod,
+    start_valkey,
+)
 from ostinato.jobs.mongo.diagnostics import inspect_mongo, startup_problem
 from ostinato.jobs.mongo.replica_set import NOT_YET_INITIALIZED, make_primary
 from tests.conftest import Servers
@@ -91,7 +96,8 @@ async def test_startup_waits_for_a_replica_set_that_loads_its_configuration(
             for times in (1, 3):
                 fail = {"configureFailPoint": "failCommand", "mode": {"times": times}}
                 client.admin.command({**fail, "data": failing_command})
-                await make_primary(url.split("/")[2], "ostinato")
+                address = url.rpartition("@")[2].partition("/")[0]
+                await make_primary(address, "ostinato", mongod_access(tmp_path))
     finally:
         await mongod.stop()
 
@@ -106,7 +112,8 @@ async def test_connections_closed_during_the_primary_election_are_reopened(
     try:
         with MongoClient[dict[str, Any]](url) as client:
             client.admin.command(fail)
-        assert await make_primary(url.split("/")[2], "ostinato") == mongod.popen.pid
+        address = url.rpartition("@")[2].partition("/")[0]
+        assert await make_primary(address, "ostinato", mongod_access(tmp_path)) == mongod.popen.pid
     finally:
         await mongod.stop()
 

@@ -119,7 +119,7 @@ async def test_user_without_privileges_is_rejected_with_the_role_to_grant(
     name = f"user-{uuid4().hex}"
     roles = [{"role": role, "db": "base"}]
     mongo_admin.admin.command("createUser", name, pwd="secret", roles=roles)
-    url = servers.mongo_url.replace("mongodb://", f"mongodb://{name}:secret@")
+    url = servers.mongo_url_for(name, "secret")
     reasons = [await startup_problem(f"{url}&authSource=admin", base) for base in ("base", "other")]
     mongo_admin.admin.command("dropUser", name)
     assert (reasons[0] is None) is ok

@@ -23,7 +23,12 @@ from benchmarks.chaos.rejections import TEST_COMMANDS
 from benchmarks.processes import ROOT
 from ostinato.cli import COMMAND
 from ostinato.jobs.embedded.process import Child, free_port, spawn
-from ostinato.jobs.embedded.servers import start_mongod, start_valkey
+from ostinato.jobs.embedded.servers import (
+    mongod_url,
+    start_mongod,
+    start_valkey,
+    valkey_url,
+)
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import issue_token
 
@@ -73,11 +78,11 @@ class Installation:
 
     @property
     def mongo_url(self) -> str:
-        return f"mongodb://127.0.0.1:{self.mongo_port}/?replicaSet=ostinato"
+        return mongod_url(self.folder, self.mongo_port)
 
     @property
     def redis_url(self) -> str:
-        return f"redis://127.0.0.1:{self.valkey_port}/0"
+        return valkey_url(self.folder, self.valkey_port)
 
     @property
     def api_url(self) -> str:

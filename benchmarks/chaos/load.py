@@ -6,6 +6,7 @@ registered, so that all work ends.
 
 import asyncio
 import json
+import os
 import signal
 import sys
 import time
@@ -43,7 +44,6 @@ class Config:
     seed: int
     log: str
     """The path of the operation log."""
-    mongo_url: str
     database: str
     max_requests: int
     """The maximum number of requests in one call."""
@@ -107,7 +107,9 @@ async def limit_pending(config: Config, load: Load) -> None:
 
     Workers then claim larger batches, which takes fewer commands and commits per job.
     """
-    with MongoClient[dict[str, Any]](config.mongo_url, serverSelectionTimeoutMS=1_000) as mongo:
+    # The URL has a password: it must not be on the command line.
+    url = os.environ["OSTINATO_MONGO_URL"]
+    with MongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=1_000) as mongo:
         jobs = mongo[config.database]["jobs"]
 
         def pending() -> int:

@@ -130,7 +130,6 @@ def start_client(installation: Installation, seed: int, max_requests: int = MAX_
         tokens=installation.tokens(),
         seed=seed,
         log=str(installation.folder / history.OPERATIONS),
-        mongo_url=installation.mongo_url,
         database=DATABASE,
         max_requests=max_requests,
     )

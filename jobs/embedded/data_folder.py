@@ -1,6 +1,7 @@
 """The data folder of `ostinato dev`: its lock, its secret and its description for scripts."""
 
 import fcntl
+import hmac
 import json
 import os
 import secrets
@@ -42,15 +43,20 @@ def local_secret(folder: Path) -> str:
     with suppress(FileNotFoundError):
         return path.read_text()
     secret = secrets.token_urlsafe(48)
-    _write_private(path, secret)
+    write_private(path, secret)
     return secret
+
+
+def local_password(folder: Path, purpose: str) -> str:
+    """Return a password of 64 hexadecimal digits, derived from the folder's secret."""
+    return hmac.digest(local_secret(folder).encode(), purpose.encode(), "sha256").hex()
 
 
 @contextmanager
 def dev_description(folder: Path, description: Mapping[str, str]) -> Iterator[None]:
     """Write `dev.json`, which scripts wait for, and delete it on exit."""
     path = folder / "dev.json"
-    _write_private(path, json.dumps(dict(description), indent=2) + "\n")
+    write_private(path, json.dumps(dict(description), indent=2) + "\n")
     try:
         yield
     finally:
@@ -74,7 +80,7 @@ def delete_description(folder: Path) -> None:
     (folder / "dev.json").unlink(missing_ok=True)
 
 
-def _write_private(path: Path, text: str) -> None:
+def write_private(path: Path, text: str) -> None:
     """Write a file atomically, readable only by its owner."""
     new = path.with_suffix(".new")
     new.unlink(missing_ok=True)

@@ -189,7 +189,8 @@ class DevServer:
             f"  GraphQL    {description['graphqlUrl']}\n"
             f"  WebSocket  {description['wsUrl']}\n\n"
             f"  Token of alice: {description['token']}\n"
-            f"  Tokens of bob and admin, and server URLs: {self.folder / 'dev.json'}\n"
+            "  Tokens of bob and admin, and server URLs with passwords: "
+            f"{self.folder / 'dev.json'}\n"
         )
 
 

@@ -1,6 +1,7 @@
 """Starts and stops the embedded servers: a mongod and a Valkey, small enough for a laptop.
 
 The mongod is a replica set with one member; Valkey has an append-only file and evicts nothing.
+Both require a password, which is derived from the secret of the data folder.
 """
 
 import asyncio
@@ -10,11 +11,13 @@ from pathlib import Path
 from types import MappingProxyType
 
 from ostinato.jobs.embedded.binaries import find_mongod, find_valkey
+from ostinato.jobs.embedded.data_folder import local_password, write_private
 from ostinato.jobs.embedded.process import POLL_S, Child, EmbeddedError, free_port, spawn
-from ostinato.jobs.mongo.replica_set import make_primary
+from ostinato.jobs.mongo.replica_set import Access, make_primary
 
 STOP_S = 2.0  # after the drain; Ctrl-C may take 5 s in total
 REPLICA_SET = "ostinato"
+USER = "ostinato"
 MONGOD_START_TIMEOUT_S = 20.0  # after a crash it replays its journal first
 MISSING_LIBRARY = "error while loading shared libraries"
 MONGOD_OPTIONS = {
@@ -27,9 +30,11 @@ MONGOD_OPTIONS = {
 MONGOD_PARAMETERS = {
     "transactionLifetimeLimitSeconds": "5",  # a process killed in a transaction leaves locks
     "diagnosticDataCollectionEnabled": "false",
+    "enableLocalhostAuthBypass": "false",  # others could create the first user
 }
 NO_PARAMETERS: Mapping[str, str] = MappingProxyType({})
 VALKEY_START_TIMEOUT_S = 10.0  # it reads its append-only file first
+VALKEY_READY = "Ready to accept connections"
 VALKEY_OPTIONS = {
     "bind": "127.0.0.1",
     "appendonly": "yes",
@@ -87,16 +92,34 @@ async def start_mongod(
     port = port or free_port()
     data = directory / "mongo"
     data.mkdir(parents=True, exist_ok=True)
-    command = mongod_command(data, port, MONGOD_OPTIONS, parameters)
+    access = mongod_access(directory)
+    key_file = directory / "mongod.key"
+    write_private(key_file, access.key)
+    options = {**MONGOD_OPTIONS, "keyFile": str(key_file)}
     log = directory / "mongod.log"
     log.unlink(missing_ok=True)
-    child = spawn("mongod", command, log=log)
+    child = spawn("mongod", mongod_command(data, port, options, parameters), log=log)
     try:
-        await _mongod_ready(child, port)
+        await _mongod_ready(child, port, access)
     except BaseException:
         await child.stop()
         raise
-    return child, f"mongodb://127.0.0.1:{port}/?replicaSet={REPLICA_SET}"
+    return child, mongod_url(directory, port)
+
+
+def mongod_url(directory: Path, port: int) -> str:
+    """Return the URL, with the password, of the mongod that `start_mongod` starts."""
+    password = mongod_access(directory).password
+    return f"mongodb://{USER}:{password}@127.0.0.1:{port}/?replicaSet={REPLICA_SET}"
+
+
+def mongod_access(directory: Path) -> Access:
+    """Return the key and the user of the mongod on a data folder."""
+    return Access(
+        key=local_password(directory, "mongod key file"),
+        user=USER,
+        password=local_password(directory, "mongod"),
+    )
 
 
 def mongod_command(
@@ -111,8 +134,8 @@ def mongod_command(
     return command
 
 
-async def _mongod_ready(child: Child, port: int) -> None:
-    primary = asyncio.create_task(make_primary(f"127.0.0.1:{port}", REPLICA_SET))
+async def _mongod_ready(child: Child, port: int, access: Access) -> None:
+    primary = asyncio.create_task(make_primary(f"127.0.0.1:{port}", REPLICA_SET, access))
     death = asyncio.create_task(child.wait())
     try:
         await asyncio.wait(
@@ -144,15 +167,14 @@ async def start_valkey(directory: Path, port: int | None = None) -> tuple[Child,
     port = port or free_port()
     data = directory / "valkey"
     data.mkdir(parents=True, exist_ok=True)
-    command = [str(find_valkey()), "--port", str(port), "--dir", str(data)]
-    for name, value in VALKEY_OPTIONS.items():
-        command += [f"--{name}", value]
+    config = directory / "valkey.conf"
+    write_private(config, f"requirepass {local_password(directory, 'valkey')}\n")
     log = directory / "valkey.log"
     log.unlink(missing_ok=True)
-    child = spawn("valkey", command, log=log)
+    child = spawn("valkey", valkey_command(data, port, config), log=log)
     try:
         async with asyncio.timeout(VALKEY_START_TIMEOUT_S):
-            await _valkey_ready(child, port)
+            await _valkey_ready(child, log)
     except TimeoutError as error:
         await child.stop()
         raise EmbeddedError(
@@ -161,33 +183,29 @@ async def start_valkey(directory: Path, port: int | None = None) -> tuple[Child,
     except BaseException:
         await child.stop()
         raise
-    return child, f"redis://127.0.0.1:{port}/0"
+    return child, valkey_url(directory, port)
 
 
-async def _valkey_ready(child: Child, port: int) -> None:
-    # Another server may have taken the port since it was chosen.
-    while await _pid_of_server(port) != child.popen.pid:
+def valkey_url(directory: Path, port: int) -> str:
+    """Return the URL, with the password, of the Valkey that `start_valkey` starts."""
+    return f"redis://:{local_password(directory, 'valkey')}@127.0.0.1:{port}/0"
+
+
+def valkey_command(data: Path, port: int, config: Path | None = None) -> list[str]:
+    """Build the command line of a Valkey; options override those in the configuration file."""
+    command = [str(find_valkey()), *([str(config)] if config else [])]
+    command += ["--port", str(port), "--dir", str(data)]
+    for name, value in VALKEY_OPTIONS.items():
+        command += [f"--{name}", value]
+    return command
+
+
+async def _valkey_ready(child: Child, log: Path) -> None:
+    """Wait until the server logs that it is ready.
+
+    Another server may have taken the port since it was chosen: it must not receive the password.
+    """
+    while VALKEY_READY not in log.read_text(errors="replace"):
         if child.exit_code is not None:
             raise EmbeddedError(f"{child.exit_description}: {child.tail()}")
         await asyncio.sleep(POLL_S)
-
-
-async def _pid_of_server(port: int) -> int | None:
-    """Query INFO over a plain socket: only jobs/arq_queue may import the Redis library."""
-    try:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        return None
-    try:
-        writer.write(b"PING\r\nINFO server\r\n")
-        if not (await reader.readline()).startswith(b"+PONG"):
-            return None
-        while line := await reader.readline():
-            name, _, value = line.partition(b":")
-            if name == b"process_id":
-                return int(value)
-    except (OSError, ValueError):
-        return None
-    finally:
-        writer.close()
-    return None

@@ -4,8 +4,10 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from pymongo import MongoClient
@@ -15,6 +17,11 @@ from ostinato.jobs.findings import Finding
 
 NOT_YET_INITIALIZED = 94
 ALREADY_INITIALIZED = 23
+USER_NOT_FOUND = 11
+AUTHENTICATION_FAILED = 18
+SYSTEM_USER: Final = "__system"
+"""With the key file's content as its password, this user may do everything. Others cannot use
+MongoDB's localhost exception meanwhile: the embedded mongod disables it."""
 POLL_S = 0.02
 RESPONSE_TIMEOUT_MS = 3_000  # for a mongod that is already listening
 
@@ -46,16 +53,30 @@ class _Stopped(Exception):
     """The caller no longer waits for the replica set."""
 
 
-async def make_primary(address: str, name: str) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """The access control of a replica set."""
+
+    key: str = field(repr=False)
+    """The content of the key file: the password of the members' own user, `__system`."""
+    user: str
+    password: str = field(repr=False)
+    """Of `user`, which gets the role `root`."""
+
+
+async def make_primary(address: str, name: str, access: Access) -> int | None:
     """Make the mongod at `host:port` the primary of its own set; wait until it accepts writes.
 
-    Returns the server's process id for comparison: the port may belong to another server.
+    Creates the user, or changes its password. The mongod must have been started with the key file.
+    Returns the server's process id for comparison: the port may belong to another server. Returns
+    None if the server has another key.
 
     Cancellable at any time; returns after the reply to the pending command. Runs in a thread:
     interrupting an asynchronous connect would leak the connection.
     """
     stop = threading.Event()
-    work = asyncio.ensure_future(asyncio.to_thread(_make_primary, address, name, stop))
+    setup = partial(_make_primary, address, name, access)
+    work = asyncio.ensure_future(asyncio.to_thread(setup, stop))
     try:
         return await asyncio.shield(work)
     finally:
@@ -64,10 +85,13 @@ async def make_primary(address: str, name: str) -> int:
             await work
 
 
-def _make_primary(address: str, name: str, stop: threading.Event) -> int:
+def _make_primary(address: str, name: str, access: Access, stop: threading.Event) -> int | None:
     _wait_until_listening(address, stop)
     client: Client = MongoClient(
         address,
+        username=SYSTEM_USER,
+        password=access.key,
+        authSource="local",
         directConnection=True,
         serverSelectionTimeoutMS=RESPONSE_TIMEOUT_MS,
         connectTimeoutMS=RESPONSE_TIMEOUT_MS,
@@ -75,20 +99,44 @@ def _make_primary(address: str, name: str, stop: threading.Event) -> int:
         heartbeatFrequencyMS=500,
         serverMonitoringMode="poll",
     )
+
+    def set_up() -> int:
+        _configure(client, address, name, stop)
+        return _primary_pid(client, access, stop)
+
     with client:
-        while True:
-            try:
-                return _primary_pid(client, address, name, stop)
-            except AutoReconnect:  # mongod closes connections when its role changes
-                _pause(stop)
+        return _repeat_while_disconnected(set_up, stop)
 
 
-def _primary_pid(client: Client, address: str, name: str, stop: threading.Event) -> int:
-    """Configure the set, wait until mongod is its primary, and return its process id."""
-    _configure(client, address, name, stop)
+def _repeat_while_disconnected(set_up: Callable[[], int], stop: threading.Event) -> int | None:
+    """Return the result; None if the server rejects the key."""
+    while True:
+        try:
+            return set_up()
+        except AutoReconnect:  # mongod closes connections when its role changes
+            _pause(stop)
+        except OperationFailure as error:
+            if error.code != AUTHENTICATION_FAILED:
+                raise
+            return None
+
+
+def _primary_pid(client: Client, access: Access, stop: threading.Event) -> int:
+    """Wait until mongod is the primary, create the user, and return its process id."""
     while not client.admin.command("hello")["isWritablePrimary"]:
         _pause(stop)
+    _set_password(client, access)
     return int(client.admin.command("serverStatus")["pid"])
+
+
+def _set_password(client: Client, access: Access) -> None:
+    user = {"pwd": access.password, "roles": ["root"], "mechanisms": ["SCRAM-SHA-256"]}
+    try:
+        client.admin.command({"updateUser": access.user, **user})
+    except OperationFailure as error:
+        if error.code != USER_NOT_FOUND:
+            raise
+        client.admin.command({"createUser": access.user, **user})
 
 
 def _wait_until_listening(address: str, stop: threading.Event) -> None:

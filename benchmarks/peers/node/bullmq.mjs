@@ -5,8 +5,8 @@ import { run } from "./program.mjs";
 
 const CONCURRENCY = 100;
 const AT_ONCE = 1_000;
-const { hostname: host, port } = new URL(process.env.BENCH_URL);
-const connection = { host, port: Number(port), maxRetriesPerRequest: null };
+const { hostname: host, port, password } = new URL(process.env.BENCH_URL);
+const connection = { host, port: Number(port), password, maxRetriesPerRequest: null };
 
 async function open() {
   const queue = new Queue("bench", { connection });

@@ -179,7 +179,8 @@ def test_connection_closed_during_a_write_counts_as_a_redis_failure(
     settings: Settings,
 ) -> None:
     async def write_to_a_closed_connection() -> None:
-        connection: Any = Connection(port=urlsplit(settings.redis_url).port or 0)
+        url = urlsplit(settings.redis_url)
+        connection: Any = Connection(port=url.port or 0, password=url.password)
         await connection.connect()
         transport = connection._writer.transport
         transport.abort()

@@ -34,7 +34,7 @@ async def valkey(tmp_path: Path) -> AsyncIterator[str]:
         rights = {"keys": ["*"], "channels": ["*"], "categories": ["+@all"]}
         admin.acl_setuser("odd/user", enabled=True, passwords=[f"+{PASSWORD}"], **rights)
         admin.config_set("requirepass", PASSWORD)
-    yield url.removeprefix("redis://")
+    yield url.rpartition("@")[2]
     await child.stop()
 
 

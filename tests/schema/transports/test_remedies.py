@@ -101,8 +101,7 @@ async def test_log_about_unreachable_redis_names_the_setting() -> None:
 
 
 async def test_rejected_mongodb_login_is_not_reported_as_an_outage(servers: Servers) -> None:
-    url = servers.mongo_url.replace("mongodb://", "mongodb://ada:a-secret@")
-    reason = str(await startup_problem(url, "x"))
+    reason = str(await startup_problem(servers.mongo_url_for("ada", "a-secret"), "x"))
     assert "MongoDB rejected the connection (Authentication failed" in reason
     assert "`authSource` in OSTINATO_MONGO_URL" in reason
     assert "a-secret" not in reason
