@@ -85,8 +85,8 @@ class Allowances:
                 await self._measure_into(owner, allowance)
             return allowance.used
 
-    async def _grant(self, owner: str, allowance: Allowance, wanted: tuple[int, int]) -> None:
-        amount, limit = wanted
+    async def _grant(self, owner: str, allowance: Allowance, request: tuple[int, int]) -> None:
+        amount, limit = request
         if not allowance.is_full or self._is_old(allowance):
             await self._measure_into(owner, allowance)
         allowance.is_full = allowance.used + amount > limit

@@ -24,7 +24,7 @@ BEGINNING: Final[ClusterTime] = (0, 0)
 def time_of(position: Position) -> ClusterTime:
     """Return the cluster time of a position, a resume token whose KeyString starts with it.
 
-    Source: github.com/mongodb/mongo, src/mongo/db/pipeline/resume_token.h
+    See github.com/mongodb/mongo, src/mongo/db/pipeline/resume_token.h
     """
     return int(position[2:10], 16), int(position[10:18], 16)
 

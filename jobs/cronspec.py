@@ -1,7 +1,7 @@
 """Cronspecs: parsing and validation. No I/O.
 
 **Day of month and day of week.** If neither field begins with `*`, a day matches if either
-field does; otherwise both must match. Source: vixie-cron 3.0pl1 (Debian), crontab(5).
+field does; otherwise both must match. See crontab(5) of vixie-cron 3.0pl1 (Debian).
 """
 
 import copy

@@ -90,12 +90,12 @@ def require_parameters(target: Callable[..., Any], role: str, *names: str) -> No
     """Raise DeclarationError unless `target` accepts exactly these positional arguments."""
     require_context(target)
     signature = inspect.signature(target)
-    wanted = ", ".join(names)
+    expected = ", ".join(names)
     try:
         signature.bind(*names)
     except TypeError:
         taken = ", ".join(signature.parameters)
-        problem = f"{role} is called with ({wanted}), but it takes ({taken}); write ({wanted})"
+        problem = f"{role} is called with ({expected}), but it takes ({taken}); write ({expected})"
         raise DeclarationError(target, problem) from None
 
 

@@ -19,7 +19,7 @@ def new_id() -> str:
     """Return a new id: 6 bytes of milliseconds, 3 random bytes per process, 3 of a counter.
 
     Ids of one process sort by creation time, except where the counter wraps.
-    Source: the layout of a BSON ObjectId, with milliseconds in place of seconds.
+    Has the layout of a BSON ObjectId, with milliseconds in place of seconds.
     """
     ms = time.time_ns() // 1_000_000
     return f"{ms:012x}{_process[0]}{next(_sequence) & 0xFFFFFF:06x}"

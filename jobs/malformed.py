@@ -187,8 +187,8 @@ def _require_whole(name: str, number: float | None) -> None:
 def _mismatch(present: type, allowed: tuple[type, ...]) -> str:
     if present.__name__ == "DatetimeMS" and datetime in allowed:  # a class of the driver
         return OUTSIDE_YEARS
-    wanted = [_type_name(each) for each in allowed if each is not NoneType]
-    return f"must be {' or '.join(wanted)}, got {_type_name(present)}"
+    expected = [_type_name(each) for each in allowed if each is not NoneType]
+    return f"must be {' or '.join(expected)}, got {_type_name(present)}"
 
 
 def _type_name(kind: type) -> str:

@@ -56,9 +56,9 @@ def _check_rate_limit(name: str, value: object) -> str | None:
 def _check_number(name: str, value: object, *, minimum: int, maximum: int, unit: str) -> str | None:
     if value is None:
         return None
-    wanted = f"{name} must be a whole number{unit} from {minimum} to {maximum:,}"
+    expected = f"{name} must be a whole number{unit} from {minimum} to {maximum:,}"
     if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
-        return f"{wanted}, got {shown(value)}"
+        return f"{expected}, got {shown(value)}"
     return None
 
 

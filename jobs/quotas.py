@@ -118,12 +118,12 @@ def limit_of(settings: QuotaSettings, kind: QuotaKind) -> int | None:
     return limit or None
 
 
-def quota_exceeded(kind: QuotaKind, used: float, wanted: float, limit: int) -> QuotaExceeded:
-    """Build the error for `wanted` more than the quota has room for."""
+def quota_exceeded(kind: QuotaKind, used: float, amount: float, limit: int) -> QuotaExceeded:
+    """Build the error for `amount` more than the quota has room for."""
     text = TEXTS[kind]
     setting = f"OSTINATO_QUOTA_{kind.name}"
     message = (
-        f"you have {_shown(used)} {text.noun} and asked for {_shown(wanted)} more, and the limit "
+        f"you have {_shown(used)} {text.noun} and asked for {_shown(amount)} more, and the limit "
         f"is {limit:,}: {text.remedy}, or ask the operator to raise {setting}"
     )
     return QuotaExceeded(message, quota=kind.name, used=used, limit=limit)

@@ -4,7 +4,7 @@
 at a specific time, or less often than hourly, runs once per matching local time: for a skipped one,
 at the first instant after the gap; for a repeated one, the first time only. A job whose hour field
 covers every hour follows elapsed time: it runs in both passes of a repeated hour and not at all in
-a skipped one. Source: vixie-cron 3.0pl1 (Debian), cron(8).
+a skipped one. See cron(8) of vixie-cron 3.0pl1 (Debian).
 """
 
 import hashlib

@@ -49,15 +49,15 @@ async def failures(ctx: RequestContext, window: Window) -> Page[Failure]:
     return await ctx.engine.reads.find_page(Failure, ctx.scope, window)
 
 
-async def schedule_job(ctx: RequestContext, wanted: JobToSchedule) -> Job:
+async def schedule_job(ctx: RequestContext, new: JobToSchedule) -> Job:
     """Schedule a function that the viewer can use; the job belongs to the viewer.
 
     Raises BadRequest, Forbidden, OwnerSuspended, or Conflict if the key was used with other
     arguments.
     """
-    function = require_callable_function(ctx, wanted.function_name)
-    args = function.bind(wanted.args)
-    due = due_time(wanted, await ctx.now())
+    function = require_callable_function(ctx, new.function_name)
+    args = function.bind(new.args)
+    due = due_time(new, await ctx.now())
     await ctx.require_active()
     scheduled = await ctx.engine.schedule(
         NewJob(
@@ -66,13 +66,13 @@ async def schedule_job(ctx: RequestContext, wanted: JobToSchedule) -> Job:
             owner=ctx.viewer.id,
             cause=Cause(kind=CauseKind.API),
             scheduled_time=due,
-            key=wanted.key,
-            queue=wanted.queue,
-            priority=wanted.priority,
-            timeout_ms=wanted.timeout_ms,
+            key=new.key,
+            queue=new.queue,
+            priority=new.priority,
+            timeout_ms=new.timeout_ms,
         )
     )
-    await ctx.engine.queues.warnings.report(wanted.queue)
+    await ctx.engine.queues.warnings.report(new.queue)
     return scheduled
 
 
@@ -90,14 +90,14 @@ async def queue_warnings(
     return [] if warning is None else [warning]
 
 
-def due_time(wanted: JobToSchedule, now: datetime) -> datetime:
+def due_time(new: JobToSchedule, now: datetime) -> datetime:
     """Return a job's scheduled time; raises BadRequest if it is too far ahead."""
-    if wanted.run_at is None:
-        return now + timedelta(milliseconds=wanted.run_after_ms or 0)
-    if wanted.run_at - now > MAX_HORIZON:
-        message = f"runAt: {format_instant(wanted.run_at)} is more than five years away"
+    if new.run_at is None:
+        return now + timedelta(milliseconds=new.run_after_ms or 0)
+    if new.run_at - now > MAX_HORIZON:
+        message = f"runAt: {format_instant(new.run_at)} is more than five years away"
         raise BadRequest.at("runAt", message=message, code="too_far")
-    return wanted.run_at
+    return new.run_at
 
 
 async def cancel_job(ctx: RequestContext, job_id: str) -> Job:

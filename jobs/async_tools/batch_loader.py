@@ -24,7 +24,7 @@ class BatchLoader(Generic[K, V]):
     ) -> None:
         """`read` can return an exception for a key: `load` of that key raises it."""
         self._read = read
-        self._wanted: dict[K, None] = {}  # in order of the calls, unlike a set
+        self._keys: dict[K, None] = {}  # in order of the calls, unlike a set
         self._waiting: list[asyncio.Future[Mapping[K, V | Exception]]] = []
 
     async def load(self, key: K | None) -> V | None:
@@ -38,9 +38,9 @@ class BatchLoader(Generic[K, V]):
 
     async def load_many(self, keys: Collection[K]) -> Mapping[K, V | Exception]:
         """Return the values of those `keys` that have one, and of the batch's other keys."""
-        while keys and self._wanted:
+        while keys and self._keys:
             future = asyncio.get_running_loop().create_future()
-            self._wanted.update(dict.fromkeys(keys))
+            self._keys.update(dict.fromkeys(keys))
             self._waiting.append(future)
             try:
                 found: Mapping[K, V | Exception] = await future
@@ -50,15 +50,15 @@ class BatchLoader(Generic[K, V]):
         return await self._lead(keys) if keys else {}
 
     async def _lead(self, keys: Collection[K]) -> Mapping[K, V | Exception]:
-        wanted, waiting = self._wanted, self._waiting
-        wanted.update(dict.fromkeys(keys))
+        batch, waiting = self._keys, self._waiting
+        batch.update(dict.fromkeys(keys))
         try:
             await asyncio.sleep(0)
-            self._wanted, self._waiting = {}, []
-            found = await self._read(wanted.keys())
+            self._keys, self._waiting = {}, []
+            found = await self._read(batch.keys())
         except BaseException as error:
-            if self._wanted is wanted:
-                self._wanted, self._waiting = {}, []
+            if self._keys is batch:
+                self._keys, self._waiting = {}, []
             _settle(waiting, error if isinstance(error, Exception) else _LeaderCancelled())
             raise
         _settle(waiting, found)

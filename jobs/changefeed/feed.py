@@ -156,11 +156,13 @@ class ChangeFeed:
             probes=self._probe.probes,
         )
 
-    def subscribe(self, wanted: ChangeFilter, after: Position | None = None) -> FeedSubscription:
+    def subscribe(
+        self, change_filter: ChangeFilter, after: Position | None = None
+    ) -> FeedSubscription:
         """Subscribe to the matching changes after a position, by default the current one."""
         if not self.following:
             raise _not_following()
-        subscription = FeedSubscription(self, wanted, after or self.position)
+        subscription = FeedSubscription(self, change_filter, after or self.position)
         self._subscriptions.add(subscription)
         return subscription
 

@@ -58,8 +58,8 @@ class FeedSubscription:
     A reset moves it to the ring, at the feed's position; an error ends it. Both are reported first.
     """
 
-    def __init__(self, feed: FeedView, wanted: ChangeFilter, after: Position) -> None:
-        self.wanted = wanted
+    def __init__(self, feed: FeedView, change_filter: ChangeFilter, after: Position) -> None:
+        self.change_filter = change_filter
         self.position = after
         self._feed = feed
         self._unread: list[MatchedChange] = []
@@ -187,15 +187,15 @@ class FeedSubscription:
     def _take_from_ring(self) -> ChangeBatch | None:
         """Read the next part of the ring. After the last part, go live without an await, so that no
         change is missed."""
-        key = self.wanted.partition_key
+        key = self.change_filter.partition_key
         changes = self._feed.ring.after(key, self.position, RING_BATCH_SIZE)
         if len(changes) < RING_BATCH_SIZE:
             self.position = max(self.position, self._feed.position)
-            self._feed.index.join(self.wanted, self)
+            self._feed.index.join(self.change_filter, self)
             self._is_live = True
         else:
             self.position = changes[-1].position
-        matched = [m for change in changes if (m := match(self.wanted, change)) is not None]
+        matched = [m for change in changes if (m := match(self.change_filter, change)) is not None]
         return self._batch(matched) if matched else None
 
     async def _take_live(self, deadline: float) -> ChangeBatch | None:
@@ -264,7 +264,7 @@ class FeedSubscription:
 
     def _detach(self) -> None:
         """Stop listening and drop unread matches, to be read again from the ring or a replay."""
-        self._feed.index.leave(self.wanted, self)
+        self._feed.index.leave(self.change_filter, self)
         if self._is_replaying:
             self._feed.replays.leave(self)
         self._is_live = self._has_overflowed = self._is_replaying = False

@@ -36,15 +36,15 @@ class FilterBucket:
     def __bool__(self) -> bool:
         return bool(self._filters)
 
-    def add(self, wanted: ChangeFilter) -> None:
-        self._windows += wanted.has_window
-        for key in interval_keys_of(wanted.job_filter):
-            self._filters[key].add(wanted)
+    def add(self, change_filter: ChangeFilter) -> None:
+        self._windows += change_filter.has_window
+        for key in interval_keys_of(change_filter.job_filter):
+            self._filters[key].add(change_filter)
 
-    def remove(self, wanted: ChangeFilter) -> None:
-        self._windows -= wanted.has_window
-        for key in interval_keys_of(wanted.job_filter):
-            self._filters[key].discard(wanted)
+    def remove(self, change_filter: ChangeFilter) -> None:
+        self._windows -= change_filter.has_window
+        for key in interval_keys_of(change_filter.job_filter):
+            self._filters[key].discard(change_filter)
             if not self._filters[key]:
                 del self._filters[key]
 
@@ -71,21 +71,21 @@ class SubscriptionIndex:
     def __len__(self) -> int:
         return len(self._listeners)
 
-    def join(self, wanted: ChangeFilter, listener: Listener) -> None:
-        if wanted not in self._listeners:
-            self._listeners[wanted] = set()
-            self._buckets[wanted.index_key].add(wanted)
-        self._listeners[wanted].add(listener)
+    def join(self, change_filter: ChangeFilter, listener: Listener) -> None:
+        if change_filter not in self._listeners:
+            self._listeners[change_filter] = set()
+            self._buckets[change_filter.index_key].add(change_filter)
+        self._listeners[change_filter].add(listener)
 
-    def leave(self, wanted: ChangeFilter, listener: Listener) -> None:
+    def leave(self, change_filter: ChangeFilter, listener: Listener) -> None:
         """Remove a listener; a no-op if there is none."""
-        listeners = self._listeners.get(wanted, set())
+        listeners = self._listeners.get(change_filter, set())
         listeners.discard(listener)
-        if not listeners and self._listeners.pop(wanted, None) is not None:
-            bucket = self._buckets[wanted.index_key]
-            bucket.remove(wanted)
+        if not listeners and self._listeners.pop(change_filter, None) is not None:
+            bucket = self._buckets[change_filter.index_key]
+            bucket.remove(change_filter)
             if not bucket:
-                del self._buckets[wanted.index_key]
+                del self._buckets[change_filter.index_key]
 
     def publish(self, changes: Iterable[DocumentChange]) -> None:
         """Match a batch, and call the listeners of every matching filter."""
@@ -93,11 +93,11 @@ class SubscriptionIndex:
             return
         matched: defaultdict[ChangeFilter, list[MatchedChange]] = defaultdict(list)
         for change in changes:
-            for wanted in self.candidates(change):
-                if found := match(wanted, change):
-                    matched[wanted].append(found)
-        for wanted, found_changes in matched.items():
-            for listener in self._listeners[wanted]:
+            for change_filter in self.candidates(change):
+                if found := match(change_filter, change):
+                    matched[change_filter].append(found)
+        for change_filter, found_changes in matched.items():
+            for listener in self._listeners[change_filter]:
                 listener.on_changes(found_changes)
 
     def candidates(self, change: DocumentChange) -> Iterator[ChangeFilter]:

@@ -24,13 +24,13 @@ IntervalKey: TypeAlias = JobState | Interval | None
 """A secondary index key; None for filters with neither a window nor states."""
 
 
-def interval_keys_of(wanted: JobFilter | None) -> Iterator[IntervalKey]:
+def interval_keys_of(job_filter: JobFilter | None) -> Iterator[IntervalKey]:
     """Return the keys of a filter, at least one: for its window, otherwise for its states."""
-    if wanted is not None and wanted.has_window:
-        intervals = tuple(_intervals_of(wanted.scheduled_from, wanted.scheduled_to))
+    if job_filter is not None and job_filter.has_window:
+        intervals = tuple(_intervals_of(job_filter.scheduled_from, job_filter.scheduled_to))
         yield from intervals or (None,)  # a window that ends before it starts has no intervals
-    elif wanted is not None and wanted.states is not None:
-        yield from frozenset(wanted.states) or (None,)
+    elif job_filter is not None and job_filter.states is not None:
+        yield from frozenset(job_filter.states) or (None,)
     else:
         yield None
 

@@ -46,11 +46,11 @@ class ChangeFilter:
         if self.document_id is not None:
             return (self.collection, "id", self.document_id)
         scope = _scope(self.collection, self.owner)
-        wanted = self.job_filter
-        if wanted is None:
+        job_filter = self.job_filter
+        if job_filter is None:
             return scope
         for name in MOST_SELECTIVE_FIRST:
-            value = getattr(wanted, name)
+            value = getattr(job_filter, name)
             if value is not None:
                 return (*scope, name, value)
         return scope
@@ -95,10 +95,10 @@ def _scope(collection: WatchedCollection, owner: str | None) -> Key:
     return (collection, "all owners") if owner is None else (collection, "owner", owner)
 
 
-def match(wanted: ChangeFilter, change: DocumentChange) -> MatchedChange | None:
+def match(change_filter: ChangeFilter, change: DocumentChange) -> MatchedChange | None:
     """Return the match of a filter and a change, None if there is none. No I/O."""
-    route, job_filter = change.route, wanted.job_filter
-    if route is None or (wanted.owner is not None and route.owner != wanted.owner):
+    route, job_filter = change.route, change_filter.job_filter
+    if route is None or (change_filter.owner is not None and route.owner != change_filter.owner):
         return None
     if job_filter is not None and not _matches_route(job_filter, route):
         return None
@@ -113,27 +113,27 @@ def match(wanted: ChangeFilter, change: DocumentChange) -> MatchedChange | None:
     return MatchedChange(change, removed=True) if matched_before else None
 
 
-def _matches_state(wanted: JobFilter, state: MatchState | None) -> bool:
+def _matches_state(job_filter: JobFilter, state: MatchState | None) -> bool:
     """Return whether a job's state matches; an unknown state counts as a match."""
     if state is None:
         return True
-    return (wanted.states is None or state.state in wanted.states) and (
-        state.due is None or _is_within(wanted, state.due)
+    return (job_filter.states is None or state.state in job_filter.states) and (
+        state.due is None or _is_within(job_filter, state.due)
     )
 
 
-def _is_within(wanted: JobFilter, due: datetime) -> bool:
-    return (wanted.scheduled_from is None or wanted.scheduled_from <= due) and (
-        wanted.scheduled_to is None or due < wanted.scheduled_to
+def _is_within(job_filter: JobFilter, due: datetime) -> bool:
+    return (job_filter.scheduled_from is None or job_filter.scheduled_from <= due) and (
+        job_filter.scheduled_to is None or due < job_filter.scheduled_to
     )
 
 
-def _matches_route(wanted: JobFilter, route: Route) -> bool:
+def _matches_route(job_filter: JobFilter, route: Route) -> bool:
     cause = route.cause
     return (
-        (wanted.internal is None or wanted.internal == route.internal)
-        and wanted.function_name in (None, route.function_name)
-        and wanted.queue in (None, route.queue)
-        and wanted.cause_kind in (None, cause.kind if cause else None)
-        and wanted.cause_id in (None, cause.id if cause else None)
+        (job_filter.internal is None or job_filter.internal == route.internal)
+        and job_filter.function_name in (None, route.function_name)
+        and job_filter.queue in (None, route.queue)
+        and job_filter.cause_kind in (None, cause.kind if cause else None)
+        and job_filter.cause_id in (None, cause.id if cause else None)
     )

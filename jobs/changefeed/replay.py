@@ -33,7 +33,7 @@ class ReplayEnd(NamedTuple):
 class ReplayListener(Listener, Protocol):
     """A listener with a position, which a replay can wait for."""
 
-    wanted: ChangeFilter
+    change_filter: ChangeFilter
     position: Position
 
     def end_replay(self, end: ReplayEnd) -> None: ...
@@ -52,20 +52,20 @@ class Replay:
         self.position: Position | None = None
         """The position that the stream has reached; None before it is open."""
         for listener in self._listeners:
-            self._index.join(listener.wanted, listener)
+            self._index.join(listener.change_filter, listener)
 
     def admit(self, listener: ReplayListener) -> bool:
         """Add a listener if the stream has not passed its position."""
         if self.position is None or listener.position < self.position:
             return False
         self._listeners[listener] = None
-        self._index.join(listener.wanted, listener)
+        self._index.join(listener.change_filter, listener)
         return True
 
     def discard(self, listener: ReplayListener) -> None:
         if listener in self._listeners:
             del self._listeners[listener]
-            self._index.leave(listener.wanted, listener)
+            self._index.leave(listener.change_filter, listener)
 
     async def run(self) -> None:
         """Replay until the ring is reached or no listeners are left."""

@@ -86,13 +86,13 @@ async def retryable_action(
     return None
 
 
-async def make_call(wanted: HttpCall, settings: Settings) -> Json:
+async def make_call(call: HttpCall, settings: Settings) -> Json:
     """Make the call and return its status and body; does not follow redirects.
 
     Raises Forbidden for a host that is not allowed and for the API itself, and one of CALL_ERRORS
     if the call fails, takes longer than 10 s or returns more than 64 KiB.
     """
-    url = httpx.URL(wanted.url)
+    url = httpx.URL(call.url)
     may_be_private = _allowed_entry(url, settings.allowed_hosts_http)
     async with asyncio.timeout(CALL_TIMEOUT_S):
         addresses = await _resolve(url.raw_host.decode(), _port(url))
@@ -103,27 +103,27 @@ async def make_call(wanted: HttpCall, settings: Settings) -> Json:
             )
         if not may_be_private and not all(map(_is_public, addresses)):
             raise Forbidden(f"{url.host} resolves to a private address: allow the address itself")
-        return await call_addresses(addresses, wanted)
+        return await call_addresses(addresses, call)
 
 
-async def call_addresses(addresses: Sequence[str], wanted: HttpCall) -> Json:
+async def call_addresses(addresses: Sequence[str], call: HttpCall) -> Json:
     """Send the request to the first address that accepts a connection."""
     *others, last = addresses
     async with httpx.AsyncClient(verify=_tls(), trust_env=False, timeout=CALL_TIMEOUT_S) as client:
         for address in others:
             with suppress(httpx.ConnectError):  # nothing was sent
-                return await _send(client, _request(client, wanted, address))
-        return await _send(client, _request(client, wanted, last))
+                return await _send(client, _request(client, call, address))
+        return await _send(client, _request(client, call, last))
 
 
-def _request(client: httpx.AsyncClient, wanted: HttpCall, address: str) -> httpx.Request:
+def _request(client: httpx.AsyncClient, call: HttpCall, address: str) -> httpx.Request:
     """Build the request to one address, with the name of the host in Host and SNI."""
-    url = httpx.URL(wanted.url)
+    url = httpx.URL(call.url)
     return client.build_request(
-        wanted.method,
+        call.method,
         url.copy_with(host=address),
         headers={"Host": url.netloc.decode(), "Accept-Encoding": "identity"},
-        json=wanted.body,
+        json=call.body,
         extensions={"sni_hostname": url.raw_host.decode()},
     )
 

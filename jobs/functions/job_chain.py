@@ -33,14 +33,14 @@ CHAIN_RETRY: Final = Retry(retries=4, base_ms=500)
 
 async def find_active_jobs(ctx: Context, job_ids: Iterable[str]) -> list[str]:
     """Return the jobs that have not ended, in the given order."""
-    wanted = list(job_ids)
-    if not wanted:
+    ids = list(job_ids)
+    if not ids:
         return []
     found = await ctx.db["jobs"].find(
-        {"_id": {"$in": wanted}, "state": {"$in": sorted(ACTIVE_STATES)}}, {"_id": 1}
+        {"_id": {"$in": ids}, "state": {"$in": sorted(ACTIVE_STATES)}}, {"_id": 1}
     )
     active = {document["_id"] for document in found}
-    return [job_id for job_id in wanted if job_id in active]
+    return [job_id for job_id in ids if job_id in active]
 
 
 async def is_active(ctx: Context, job_id: str | None) -> bool:

@@ -13,13 +13,13 @@ SERIALIZED_ROOM: Final = 1_000
 cannot exceed it together. With more room, they do not conflict."""
 
 
-async def require_room(ctx: Context, kind: QuotaKind, wanted: int = 1) -> None:
-    """Raise QuotaExceeded unless the owner may have `wanted` more; the system has no quotas."""
+async def require_room(ctx: Context, kind: QuotaKind, amount: int = 1) -> None:
+    """Raise QuotaExceeded unless the owner may have `amount` more; the system has no quotas."""
     limit = limit_of(ctx.settings, kind)
     if ctx.owner is None or limit is None:
         return
     used = await count(_aggregate(ctx), kind, ctx.owner, limit)
-    await _require(ctx, kind, (used, wanted, limit))
+    await _require(ctx, kind, (used, amount, limit))
 
 
 async def require_tick_room(
@@ -38,10 +38,10 @@ async def require_tick_room(
 
 
 async def _require(ctx: Context, kind: QuotaKind, numbers: tuple[float, float, int]) -> None:
-    used, wanted, limit = numbers
-    if used + wanted > limit:
-        raise quota_exceeded(kind, used, wanted, limit)
-    is_near = used + wanted > limit - SERIALIZED_ROOM
+    used, amount, limit = numbers
+    if used + amount > limit:
+        raise quota_exceeded(kind, used, amount, limit)
+    is_near = used + amount > limit - SERIALIZED_ROOM
     if is_near or kind is QuotaKind.TICKS_PER_MINUTE:  # one cron can have 60 ticks
         await ctx.db.internal_collection("quotaLocks").update_one(
             {"_id": ctx.owner}, {"$set": {"usedAt": await ctx.now()}, "$inc": {"n": 1}}, upsert=True

@@ -55,11 +55,11 @@ class OrphanFinder:
         self, collection: str, filter_: Mapping[str, Any], job_field: str = "schedulerJobId"
     ) -> list[Orphan]:
         rows = await self._read(collection, filter_, collection)
-        wanted = [row[job_field] for row in rows if type(row.get(job_field)) is str]
+        job_ids = [row[job_field] for row in rows if type(row.get(job_field)) is str]
         found = self._mongo[JOBS].find(
-            {"_id": {"$in": wanted}, "state": {"$in": sorted(ACTIVE_STATES)}}, {"_id": 1}
+            {"_id": {"$in": job_ids}, "state": {"$in": sorted(ACTIVE_STATES)}}, {"_id": 1}
         )
-        alive = {job["_id"] for job in await found.to_list(None)} if wanted else set()
+        alive = {job["_id"] for job in await found.to_list(None)} if job_ids else set()
         return _orphans(row for row in rows if not _is_in(row.get(job_field), alive))
 
     async def _read(self, collection: str, filter_: Mapping[str, Any], scan: str) -> list[Document]:

@@ -31,7 +31,7 @@ class ListSource(Generic[R]):
     name: str
     """The topic of its cursors."""
     kind: type[R]
-    wanted: ChangeFilter
+    change_filter: ChangeFilter
     read: Callable[[int, ClusterTime], Awaitable[Page[R]]]
     """Read the newest rows, up to a limit, as of a cluster time or later."""
 
@@ -165,7 +165,7 @@ class ListQuery(LiveQuery[LiveMessage[R]]):
 
     def _message(self, matched: MatchedChange, found: R | None) -> LiveMessage[R]:
         change, removed = matched
-        owner = self._source.wanted.owner
+        owner = self._source.change_filter.owner
         if found is not None and owner not in (None, found.owner):  # the owner changed
             removed, found = True, None
         return LiveMessage(
@@ -199,7 +199,7 @@ class ListQuery(LiveQuery[LiveMessage[R]]):
         return LiveMessage(cursor=cursor, kind=kind, event_position=EventPosition(position))
 
     def _subscribe(self, position: Position | None) -> FeedSubscription:
-        return self._feed.subscribe(self._source.wanted, position)
+        return self._feed.subscribe(self._source.change_filter, position)
 
     def _decode(self, cursor: str) -> LiveCursor:
         return self._cursors.decode(cursor, self._source.name)

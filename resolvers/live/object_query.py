@@ -35,7 +35,7 @@ class ObjectSource(Generic[R]):
     after: str | None = None
     """Resume after this cursor."""
     from_seq: int | None = None
-    """Without a cursor, replay the timeline from this event on."""
+    """Without a cursor, send the timeline from this event on."""
     wants_object: bool = True
     """Whether the selection contains the object."""
 
@@ -121,10 +121,10 @@ class ObjectQuery(LiveQuery[LiveMessage[R]]):
 
     def _subscribe(self, position: Position | None) -> FeedSubscription:
         source = self._source
-        wanted = ChangeFilter(
+        change_filter = ChangeFilter(
             collection=WATCHED[source.kind][1], owner=self._ctx.scope, document_id=source.id
         )
-        return self._ctx.feed.subscribe(wanted, position)
+        return self._ctx.feed.subscribe(change_filter, position)
 
     async def _find(self, position: Position) -> R:
         """Read the object in the viewer's scope, as of `position` or later; raises NotFound."""

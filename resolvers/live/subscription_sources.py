@@ -46,7 +46,9 @@ def jobs_changed(
     source = ListSource(
         name="jobs",
         kind=Job,
-        wanted=ChangeFilter(collection=WatchedCollection.JOBS, owner=scope, job_filter=job_filter),
+        change_filter=ChangeFilter(
+            collection=WatchedCollection.JOBS, owner=scope, job_filter=job_filter
+        ),
         read=lambda limit, time: reads.find_newest_jobs(scope, job_filter, limit, time),
     )
     return ListQuery(ctx, source, options)
@@ -94,7 +96,7 @@ def _list_query(
     source = ListSource(
         name=name,
         kind=kind,
-        wanted=ChangeFilter(collection=collection, owner=scope),
+        change_filter=ChangeFilter(collection=collection, owner=scope),
         read=lambda limit, time: reads.find_newest(kind, scope, limit, time),
     )
     return ListQuery(ctx, source, options)

@@ -1,6 +1,6 @@
 """Persisted documents by hash: documents that clients sent, and the allowed documents.
 
-Source: Apollo's automatic persisted queries and operation manifest.
+Implements Apollo's automatic persisted queries and operation manifest.
 """
 
 import hashlib

@@ -15,8 +15,8 @@ from ostinato.jobs.errors import Unavailable
 from ostinato.resolvers.live.live_query import Reset, ResumePoint
 from ostinato.schema.fanout.frames import FrameBatch
 from ostinato.schema.fanout.result_buffer import (
-    BURST_SIZE,
-    MAX_BURST_BYTES,
+    MAX_WRITE_BATCH_BYTES,
+    WRITE_BATCH_SIZE,
     BufferLimits,
     PositionedResult,
     ResultBuffer,
@@ -25,7 +25,7 @@ from ostinato.schema.fanout.turn_limiter import TurnLimiter
 
 JOIN_WAIT_S: Final = 0.01  # waits this long for the next subscriber before the catch-up
 MAX_JOIN_WAIT_S: Final = 1.0  # in total, while subscribers keep joining
-CATCH_UP_BURST_S: Final = 0.01  # collects results of the catch-up into one write
+CATCH_UP_BATCH_S: Final = 0.01  # collects results of the catch-up into one write
 MAX_DELAY_S: Final = 5.0  # total time that slow subscribers may delay the catch-up of others
 
 ExecutedItem: TypeAlias = PositionedResult | ResumePoint | Reset
@@ -109,9 +109,9 @@ class Broadcast:
         """Return the number of the first result after `position`."""
         return min(self._buffer.number_after(position), self.flushed)
 
-    def burst_from(self, number: int) -> Sequence[PositionedResult]:
-        """Return the flushed results from `number` on, up to one burst."""
-        return self._buffer.burst(number, self.flushed)
+    def write_batch_from(self, number: int) -> Sequence[PositionedResult]:
+        """Return the flushed results from `number` on, up to one write batch."""
+        return self._buffer.write_batch(number, self.flushed)
 
     def at(self, number: int) -> PositionedResult:
         return self._buffer[number]
@@ -185,16 +185,16 @@ class Broadcast:
                     return
 
     async def _send(self, result: PositionedResult) -> None:
-        if self._unflushed_bytes + result.size_bytes > MAX_BURST_BYTES:
-            await self._send_burst()
+        if self._unflushed_bytes + result.size_bytes > MAX_WRITE_BATCH_BYTES:
+            await self._send_write_batch()
         self._append(result)
-        if self._buffer.end_number - self.flushed >= BURST_SIZE:
-            await self._send_burst()
+        if self._buffer.end_number - self.flushed >= WRITE_BATCH_SIZE:
+            await self._send_write_batch()
         if not self.is_live:
             await self._execution_limiter.wait_turn()
             await self._wait_for_slowest()
 
-    async def _send_burst(self) -> None:
+    async def _send_write_batch(self) -> None:
         self._flush()
         await asyncio.sleep(0)
 
@@ -204,7 +204,7 @@ class Broadcast:
         if self._flush_handle is None and self.is_live:
             self._flush_handle = self._loop.call_soon(self._flush)
         elif self._flush_handle is None:
-            self._flush_handle = self._loop.call_later(CATCH_UP_BURST_S, self._flush)
+            self._flush_handle = self._loop.call_later(CATCH_UP_BATCH_S, self._flush)
 
     def _flush(self) -> None:
         """Push new results to waiting subscribers, and make them available to the others."""

@@ -1,6 +1,6 @@
 """WebSocket text frames, encoded once for many sockets whose messages differ only in a prefix.
 
-Source: RFC 6455, 5.2. Server frames are not masked, so equal messages are equal bytes.
+Implements RFC 6455, 5.2. Server frames are not masked, so equal messages are equal bytes.
 """
 
 from collections.abc import Sequence

@@ -11,8 +11,8 @@ from ostinato.jobs.changes import Position
 from ostinato.resolvers.live.messages import EventPosition
 from ostinato.schema.execution.encoding import EncodedResult
 
-BURST_SIZE: Final = 100  # results per write
-MAX_BURST_BYTES: Final = 262_144  # per write; a stalled socket buffers one write
+WRITE_BATCH_SIZE: Final = 100  # results per write
+MAX_WRITE_BATCH_BYTES: Final = 262_144  # per write; a stalled socket buffers one write
 MAX_BUFFER_BYTES: Final = 8_388_608  # per broadcast, for slow subscribers
 RETAINED_BYTES: Final = 1_048_576  # per broadcast, for resuming clients
 TOTAL_RETAINED_BYTES: Final = 33_554_432  # for all broadcasts, for resuming clients
@@ -80,11 +80,11 @@ class ResultBuffer:
     def between(self, start: int, end: int) -> Sequence[PositionedResult]:
         return list(islice(self._results, start - self.first_number, end - self.first_number))
 
-    def burst(self, start: int, end: int) -> Sequence[PositionedResult]:
+    def write_batch(self, start: int, end: int) -> Sequence[PositionedResult]:
         """Return the results from `start` to `end` that fit in one write, at least one if any."""
-        results = self.between(start, min(end, start + BURST_SIZE))
+        results = self.between(start, min(end, start + WRITE_BATCH_SIZE))
         sizes = accumulate(result.size_bytes for result in results)
-        return results[: max(1, sum(size <= MAX_BURST_BYTES for size in sizes))]
+        return results[: max(1, sum(size <= MAX_WRITE_BATCH_BYTES for size in sizes))]
 
     def append(self, result: PositionedResult) -> None:
         self._results.append(result)

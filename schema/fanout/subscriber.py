@@ -88,7 +88,7 @@ class Subscriber:
         while True:
             if self._pending or self.number < self._broadcast.flushed:
                 await self._delivery_limiter.wait_turn()
-            if self._push_burst():
+            if self._push_write_batch():
                 pass
             elif (result := self._read()) is not None:
                 self.cursor = result.encoded.cursor
@@ -135,11 +135,11 @@ class Subscriber:
     def _is_new(self, result: PositionedResult) -> bool:
         return result.event_position.position > self._start.position
 
-    def _push_burst(self) -> bool:
+    def _push_write_batch(self) -> bool:
         """Push the unread results; False if there are none or pushing is not possible."""
         if self._options.push is None or self._pending is not None or self._is_evicted:
             return False
-        unread = self._broadcast.burst_from(self.number)
+        unread = self._broadcast.write_batch_from(self.number)
         start = self._start.position
         fresh = [result for result in unread if result.event_position.position > start]
         if not fresh or not self._options.push(

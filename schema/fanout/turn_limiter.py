@@ -5,7 +5,7 @@ from collections import deque
 from typing import Final
 
 EXECUTIONS_PER_TURN: Final = 3  # results executed per turn of the event loop: about 1 ms
-DELIVERIES_PER_TURN: Final = 30  # sends per turn, each a result or a burst: also about 1 ms
+DELIVERIES_PER_TURN: Final = 30  # sends per turn, each a result or a write batch: also about 1 ms
 
 
 class TurnLimiter:

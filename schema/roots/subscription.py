@@ -62,7 +62,7 @@ class Subscription:
         from_seq: Annotated[
             int | None,
             strawberry.argument(
-                description="Replay the timeline from this event number; 1 replays all of it."
+                description="Send the timeline from this event number; 1 sends all of it."
             ),
         ] = UNSET,
     ) -> AsyncIterable[JobChange | None]:
@@ -102,7 +102,7 @@ class Subscription:
         ] = False,
         after: AfterCursor = UNSET,
     ) -> AsyncIterable[JobChange | None]:
-        wanted = validate_argument(
+        job_filter = validate_argument(
             info, unset_to_none(filter_by) or JobFilter(), "filter"
         ).to_plain()
         options = SubscribeOptions(
@@ -112,7 +112,7 @@ class Subscription:
             coalesce=coalesce,
             wants_object=selects(info, "job"),
         )
-        query = subscription_sources.jobs_changed(info.context, wanted, options)
+        query = subscription_sources.jobs_changed(info.context, job_filter, options)
         return query.map(JobChange.of)
 
     @strawberry_subscription(description="Crons.")

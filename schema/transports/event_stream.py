@@ -185,7 +185,7 @@ async def _wait_for_disconnect(receive: Receive) -> None:
 class ServerSentEvents:
     """Server-sent events, in the distinct connections mode of graphql-sse.
 
-    Source: github.com/enisdenjo/graphql-sse, PROTOCOL.md. Clients reconnect if a stream ends
+    Implements PROTOCOL.md of github.com/enisdenjo/graphql-sse. Clients reconnect if a stream ends
     without `complete`.
     """
 
@@ -219,7 +219,7 @@ MULTIPART_HEAD = b"\r\ncontent-type: application/json\r\n\r\n"
 class MultipartMixed:
     """Multipart responses, for Apollo clients.
 
-    Source: Apollo's multipart protocol for subscriptions over HTTP. A part is complete when the
+    Implements Apollo's multipart protocol for subscriptions over HTTP. A part is complete when the
     next boundary arrives, so each part is sent with the next boundary.
     """
 

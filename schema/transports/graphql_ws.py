@@ -1,6 +1,6 @@
 """Parsing and encoding of graphql-transport-ws messages. No I/O.
 
-Source: github.com/enisdenjo/graphql-ws, PROTOCOL.md.
+Implements PROTOCOL.md of github.com/enisdenjo/graphql-ws.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """GraphQL over HTTP; a subscription is served as a stream.
 
-Source: the GraphQL over HTTP specification.
+Implements the GraphQL over HTTP specification.
 """
 
 import asyncio

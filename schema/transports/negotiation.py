@@ -1,6 +1,6 @@
 """Content negotiation by `Accept`, `Accept-Encoding` and `Content-Type`, and compression.
 
-Source: the GraphQL over HTTP specification, and RFC 9110, 12.5.1 for `Accept`.
+Implements the GraphQL over HTTP specification, and RFC 9110, 12.5.1 for `Accept`.
 """
 
 import asyncio

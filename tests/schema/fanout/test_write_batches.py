@@ -1,10 +1,10 @@
-"""Bursts: each write to a socket is limited in results and bytes."""
+"""Write batches: each write to a socket is limited in results and bytes."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from ostinato.schema.fanout.result_buffer import MAX_BURST_BYTES
+from ostinato.schema.fanout.result_buffer import MAX_WRITE_BATCH_BYTES
 from ostinato.schema.ids import global_id
 from tests.live.fixtures import WatcherGroup
 from tests.live.watching import Pushed, SubscriptionHarness, Watcher
@@ -55,8 +55,8 @@ async def test_large_results_are_sent_in_writes_of_bounded_size(
         pushed.reads = True
         await succeed(writer, "x" * LARGE)
         await eventually(lambda: received(pushed) == JOBS)
-    assert max(map(len, pushed.batches)) <= MAX_BURST_BYTES
-    assert len(pushed.batches) >= JOBS * LARGE // MAX_BURST_BYTES
+    assert max(map(len, pushed.batches)) <= MAX_WRITE_BATCH_BYTES
+    assert len(pushed.batches) >= JOBS * LARGE // MAX_WRITE_BATCH_BYTES
 
 
 async def test_slow_subscriber_gets_large_results_in_writes_of_bounded_size(
@@ -74,10 +74,10 @@ async def test_slow_subscriber_gets_large_results_in_writes_of_bounded_size(
         pushed.reads = True
         async with taking(watcher):
             await eventually(lambda: received(pushed) == JOBS - 1)
-    assert max(map(len, pushed.batches)) <= MAX_BURST_BYTES
+    assert max(map(len, pushed.batches)) <= MAX_WRITE_BATCH_BYTES
 
 
-async def test_result_larger_than_a_burst_is_sent_alone(
+async def test_result_larger_than_a_write_batch_is_sent_alone(
     harness: SubscriptionHarness, writer: Writer
 ) -> None:
     pushed = Pushed(reads=False)
@@ -85,6 +85,6 @@ async def test_result_larger_than_a_burst_is_sent_alone(
         pushed.reads = True
         ids = [await writer.job() for _ in range(3)]
         await writer.claim(*ids)
-        await writer.succeed(*ids, result="x" * 2 * MAX_BURST_BYTES)
+        await writer.succeed(*ids, result="x" * 2 * MAX_WRITE_BATCH_BYTES)
         await eventually(lambda: received(pushed) == 3)
     assert [batch.count(b'"result":') for batch in pushed.batches] == [1, 1, 1]
