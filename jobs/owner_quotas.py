@@ -16,18 +16,6 @@ JOBS_SHARE: Final = 100
 BYTES_SHARE: Final = 10
 DOCUMENT_BYTES: Final = 700  # of a pending job, without its arguments
 
-CHAIN_FUNCTIONS: Final = frozenset(
-    {
-        "crons.executeCron",
-        "crons.releaseQueued",
-        "tasks.startRecurringTask",
-        "batch.processBatch",
-        "requests.process",
-        "requests.timeout",
-    }
-)
-"""Functions whose jobs are never rejected: other quotas limit them, and a chain must not break."""
-
 
 class Reservation:
     """What one call or transaction adds, until it is stored or given up."""
@@ -44,7 +32,7 @@ class Reservation:
 
         Raises QuotaExceeded.
         """
-        if self._owner is None or new.canceled or new.function.name in CHAIN_FUNCTIONS:
+        if self._owner is None or new.canceled or new.function.is_chain:
             return
         size_bytes = len(to_json(new.args)) if args_bytes is None else args_bytes
         await self._take(self._quotas.jobs, 1)

@@ -100,13 +100,17 @@ TEXTS: Final[Mapping[QuotaKind, _Text]] = MappingProxyType(
             "ticks a minute of crons and recurring tasks",
             "pause a cron, stop a recurring task, or choose a longer interval",
         ),
-        QuotaKind.RECURRING_TASKS: _Text("recurring tasks", "delete a stopped one"),
+        QuotaKind.RECURRING_TASKS: _Text(
+            "recurring tasks", "delete a stopped one with deleteRecurringTask"
+        ),
         QuotaKind.BATCHES: _Text("running batches", "wait until one has ended, or cancel one"),
-        QuotaKind.ITEMS: _Text("unprocessed items", "process them in a batch"),
+        QuotaKind.ITEMS: _Text(
+            "unprocessed items", "process them in a batch, or delete some with deleteItems"
+        ),
         QuotaKind.REQUESTS: _Text("pending requests", "wait until some have ended"),
         QuotaKind.STORED_BYTES: _Text(
             "bytes of pending jobs, unprocessed items and pending requests",
-            "wait a minute after some have run, or cancel pending jobs",
+            "cancel pending jobs or delete items, and try again a minute later",
         ),
     }
 )

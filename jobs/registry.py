@@ -62,6 +62,12 @@ class Function:
     def description(self) -> str:
         return (self.call.__doc__ or "").strip()
 
+    @property
+    def is_chain(self) -> bool:
+        """Return whether it is one of Ostinato's own: its jobs continue crons, tasks, batches and
+        requests, whose quotas limit them. They are never rejected."""
+        return self.internal and _built_in(self.call)
+
     def lane(self, queue: str, priority: int) -> Lane:
         """Return the lane of its pending jobs with this priority."""
         limited = self.concurrency is not None or self.rate_limit is not None

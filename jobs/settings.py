@@ -262,6 +262,12 @@ class Settings(RequestLimits, QuotaSettings):
         ge=1_000,
         description="How long a finished job is kept, in milliseconds (default: 7 days).",
     )
+    purge_ended_after_ms: int = Field(
+        604_800_000,
+        ge=1_000,
+        description="How long an ended batch or request, a processed item and a stopped recurring "
+        "task are kept, in milliseconds (default: 7 days).",
+    )
     allowed_hosts_http: Names = Field(
         (),
         description="Comma-separated hosts (`host` or `host:port`) that `actions.retryableAction`"

@@ -66,6 +66,26 @@ async def cancel_batch(ctx: RequestContext, batch_id: str) -> Batch:
     )
 
 
+async def delete_batch(ctx: RequestContext, batch_id: str) -> Batch:
+    """Delete an ended batch and return it.
+
+    Raises NotFound, or PreconditionFailed if it has not ended.
+    """
+    return await ctx.transact_as_owner(
+        Batch, batch_id, lambda context: functions.delete_batch(context, batch_id=batch_id)
+    )
+
+
+async def delete_items(ctx: RequestContext, item_ids: Sequence[str] | None) -> int:
+    """Delete the viewer's own items with these ids, or 1,000 unprocessed ones; return their number.
+
+    Ids that are unknown or of another owner are ignored.
+    """
+    return await ctx.engine.transact(
+        ctx.viewer.id, lambda context: functions.delete_items(context, item_ids)
+    )
+
+
 def remaining(record: Batch) -> int | None:
     """Return the number of unprocessed documents; None if the source does not count them."""
     return None if record.total is None else max(record.total - record.processed, 0)

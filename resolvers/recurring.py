@@ -58,10 +58,27 @@ async def stop_recurring_task(
     """Stop a task, even a malformed one: the viewer's own with this `taskId`, or one that the
     viewer can see by its document's id. Raises BadRequest unless exactly one is given, NotFound.
     """
-    if (task_id is None) == (recurring_task_id is None):
-        message = "send exactly one of taskId and recurringTaskId"
-        raise BadRequest.at("taskId", message=message, code="exclusive")
+    _require_one_id(task_id, recurring_task_id)
     return await ctx.engine.transact(
         ctx.scope if task_id is None else ctx.viewer.id,
         lambda context: functions.stop_task(context, task_id, recurring_task_id),
     )
+
+
+async def delete_recurring_task(
+    ctx: RequestContext, task_id: str | None, recurring_task_id: str | None
+) -> RecurringTask | Malformed:
+    """Delete a stopped task and return it; finds it and raises like `stop_recurring_task`, and
+    PreconditionFailed if it is running.
+    """
+    _require_one_id(task_id, recurring_task_id)
+    return await ctx.engine.transact(
+        ctx.scope if task_id is None else ctx.viewer.id,
+        lambda context: functions.delete_task(context, task_id, recurring_task_id),
+    )
+
+
+def _require_one_id(task_id: str | None, recurring_task_id: str | None) -> None:
+    if (task_id is None) == (recurring_task_id is None):
+        message = "send exactly one of taskId and recurringTaskId"
+        raise BadRequest.at("taskId", message=message, code="exclusive")

@@ -30,3 +30,13 @@ async def create_with_timeout(ctx: RequestContext, data: Json, timeout_ms: int) 
                 context, data=data, timeout_ms=timeout_ms
             ),
         )
+
+
+async def delete_request(ctx: RequestContext, request_id: str) -> Request:
+    """Delete an ended request and return it.
+
+    Raises NotFound, or PreconditionFailed if it is pending.
+    """
+    return await ctx.transact_as_owner(
+        Request, request_id, lambda context: functions.delete_request(context, request_id)
+    )

@@ -27,6 +27,7 @@ SMALL_WITH_A_REASON = {
     "jobs/arq_queue/diagnostics.py": "only this package may import Redis",
     "jobs/embedded/__main__.py": "run with -m",
     "jobs/embedded/parent_death_signal.py": "run as a script, before any other import",
+    "jobs/mongo/expired.py": "only this package queries MongoDB",
     "jobs/lifecycle_page.py": "run with -m, generates a page of docs",
     "jobs/worker/worker_processes.py": "runs in the parent of workers, which loads no engine",
     "schema/build.py": "run with -m, generates schema.graphql",

@@ -7,7 +7,12 @@ from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import mutation
 from ostinato.jobs.documents import batch_from
 from ostinato.jobs.errors import BadRequest, Issue, NotFound, PreconditionFailed
-from ostinato.jobs.functions.job_chain import cancel_if_active, is_active, update_document
+from ostinato.jobs.functions.job_chain import (
+    cancel_if_active,
+    delete_document,
+    is_active,
+    update_document,
+)
 from ostinato.jobs.functions.quotas import require_room
 from ostinato.jobs.handler_decorators import BatchPage, Document, batch
 from ostinato.jobs.quotas import QuotaKind
@@ -17,6 +22,7 @@ from ostinato.jobs.retry import Retry
 MAX_BATCH_SIZE: Final = 1_000  # a page's effects are one transaction
 MAX_PAGE_DELAY_MS: Final = 86_400_000  # a day; use a cron for anything slower
 MAX_ITEMS: Final = 1_000  # per call
+OPEN_STATES: Final = frozenset({BatchState.RUNNING.value, BatchState.PAUSED.value})
 
 PAGE_RETRY: Final = Retry(retries=3, base_ms=1_000)
 """A page that raises is retried; after its last attempt, its batch fails."""
@@ -101,10 +107,35 @@ async def cancel_batch(ctx: Context, batch_id: str) -> Batch:
     found = await ctx.db["batches"].find_one({"_id": batch_id, "owner": ctx.owner})
     if found is None:
         raise NotFound("there is no such batch")
-    if found["state"] not in (BatchState.RUNNING.value, BatchState.PAUSED.value):
+    if found["state"] not in OPEN_STATES:
         raise PreconditionFailed(f"the batch has already ended: it is {found['state']}")
     await cancel_if_active(ctx, found["schedulerJobId"])
     return await _finish(ctx, found, BatchState.CANCELED)
+
+
+async def delete_batch(ctx: Context, batch_id: str) -> Batch:
+    """Delete an ended batch and return it; its items and jobs are kept.
+
+    Raises NotFound, PreconditionFailed if it has not ended.
+    """
+    found = await ctx.db["batches"].find_one({"_id": batch_id, "owner": ctx.owner})
+    if found is None:
+        raise NotFound("there is no such batch")
+    if found["state"] in OPEN_STATES:
+        raise PreconditionFailed(f"the batch has not ended: it is {found['state']}; cancel it")
+    await delete_document(ctx, "batches", found)
+    return batch_from(found)
+
+
+async def delete_items(ctx: Context, item_ids: Sequence[str] | None) -> int:
+    """Delete the owner's items with these ids, or 1,000 unprocessed ones; return their number."""
+    items = ctx.db["items"]
+    if item_ids is None:
+        oldest = await items.find(
+            {"owner": ctx.owner, "processed": False}, {"_id": 1}, sort=[("_id", 1)], limit=MAX_ITEMS
+        )
+        item_ids = [item["_id"] for item in oldest]
+    return await items.delete_many({"_id": {"$in": list(item_ids)}, "owner": ctx.owner})
 
 
 @mutation(internal=True, retry=PAGE_RETRY)

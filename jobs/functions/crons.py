@@ -18,6 +18,7 @@ from ostinato.jobs.functions.cron_ticks import (
 from ostinato.jobs.functions.job_chain import (
     CHAIN_RETRY,
     cancel_if_active,
+    delete_document,
     effective_now,
     is_active,
     read_pause_reason,
@@ -139,10 +140,7 @@ async def delete_cron(ctx: Context, cron_id: str) -> None:
     if found is None:
         raise NotFound("you have no cron with this id")
     await _cancel_jobs(ctx, found)
-    # A delete event carries no owner: this update adds it to the change stream.
-    tombstone = {"deleted": {"owner": found.get("owner")}}
-    await ctx.db.internal_collection("crons").update_one({"_id": cron_id}, {"$set": tombstone})
-    await ctx.db.internal_collection("crons").delete_one({"_id": cron_id})
+    await delete_document(ctx, "crons", found)
 
 
 @mutation(name=EXECUTE_CRON, internal=True, retry=CHAIN_RETRY)

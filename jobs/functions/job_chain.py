@@ -102,6 +102,15 @@ async def update_document(
     return {**found, **written}
 
 
+async def delete_document(ctx: Context, collection: str, found: Document) -> None:
+    """Delete the chain's document, as read in this transaction; its jobs are kept."""
+    documents, by_id = ctx.db.internal_collection(collection), {"_id": found["_id"]}
+    # A delete event carries no fields: this update adds those of its route to the change stream.
+    route = {"owner": found.get("owner"), "taskId": found.get("taskId")}
+    await documents.update_one(by_id, {"$set": {"deleted": route}})
+    await documents.delete_one(by_id)
+
+
 async def cancel_if_active(ctx: Context, job_id: str | None) -> None:
     """Cancel a job, unless it is None or malformed, is the running job, or has ended."""
     if type(job_id) is str and await is_active(ctx, job_id):  # bson.Code subclasses str

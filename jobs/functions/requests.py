@@ -8,8 +8,8 @@ from pydantic import JsonValue
 from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import action, mutation
 from ostinato.jobs.documents import request_from
-from ostinato.jobs.errors import BadRequest
-from ostinato.jobs.functions.job_chain import cancel_if_active, is_active
+from ostinato.jobs.errors import BadRequest, NotFound, PreconditionFailed
+from ostinato.jobs.functions.job_chain import cancel_if_active, delete_document, is_active
 from ostinato.jobs.functions.quotas import require_room
 from ostinato.jobs.json_values import to_json_value
 from ostinato.jobs.quotas import QuotaKind
@@ -114,6 +114,20 @@ async def complete(ctx: Context, request_id: str, result: JsonValue) -> bool:
 async def fail(ctx: Context, request_id: str) -> bool:
     """Fail a request whose handler raised; return whether it was still pending."""
     return await _finish(ctx, request_id, RequestState.FAILED)
+
+
+async def delete_request(ctx: Context, request_id: str) -> Request:
+    """Delete an ended request and return it; its jobs are kept.
+
+    Raises NotFound, PreconditionFailed if it is pending.
+    """
+    found = await ctx.db["requests"].find_one({"_id": request_id, "owner": ctx.owner})
+    if found is None:
+        raise NotFound("there is no such request")
+    if found["state"] == RequestState.PENDING.value:
+        raise PreconditionFailed("the request is pending: wait until it has ended")
+    await delete_document(ctx, "requests", found)
+    return request_from(found)
 
 
 async def repair_request(ctx: Context, request_id: str) -> bool:

@@ -6,11 +6,12 @@ from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import mutation
 from ostinato.jobs.documents import recurring_task_from
 from ostinato.jobs.due_ticks import decide_ticks
-from ostinato.jobs.errors import BadRequest, Malformed, NotFound, QuotaExceeded
+from ostinato.jobs.errors import BadRequest, Malformed, NotFound, PreconditionFailed, QuotaExceeded
 from ostinato.jobs.functions.failures import record_refusal
 from ostinato.jobs.functions.job_chain import (
     CHAIN_RETRY,
     cancel_if_active,
+    delete_document,
     effective_now,
     is_active,
     read_pause_reason,
@@ -87,15 +88,29 @@ async def stop_task(
     It is found by one of its ids. A context without an owner can stop the tasks of all
     owners. A malformed task is stopped, too, and its error is returned. Raises NotFound.
     """
-    owned = {} if ctx.owner is None else {"owner": ctx.owner}
-    by_id = {"_id": document_id} if task_id is None else {"taskId": task_id}
-    found = await ctx.db["taskConfigs"].find_one({**owned, **by_id})
-    if found is None:
-        name = "id" if task_id is None else "taskId"
-        raise NotFound(f"you have no recurring task with this {name}")
+    found = await _find(ctx, task_id, document_id)
     if found.get("enabled") is not False:
         await cancel_if_active(ctx, found.get("schedulerJobId"))
-        found = await update_document(ctx, "taskConfigs", found, STOPPED)
+        stopped = {**STOPPED, "stoppedAt": await ctx.now()}
+        found = await update_document(ctx, "taskConfigs", found, stopped)
+    try:
+        return read_as(recurring_task_from, found)
+    except Malformed as error:
+        return error
+
+
+async def delete_task(
+    ctx: Context, task_id: str | None = None, document_id: str | None = None
+) -> RecurringTask | Malformed:
+    """Delete a stopped loop, found by one of its ids, and return it; its jobs are kept.
+
+    A malformed loop is deleted, too, if it is stopped. Raises NotFound, and PreconditionFailed if
+    it is running.
+    """
+    found = await _find(ctx, task_id, document_id)
+    if found.get("enabled") is not False:
+        raise PreconditionFailed("the recurring task is running: stop it with stopRecurringTask")
+    await delete_document(ctx, "taskConfigs", found)
     try:
         return read_as(recurring_task_from, found)
     except Malformed as error:
@@ -165,6 +180,17 @@ async def repair_task(ctx: Context, task_config_id: str) -> bool:
     return True
 
 
+async def _find(ctx: Context, task_id: str | None, document_id: str | None) -> dict[str, Any]:
+    """Read a loop by one of its ids; without an owner, that of any owner. Raises NotFound."""
+    owned = {} if ctx.owner is None else {"owner": ctx.owner}
+    by_id = {"_id": document_id} if task_id is None else {"taskId": task_id}
+    found = await ctx.db["taskConfigs"].find_one({**owned, **by_id})
+    if found is None:
+        name = "id" if task_id is None else "taskId"
+        raise NotFound(f"you have no recurring task with this {name}")
+    return found
+
+
 async def _start_generation(
     ctx: Context, config: dict[str, Any], settings: dict[str, Any]
 ) -> dict[str, Any]:
@@ -173,6 +199,7 @@ async def _start_generation(
         **settings,
         "enabled": True,
         "pausedBecause": None,
+        "stoppedAt": None,
         "generation": config["generation"] + 1,
         "nextRunTime": await ctx.now(),
     }

@@ -17,6 +17,7 @@ from ostinato.jobs.functions.requests import repair_request
 from ostinato.jobs.functions.tasks import repair_task
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.client import MongoError, is_transient, summarize
+from ostinato.jobs.mongo.expired import delete_expired
 from ostinato.jobs.mongo.indexes import build_missing_indexes
 from ostinato.jobs.mongo.multikey import MultikeyIndexes
 from ostinato.jobs.mongo.orphans import Orphan, OrphanFinder
@@ -70,7 +71,8 @@ class Sweeper:
 
 
 def build_sweeps(engine: Engine) -> dict[str, Sweep]:
-    """Build the sweeps for missing tick jobs, pages and timeouts, and for indexes."""
+    """Build the sweeps for missing tick jobs, pages and timeouts, for what has expired, and for
+    indexes."""
     orphans = OrphanFinder(engine.mongo)
     kinds: dict[str, tuple[Find, RepairOne]] = {
         "crons": (orphans.crons, repair_cron),
@@ -84,10 +86,20 @@ def build_sweeps(engine: Engine) -> dict[str, Sweep]:
     }
     return {
         **orphan_sweeps,
+        "expired": partial(_delete_expired, engine),
         "indexes": _throttled(partial(build_missing_indexes, engine.mongo), FIRST_INDEX_SWEEP),
         "multikey_indexes": _throttled(MultikeyIndexes(engine.mongo).rebuild, FIRST_INDEX_SWEEP),
         "unserved": _throttled(engine.queues.report_unserved),
     }
+
+
+async def _delete_expired(engine: Engine) -> int:
+    """Delete what ended long enough ago; returns 0, since that repairs nothing."""
+    retention = timedelta(milliseconds=engine.settings.purge_ended_after_ms)
+    deleted = await delete_expired(engine.mongo, await engine.clock.now() - retention)
+    if any(deleted.values()):
+        log.info("sweep.expired", **deleted)
+    return 0
 
 
 def _throttled(sweep: Sweep, first: int = 0) -> Sweep:

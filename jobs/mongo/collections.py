@@ -172,35 +172,38 @@ COLLECTIONS: Final = (
         name=TASK_CONFIGS,
         written_by="tasks.* functions",
         read_by="tasks.startRecurringTask, lists, sweeper",
-        deleted_by="owners.purge; a stopped task keeps its generation",
+        deleted_by="deleteRecurringTask; the sweeper, some time after the stop; owners.purge",
         indexes=(
             _index(
                 "owner_taskId", "startRecurringTask, stopRecurringTask", "owner taskId", unique=True
             ),
             _index("owner_newest", "recurringTasks of an owner", "owner -_id"),
             _index("enabled", "sweep: enabled tasks without a next run", "enabled nextRunTime"),
+            _index("stopped", "sweep: tasks to delete", "stoppedAt", sparse=True),
         ),
     ),
     CollectionSpec(
         name=ITEMS,
         written_by="addItems, batch handlers",
         read_by="batch.processBatch",
-        deleted_by="owners.purge",
+        deleted_by="deleteItems; the sweeper, some time after they were processed; owners.purge",
         indexes=(
             _index(
                 "owner_processed",
-                "the next page of a batch",
+                "the next page of a batch; addItems: the number of unprocessed items of an owner",
                 "owner processed _id",
             ),
+            _index("processed", "sweep: items to delete", "processedAt", sparse=True),
         ),
     ),
     CollectionSpec(
         name=BATCHES,
         written_by="batch.* functions",
         read_by="batch.processBatch, lists, sweeper",
-        deleted_by="owners.purge",
+        deleted_by="deleteBatch; the sweeper, some time after they have ended; owners.purge",
         indexes=(
             _index("owner_newest", "batches of an owner", "owner -_id"),
+            _index("ended", "sweep: batches to delete", "completedAt", sparse=True),
             _index("state", "sweep: running batches without a next page", "state"),
             _index(
                 "owner_running",
@@ -214,9 +217,10 @@ COLLECTIONS: Final = (
         name=REQUESTS,
         written_by="requests.* functions",
         read_by="requests.process, requests.timeout, lists, sweeper",
-        deleted_by="owners.purge",
+        deleted_by="deleteRequest; the sweeper, some time after they have ended; owners.purge",
         indexes=(
             _index("owner_newest", "requests of an owner", "owner -_id"),
+            _index("ended", "sweep: requests to delete", "completedAt", sparse=True),
             _index(
                 "timeout",
                 "sweep: requests past their timeout",

@@ -12,11 +12,13 @@ from ostinato.schema.inputs.limits import (
     BatchId,
     BatchSize,
     Interval,
+    ItemIds,
     Items,
     JsonObject,
     Name,
     PageDelay,
     RecurringTaskId,
+    RequestId,
     Timeout,
 )
 from ostinato.schema.scalars import Milliseconds
@@ -52,7 +54,7 @@ class StartRecurringTaskInput:
         )
 
 
-@strawberry.input(description="The recurring task to stop. Send exactly one of its ids.")
+@strawberry.input(description="The recurring task to change. Send exactly one of its ids.")
 class TaskIdInput:
     task_id: Name | None = strawberry.field(
         default=UNSET, description="The id of one of your own tasks, chosen by you."
@@ -69,6 +71,19 @@ class AddItemsInput:
     def to_plain(self) -> list[records.Json]:
         """Convert the validated input for the use case."""
         return cast("list[records.Json]", self.items)
+
+
+@strawberry.input(description="The items to delete.")
+class DeleteItemsInput:
+    item_ids: ItemIds | None = strawberry.field(
+        default=UNSET,
+        description="The ids of 1 to 1000 of your own items; unknown ids are ignored. If omitted, "
+        "your 1000 oldest unprocessed items.",
+    )
+
+    def to_plain(self) -> list[str] | None:
+        """Return the validated ids."""
+        return list(self.item_ids) if self.item_ids else None
 
 
 @strawberry.input(description="A batch to start.")
@@ -89,6 +104,11 @@ class StartBatchInput:
 @strawberry.input(description="The batch to change.")
 class BatchIdInput:
     batch_id: BatchId = strawberry.field(description="The batch's id.")
+
+
+@strawberry.input(description="The request to delete.")
+class RequestIdInput:
+    request_id: RequestId = strawberry.field(description="The request's id.")
 
 
 @strawberry.input(description="The request to create.")

@@ -20,6 +20,8 @@ from ostinato.schema.inputs.tasks_batches_requests import (
     AddItemsInput,
     BatchIdInput,
     CreateWithTimeoutInput,
+    DeleteItemsInput,
+    RequestIdInput,
     StartBatchInput,
     StartRecurringTaskInput,
     TaskIdInput,
@@ -29,6 +31,7 @@ from ostinato.schema.types.payloads import (
     AddItemsPayload,
     BatchPayload,
     CronPayload,
+    DeleteItemsPayload,
     FailurePayload,
     JobPayload,
     OwnerPayload,
@@ -157,12 +160,40 @@ class Mutation:
         )
         return RecurringTaskPayload.of_stopped(found, unset_to_none(given.task_id))
 
+    @strawberry_field(
+        description="Delete a stopped recurring task. Jobs that it created are kept. "
+        "PRECONDITION_FAILED if it is running."
+    )
+    async def delete_recurring_task(
+        self, info: Info, given: Input[TaskIdInput]
+    ) -> RecurringTaskPayload | None:
+        found = await run_use_case(
+            info,
+            given,
+            lambda ctx, data: recurring.delete_recurring_task(
+                ctx, data.task_id, data.recurring_task_id
+            ),
+        )
+        return RecurringTaskPayload.of_stopped(found, unset_to_none(given.task_id))
+
     @strawberry_field(description="Add items to the source `items`, for batches to process.")
     async def add_items(self, info: Info, given: Input[AddItemsInput]) -> AddItemsPayload | None:
         ids = await run_use_case(
             info, given, lambda ctx, data: batches.add_items(ctx, data.to_plain())
         )
         return AddItemsPayload.of(ids)
+
+    @strawberry_field(
+        description="Delete some of your own items, processed or not: those with the given ids, or "
+        "the oldest unprocessed ones."
+    )
+    async def delete_items(
+        self, info: Info, given: Input[DeleteItemsInput]
+    ) -> DeleteItemsPayload | None:
+        deleted = await run_use_case(
+            info, given, lambda ctx, data: batches.delete_items(ctx, data.to_plain())
+        )
+        return DeleteItemsPayload(deleted=deleted)
 
     @strawberry_field(
         description="Start a batch that processes your own items of a source, page by page."
@@ -186,6 +217,16 @@ class Mutation:
         return BatchPayload.of(record)
 
     @strawberry_field(
+        description="Delete a batch that has ended. Its items and jobs are kept. "
+        "PRECONDITION_FAILED if it has not ended."
+    )
+    async def delete_batch(self, info: Info, given: Input[BatchIdInput]) -> BatchPayload | None:
+        record = await run_use_case(
+            info, given, lambda ctx, data: batches.delete_batch(ctx, data.batch_id)
+        )
+        return BatchPayload.of(record)
+
+    @strawberry_field(
         description="Create a request and start processing it. It is marked as timed out unless "
         "it is completed in time."
     )
@@ -196,6 +237,18 @@ class Mutation:
             info,
             given,
             lambda ctx, data: requests.create_with_timeout(ctx, data.to_plain(), data.timeout_ms),
+        )
+        return RequestPayload.of(record)
+
+    @strawberry_field(
+        description="Delete a request that has ended. Its jobs are kept. PRECONDITION_FAILED if it "
+        "is pending."
+    )
+    async def delete_request(
+        self, info: Info, given: Input[RequestIdInput]
+    ) -> RequestPayload | None:
+        record = await run_use_case(
+            info, given, lambda ctx, data: requests.delete_request(ctx, data.request_id)
         )
         return RequestPayload.of(record)
 

@@ -90,7 +90,8 @@ class RecurringTaskChange(MessageFields):
         description="The `taskId` of the task; null in READY, CHECKPOINT and RESET."
     )
     recurring_task: RecurringTask | None = strawberry.field(
-        description="The current state of the task; null in READY, CHECKPOINT and RESET."
+        description="The current state of the task; null in READY, CHECKPOINT and RESET, and after "
+        "it has been deleted."
     )
 
     @classmethod
@@ -108,7 +109,8 @@ class RequestChange(MessageFields):
         description="The id of the request; null in READY, CHECKPOINT and RESET."
     )
     request: Request | None = strawberry.field(
-        description="The current state of the request; null in READY, CHECKPOINT and RESET."
+        description="The current state of the request; null in READY, CHECKPOINT and RESET, and "
+        "after it has been deleted."
     )
 
     @classmethod
@@ -126,7 +128,8 @@ class BatchChange(MessageFields):
         description="The id of the batch; null in READY, CHECKPOINT and RESET."
     )
     batch: Batch | None = strawberry.field(
-        description="The current state of the batch; null in READY, CHECKPOINT and RESET."
+        description="The current state of the batch; null in READY, CHECKPOINT and RESET, and "
+        "after it has been deleted."
     )
 
     @classmethod

@@ -82,7 +82,7 @@ class FailurePayload:
         return cls(failure_id=failure.id, failure=failure)
 
 
-@strawberry.type(description="The recurring task that a mutation started or stopped.")
+@strawberry.type(description="The recurring task that a mutation started, stopped or deleted.")
 class RecurringTaskPayload:
     task_id: str = strawberry.field(description="The task's id, chosen by its owner.")
     found: strawberry.Private[records.RecurringTask | Malformed]
@@ -96,7 +96,9 @@ class RecurringTaskPayload:
             raise found
         return cls(task_id=task_id, found=found)
 
-    @strawberry_field(description="The current state of the task.")
+    @strawberry_field(
+        description="The current state of the task; after `deleteRecurringTask`, its last state."
+    )
     def recurring_task(self) -> RecurringTask:
         if isinstance(self.found, Malformed):
             raise self.found
@@ -121,10 +123,17 @@ class AddItemsPayload:
         return cls(added=len(ids), item_ids=ids)
 
 
-@strawberry.type(description="The batch that a mutation started or changed.")
+@strawberry.type(description="The items that were deleted.")
+class DeleteItemsPayload:
+    deleted: int = strawberry.field(description="The number of items deleted, at most 1000.")
+
+
+@strawberry.type(description="The batch that a mutation started, changed or deleted.")
 class BatchPayload:
     batch_id: strawberry.ID = strawberry.field(description="The batch's id.")
-    batch: Batch = strawberry.field(description="The current state of the batch.")
+    batch: Batch = strawberry.field(
+        description="The current state of the batch; after `deleteBatch`, its last state."
+    )
 
     @strawberry_field(description=f"{WARNINGS} Also whether it found nothing to process.")
     async def warnings(self, info: Info) -> list[SchedulingWarning]:
@@ -158,10 +167,12 @@ class OwnerPayload:
         return cls(owner=Owner.of(record))
 
 
-@strawberry.type(description="The request that a mutation created.")
+@strawberry.type(description="The request that a mutation created or deleted.")
 class RequestPayload:
     request_id: strawberry.ID = strawberry.field(description="The request's id.")
-    request: Request = strawberry.field(description="The current state of the request.")
+    request: Request = strawberry.field(
+        description="The current state of the request; after `deleteRequest`, its last state."
+    )
 
     @strawberry_field(description=WARNINGS)
     async def warnings(self, info: Info) -> list[SchedulingWarning]:

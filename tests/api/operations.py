@@ -41,6 +41,12 @@ RESOLVE_FAILURE: Final = mutation(
 )
 START_TASK: Final = mutation("startRecurringTask", "StartRecurringTaskInput", TASK)
 STOP_TASK: Final = mutation("stopRecurringTask", "TaskIdInput", TASK)
+DELETE_TASK: Final = mutation("deleteRecurringTask", "TaskIdInput", TASK)
+DELETE_ITEMS: Final = mutation("deleteItems", "DeleteItemsInput", "deleted")
+DELETE_BATCH: Final = mutation("deleteBatch", "BatchIdInput", "batchId batch { id state }")
+DELETE_REQUEST: Final = mutation(
+    "deleteRequest", "RequestIdInput", "requestId request { id state }"
+)
 ADD_ITEMS: Final = mutation("addItems", "AddItemsInput", "added itemIds")
 START_BATCH: Final = mutation(
     "startBatch", "StartBatchInput", "batchId batch { id state source batchSize delayMs }"

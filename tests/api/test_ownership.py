@@ -21,6 +21,18 @@ OBJECT_MUTATIONS = {
     "cancelJob": ("job", "jobId", op.CANCEL_JOB),
     "cancelBatch": ("batch", "batchId", op.CANCEL_BATCH),
 }
+DELETE_MUTATIONS: dict[str, tuple[str, dict[str, Any]]] = {
+    "deleteItems": (op.DELETE_ITEMS, {}),
+    "deleteRecurringTask": (op.DELETE_TASK, {"taskId": "t"}),
+}
+ENDED_MUTATIONS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
+    "deleteBatch": ("batch", "batchId", op.DELETE_BATCH, {"state": "done"}),
+    "deleteRequest": ("request", "requestId", op.DELETE_REQUEST, {"state": "completed"}),
+    "deleteRecurringTask": (
+        "recurring_task", "recurringTaskId", op.DELETE_TASK, {"enabled": False}
+    ),
+}  # fmt: skip
+"""Mutations of objects that have ended."""
 STOP_BY_ID = {"stopRecurringTask": ("recurring_task", "recurringTaskId", op.STOP_TASK)}
 CREATE_MUTATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "registerCron": (op.REGISTER_CRON, {"name": "n", "cronspec": "@daily"}),
@@ -103,6 +115,21 @@ async def test_others_cannot_change_an_object(
     assert (await clients.of("ann").get(op.NODE, id=identifier))["version"] == 1
 
 
+@pytest.mark.parametrize("name", ENDED_MUTATIONS)
+@pytest.mark.parametrize("roles", [("ann",), ("root", "admin")])
+async def test_only_the_owner_and_an_admin_can_delete_an_ended_object(
+    clients: Clients, documents: Documents, name: str, roles: tuple[str, ...]
+) -> None:
+    kind, argument, document, fields = ENDED_MUTATIONS[name]
+    identifier = await getattr(documents, kind)("ann", **fields)
+    input_ = {argument: identifier}
+    assert (await clients.of("bob")(document, input=input_)).code == "NOT_FOUND"
+    assert (await clients.anonymous()(document, input=input_)).code == "UNAUTHORIZED"
+    assert (await clients.of(*roles)(document, input=input_)).code is None
+    assert (await clients.of("ann")(op.NODE, id=identifier)).code == "NOT_FOUND"
+    assert (await clients.of(*roles)(document, input=input_)).code == "NOT_FOUND"
+
+
 @pytest.mark.parametrize("name", OBJECT_MUTATIONS)
 @pytest.mark.parametrize("roles", [("ann",), ("root", "admin")])
 async def test_the_owner_and_an_admin_can_change_an_object(
@@ -137,9 +164,9 @@ async def test_the_owner_and_an_admin_can_stop_a_recurring_task_by_its_id(
     assert again.code is None
 
 
-@pytest.mark.parametrize("name", CREATE_MUTATIONS)
-async def test_creating_requires_a_token(clients: Clients, name: str) -> None:
-    document, input_ = CREATE_MUTATIONS[name]
+@pytest.mark.parametrize("name", CREATE_MUTATIONS | DELETE_MUTATIONS)
+async def test_creating_and_deleting_require_a_token(clients: Clients, name: str) -> None:
+    document, input_ = (CREATE_MUTATIONS | DELETE_MUTATIONS)[name]
     assert (await clients.anonymous()(document, input=input_)).code == "UNAUTHORIZED"
 
 

@@ -101,9 +101,18 @@ LINES: Final[dict[str, Line]] = {
     "Mutation.stopRecurringTask": Line(
         access=OWN_FOUND, of="recurring_task", args={"input": {"taskId": "t"}}
     ),
+    "Mutation.deleteRecurringTask": Line(
+        access=OWN_FOUND,
+        of="recurring_task",
+        args={"input": {"taskId": "t"}},
+        fields={"enabled": False},
+    ),
+    "Mutation.deleteItems": Line(access=OWN, args={"input": {}}),
     "Mutation.addItems": Line(access=OWN, args={"input": {"items": [1]}}),
     "Mutation.startBatch": Line(access=OWN, args={"input": {}}),
     "Mutation.cancelBatch": _input("batchId", "batch"),
+    "Mutation.deleteBatch": _input("batchId", "batch", state="done"),
+    "Mutation.deleteRequest": _input("requestId", "request", state="completed"),
     "Mutation.createWithTimeout": Line(access=OWN, args={"input": {"data": 1}}),
     "Mutation.pauseQueue": Line(access=ADMIN, args=QUEUE),
     "Mutation.resumeQueue": Line(access=ADMIN, args=QUEUE),

@@ -1,10 +1,13 @@
 """Subscriptions to one job, crons, recurring tasks, requests and batches."""
 
+from functools import partial
+
 import pytest
 
 from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.changes import Position
 from ostinato.jobs.errors import BadRequest, NotFound
+from ostinato.jobs.functions.tasks import delete_task
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.records import BatchState, Job, RequestState
 from ostinato.jobs.settings import Settings
@@ -205,6 +208,16 @@ async def test_recurring_tasks_are_identified_by_task_id(
     assert [m.task_id for m in (row, stopped, started)] == ["poll", "poll", "other"]
     assert stopped.record is not None
     assert not stopped.record.enabled
+
+
+async def test_deleted_recurring_task_is_named(as_viewer: ContextFactory, writer: Writer) -> None:
+    document_id = await writer.task(task_id="poll")
+    await writer.touch("taskConfigs", document_id, enabled=False)
+    async with Client(recurring_tasks_changed(as_viewer(), ROWS)) as client:
+        await client.take(2)
+        await as_viewer().engine.transact("ann", partial(delete_task, document_id=document_id))
+        left = await client.next()
+    assert (left.kind, left.task_id, left.record) == (ChangeKind.LEFT, "poll", None)
 
 
 async def test_changes_to_a_request_are_sent(as_viewer: ContextFactory, writer: Writer) -> None:

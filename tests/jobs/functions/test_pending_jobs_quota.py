@@ -6,6 +6,7 @@ import pytest
 
 from ostinato.jobs.functions.crons import register_cron
 from ostinato.jobs.functions.new_cron import NewCron
+from ostinato.jobs.functions.owners import suspend
 from ostinato.jobs.functions.tasks import start_task
 from ostinato.jobs.logs import LogThrottle
 from ostinato.jobs.settings import Settings
@@ -35,6 +36,14 @@ async def test_cron_skips_its_ticks_and_records_one_failure(full_rig: PatternRig
     assert failure["error"]["name"] == "QuotaExceeded"
     assert "1 pending jobs and asked for 1 more" in failure["error"]["message"]
     assert len(await full_rig.jobs("crons.executeCron", state="pending")) == 1
+
+
+async def test_owner_with_a_full_quota_can_be_suspended(full_rig: PatternRig) -> None:
+    new = NewCron(name="n", interval_ms=MINUTE, args={"name": "n"})
+    cron = await full_rig.run_mutation(lambda ctx: register_cron(ctx, new))
+    await full_rig.run_mutation(lambda ctx: suspend(ctx, "root", "spam"))
+    await full_rig.wait_until_settled()
+    assert not (await full_rig.find_one("crons", _id=cron.id))["enabled"]
 
 
 async def test_recurring_task_continues_when_there_is_room(full_rig: PatternRig) -> None:
