@@ -5,7 +5,8 @@ first, with fragments expanded and without recursion. The check stops at the fir
 
 **Cost.** An operation's cost is the largest number of points that its fields can take: a point is
 about the work of reading one plain field. Fields of list items count once for each item
-that the page may have. docs/security.md has the table.
+that the page may have. The rows of a subscription's snapshot are executed one by one, so they
+may cost more together. docs/security.md has the table.
 """
 
 from collections import Counter
@@ -25,12 +26,13 @@ from graphql import (
 )
 
 from ostinato.jobs.settings import Settings
-from ostinato.schema.execution.operation_cost import CostModel, executions, variables_of
+from ostinato.schema.execution.operation_cost import ROW_COST, CostModel, executions, variables_of
 from ostinato.schema.execution.root_fields import find_operation, fragments_by_name
 
 MAX_DEFINITIONS = 100
 MAX_DIRECTIVES_PER_FIELD = 5
 MAX_FIELD_PAIRS = 2_000  # compared by validation: about 10 ms if they have arguments
+MAX_SNAPSHOT_FACTOR = 10  # of the cost limit: 1,000 jobs with every field
 MAX_DOCUMENT_FACTOR = 5  # fragments are also validated on their own
 INTROSPECTION = frozenset({"__schema", "__type"})
 
@@ -45,6 +47,8 @@ class DocumentLimits:
     aliases: int
     directives: int
     cost: int
+    snapshot_rows: int
+    """The maximum size of a subscription's snapshot."""
 
     @classmethod
     def of(cls, settings: Settings) -> "DocumentLimits":
@@ -55,6 +59,7 @@ class DocumentLimits:
             aliases=settings.max_aliases,
             directives=settings.max_directives,
             cost=settings.max_cost,
+            snapshot_rows=settings.snapshot_limit,
         )
 
 
@@ -75,8 +80,8 @@ class _Visit:
     page: int = 1
     """The maximum page size of the enclosing list."""
     introspects: bool = False
-    mutates: bool = False
-    """Whether the fields are mutations."""
+    root: OperationType | None = None
+    """The type of the operation, if the fields are its root fields."""
 
 
 @dataclass(slots=True)
@@ -91,14 +96,19 @@ class _Walk:
     directives: int = 0
     field_pairs: int = 0
     cost: int = 0
+    snapshot_rows: int = 0
     variable_uses: Counter[str] = field(default_factory=Counter)
     positions: dict[tuple[int, str], int] = field(default_factory=dict)
     at_position: Counter[int] = field(default_factory=Counter)
 
+    @property
+    def snapshot_cost(self) -> int:
+        return self.snapshot_rows * (self.cost + ROW_COST)
+
     def run(self, root: OperationDefinitionNode | FragmentDefinitionNode) -> None:
         self.directives += len(root.directives or ())
-        mutates = getattr(root, "operation", None) is OperationType.MUTATION
-        stack = [_Visit(selections=root.selection_set, depth=1, position=0, mutates=mutates)]
+        operation = getattr(root, "operation", None)
+        stack = [_Visit(selections=root.selection_set, depth=1, position=0, root=operation)]
         while stack:
             stack.extend(self._step(stack.pop()))
             self._check()
@@ -138,7 +148,11 @@ class _Walk:
         self.field_pairs += self.at_position[position]
         self.at_position[position] += 1
         self.variable_uses.update(variables_of(node))
-        self.cost += visit.times * self.model.field_cost(node, mutates=visit.mutates)
+        mutates = visit.root is OperationType.MUTATION
+        self.cost += visit.times * self.model.field_cost(node, mutates=mutates)
+        if visit.root is OperationType.SUBSCRIPTION:
+            rows = self.model.snapshot_rows(node, self.limits.snapshot_rows)
+            self.snapshot_rows = max(self.snapshot_rows, rows)
         introspects = _introspects(node, visit)
         if node.selection_set is not None:
             yield _Visit(
@@ -208,11 +222,11 @@ def check_limits(document: DocumentNode, limits: DocumentLimits) -> int | None:
 
 def _known_cost(node: OperationDefinitionNode, walk: _Walk) -> int | None:
     """Return the cost for any variables; None if it depends on them, or on their sizes."""
-    is_too_expensive = walk.cost > walk.limits.cost
-    if is_too_expensive and not node.variable_definitions:
-        raise _too_expensive(walk.cost, walk.limits)
+    error = _excessive_cost(walk)
+    if error is not None and not node.variable_definitions:
+        raise error
     is_used_twice = walk.variable_uses.total() > len(walk.variable_uses)
-    return None if is_too_expensive or is_used_twice else walk.cost
+    return None if error is not None or is_used_twice else walk.cost
 
 
 def check_cost(
@@ -225,13 +239,22 @@ def check_cost(
     operation = find_operation(document, operation_name)
     walk = _Walk(limits, fragments_by_name(document), CostModel.of(operation, variables))
     walk.run(operation)
-    if walk.cost > limits.cost:
-        raise _too_expensive(walk.cost, limits)
+    if (error := _excessive_cost(walk)) is not None:
+        raise error
     return walk.cost
 
 
-def _too_expensive(cost: int, limits: DocumentLimits) -> LimitExceeded:
-    return LimitExceeded(
-        f"the operation may cost {cost} points, and the limit is {limits.cost}: request smaller "
-        "pages, fewer ticks or less at once, or raise OSTINATO_MAX_COST on the server"
-    )
+def _excessive_cost(walk: _Walk) -> LimitExceeded | None:
+    limit = walk.limits.cost
+    if walk.cost > limit:
+        return LimitExceeded(
+            f"the operation may cost {walk.cost} points, and the limit is {limit}: request smaller "
+            "pages, fewer ticks or less at once, or raise OSTINATO_MAX_COST on the server"
+        )
+    if walk.snapshot_cost > MAX_SNAPSHOT_FACTOR * limit:
+        return LimitExceeded(
+            f"the snapshot may cost {walk.snapshot_cost} points, and the limit is "
+            f"{MAX_SNAPSHOT_FACTOR * limit}: select fewer fields, request fewer rows with `first`, "
+            "or raise OSTINATO_MAX_COST on the server"
+        )
+    return None

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from graphql import (
+    BooleanValueNode,
     ConstValueNode,
     FieldNode,
     IntValueNode,
@@ -93,6 +94,13 @@ class CostModel:
         sizes = [self._value(each.value) for each in arguments if each.name.value in PAGE_SIZES]
         return _largest(sizes, DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
 
+    def snapshot_rows(self, node: FieldNode, limit: int) -> int:
+        """Return the maximum number of rows in the snapshot of a subscription's root field."""
+        given = {each.name.value: self._value(each.value) for each in node.arguments or ()}
+        if not given.get("snapshot"):
+            return 0
+        return _largest([given.get("first")], limit, limit)
+
     def _ticks(self, node: FieldNode) -> int:
         """Return the number of ticks that a field computes."""
         counts: list[object] = []
@@ -108,7 +116,9 @@ class CostModel:
         return _largest(counts, DEFAULT_RUNS, MAX_RUNS)
 
     def _value(self, node: ValueNode) -> object:
-        """Return an argument's number or object; ANY for a variable that is not known."""
+        """Return an argument's number, boolean or object; ANY for an unknown variable."""
+        if isinstance(node, BooleanValueNode):
+            return node.value
         if isinstance(node, IntValueNode):
             return int(node.value) if len(node.value) < MAX_DIGITS else ANY
         if isinstance(node, VariableNode):

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from inspect import isawaitable
 from typing import Any, NamedTuple, TypeAlias, cast
 
@@ -14,6 +15,7 @@ from graphql import ExecutionResult, OperationType
 from graphql.execution import Executor, create_source_event_stream, execute_subscription_event
 from strawberry import Schema
 
+from ostinato.jobs.async_tools.cpu_thread import run_in_cpu_thread
 from ostinato.jobs.errors import BadRequest, PayloadTooLarge, TimedOut, TooManyRequests
 from ostinato.jobs.json_values import replace_surrogates
 from ostinato.jobs.settings import Settings
@@ -26,7 +28,12 @@ from ostinato.schema.errors import (
     format_variable_errors,
 )
 from ostinato.schema.execution.document_limits import DocumentLimits
-from ostinato.schema.execution.documents import DocumentCache, PreparedDocument, RequestRejected
+from ostinato.schema.execution.documents import (
+    MAX_INLINE_CHARS,
+    DocumentCache,
+    PreparedDocument,
+    RequestRejected,
+)
 from ostinato.schema.execution.encoding import EncodedResult, Path, encode_json
 from ostinato.schema.execution.fingerprint import OperationFingerprint, fingerprint_of
 from ostinato.schema.execution.operation_metrics import OperationMetrics
@@ -207,6 +214,15 @@ class OperationRunner:
             found = fingerprint_of(core, prepared.document, name, excluded)
             prepared.fingerprints[name, excluded] = found
         return found
+
+    async def prepare_fingerprint(
+        self, operation: Operation, excluded: frozenset[str], viewer: Viewer | None
+    ) -> None:
+        """Compute the fingerprint of a long document in the thread, which takes up to 100 ms."""
+        is_cached = (operation.request.operation_name, excluded) in operation.prepared.fingerprints
+        if operation.prepared.source_chars > MAX_INLINE_CHARS and not is_cached:
+            compute = partial(self.fingerprint, operation, excluded)
+            await run_in_cpu_thread(_user_id(viewer), compute)
 
     async def open_source(self, executor: OperationExecutor) -> AsyncIterable[Any]:
         """Call the root field of a subscription and return its source; raises RequestRejected."""

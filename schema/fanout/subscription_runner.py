@@ -58,6 +58,8 @@ class SubscriptionRunner:
             executor = self._runner.executor(operation, viewer)
             source = await self._runner.open_source(executor)
             if isinstance(source, LiveQuery):
+                for excluded in (SNAPSHOT_KEY_EXCLUDES, CHANGES_KEY_EXCLUDES):
+                    await self._runner.prepare_fingerprint(operation, excluded, viewer)
                 execution = _LiveExecution(
                     runner=self._runner, operation=operation, viewer=viewer, query=source
                 )

@@ -7,8 +7,10 @@ more than four times as long.
 
 import asyncio
 import gc
+import threading
 import time
-from dataclasses import dataclass
+from contextlib import aclosing
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -20,6 +22,7 @@ from ostinato.resolvers.crons import MAX_TICK_S
 from ostinato.schema.execution.documents import RequestRejected
 from ostinato.schema.execution.operation_request import OperationRequest
 from ostinato.schema.execution.operation_runner import OperationRunner
+from ostinato.schema.fanout.subscription_runner import SubscriptionRunner
 from tests.api.documents import Documents
 from tests.audit.report import Tried
 from tests.malformed import JOB, valid_document
@@ -230,3 +233,42 @@ async def test_variables_that_the_operation_does_not_declare_are_dropped(meter: 
     variables = {"id": "x", "unused": "x" * 250_000}
     operation = await meter.runner.prepare(OperationRequest(query=query, variables=variables))
     assert operation.request.variables == {"id": "x"}
+
+
+ALIASED_JOBS = " ".join(
+    f"a{number}: job {{ id state queue version attempt priority owner functionName }}"
+    for number in range(49)
+)
+SUBSCRIPTIONS = {
+    "many fields": f"subscription {{ jobsChanged {{ kind {ALIASED_JOBS} }} }}",
+    "a long list": "subscription { jobsChanged(filter: {states: ["
+    + "PENDING " * 4_900
+    + "]}) { kind } }",
+}
+
+
+class Fingerprints(dict[Any, Any]):
+    """Records the threads that computed fingerprints."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.threads: set[str] = set()
+
+    def __setitem__(self, key: object, value: object) -> None:
+        self.threads.add(threading.current_thread().name.rpartition("_")[0])
+        super().__setitem__(key, value)
+
+
+@pytest.mark.parametrize("query", SUBSCRIPTIONS.values(), ids=SUBSCRIPTIONS.keys())
+async def test_fingerprint_of_a_large_subscription_is_computed_in_the_thread(
+    meter: Meter, query: str
+) -> None:
+    operation = await meter.runner.prepare(OperationRequest(query=query))
+    fingerprints, subscriptions = Fingerprints(), SubscriptionRunner(meter.runner, 100)
+    prepared = replace(operation.prepared, fingerprints=fingerprints)
+    async with aclosing(
+        subscriptions.results(replace(operation, prepared=prepared), ANN)
+    ) as results:
+        assert b"READY" in (await anext(results)).payload
+    await subscriptions.aclose()
+    assert fingerprints.threads == {"cpu"}

@@ -1,23 +1,20 @@
 """Limits of documents, and that hostile documents are rejected quickly."""
 
-import gc
-import json
 import math
 import time
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from graphql import get_introspection_query, parse
 
 from ostinato.schema.execution.document_limits import (
+    MAX_SNAPSHOT_FACTOR,
     DocumentLimits,
     LimitExceeded,
     check_cost,
     check_limits,
 )
 from ostinato.schema.execution.documents import MAX_CACHE_CHARS, DocumentCache, RequestRejected
-from ostinato.schema.execution.encoding import MAX_DEPTH, InvalidJson, decode_json
 from ostinato.schema.execution.operation_request import OperationRequest
 from ostinato.schema.execution.operation_runner import OperationRunner
 from tests.schema.conftest import make_settings
@@ -191,6 +188,35 @@ def test_cost_counts_what_is_computed_and_sent(
         check_cost(parse(source), None, variables, replace(limits, cost=cost - 1))
 
 
+SNAPSHOT = "jobsChanged(snapshot: {}) {{ job {{ id }} }}"
+
+
+@pytest.mark.parametrize(
+    ("source", "variables", "cost"),
+    [
+        (f"subscription {{ {SNAPSHOT.format('true')} }}", {}, 5_000),
+        (f"subscription {{ {SNAPSHOT.format('true, first: 7')} }}", {}, 35),
+        (f"subscription {{ {SNAPSHOT.format('true, first: 2000')} }}", {}, 5_000),
+        (f"subscription {{ ...F }} fragment F on S {{ {SNAPSHOT.format('true')} }}", {}, 5_000),
+        (f"subscription($s: Boolean) {{ {SNAPSHOT.format('$s')} }}", {"s": True}, 5_000),
+        (f"subscription($s: Boolean = true) {{ {SNAPSHOT.format('$s')} }}", {}, 5_000),
+        (f"subscription($n: Int) {{ {SNAPSHOT.format('true, first: $n')} }}", {"n": 8}, 40),
+    ],
+)
+def test_snapshot_costs_its_rows(source: str, variables: dict[str, object], cost: int) -> None:
+    limits = _limits()
+    allowed = math.ceil(cost / MAX_SNAPSHOT_FACTOR)
+    check_cost(parse(source), None, variables, replace(limits, cost=allowed))
+    with pytest.raises(LimitExceeded, match=f"the snapshot may cost {cost} points"):
+        check_cost(parse(source), None, variables, replace(limits, cost=max(allowed - 1, 3)))
+
+
+@pytest.mark.parametrize("given", ["false", "null", "$s", "false, first: 2000"])
+def test_subscription_without_a_snapshot_costs_one_event(given: str) -> None:
+    source = f"subscription($s: Boolean) {{ {SNAPSHOT.format(given)} }}"
+    assert check_cost(parse(source), None, {}, replace(_limits(), cost=3)) == 3
+
+
 async def test_variable_that_is_used_twice_is_charged_for_each_request(
     documents: DocumentCache,
 ) -> None:
@@ -259,64 +285,3 @@ async def test_least_recently_used_documents_are_dropped_first(documents: Docume
         await documents.prepare(f"{{ hello }} # {number}" + "#" * 100_000)
     assert await documents.prepare("{ kept: hello }") is kept
     assert await documents.prepare("{ dropped: hello }") is not dropped
-
-
-@pytest.mark.parametrize("opening", ["[", '{"a":'])
-def test_json_nested_deeper_than_the_limit_is_rejected(opening: str) -> None:
-    closing = "]" if opening == "[" else "}"
-    decode_json(opening * (MAX_DEPTH - 1) + "[]" + closing * (MAX_DEPTH - 1))
-    with pytest.raises(ValueError, match="nested deeper"):
-        decode_json(opening * MAX_DEPTH + "[]" + closing * MAX_DEPTH)
-
-
-def test_many_shallow_values_are_within_the_depth_limit() -> None:
-    assert len(decode_json("[" + ",".join(["[]"] * 1_000) + "]")) == 1_000
-
-
-@pytest.mark.parametrize(
-    "text",
-    ['"[", ' * 100, r'"\"[", ' * 100, r'"\\", {"[[": 1}, ' * 100],
-    ids=["", "quote", "backslash"],
-)
-def test_brackets_in_strings_do_not_count_as_nesting(text: str) -> None:
-    assert len(decode_json(f"[{text} 1]")) > 100
-
-
-ONE_MEGABYTE = {
-    "lists": "[],",
-    "nested lists": "[[[[[[[[]]]]]]]],",
-    "objects": '{"a":1},',
-    "a number too large": "1,",
-}
-
-
-@pytest.mark.parametrize("name", ONE_MEGABYTE)
-def test_decoding_takes_a_few_times_as_long_as_the_decoder(name: str) -> None:
-    item = ONE_MEGABYTE[name]
-    last = "1e999" if name == "a number too large" else "1"
-    body = "[" + item * (1_000_000 // len(item)) + last + "]"
-    assert _fastest(lambda: decode_json(body)) < 4.5 * _fastest(lambda: json.loads(body))
-
-
-def _fastest(call: Callable[[], object]) -> float:
-    """Return the least processor time of five calls, in seconds."""
-    times: list[float] = []
-    gc.disable()
-    for _ in range(5):
-        started = time.thread_time()
-        call()
-        times.append(time.thread_time() - started)
-    gc.enable()
-    return min(times)
-
-
-@pytest.mark.parametrize("number", ["1e400", "-1e400", "9" * 310, "9" * 5_000])
-def test_a_number_too_large_for_a_double_is_left_to_validation(number: str) -> None:
-    value = decode_json(f'{{"a":[{number}]}}')["a"][0]
-    assert value == int(number) if len(number) == 310 else math.isinf(value)
-
-
-@pytest.mark.parametrize("body", [b'[1e400,"\xff"]', r'[1e400,"\ud800"]', "[1e400,NaN]"])
-def test_a_number_too_large_for_a_double_does_not_hide_other_errors(body: bytes | str) -> None:
-    with pytest.raises(InvalidJson, match=r"not UTF-8: byte 0xff at offset 8|unpaired|not JSON"):
-        decode_json(body)
