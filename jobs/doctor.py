@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 
 from ostinato.jobs.arq_queue.diagnostics import inspect_redis
 from ostinato.jobs.findings import Finding
@@ -20,13 +21,19 @@ FIX_NO_FUNCTION = (
 
 
 async def diagnose(settings: Settings) -> list[Finding]:
-    """Check the settings, the functions, MongoDB and Redis, without changing anything."""
+    """Check the settings, the functions, MongoDB and Redis, without changing anything.
+
+    Warnings have no fix outside production.
+    """
     mongo, redis = await asyncio.gather(
         inspect_mongo(settings.mongo_url, settings.database, settings.lease_ms),
         inspect_redis(settings.redis_url),
     )
     variables = check_variables(os.environ)
-    return [*variables, *check_settings(settings), *check_functions(settings), *mongo, *redis]
+    found = [*variables, *check_settings(settings), *check_functions(settings), *mongo, *redis]
+    if settings.mode is Mode.PRODUCTION:
+        return found
+    return [replace(finding, fix=None) if finding.is_warning else finding for finding in found]
 
 
 def check_variables(names: Iterable[str]) -> list[Finding]:

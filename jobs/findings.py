@@ -13,6 +13,8 @@ class Finding:
     """The finding, with the value."""
     fix: str | None = None
     """How to fix it; None if there is no problem."""
+    is_warning: bool = False
+    """Whether the fix is advice for production: `doctor` shows it there only, and succeeds."""
 
     @property
     def ok(self) -> bool:

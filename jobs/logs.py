@@ -74,12 +74,19 @@ def escape_controls(_: object, __: str, event: EventDict) -> EventDict:
     A client's text could contain line breaks, escape sequences and marks of text direction.
     """
     for key, value in event.items():
-        if isinstance(value, str) and not value.isprintable():
-            kept = LINE_BREAKS if key in MULTILINE else ""
-            event[key] = "".join(
-                each if each.isprintable() or each in kept else ascii(each)[1:-1] for each in value
-            )
+        if isinstance(value, str):
+            event[key] = escape_text(value, LINE_BREAKS if key in MULTILINE else "")
     return event
+
+
+def escape_text(text: str, kept: str = "") -> str:
+    """Escape control characters, line breaks, marks of text direction and other characters that
+    are not printable, except those in `kept`."""
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() or each in kept else ascii(each)[1:-1] for each in text
+    )
 
 
 def configure_logs(settings: Settings) -> None:

@@ -155,18 +155,21 @@ def token(sub: Subject, role: Roles = None, ttl: Lifetime = 3_600) -> None:
 def doctor() -> None:
     """Check settings, functions, MongoDB and Redis, and print how to fix each problem.
 
+    In production, also warns of servers without access control or security fixes.
     If no server and no key is set, those of a running `ostinato dev` are checked.
     """
     from ostinato.jobs.doctor import diagnose
+    from ostinato.jobs.logs import escape_text
     from ostinato.resolvers.jwt_keys import check_keys
 
     settings = _settings_of_dev()
     findings = [check_keys(settings), *asyncio.run(diagnose(settings))]
     for finding in findings:
-        typer.echo(f"{'ok     ' if finding.ok else 'problem'}  {finding.subject}: {finding.detail}")
+        level = "ok" if finding.ok else "warning" if finding.is_warning else "problem"
+        typer.echo(escape_text(f"{level:7}  {finding.subject}: {finding.detail}"))
         if finding.fix:
-            typer.echo(f"         → {finding.fix}")
-    if not all(finding.ok for finding in findings):
+            typer.echo(escape_text(f"         → {finding.fix}"))
+    if not all(finding.ok or finding.is_warning for finding in findings):
         raise typer.Exit(1)
 
 
@@ -197,12 +200,14 @@ def _settings_of_dev() -> "Settings":
     from pydantic import SecretStr
 
     from ostinato.jobs.embedded.data_folder import local_secret, running_description
+    from ostinato.jobs.settings import Mode
     from ostinato.resolvers.auth import is_signed_with
 
     running = running_description(DEV_FOLDER)
     if running is None:
         return settings
     update: dict[str, object] = {"mongo_url": running["mongoUrl"], "redis_url": running["redisUrl"]}
+    update["mode"] = Mode.DEVELOPMENT
     secret = local_secret(DEV_FOLDER)
     if is_signed_with(running["token"], secret):  # otherwise dev uses OSTINATO_JWT_SECRET
         update["jwt_secret"] = SecretStr(secret)
@@ -280,8 +285,11 @@ def _require_functions(settings: "Settings") -> None:
 
 
 def _print_row(name: str, kind: str, entry: "Function | BatchSource", description: str) -> None:
+    from ostinato.jobs.logs import escape_text
+
     access = "public" if entry.public else ",".join(sorted(entry.roles)) or "internal"
-    typer.echo(f"{name:32} {kind:9} {access:10} {description.strip().partition(chr(10))[0]}")
+    summary = description.strip().partition("\n")[0]
+    typer.echo(escape_text(f"{name:32} {kind:9} {access:10} {summary}"))
 
 
 def _name(location: tuple[int | str, ...]) -> str:
@@ -289,5 +297,7 @@ def _name(location: tuple[int | str, ...]) -> str:
 
 
 def _exit_with(message: str) -> NoReturn:
-    typer.secho(message, err=True, fg="red")
+    from ostinato.jobs.logs import LINE_BREAKS, escape_text
+
+    typer.secho(escape_text(message, LINE_BREAKS), err=True, fg="red")
     raise typer.Exit(1)

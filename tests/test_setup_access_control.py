@@ -1,6 +1,5 @@
 """The embedded servers require a password, which only the owner of the data folder can read."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,7 @@ from pymongo.errors import OperationFailure
 from redis import AuthenticationError, Redis
 
 from ostinato.jobs.embedded import EmbeddedServers, start_servers
-from ostinato.jobs.embedded.process import Child, free_port, spawn
-from ostinato.jobs.embedded.servers import (
-    MONGOD_OPTIONS,
-    mongod_command,
-    valkey_command,
-)
-from tests.processes import eventually
+from tests.engine.open_servers import start_open_mongod, start_open_valkey
 
 Mongo = MongoClient[dict[str, Any]]
 UNAUTHORIZED = 13
@@ -39,31 +32,6 @@ def passwords(embedded: EmbeddedServers) -> list[str]:
 def direct(url: str, user: str | None = None, password: str | None = None) -> Mongo:
     port = urlsplit(url).port
     return Mongo(port=port, username=user, password=password, directConnection=True)
-
-
-async def start_open_mongod(folder: Path) -> Child:
-    """Start a mongod without access control on the data of the embedded one."""
-    port = free_port()
-    (folder / "mongo").mkdir()
-    command = mongod_command(folder / "mongo", port, MONGOD_OPTIONS)
-    child = spawn("mongod", command, log=folder / "open.log")
-    with Mongo(port=port, directConnection=True) as client:
-        config = {"_id": "ostinato", "members": [{"_id": 0, "host": f"127.0.0.1:{port}"}]}
-        await asyncio.to_thread(client.admin.command, "replSetInitiate", config)
-        await eventually(lambda: client.admin.command("hello")["isWritablePrimary"])
-        client["kept"]["things"].insert_one({"name": "x"})
-    return child
-
-
-async def start_open_valkey(folder: Path) -> Child:
-    """Start a Valkey without access control on the data of the embedded one."""
-    port = free_port()
-    (folder / "valkey").mkdir()
-    child = spawn("valkey", valkey_command(folder / "valkey", port), log=folder / "open.log")
-    await eventually(lambda: "Ready to accept" in child.tail())
-    with Redis(port=port) as client:
-        client.set("kept", "x")
-    return child
 
 
 @pytest.mark.parametrize("login", [(), ("ostinato", "x"), ("root", "x")])
@@ -118,9 +86,18 @@ async def test_each_server_and_data_folder_has_its_own_password(
     assert len(set(found)) == len(found)
 
 
-async def test_data_written_without_access_control_is_kept_and_protected(tmp_path: Path) -> None:
-    for child in (await start_open_mongod(tmp_path), await start_open_valkey(tmp_path)):
+async def write_without_access_control(folder: Path) -> None:
+    mongod, mongo_url = await start_open_mongod(folder)
+    valkey, redis_url = await start_open_valkey(folder)
+    with Mongo(mongo_url) as client, Redis.from_url(redis_url) as redis:
+        client["kept"]["things"].insert_one({"name": "x"})
+        redis.set("kept", "x")
+    for child in (mongod, valkey):
         await child.stop()
+
+
+async def test_data_written_without_access_control_is_kept_and_protected(tmp_path: Path) -> None:
+    await write_without_access_control(tmp_path)
     embedded = await start_servers(tmp_path)
     try:
         with Mongo(embedded.mongo_url) as client, Redis.from_url(embedded.redis_url) as redis:

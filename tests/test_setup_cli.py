@@ -249,6 +249,21 @@ def test_functions_of_a_module_in_the_current_folder_are_listed(tmp_path: Path) 
     assert "mine.sayHello" in done.stdout
 
 
+def test_printed_tables_escape_characters_that_change_the_terminal(tmp_path: Path) -> None:
+    lines = ["from ostinato import Context, action", "@action(public=True)"]
+    lines += ["async def call(ctx: Context) -> None:", '    """\\x1b[31m \\u202e \\u200b."""']
+    (tmp_path / "mine.py").write_text("\n".join(lines))
+    done = ostinato("functions", folder=tmp_path, variables={"OSTINATO_FUNCTIONS": "mine"})
+    (row,) = [line for line in done.stdout.splitlines() if line.startswith("mine.call ")]
+    assert row.endswith(r"\x1b[31m \u202e \u200b.")
+
+
+def test_printed_findings_escape_characters_that_change_the_terminal(settings: Settings) -> None:
+    wrong = {"OSTINATO_X\x1b[31m\u202e": "1"}
+    stdout = ostinato("doctor", variables=environment(settings) | wrong).stdout
+    assert r"OSTINATO_X\x1b[31M\u202e is not a setting" in stdout
+
+
 def test_batches_are_listed_with_their_required_roles(tmp_path: Path) -> None:
     lines = ["from ostinato import Context, batch", "@batch('orders', roles=('auditor',))"]
     lines += ["async def archive(ctx: Context, items: list) -> None:", '    """Archive a page."""']

@@ -24,7 +24,6 @@ WAITS = {"processes.py"}
 SMALL_LINES = 60
 SMALL_WITH_A_REASON = {
     "ostinato/__main__.py": "run with -m",
-    "jobs/arq_queue/diagnostics.py": "only this package may import Redis",
     "jobs/embedded/__main__.py": "run with -m",
     "jobs/embedded/parent_death_signal.py": "run as a script, before any other import",
     "jobs/mongo/expired.py": "only this package queries MongoDB",

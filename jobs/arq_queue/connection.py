@@ -89,6 +89,12 @@ def connect(url: str, queue_name: str) -> ArqRedis:
         raise ValueError(f"OSTINATO_REDIS_URL has an unknown option {option}: remove it") from None
 
 
+def anonymous(url: str) -> ArqRedis:
+    """Build a client of the same server without credentials."""
+    options = {**_options(url), "username": None, "password": None}
+    return ArqRedis(**{**DEFAULTS, **options})
+
+
 async def close(redis: ArqRedis) -> None:
     """Close the client's connections, even if the task is canceled meanwhile."""
     await run_cleanup(partial(redis.aclose, close_connection_pool=True))

@@ -6,7 +6,7 @@ monitor is still connecting.
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 from bson.codec_options import CodecOptions
 from pymongo import IndexModel, MongoClient
@@ -15,8 +15,14 @@ from pymongo.database import Database
 from pymongo.errors import ExecutionTimeout, InvalidURI, OperationFailure, PyMongoError
 from pymongo.uri_parser import parse_uri
 
+from ostinato.jobs import end_of_life
 from ostinato.jobs.findings import Finding
 from ostinato.jobs.mongo import indexes, multikey
+from ostinato.jobs.mongo.access_control import (
+    check_access_control,
+    check_cluster_privileges,
+    check_rights,
+)
 from ostinato.jobs.mongo.collections import COLLECTIONS
 from ostinato.jobs.mongo.malformed_diagnostics import inspect_documents
 from ostinato.jobs.mongo.queue_diagnostics import inspect_queues
@@ -35,15 +41,6 @@ TOPOLOGY_OPTIONS = {
     *("replicaset", "directconnection", "loadbalanced"),
     *("srvservicename", "srvmaxhosts"),
 }
-
-CLUSTER_PRIVILEGES: Final = frozenset({"inprog", "killAnySession"})
-DATABASE_PRIVILEGES: Final = frozenset(
-    {
-        *("find", "insert", "update", "remove", "changeStream"),
-        *("createCollection", "createIndex", "dropIndex", "listCollections", "listIndexes"),
-    }
-)
-ANY_ACTION: Final = "anyAction"
 
 INVALID_URL = (
     "OSTINATO_MONGO_URL is not a MongoDB URL: write mongodb://user:password@host:27017/"
@@ -77,7 +74,7 @@ async def inspect_mongo(
 def _startup_problem(mongo_url: str, database: str) -> str | None:
     try:
         with _direct(mongo_url) as client:
-            found = [check_topology(client.admin.command("hello")), _rights(client, database)]
+            found = [check_topology(client.admin.command("hello")), check_rights(client, database)]
         if found[0].ok:
             found.append(_reachable(mongo_url))
     except ValueError as error:
@@ -92,15 +89,18 @@ def _inspect(mongo_url: str, database: str, lease_ms: int) -> list[Finding]:
         with _direct(mongo_url) as client:
             hello = client.admin.command("hello", codec_options=AWARE)
             now = datetime.now(UTC)
+            version = client.admin.command("buildInfo")["versionArray"]
             return [
                 Finding(subject="MongoDB", detail="answers"),
                 check_topology(hello),
                 _reachable(mongo_url),
-                _version((client.admin.command("buildInfo"))["versionArray"]),
+                _version(version),
+                end_of_life.MONGODB.check_support(_text(version), now.date()),
+                check_access_control(direct_url(mongo_url), RESPONSE_TIMEOUT_MS),
                 _transaction_limit(client),
                 _history(client),
-                _rights(client, database),
-                _cluster_privileges(client),
+                check_rights(client, database),
+                check_cluster_privileges(client),
                 _skew(abs((hello["localTime"] - now).total_seconds())),
                 *_indexes(client[database]),
                 *inspect_queues(client[database], lease_ms),
@@ -173,9 +173,12 @@ def _reachable(mongo_url: str) -> Finding:
 
 
 def _version(version: list[int]) -> Finding:
-    text = ".".join(map(str, version[:3]))
     fix = None if tuple(version[:2]) >= MIN_VERSION else "upgrade to MongoDB 6.0 or later"
-    return Finding(subject="MongoDB version", detail=text, fix=fix)
+    return Finding(subject="MongoDB version", detail=_text(version), fix=fix)
+
+
+def _text(version: list[int]) -> str:
+    return ".".join(map(str, version[:3]))
 
 
 def _transaction_limit(client: Client) -> Finding:
@@ -209,47 +212,6 @@ def _history(client: Client) -> Finding:
         "in mongosh on each member, and set storage.oplogMinRetentionHours in its configuration"
     )
     return Finding(subject=subject, detail=detail, fix=None if kept_h >= MIN_HISTORY_H else fix)
-
-
-def _rights(client: Client, database: str) -> Finding:
-    """Check whether the user can read, write and set up the database."""
-    subject, grants = "rights", _grants(client)
-    if grants is None:
-        return Finding(subject=subject, detail="not needed: access control is off")
-    held = {
-        action
-        for grant in grants
-        if grant["resource"].get("anyResource") or grant["resource"].get("db") in {"", database}
-        for action in grant["actions"]
-    }
-    missing = frozenset() if ANY_ACTION in held else DATABASE_PRIVILEGES - held
-    if not missing:
-        return Finding(subject=subject, detail=f"the user may read and write {database!r}")
-    named = ", ".join(sorted(missing))
-    fix = f"grant the user the role readWrite on the database {database!r}"
-    detail = f"the user of OSTINATO_MONGO_URL lacks privileges in {database!r}: {named}"
-    return Finding(subject=subject, detail=detail, fix=fix)
-
-
-def _cluster_privileges(client: Client) -> Finding:
-    subject, grants = "privileges", _grants(client)
-    if grants is None:
-        return Finding(subject=subject, detail="not needed: access control is off")
-    held = {action for grant in grants for action in grant["actions"]}
-    missing = frozenset() if ANY_ACTION in held else CLUSTER_PRIVILEGES - held
-    if not missing:
-        return Finding(subject=subject, detail="inprog and killAnySession are granted")
-    named = ", ".join(sorted(missing))
-    fix = f"grant the user a role with {named} on the cluster (clusterMonitor has inprog)"
-    return Finding(subject=subject, detail=f"missing: {named}", fix=fix)
-
-
-def _grants(client: Client) -> list[dict[str, Any]] | None:
-    """Return the user's privileges; None if access control is off."""
-    status = client.admin.command({"connectionStatus": 1, "showPrivileges": True})
-    known = status["authInfo"]["authenticatedUsers"]
-    grants: list[dict[str, Any]] = status["authInfo"]["authenticatedUserPrivileges"]
-    return grants if known else None
 
 
 def _skew(seconds: float) -> Finding:

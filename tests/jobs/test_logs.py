@@ -1,8 +1,10 @@
 """Log lines: limits on repeated ones, and what clients' text cannot do to them."""
 
 import io
+import json
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import structlog
@@ -35,10 +37,17 @@ def test_the_number_of_lines_per_period_is_limited() -> None:
 
 @pytest.fixture
 def console(settings: Settings) -> Iterator[io.StringIO]:
-    """Log to a buffer as text; restore the configuration of the tests afterwards."""
+    """Log to a buffer as text."""
+    with logging_to_buffer(settings.model_copy(update={"log_json": False})) as buffer:
+        yield buffer
+
+
+@contextmanager
+def logging_to_buffer(settings: Settings) -> Iterator[io.StringIO]:
+    """Log to a buffer; restore the configuration of the tests afterwards."""
     root, before = logging.getLogger(), structlog.get_config()
     handlers, level = root.handlers, root.level
-    configure_logs(settings.model_copy(update={"mode": Mode.PRODUCTION, "log_json": False}))
+    configure_logs(settings.model_copy(update={"mode": Mode.PRODUCTION}))
     (handler,) = root.handlers
     assert isinstance(handler, logging.StreamHandler)
     buffer = io.StringIO()
@@ -49,9 +58,24 @@ def console(settings: Settings) -> Iterator[io.StringIO]:
     structlog.configure(**before)
 
 
-@pytest.mark.parametrize(
-    "text", ["\x1b[2J", "a\nb", "\u202eabc", "\x9b31m", "\u2028", "\r", "\ud83d"]
+TEXTS = (
+    *("\x1b[2J", "a\nb", "\x9b31m", "\u2028", "\r", "\ud83d"),
+    *("\u202eabc", "\u2066", "\u200f", "\u061c", "\u200b", "\ufeff", "\U000e0041"),
 )
+"""Terminal escapes, line breaks, marks of text direction, and characters without width."""
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_json_lines_contain_only_printable_ascii(settings: Settings, text: str) -> None:
+    with logging_to_buffer(settings.model_copy(update={"log_json": True})) as buffer:
+        structlog.get_logger("test").warning("job.failed", function=text, values=[text])
+    (line,) = buffer.getvalue().splitlines()
+    assert line.isascii()
+    assert line.isprintable()
+    assert json.loads(line)["function"] == text
+
+
+@pytest.mark.parametrize("text", TEXTS)
 def test_console_escapes_characters_that_forge_lines_or_change_the_terminal(
     console: io.StringIO, text: str
 ) -> None:

@@ -63,7 +63,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 async def check_every_client(settings: Settings, url: str) -> None:
     """Check that doctor, the API's engine and a worker work with a URL."""
-    assert [finding.fix for finding in await inspect_redis(url)] == [None, None]
+    assert [finding for finding in await inspect_redis(url) if not finding.ok] == []
     url_settings = settings.model_copy(update={"redis_url": url, "sweep_ms": 60_000})
     async with Engine.open(url_settings) as engine, run_worker(url_settings):
         await engine.notifier.ping()
