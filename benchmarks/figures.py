@@ -25,7 +25,7 @@ class Figures:
 
 
 def short(value: float) -> str:
-    """Format a number with its significant digits."""
+    """Format a number with about three significant digits."""
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks import live_sections, report, sections
-from benchmarks.live_servers import OURS, OURS_PLAIN, contestants
+from benchmarks.live_servers import OURS, OURS_PLAIN, systems
 from benchmarks.machine import machine, versions
 from benchmarks.measures import fan_out, following, quiet
 from benchmarks.servers import Servers, started
@@ -37,7 +37,7 @@ def options() -> argparse.Namespace:
 
 def run(servers: Servers, args: argparse.Namespace) -> list[str]:
     """Measure the chosen parts and return their sections."""
-    servers_by_name = contestants()
+    servers_by_name = systems()
     max_sockets = max(sockets for sockets in args.sockets if sockets <= TOPICS[-1])
     sizes = [(sockets, 1) for sockets in args.sockets]
     topic_sizes = [(max_sockets, topics) for topics in TOPICS if topics <= max_sockets]

@@ -15,9 +15,9 @@ from typing import Any, Final
 import httpx
 from pydantic import SecretStr
 
-from benchmarks.contestants import DATABASE, NODE, NODE_PEERS, SECRET, our_env
 from benchmarks.processes import Program, wait_until
 from benchmarks.servers import Servers
+from benchmarks.systems import DATABASE, NODE, NODE_PEERS, SECRET, our_env
 from ostinato.cli import COMMAND
 from ostinato.jobs.embedded.process import Child, free_port
 from ostinato.jobs.ids import new_id
@@ -64,7 +64,7 @@ class Target:
 Serve = Callable[[Servers], AbstractContextManager[Target]]
 
 
-def contestants() -> dict[str, Serve]:
+def systems() -> dict[str, Serve]:
     python = sys.executable
     return {
         OURS: partial(ours, command=OUR_COMMAND),

@@ -8,7 +8,7 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from benchmarks.contestants import NODE, NODE_PEERS, PEERS_PYTHON
+from benchmarks.systems import NODE, NODE_PEERS, PEERS_PYTHON
 from ostinato.jobs.embedded.binaries import find_mongod, find_valkey
 
 GIBIBYTE = 1_073_741_824

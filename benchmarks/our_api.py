@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import httpx
 
-from benchmarks.contestants import our_env
 from benchmarks.processes import Program, wait_until
 from benchmarks.servers import Servers
+from benchmarks.systems import our_env
 from ostinato.cli import COMMAND
 from ostinato.jobs.embedded.process import Child, free_port
 

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks import report, sections
-from benchmarks.contestants import (
+from benchmarks.machine import machine, versions
+from benchmarks.measures import backlog, drain, idle, latency, profile, requests
+from benchmarks.servers import Servers, started
+from benchmarks.systems import (
     ALL,
     ARQ,
     ARQ_TUNED,
@@ -17,14 +20,11 @@ from benchmarks.contestants import (
     OUR_MUTATIONS,
     OURS,
 )
-from benchmarks.machine import machine, versions
-from benchmarks.measures import backlog, drain, idle, latency, profile, requests
-from benchmarks.servers import Servers, started
 
 PARTS: Final = ("drain", "latency", "backlog", "requests", "idle", "profile")
 WITH_TWO_WORKERS: Final = (OURS, OUR_MUTATIONS, ARQ_TUNED, BULLMQ_FSYNCED)
 BACKLOGS: Final = (1_000, 100_000, 1_000_000)
-LATENCY_CONTESTANTS: Final = (OURS, ARQ, ARQ_TUNED, BULLMQ, BULLMQ_FSYNCED)
+LATENCY_SYSTEMS: Final = (OURS, ARQ, ARQ_TUNED, BULLMQ, BULLMQ_FSYNCED)
 
 
 def options() -> argparse.Namespace:
@@ -55,14 +55,14 @@ def options() -> argparse.Namespace:
 
 def run(servers: Servers, args: argparse.Namespace) -> list[str]:
     """Measure the chosen parts and return their sections."""
-    contestants = [(contestant, 1) for contestant in ALL]
-    contestants += [(contestant, 2) for contestant in WITH_TWO_WORKERS]
+    systems = [(system, 1) for system in ALL]
+    systems += [(system, 2) for system in WITH_TWO_WORKERS]
     levels = [level for level in BACKLOGS if level < args.backlog] + [args.backlog]
     jobs, rounds = args.jobs, args.rounds
     parts = {
-        "drain": lambda: sections.drained(drain.measure(servers, contestants, jobs, rounds), jobs),
+        "drain": lambda: sections.drained(drain.measure(servers, systems, jobs, rounds), jobs),
         "latency": lambda: sections.late(
-            latency.measure(servers, LATENCY_CONTESTANTS, (0, args.load), args.planned, rounds)
+            latency.measure(servers, LATENCY_SYSTEMS, (0, args.load), args.planned, rounds)
         ),
         "backlog": lambda: sections.planned(backlog.measure(servers, levels, jobs, rounds)),
         "requests": lambda: sections.answered(requests.measure(servers, args.seconds, rounds)),

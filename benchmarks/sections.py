@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from benchmarks.contestants import ARQ_TUNED, BULLMQ_FSYNCED, OURS
 from benchmarks.figures import NOTHING, Figures, percentile, ratio, short, table
 from benchmarks.measures import backlog, drain, idle, latency, profile, requests
+from benchmarks.systems import ARQ_TUNED, BULLMQ_FSYNCED, OURS
 
 
 def about(command: str, rounds: int, machine: Mapping[str, str], used: Mapping[str, str]) -> str:
@@ -31,7 +31,7 @@ def drained(results: Sequence[drain.Result], jobs: int) -> str:
 
 
 def _drain_row(result: drain.Result, results: Sequence[drain.Result]) -> list[str]:
-    name, workers = result.contestant.name, str(result.workers)
+    name, workers = result.system.name, str(result.workers)
     if not result.rounds:
         return [name, workers, f"could not run: {result.problem}", *[NOTHING] * 6]
     rate = _rate(result)
@@ -45,7 +45,7 @@ def _drain_row(result: drain.Result, results: Sequence[drain.Result]) -> list[st
         ),
         str(Figures(tuple(round_.enqueued for round_ in result.rounds))),
         f"{worker.median:.3f} + {Figures(tuple(servers)).median:.3f}",
-        result.contestant.durable + (f" (a round failed: {result.problem})" * bool(result.problem)),
+        result.system.durable + (f" (a round failed: {result.problem})" * bool(result.problem)),
     ]
 
 
@@ -55,14 +55,14 @@ def _rate(result: drain.Result) -> Figures:
 
 def _rate_of(results: Sequence[drain.Result], name: str) -> float:
     """Return the rate of one worker, 0 if it could not run."""
-    found = [result for result in results if result.contestant.name == name and result.workers == 1]
+    found = [result for result in results if result.system.name == name and result.workers == 1]
     return _rate(found[0]).median if found and found[0].rounds else 0.0
 
 
 def late(results: Sequence[latency.Result]) -> str:
     rows = []
     for result in results:
-        row = [result.contestant.name, f"{result.load} other jobs/s" if result.load else "none"]
+        row = [result.system.name, f"{result.load} other jobs/s" if result.load else "none"]
         if result.late_ms:
             row += [short(result.percentile(percent)) for percent in (50, 99)]
             row += [short(max(result.late_ms)), str(len(result.late_ms))]
@@ -138,7 +138,7 @@ def profiled(results: Sequence[profile.Result]) -> str:
 
 def _profile(result: profile.Result) -> str:
     if result.drained is None:
-        return f"{result.contestant.name}: could not run: {result.problem}"
+        return f"{result.system.name}: could not run: {result.problem}"
     drained = result.drained
     rows = [
         [
@@ -148,7 +148,7 @@ def _profile(result: profile.Result) -> str:
         for command in result.commands
     ]
     return (
-        f"{result.contestant.name}, {result.jobs:,} jobs at {short(drained.drained)} jobs/s with a "
+        f"{result.system.name}, {result.jobs:,} jobs at {short(drained.drained)} jobs/s with a "
         f"command listener; CPU per job: worker {drained.worker_ms:.3f} ms, mongod "
         f"{drained.mongod_ms:.3f}, Valkey {drained.valkey_ms:.3f}, "
         f"the API {drained.watch_ms:.3f}.\n\n"

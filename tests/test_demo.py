@@ -26,8 +26,8 @@ OUTCOMES = (
     *("DONE, 250 processed, 0 left, ", 'COMPLETED → {"question": 42}', "TIMEOUT"),
     *("call 1            failed; retrying in 1 s", "call 3            answered 200"),
 )
-ENDED_WITHIN = 30.0
-Cues = Mapping[str, Callable[[], object]]
+END_TIMEOUT_S = 30.0
+ActionsByText = Mapping[str, Callable[[], object]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +49,8 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
         yield Demo(folder=tmp_path, flaky_url=url)
 
 
-async def run_demo(folder: Path, cues: Cues) -> tuple[int, str]:
-    """Run the demo in a folder; on an output line with a key of `cues`, call its function.
+async def run_demo(folder: Path, actions_by_text: ActionsByText) -> tuple[int, str]:
+    """Run the demo in a folder; on an output line with a key of the actions, call its function.
 
     Return the exit code and the output.
     """
@@ -65,13 +65,13 @@ async def run_demo(folder: Path, cues: Cues) -> tuple[int, str]:
     output = ""
     async for line in demo.stdout:
         output += line.decode()
-        for words, action in cues.items():
+        for words, action in actions_by_text.items():
             if words in line.decode():
                 action()
     return await demo.wait(), output
 
 
-async def test_all_six_patterns_end_through_a_killed_worker_and_a_flushed_valkey(
+async def test_patterns_complete_despite_a_killed_worker_and_a_flushed_valkey(
     processes: Processes,
     redis_admin: Redis,
     mongo_admin: MongoClient[dict[str, Any]],
@@ -82,14 +82,15 @@ async def test_all_six_patterns_end_through_a_killed_worker_and_a_flushed_valkey
     settings_ = {"mode": Mode.DEVELOPMENT, "allowed_hosts_http": allowed}
     demo.write_description(await processes.api(**settings_))
     workers = [processes.worker(**settings_) for _ in range(2)]
-    cues: Cues = {"4: a rate-limited": workers[0].popen.kill, "5: requests": redis_admin.flushdb}
-    code, output = await run_demo(demo.folder, cues)
+    kill, flush = workers[0].popen.kill, redis_admin.flushdb
+    code, output = await run_demo(demo.folder, {"3: a rate-limited": kill, "4: requests": flush})
     assert (code, [words for words in TITLES + OUTCOMES if words not in output]) == (0, []), output
     assert "None" not in output
-    assert output.index("cron   ") < output.index("PENDING") < output.index("paused"), "in time"
+    cron, job, paused = map(output.index, ("cron   ", "PENDING", "paused"))
+    assert cron < job < paused, "cron lines precede the job's"
     database = mongo_admin[settings.database]
     left = {"owner": "alice", "state": {"$in": ["pending", "inProgress"]}}
-    await eventually(lambda: database["jobs"].count_documents(left) == 0, within=ENDED_WITHIN)
+    await eventually(lambda: database["jobs"].count_documents(left) == 0, within=END_TIMEOUT_S)
     assert database["items"].distinct("version") == [2], "each item was processed once"
 
 

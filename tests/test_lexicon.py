@@ -111,7 +111,7 @@ def test_limits_are_named_as_limits() -> None:
     assert _found(LIMITS.search) == []
 
 
-def test_docstrings_open_with_a_plain_verb() -> None:
+def test_docstrings_start_with_a_plain_verb() -> None:
     opened = [
         f"{path.relative_to(ROOT)}:{node.lineno} {text.splitlines()[0]}"
         for path in PRODUCT

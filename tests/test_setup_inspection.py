@@ -85,10 +85,10 @@ async def test_wrong_replica_set_name_is_reported_at_once(
 async def test_malformed_documents_are_counted_and_named(
     settings: Settings, mongo_admin: MongoClient[dict[str, Any]]
 ) -> None:
-    base = mongo_admin[settings.database]
+    database = mongo_admin[settings.database]
     broken = [valid_document("jobs", version="two") for _ in range(4)]
-    base.jobs.insert_many([valid_document("jobs"), *broken, valid_document("jobs")])
-    base.crons.insert_one(valid_document("crons", nextRunTime=FAR_FUTURE, _id=5))
+    database.jobs.insert_many([valid_document("jobs"), *broken, valid_document("jobs")])
+    database.crons.insert_one(valid_document("crons", nextRunTime=FAR_FUTURE, _id=5))
     named = ", ".join(repr(document["_id"]) for document in reversed(broken[1:]))
     found = await inspect_mongo(settings.mongo_url, settings.database)
     jobs, crons = (finding.detail for finding in found if finding.subject == "documents")
@@ -120,14 +120,16 @@ async def test_user_without_privileges_is_rejected_with_the_role_to_grant(
     roles = [{"role": role, "db": "base"}]
     mongo_admin.admin.command("createUser", name, pwd="secret", roles=roles)
     url = servers.mongo_url_for(name, "secret")
-    reasons = [await startup_problem(f"{url}&authSource=admin", base) for base in ("base", "other")]
+    reasons = [
+        await startup_problem(f"{url}&authSource=admin", database) for database in ("base", "other")
+    ]
     mongo_admin.admin.command("dropUser", name)
     assert (reasons[0] is None) is ok
     assert "lacks privileges in 'other': changeStream, createCollection" in str(reasons[1])
     assert "grant the user the role readWrite on the database 'other'" in str(reasons[1])
 
 
-def test_mongos_is_rejected_by_name() -> None:
+def test_mongos_error_says_it_is_not_supported() -> None:
     found = check_topology({"msg": "isdbgrid", "isWritablePrimary": True, "ok": 1.0})
     assert "a mongos of a sharded cluster, which is not supported" in found.detail
     assert "set OSTINATO_MONGO_URL to a replica set that is not part" in str(found.fix)
@@ -142,7 +144,11 @@ def test_doctor_checks_keys_as_the_api_does_at_startup(settings: Settings, what:
 
 
 def test_local_jwks_url_is_accepted_by_doctor_and_api(settings: Settings) -> None:
-    here = {"jwt_secret": None, "jwt_jwks_url": "http://localhost:9/keys", "cursor_secret": SECRET}
-    invalid_settings = settings.model_copy(update=here)
+    with_local_jwks = {
+        "jwt_secret": None,
+        "jwt_jwks_url": "http://localhost:9/keys",
+        "cursor_secret": SECRET,
+    }
+    invalid_settings = settings.model_copy(update=with_local_jwks)
     assert check_keys(invalid_settings).ok
     create_app(invalid_settings)

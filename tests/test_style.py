@@ -1,4 +1,4 @@
-"""Checks sizes, names and habits that the linter does not check."""
+"""Checks sizes, names and conventions that the linter does not check."""
 
 import ast
 import io
@@ -18,9 +18,9 @@ COMMENTS_PER_100_LINES = 5
 VAGUE_NAMES = {"utils", "helpers", "common", "manager", "base", "service", "impl", "misc"}
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK|NotImplementedError)\b")
 COMMENT = re.compile(r"^\s*#", re.MULTILINE)
-MACHINE_PATH = re.compile(r"(?<![\w.])/(home|root|Users)/\w")
-ADDRESS_OF_A_PACKAGE = re.compile(r"^\s*(--(extra-)?index-url|--find-links)|\"resolved\":|@ file:")
-WAITS = {"processes.py"}
+HOME_PATH = re.compile(r"(?<![\w.])/(home|root|Users)/\w")
+PACKAGE_URL = re.compile(r"^\s*(--(extra-)?index-url|--find-links)|\"resolved\":|@ file:")
+MAY_SLEEP = {"processes.py"}
 SMALL_LINES = 60
 SMALL_WITH_A_REASON = {
     "ostinato/__main__.py": "run with -m",
@@ -103,7 +103,7 @@ def _name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-def test_a_module_opens_with_a_docstring() -> None:
+def test_a_module_starts_with_a_docstring() -> None:
     assert [_name(path) for path in PYTHON if _text(path) and not _docstring(path)] == []
 
 
@@ -187,25 +187,25 @@ def _imported_names(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def test_the_layers_are_imported_only_below_ostinato() -> None:
+def test_layers_are_imported_as_ostinato_subpackages() -> None:
     """A second copy of a module would have a registry of its own."""
     imported = ((path, name) for path in PYTHON for name in _imports(path))
     assert [_name(path) for path, name in imported if name.partition(".")[0] in LAYERS] == []
 
 
-def test_no_inner_module_looks_like_a_layer() -> None:
+def test_no_inner_module_is_named_like_a_layer() -> None:
     inner = [path for path in PYTHON if path.relative_to(ROOT).parts[0] in {"resolvers", "schema"}]
     assert [_name(path) for path in inner if path.name in {"jobs.py", "schema.py"}] == []
 
 
-def test_the_composition_root_opens_no_library_of_another_layer() -> None:
+def test_cli_imports_no_library_reserved_for_a_layer() -> None:
     gateways = {"strawberry", "starlette", "motor", "pymongo", "bson", "arq", "redis", "croniter"}
     names = _imports(ROOT / "ostinato" / "cli.py")
     assert {name.partition(".")[0] for name in names} & gateways == set()
 
 
 def test_tests_do_not_sleep() -> None:
-    assert [_name(path) for path in TESTS if path.name not in WAITS and _sleeps(path)] == []
+    assert [_name(path) for path in TESTS if path.name not in MAY_SLEEP and _sleeps(path)] == []
 
 
 def _imports(path: Path) -> Iterator[str]:
@@ -235,11 +235,11 @@ def test_no_code_is_marked_as_unfinished() -> None:
     assert [_name(p) for p in code if p != Path(__file__) and UNFINISHED.search(_text(p))] == []
 
 
-def test_no_text_names_a_folder_of_one_machine() -> None:
-    assert [_name(path) for path in TEXTS if MACHINE_PATH.search(_text(path))] == []
+def test_no_file_contains_a_home_directory() -> None:
+    assert [_name(path) for path in TEXTS if HOME_PATH.search(_text(path))] == []
 
 
-def test_locks_name_no_index() -> None:
+def test_lock_files_contain_no_index_url() -> None:
     locks = [path for path in TEXTS if path.suffix == ".lock" or path.name == "package-lock.json"]
     lines = (line for path in locks for line in _text(path).splitlines())
-    assert [line for line in lines if ADDRESS_OF_A_PACKAGE.search(line)] == []
+    assert [line for line in lines if PACKAGE_URL.search(line)] == []

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from benchmarks.contestants import Contestant, our_env, ours_in
 from benchmarks.measures.drain import Drained, drain
 from benchmarks.processes import CouldNotRun, wait_until
 from benchmarks.servers import Servers, query_number
+from benchmarks.systems import System, our_env, ours_in
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.mongo.job_documents import build_job_document
 from ostinato.jobs.new_job import NewJob
@@ -38,7 +38,7 @@ class QueryStats:
 @dataclass(slots=True)
 class Result:
     planned: int
-    contestant: Contestant
+    system: System
     rounds: list[Drained] = field(default_factory=list)
     planned_per_s: float = 0.0
     redis_queued: int = 0
@@ -59,7 +59,7 @@ def measure(servers: Servers, levels: Sequence[int], jobs: int, rounds: int) -> 
         first = number % len(results)
         for result in (*results[first:], *results[:first]):
             try:
-                result.rounds.append(drain(servers, result.contestant, jobs))
+                result.rounds.append(drain(servers, result.system, jobs))
                 found = f"{result.rounds[-1].drained:,.0f} jobs/s"
             except CouldNotRun as error:
                 result.problem = found = str(error)
@@ -68,7 +68,7 @@ def measure(servers: Servers, levels: Sequence[int], jobs: int, rounds: int) -> 
 
 
 def _fill(servers: Servers, result: Result) -> None:
-    env = {**our_env(servers), **result.contestant.env}
+    env = {**our_env(servers), **result.system.env}
     settings = Settings(
         mongo_url=env["OSTINATO_MONGO_URL"],
         redis_url=env["OSTINATO_REDIS_URL"],
@@ -119,8 +119,8 @@ def _redis(servers: Servers) -> tuple[int, int]:
 
 def _profile_queries(servers: Servers, result: Result) -> list[QueryStats]:
     """Record the queries on jobs of an idle worker with MongoDB's profiler."""
-    database = servers.mongo[result.contestant.env["OSTINATO_DATABASE"]]
-    program = result.contestant.program(servers)
+    database = servers.mongo[result.system.env["OSTINATO_DATABASE"]]
+    program = result.system.program(servers)
     with program.running(servers.folder / "worker.log", "work") as worker:
         wait_until(lambda: database["workers"].find_one() is not None, START_S, [worker])
         database.command("profile", 2)

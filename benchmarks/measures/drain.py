@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from benchmarks.contestants import Contestant
 from benchmarks.marks import clear, first_started_at
 from benchmarks.our_api import our_api
 from benchmarks.processes import CouldNotRun, cpu_s, memory_mib, wait_until
 from benchmarks.servers import Servers
+from benchmarks.systems import System
 from ostinato.jobs.embedded.process import Child
 
 BEGIN_S = 60.0
@@ -34,38 +34,38 @@ class Drained:
 
 @dataclass(slots=True)
 class Result:
-    contestant: Contestant
+    system: System
     workers: int
     rounds: list[Drained] = field(default_factory=list)
     problem: str | None = None
 
 
 def measure(
-    servers: Servers, contestants: Sequence[tuple[Contestant, int]], jobs: int, rounds: int
+    servers: Servers, systems: Sequence[tuple[System, int]], jobs: int, rounds: int
 ) -> list[Result]:
-    """Measure all contestants in each round, in rotating order."""
-    results = [Result(contestant, workers) for contestant, workers in contestants]
+    """Measure all systems in each round, in rotating order."""
+    results = [Result(system, workers) for system, workers in systems]
     for number in range(rounds):
         for result in results[number % len(results) :] + results[: number % len(results)]:
             servers.clean()
             try:
-                result.rounds.append(drain(servers, result.contestant, jobs, result.workers))
+                result.rounds.append(drain(servers, result.system, jobs, result.workers))
                 rate = f"{result.rounds[-1].drained:,.0f} jobs/s"
             except CouldNotRun as error:
                 result.problem = rate = str(error)
-            label = f"{result.contestant.name}, {result.workers} worker(s)"
+            label = f"{result.system.name}, {result.workers} worker(s)"
             print(f"  round {number + 1}: {label}: {rate}", flush=True)
     return results
 
 
-def drain(servers: Servers, contestant: Contestant, jobs: int, workers: int = 1) -> Drained:
+def drain(servers: Servers, system: System, jobs: int, workers: int = 1) -> Drained:
     """Enqueue jobs, start the workers, and measure from the start of the first job to the end."""
     clear(servers)
-    program = contestant.program(servers)
+    program = system.program(servers)
     with ExitStack() as stack:
         watching: list[Child] = []
-        if contestant.ours:
-            watching = [stack.enter_context(our_api(servers, contestant.env)).child]
+        if system.ours:
+            watching = [stack.enter_context(our_api(servers, system.env)).child]
         enqueued_s = program.call("enqueue", str(jobs))["seconds"]
         log = servers.folder / "worker.log"
         log.unlink(missing_ok=True)
@@ -73,7 +73,7 @@ def drain(servers: Servers, contestant: Contestant, jobs: int, workers: int = 1)
         wait_until(lambda: first_started_at(servers) is not None, BEGIN_S, working)
         groups = (working, [servers.mongod], servers.valkeys, watching)
         before = [cpu_s(group) for group in groups]
-        seconds = _until_empty(servers, contestant, working)
+        seconds = _until_empty(servers, system, working)
         used = [(cpu_s(group) - b) * 1000 / jobs for group, b in zip(groups, before, strict=True)]
         worker_ms, mongod_ms, valkey_ms, watch_ms = used
         return Drained(
@@ -88,11 +88,11 @@ def drain(servers: Servers, contestant: Contestant, jobs: int, workers: int = 1)
         )
 
 
-def _until_empty(servers: Servers, contestant: Contestant, working: Sequence[Child]) -> float:
+def _until_empty(servers: Servers, system: System, working: Sequence[Child]) -> float:
     def is_empty() -> bool:
-        if contestant.is_slow_to_query:
+        if system.is_slow_to_query:
             time.sleep(SLOW_POLL_S)
-        return contestant.is_empty(servers)
+        return system.is_empty(servers)
 
     wait_until(is_empty, FINISH_S, working)
     ended = time.time()

@@ -11,11 +11,11 @@ from typing import Any, Final
 
 import httpx
 
-from benchmarks.contestants import DATABASE, SECRET
 from benchmarks.live_servers import OUR_COMMAND, job, ours
 from benchmarks.measures.fan_out import loading
 from benchmarks.processes import CouldNotRun, Program, cpu_s, memory_mib, wait_until
 from benchmarks.servers import Servers
+from benchmarks.systems import DATABASE, SECRET
 from ostinato.jobs.embedded.process import Child
 from ostinato.jobs.lifecycle import TransitionName
 from ostinato.jobs.mongo import transitions

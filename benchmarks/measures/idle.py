@@ -3,10 +3,10 @@
 import time
 from dataclasses import dataclass
 
-from benchmarks.contestants import DATABASE, OURS
 from benchmarks.our_api import our_api
 from benchmarks.processes import cpu_s, memory_mib, wait_until
 from benchmarks.servers import Servers
+from benchmarks.systems import DATABASE, OURS
 
 START_S = 30.0
 SETTLE_S = 5.0

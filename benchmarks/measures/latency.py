@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.contestants import Contestant
 from benchmarks.figures import percentile
 from benchmarks.marks import clear, first_started_at, late_ms
 from benchmarks.processes import CouldNotRun, wait_until
 from benchmarks.servers import Servers
+from benchmarks.systems import System
 
 BEGIN_S = 60.0
 MISSING_S = 20.0  # a scheduled job that is later counts as lost
@@ -16,7 +16,7 @@ JOBS_PER_S = 10  # so few that jobs do not wait for each other
 
 @dataclass(slots=True)
 class Result:
-    contestant: Contestant
+    system: System
     load: int
     """Other jobs per second."""
     late_ms: list[float] = field(default_factory=list)
@@ -28,30 +28,30 @@ class Result:
 
 def measure(
     servers: Servers,
-    contestants: Sequence[Contestant],
+    systems: Sequence[System],
     loads: Sequence[int],
     jobs: int,
     rounds: int,
 ) -> list[Result]:
-    """Measure all contestants under each load in each round; the rounds share the jobs."""
-    results = [Result(contestant, load) for load in loads for contestant in contestants]
+    """Measure all systems under each load in each round; the rounds share the jobs."""
+    results = [Result(system, load) for load in loads for system in systems]
     for number in range(rounds):
         for result in results:
             servers.clean()
             try:
-                result.late_ms += _plan(servers, result.contestant, result.load, jobs // rounds)
+                result.late_ms += _plan(servers, result.system, result.load, jobs // rounds)
                 found = f"p50 {result.percentile(50):.1f} ms, p99 {result.percentile(99):.1f} ms"
             except CouldNotRun as error:
                 result.problem = found = str(error)
-            label = f"{result.contestant.name}, {result.load} others a second"
+            label = f"{result.system.name}, {result.load} others a second"
             print(f"  round {number + 1}: {label}: {found}", flush=True)
     return results
 
 
-def _plan(servers: Servers, contestant: Contestant, load: int, jobs: int) -> list[float]:
+def _plan(servers: Servers, system: System, load: int, jobs: int) -> list[float]:
     """Schedule jobs for random times while a worker runs; return how late each started."""
     clear(servers)
-    program = contestant.program(servers)
+    program = system.program(servers)
     log = servers.folder / "worker.log"
     log.unlink(missing_ok=True)
     with program.running(log, "work") as worker:

@@ -5,10 +5,10 @@ import shutil
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
-from benchmarks.contestants import Contestant
 from benchmarks.measures.drain import Drained, drain
 from benchmarks.processes import CouldNotRun
 from benchmarks.servers import Servers
+from benchmarks.systems import System
 
 SHOWN = 12
 FUNCTIONS = "benchmarks.noop,benchmarks.commands"
@@ -26,27 +26,27 @@ class Command:
 
 @dataclass(slots=True)
 class Result:
-    contestant: Contestant
+    system: System
     jobs: int
     drained: Drained | None = None
     commands: list[Command] = field(default_factory=list)
     problem: str | None = None
 
 
-def measure(servers: Servers, contestants: list[Contestant], jobs: int) -> list[Result]:
+def measure(servers: Servers, systems: list[System], jobs: int) -> list[Result]:
     """Drain once with processes that record their own commands."""
-    return [_profile(servers, contestant, jobs) for contestant in contestants]
+    return [_profile(servers, system, jobs) for system in systems]
 
 
-def _profile(servers: Servers, contestant: Contestant, jobs: int) -> Result:
+def _profile(servers: Servers, system: System, jobs: int) -> Result:
     servers.clean()
     path = servers.folder / "commands"
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir()
-    env = {**contestant.env, "OSTINATO_FUNCTIONS": FUNCTIONS, "BENCH_COMMANDS": str(path)}
-    result = Result(contestant, jobs)
+    env = {**system.env, "OSTINATO_FUNCTIONS": FUNCTIONS, "BENCH_COMMANDS": str(path)}
+    result = Result(system, jobs)
     try:
-        result.drained = drain(servers, replace(contestant, env=env), jobs)
+        result.drained = drain(servers, replace(system, env=env), jobs)
     except CouldNotRun as error:
         result.problem = str(error)
         return result

@@ -11,10 +11,10 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from benchmarks.contestants import NODE, NODE_PEERS, SECRET
 from benchmarks.our_api import our_api
 from benchmarks.processes import ROOT, CouldNotRun, Program, wait_until
 from benchmarks.servers import Servers
+from benchmarks.systems import NODE, NODE_PEERS, SECRET
 from ostinato.jobs.embedded.process import free_port
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import issue_token
@@ -28,7 +28,7 @@ OURS = "Ostinato, GraphQL scheduleJob"
 YOGA = "graphql-yoga on Node, GraphQL and one insert"
 REST = "Starlette, bare REST and one insert"
 
-OUR_QUERY = """mutation Plan($input: ScheduleJobInput!) {
+SCHEDULE_MUTATION = """mutation Schedule($input: ScheduleJobInput!) {
   scheduleJob(input: $input) { jobId job { id state scheduledTime } }
 }"""
 
@@ -73,15 +73,15 @@ def measure(servers: Servers, seconds: float, rounds: int) -> list[Result]:
 
 def _measure(serving: AbstractContextManager[Target], seconds: float) -> dict[str, Any]:
     with serving as target:
-        _load(target, WARM_UP_S)
-        return _load(target, seconds)
+        _generate_load(target, WARM_UP_S)
+        return _generate_load(target, seconds)
 
 
 @contextmanager
 def _ours(servers: Servers) -> Iterator[Target]:
     token = issue_token(Settings(jwt_secret=SecretStr(SECRET)), "bench")
     variables = {"functionName": "noop.act", "args": {"n": 1}, "runAfterMs": NEXT_WEEK_MS}
-    body = {"query": OUR_QUERY, "variables": {"input": variables}}
+    body = {"query": SCHEDULE_MUTATION, "variables": {"input": variables}}
     with our_api(servers, {}) as api:
         yield Target(api.port, "/graphql", body, {"Authorization": f"Bearer {token}"})
 
@@ -89,7 +89,7 @@ def _ours(servers: Servers) -> Iterator[Target]:
 @contextmanager
 def _yoga(servers: Servers) -> Iterator[Target]:
     variables = {"functionName": "noop.act", "n": 1, "runAfterMs": NEXT_WEEK_MS}
-    body = {"query": OUR_QUERY, "variables": {"input": variables}}
+    body = {"query": SCHEDULE_MUTATION, "variables": {"input": variables}}
     command = (NODE, str(NODE_PEERS / "yoga.mjs"))
     with _serving(servers, command) as port:
         yield Target(port, "/graphql", body, {"Accept": "application/json"})
@@ -119,7 +119,7 @@ def _is_ready(port: int) -> bool:
     return False
 
 
-def _load(target: Target, seconds: float) -> dict[str, Any]:
+def _generate_load(target: Target, seconds: float) -> dict[str, Any]:
     """Load a server from another process; raises CouldNotRun if it rejected a request."""
     config = {
         "port": target.port,

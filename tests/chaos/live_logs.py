@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from benchmarks.chaos.live.checker import violations
-from benchmarks.chaos.live.facts import Facts, facts, global_id
+from benchmarks.chaos.live.final_state import FinalState, build_final_state, encode_global_id
 from benchmarks.chaos.live.log import LogEvent
 from benchmarks.chaos.live.subscriptions import BATCH, CRONS, JOB, JOBS, SubscriptionSpec
 from benchmarks.chaos.live.views import client_history
@@ -16,7 +16,7 @@ Line = dict[str, Any]
 
 RETRIED = make_job("retried", (TransitionName.CLAIM, TransitionName.RETRY, *SUCCEEDED))
 DONE = make_job("done")
-FACTS: Facts = facts(
+FINAL_STATE: FinalState = build_final_state(
     [RETRIED, DONE, make_job("elsewhere", owner="ben")],
     {
         CRONS: [{"_id": "cron", "owner": "ada", "version": 4}],
@@ -28,9 +28,11 @@ ALL = SubscriptionSpec(root=JOBS, owner="ada", snapshot=True)
 PENDING = SubscriptionSpec(root=JOBS, owner="ada", filter={"states": ["PENDING"]}, snapshot=True)
 COALESCED = SubscriptionSpec(root=JOBS, owner="ada", coalesce=True)
 WITHOUT_SNAPSHOT = SubscriptionSpec(root=JOBS, owner="ada")
-SINGLE_JOB = SubscriptionSpec(root=JOB, owner="ada", id=global_id("Job", "retried"), from_seq=1)
+SINGLE_JOB = SubscriptionSpec(
+    root=JOB, owner="ada", id=encode_global_id("Job", "retried"), from_seq=1
+)
 ALL_CRONS = SubscriptionSpec(root=CRONS, owner="ada", snapshot=True)
-SINGLE_BATCH = SubscriptionSpec(root=BATCH, owner="ada", id=global_id("Batch", "batch"))
+SINGLE_BATCH = SubscriptionSpec(root=BATCH, owner="ada", id=encode_global_id("Batch", "batch"))
 
 
 def message_line(spec: SubscriptionSpec, kind: str, at: float = EARLY, **message: Any) -> Line:
@@ -45,7 +47,7 @@ def job_line(
     known = {"retried": RETRIED, "done": DONE}[name]
     event = known.timeline[(state_seq or seq) - 1]
     found: dict[str, Any] = {
-        "id": global_id("Job", name),
+        "id": encode_global_id("Job", name),
         "state": event.state.name,
         "attempt": event.attempt,
         "version": event.seq,
@@ -60,7 +62,7 @@ def job_line(
 
 def record_line(spec: SubscriptionSpec, kind: str, type_name: str, version: int | None) -> Line:
     """Return the message of a change to another type of record."""
-    name = global_id(type_name, type_name.lower())
+    name = encode_global_id(type_name, type_name.lower())
     found = None if version is None else {"id": name, "version": version}
     return message_line(spec, kind, id=name, found=found)
 
@@ -95,4 +97,6 @@ def check_log(
     """Return the violations in the log of one subscription."""
     added = {"at": EARLY, "event": LogEvent.ADDED, "sub": 0, "spec": asdict(spec)}
     end = [CAUGHT_UP] if caught_up else []
-    return violations([client_history("client", [added, subscribed_line(), *lines, *end])], FACTS)
+    return violations(
+        [client_history("client", [added, subscribed_line(), *lines, *end])], FINAL_STATE
+    )

@@ -1,4 +1,4 @@
-"""A mutation that inserts an effect, and then fails or misbehaves on request."""
+"""A mutation that inserts an effect, then does what `behavior` says."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -14,7 +14,7 @@ from tests.engine.functions import calls, gate
 
 @mutation(public=True, name="functions.insertEffect")
 async def insert_effect(ctx: Context, name: str, behavior: str = "write") -> str:
-    """Insert an effect, in a transaction shared with other jobs; then behave as requested."""
+    """Insert an effect, in a transaction shared with other jobs; then do what `behavior` says."""
     await ctx.db["effects"].insert_one({"_id": ctx.new_id(), "name": name})
     if behavior == "raise":
         raise ValueError(name)
@@ -22,14 +22,14 @@ async def insert_effect(ctx: Context, name: str, behavior: str = "write") -> str
         await gate.pass_through()
     if behavior == "duplicate key":
         await ctx.db["effects"].insert_one({"_id": "the same"})
-    if behavior in WRITES:
-        await WRITES[behavior](ctx)
+    if behavior in BEHAVIORS:
+        await BEHAVIORS[behavior](ctx)
     if behavior == "no server" and ctx.job.attempt == 1:
         await ctx.db.track(_raise_no_server())
     if behavior == "record":
         calls.append(name)
-    if behavior in LINGERING:
-        calls.append(asyncio.create_task(LINGERING[behavior](ctx)))
+    if behavior in AFTER_RETURN:
+        calls.append(asyncio.create_task(AFTER_RETURN[behavior](ctx)))
     return name
 
 
@@ -77,12 +77,12 @@ async def _insert_and_cancel(ctx: Context) -> None:
 
 
 Behavior = Callable[[Context], Coroutine[None, None, None]]
-LINGERING: Final[dict[str, Behavior]] = {
+AFTER_RETURN: Final[dict[str, Behavior]] = {
     "linger": _write_late,
     "schedule late": _schedule_late,
     "cancel late": _cancel_late,
 }
-WRITES: Final[dict[str, Behavior]] = {
+BEHAVIORS: Final[dict[str, Behavior]] = {
     "count": _count,
     "swallow": _insert_duplicate,
     "swallow twice": _insert_twice,

@@ -13,8 +13,8 @@ from typing import Final
 
 from benchmarks.chaos import checker, history
 from benchmarks.chaos.history import History
-from benchmarks.chaos.live import checks, facts, log
-from benchmarks.chaos.live.facts import Facts
+from benchmarks.chaos.live import checks, final_state, log
+from benchmarks.chaos.live.final_state import FinalState
 from benchmarks.chaos.live.views import ClientHistory, client_history
 from ostinato.jobs.records import CauseKind
 
@@ -24,7 +24,7 @@ SLOW_CLIENT: Final = 1013
 OTHER_CAUSES: Final = frozenset({CauseKind.REQUEST, CauseKind.BATCH, CauseKind.RECURRING})
 
 
-def violations(clients: Sequence[ClientHistory], found: Facts) -> dict[str, list[str]]:
+def violations(clients: Sequence[ClientHistory], found: FinalState) -> dict[str, list[str]]:
     """Return what each check of subscriptions found, empty if there is no violation."""
     descriptions = defaultdict(list)
     for client in clients:
@@ -65,17 +65,17 @@ def without_other_jobs(found: History) -> History:
     return replace(found, jobs=jobs, failures=found.failures & jobs.keys())
 
 
-def read(folder: Path) -> tuple[History, list[ClientHistory], Facts]:
+def read(folder: Path) -> tuple[History, list[ClientHistory], FinalState]:
     clients = [
         client_history(f"{number:03}", lines) for number, lines in enumerate(log.read(folder))
     ]
-    return history.read(folder), clients, facts.read(folder)
+    return history.read(folder), clients, final_state.read(folder)
 
 
 def all_violations(
-    found: History, clients: Sequence[ClientHistory], known_facts: Facts
+    found: History, clients: Sequence[ClientHistory], state: FinalState
 ) -> dict[str, list[str]]:
-    return {**violations(clients, known_facts), **checker.violations(without_other_jobs(found))}
+    return {**violations(clients, state), **checker.violations(without_other_jobs(found))}
 
 
 def main() -> None:

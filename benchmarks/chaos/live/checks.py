@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from benchmarks.chaos.live.facts import Facts
+from benchmarks.chaos.live.final_state import FinalState
 from benchmarks.chaos.live.subscriptions import BATCH, JOB, JOBS, LEFT, REQUEST, Step
 from benchmarks.chaos.live.views import Change, Session, ShownObject, SubscriptionHistory
 from ostinato.jobs.records import Job
@@ -25,7 +25,7 @@ Event = tuple[str, int]
 """The kind of a message, and the number of its event."""
 
 
-def flaws(subscription: SubscriptionHistory, facts: Facts) -> Iterator[Flaw]:
+def flaws(subscription: SubscriptionHistory, final_state: FinalState) -> Iterator[Flaw]:
     """Check one subscription."""
     for failure in subscription.failures:
         yield FAILED, failure
@@ -34,23 +34,23 @@ def flaws(subscription: SubscriptionHistory, facts: Facts) -> Iterator[Flaw]:
     for session in subscription.sessions:
         is_last = session is subscription.sessions[-1]
         if subscription.spec.root in (JOBS, JOB):
-            yield from _objects(facts, session)
-            yield from _events(subscription, facts, session, is_last=is_last)
+            yield from _objects(final_state, session)
+            yield from _events(subscription, final_state, session, is_last=is_last)
         else:
-            yield from _writes(subscription, facts, session, is_last=is_last)
+            yield from _writes(subscription, final_state, session, is_last=is_last)
     if not subscription.has_caught_up:
         yield NOT_CAUGHT_UP, f"after {subscription.messages} messages"
     else:
-        yield from _view(subscription, facts)
+        yield from _view(subscription, final_state)
 
 
-def _objects(facts: Facts, session: Session) -> Iterator[Flaw]:
+def _objects(final_state: FinalState, session: Session) -> Iterator[Flaw]:
     """Each object was once stored like this, and is not older than its event."""
     for name, messages in session.received.items():
         for kind, seq, found in messages:
-            if found is None or name not in facts.jobs:
+            if found is None or name not in final_state.jobs:
                 continue
-            shown = _last_seq(facts.jobs[name], found)
+            shown = _last_seq(final_state.jobs[name], found)
             if shown is None:
                 yield UNEXPECTED, f"{name} was never {found}"
             elif seq is not None and shown < seq:
@@ -74,16 +74,16 @@ def _last_seq(job: Job, found: ShownObject) -> int | None:
 
 
 def _events(
-    subscription: SubscriptionHistory, facts: Facts, session: Session, *, is_last: bool
+    subscription: SubscriptionHistory, final_state: FinalState, session: Session, *, is_last: bool
 ) -> Iterator[Flaw]:
-    steps_of = facts.steps(subscription.spec)
+    steps_of = final_state.steps(subscription.spec)
     for name in session.received.keys() - steps_of.keys():
         yield UNEXPECTED, f"{name}: {session.received[name][0]}"
     names = steps_of.keys() if subscription.spec.is_list else [str(subscription.spec.id)]
     for name in names:
         received = _events_of(session.received.get(name, ()))
         yield from _sequence(name, received)
-        first = _first_seq(subscription, facts, session, name)
+        first = _first_seq(subscription, final_state, session, name)
         allowed = [step for step in steps_of[name] if step.event.seq >= first]
         if unknown := set(received) - {_event(step) for step in allowed}:
             yield UNEXPECTED, f"{name}: {sorted(unknown)}"
@@ -116,12 +116,14 @@ def _sequence(name: str, received: Sequence[Event]) -> Iterator[Flaw]:
         yield OUT_OF_ORDER, f"{name}: {received}"
 
 
-def _first_seq(subscription: SubscriptionHistory, facts: Facts, session: Session, name: str) -> int:
+def _first_seq(
+    subscription: SubscriptionHistory, final_state: FinalState, session: Session, name: str
+) -> int:
     """Return the first event that may be delivered, after those in the snapshot."""
     if subscription.spec.from_seq is not None:
         return subscription.spec.from_seq
     row = session.rows.get(name)
-    shown = None if row is None else _last_seq(facts.jobs[name], row)
+    shown = None if row is None else _last_seq(final_state.jobs[name], row)
     return 1 if shown is None else shown + 1
 
 
@@ -148,7 +150,7 @@ def _required(
 
 
 def _writes(
-    subscription: SubscriptionHistory, facts: Facts, session: Session, *, is_last: bool
+    subscription: SubscriptionHistory, final_state: FinalState, session: Session, *, is_last: bool
 ) -> Iterator[Flaw]:
     """Each write of a record without a timeline increments its version and is delivered once.
 
@@ -162,7 +164,7 @@ def _writes(
         if sum(change.kind == LEFT for change in messages) > 1:
             yield DUPLICATE, f"{name} left more than once"
     if is_last and session.ready_at is not None:
-        yield from _counts(subscription, facts, session)
+        yield from _counts(subscription, final_state, session)
 
 
 def _version(session: Session, name: str) -> int:
@@ -171,8 +173,10 @@ def _version(session: Session, name: str) -> int:
     return 0 if row is None else int(row["version"])
 
 
-def _counts(subscription: SubscriptionHistory, facts: Facts, session: Session) -> Iterator[Flaw]:
-    for name, version in facts.present(subscription.spec).items():
+def _counts(
+    subscription: SubscriptionHistory, final_state: FinalState, session: Session
+) -> Iterator[Flaw]:
+    for name, version in final_state.final_versions(subscription.spec).items():
         received = session.received.get(name, ())
         writes = version - _version(session, name)
         if len(received) > writes:
@@ -182,15 +186,16 @@ def _counts(subscription: SubscriptionHistory, facts: Facts, session: Session) -
             yield MISSING, f"{name}: {len(received)} messages of {writes} writes"
 
 
-def _view(subscription: SubscriptionHistory, facts: Facts) -> Iterator[Flaw]:
-    session, present = subscription.sessions[-1], facts.present(subscription.spec)
+def _view(subscription: SubscriptionHistory, final_state: FinalState) -> Iterator[Flaw]:
+    session = subscription.sessions[-1]
+    final_versions = final_state.final_versions(subscription.spec)
     shown = {name: found["version"] for name, found in session.view.items()}
-    for name in shown.keys() - present.keys():
+    for name in shown.keys() - final_versions.keys():
         yield WRONG_VIEW, f"it shows {name}, which does not belong there: {session.view[name]}"
-    for name in shown.keys() & present.keys():
-        if shown[name] != present[name]:
-            yield WRONG_VIEW, f"{name} is of version {present[name]}, not {shown[name]}"
-    for name in present.keys() - shown.keys():
+    for name in shown.keys() & final_versions.keys():
+        if shown[name] != final_versions[name]:
+            yield WRONG_VIEW, f"{name} is of version {final_versions[name]}, not {shown[name]}"
+    for name in final_versions.keys() - shown.keys():
         if (
             subscription.has_whole_snapshot(session)
             or name in session.received

@@ -36,7 +36,7 @@ def malformed_writes(collection: str) -> Iterator[DeleteMany | InsertOne[Documen
     for _, document in malformed_documents(collection):
         yield DeleteMany({})  # names may be taken
         yield InsertOne(document)
-        yield UpdateOne({"_id": document["_id"]}, {"$set": {"deleted": "odd"}})
+        yield UpdateOne({"_id": document["_id"]}, {"$set": {"deleted": "malformed"}})
 
 
 @pytest.mark.parametrize("collection", list(WatchedCollection))
@@ -52,7 +52,7 @@ async def test_malformed_documents_do_not_stop_the_change_feed(
 
 
 @pytest.mark.parametrize("damage", list(UNEXPECTED_VALUES))
-async def test_unscoped_subscriptions_receive_changes_to_malformed_documents(
+async def test_subscriptions_receive_changes_to_malformed_documents(
     as_viewer: ContextFactory, writer: Writer, damage: str
 ) -> None:
     cron = valid_document("crons")
@@ -72,8 +72,8 @@ async def test_unscoped_subscriptions_receive_changes_to_malformed_documents(
 async def test_a_snapshot_omits_malformed_rows_and_changes_continue(
     as_viewer: ContextFactory, writer: Writer
 ) -> None:
-    odd = [document | {"lane": "default/"} for _, document in malformed_documents("jobs")]
-    await writer.mongo["jobs"].insert_many(odd)
+    malformed = [document | {"lane": "default/"} for _, document in malformed_documents("jobs")]
+    await writer.mongo["jobs"].insert_many(malformed)
     job_id = await writer.job()
     async with Client(jobs_changed(as_viewer(), ALL, SubscribeOptions(snapshot=True))) as client:
         rows = await client.until(ChangeKind.READY)
@@ -127,44 +127,44 @@ async def test_the_log_names_the_document_that_cannot_be_decoded(
 ) -> None:
     async with Client(jobs_changed(as_viewer(), ALL, SubscribeOptions())) as client:
         await client.ready()
-        odd = new_id()
+        malformed = new_id()
         with capture_logs() as logs:
-            await writer.mongo["jobs"].insert_one({"_id": odd, "timeline": [{"seq": 1}]})
+            await writer.mongo["jobs"].insert_one({"_id": malformed, "timeline": [{"seq": 1}]})
             await writer.job()
             await client.next()
     named = [(line["event"], line.get("collection"), line.get("document_id")) for line in logs]
-    assert named.count(("document.malformed", "jobs", odd)) == 1
+    assert named.count(("document.malformed", "jobs", malformed)) == 1
 
 
 class Publisher:
-    """Publishes changes to subscriptions; raises once if `raises` is set."""
+    """Publishes changes to subscriptions; raises once if `fail_next` is set."""
 
     def __init__(self, publish: Callable[[Sequence[DocumentChange]], None]) -> None:
         self._publish = publish
-        self.raises = False
+        self.fail_next = False
 
     def __call__(self, changes: Sequence[DocumentChange]) -> None:
-        if self.raises:
-            self.raises = False
+        if self.fail_next:
+            self.fail_next = False
             raise RuntimeError("a bug")
         self._publish(changes)
 
 
 @pytest.fixture
-def raising(feed: ChangeFeed, monkeypatch: pytest.MonkeyPatch) -> Publisher:
+def failing_publisher(feed: ChangeFeed, monkeypatch: pytest.MonkeyPatch) -> Publisher:
     publisher = Publisher(feed.index.publish)
     monkeypatch.setattr(feed.index, "publish", publisher)
     return publisher
 
 
 async def test_failed_change_feed_restarts_and_resets_its_subscriptions(
-    feed: ChangeFeed, writer: Writer, raising: Publisher
+    feed: ChangeFeed, writer: Writer, failing_publisher: Publisher
 ) -> None:
     async with feed.subscribe(ChangeFilter(collection=WatchedCollection.JOBS)) as changes:
         await writer.job()
         await changes.next(30)
         with capture_logs() as logs:
-            raising.raises = True
+            failing_publisher.fail_next = True
             await writer.job()
             while not (await changes.next(30)).reset:
                 pass
@@ -178,13 +178,13 @@ async def test_failed_change_feed_restarts_and_resets_its_subscriptions(
 
 @pytest.mark.parametrize("snapshot", [True, False])
 async def test_client_starts_over_after_a_restart_of_the_change_feed(
-    as_viewer: ContextFactory, writer: Writer, raising: Publisher, snapshot: bool
+    as_viewer: ContextFactory, writer: Writer, failing_publisher: Publisher, snapshot: bool
 ) -> None:
     async with follow(as_viewer(), snapshot=snapshot) as client:
         await client.ready()
         ids = [await writer.job()]
         assert (await client.next()).id == ids[0]
-        raising.raises = True
+        failing_publisher.fail_next = True
         ids.append(await writer.job())
         await client.until(ChangeKind.RESET)
         rows = await client.until(ChangeKind.READY)
@@ -194,14 +194,14 @@ async def test_client_starts_over_after_a_restart_of_the_change_feed(
 
 
 async def test_subscription_to_one_job_continues_after_a_restart_of_the_change_feed(
-    as_viewer: ContextFactory, writer: Writer, raising: Publisher
+    as_viewer: ContextFactory, writer: Writer, failing_publisher: Publisher
 ) -> None:
     job_id = await writer.job()
     async with Client(job_changed(as_viewer(), job_id)) as client:
         await client.ready()
         await writer.claim(job_id)
         await client.next()
-        raising.raises = True
+        failing_publisher.fail_next = True
         await writer.succeed(job_id)
         seen = await client.next()
         while seen.record is None or seen.record.state is not JobState.SUCCESS:
@@ -209,14 +209,14 @@ async def test_subscription_to_one_job_continues_after_a_restart_of_the_change_f
 
 
 async def test_subscribers_of_a_broadcast_start_over_after_a_restart_of_the_change_feed(
-    harness: SubscriptionHarness, writer: Writer, raising: Publisher
+    harness: SubscriptionHarness, writer: Writer, failing_publisher: Publisher
 ) -> None:
     async with harness.watch() as first, harness.watch() as second:
         watchers = (first, second)
         waiting = [await watcher.start_waiting() for watcher in watchers]
         await writer.job()
         await asyncio.gather(*waiting)
-        raising.raises = True
+        failing_publisher.fail_next = True
         await writer.job()
         for watcher in watchers:
             while (await watcher.next())["kind"] != "RESET":

@@ -178,9 +178,7 @@ def test_cost_of_lists_depends_on_the_variables(
         ("{ ...F ...F } fragment F on Query { job(id: 1) { id } }", {}, 4),
     ],
 )
-def test_cost_counts_what_is_computed_and_sent(
-    source: str, variables: dict[str, object], cost: int
-) -> None:
+def test_cost_of_each_kind_of_field(source: str, variables: dict[str, object], cost: int) -> None:
     limits = _limits()
     assert cost <= limits.cost
     check_cost(parse(source), None, variables, replace(limits, cost=cost))

@@ -8,11 +8,15 @@ from ostinato.schema.transports.connections import ConnectionClosing
 from ostinato.schema.transports.graphql_ws import CloseCode
 from ostinato.schema.transports.operations import _format_source_error, to_resumable_error
 
-OUTAGES = [Unavailable("gone"), SlowConsumer("read faster"), ConnectionFailure("reset by peer")]
+RESUMABLE_ERRORS = [
+    Unavailable("gone"),
+    SlowConsumer("read faster"),
+    ConnectionFailure("reset by peer"),
+]
 
 
-@pytest.mark.parametrize("error", OUTAGES, ids=repr)
-def test_outage_closes_the_socket_so_that_clients_resume(error: Exception) -> None:
+@pytest.mark.parametrize("error", RESUMABLE_ERRORS, ids=repr)
+def test_resumable_error_closes_the_socket(error: Exception) -> None:
     """graphql-ws treats an `error` message as final: it would not subscribe again."""
     with pytest.raises(ConnectionClosing) as closing:
         _format_source_error(error)

@@ -32,7 +32,7 @@ TYPES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class FinalState:
     jobs: Mapping[str, Job]
     """By global id."""
     versions: Mapping[str, Mapping[str, tuple[str, int]]]
@@ -44,40 +44,45 @@ class Facts:
         key = orjson.dumps([spec.owner, spec.filter], option=orjson.OPT_SORT_KEYS)
         if key not in self._steps:
             self._steps[key] = {
-                name: tuple(spec.steps(job))
-                for name, job in self.jobs.items()
+                global_id: tuple(spec.steps(job))
+                for global_id, job in self.jobs.items()
                 if spec.matches_except_state(job)
             }
         return self._steps[key]
 
-    def present(self, spec: SubscriptionSpec) -> dict[str, int]:
+    def final_versions(self, spec: SubscriptionSpec) -> dict[str, int]:
         """Return the final versions of all objects in a view."""
         if spec.root in (JOBS, JOB):
             found = {
-                name: job.version
-                for name, job in self.jobs.items()
-                if _belongs_to_view(spec, name, job)
+                global_id: job.version
+                for global_id, job in self.jobs.items()
+                if _belongs_to_view(spec, global_id, job)
             }
         else:
             found = {
-                name: version
-                for name, (owner, version) in self.versions[spec.root].items()
+                global_id: version
+                for global_id, (owner, version) in self.versions[spec.root].items()
                 if spec.owner in (None, owner)
             }
         return found if spec.id is None else {spec.id: found[spec.id]}
 
 
-def _belongs_to_view(spec: SubscriptionSpec, name: str, job: Job) -> bool:
-    return name == spec.id if spec.root == JOB else spec.matches(job)
+def _belongs_to_view(spec: SubscriptionSpec, global_id: str, job: Job) -> bool:
+    return global_id == spec.id if spec.root == JOB else spec.matches(job)
 
 
-def facts(jobs: Iterable[Job], others: Mapping[str, Iterable[Mapping[str, Any]]]) -> Facts:
-    """Build the facts from jobs and from the documents of the other root fields."""
-    return Facts(
-        jobs={global_id("Job", job.id): job for job in jobs},
+def build_final_state(
+    jobs: Iterable[Job], others: Mapping[str, Iterable[Mapping[str, Any]]]
+) -> FinalState:
+    """Build the final state from jobs and from the documents of the other root fields."""
+    return FinalState(
+        jobs={encode_global_id("Job", job.id): job for job in jobs},
         versions={
             root: {
-                global_id(type_name, document["_id"]): (document["owner"], document["version"])
+                encode_global_id(type_name, document["_id"]): (
+                    document["owner"],
+                    document["version"],
+                )
                 for document in others.get(root, ())
             }
             for root, (_, type_name) in TYPES.items()
@@ -85,13 +90,13 @@ def facts(jobs: Iterable[Job], others: Mapping[str, Iterable[Mapping[str, Any]]]
     )
 
 
-def read(folder: Path) -> Facts:
+def read(folder: Path) -> FinalState:
     """Read the dump of a run."""
     with (folder / history.DATABASE).open() as file:
         found = dump.read(file)
     others = {root: found[collection] for root, (collection, _) in TYPES.items()}
-    return facts(map(job_from, found["jobs"]), others)
+    return build_final_state(map(job_from, found["jobs"]), others)
 
 
-def global_id(type_name: str, document_id: str) -> str:
+def encode_global_id(type_name: str, document_id: str) -> str:
     return urlsafe_b64encode(f"{type_name}:{document_id}".encode()).decode().rstrip("=")

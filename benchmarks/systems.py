@@ -23,7 +23,7 @@ ALL_JOURNALED: Final = "every state and event, with the result, journaled before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Contestant:
+class System:
     name: str
     durable: str
     """What is on disk when a job is done."""
@@ -97,7 +97,7 @@ def _node(module: str) -> tuple[str, ...]:
     return (NODE, str(NODE_PEERS / f"{module}.mjs"))
 
 
-OURS: Final = Contestant(
+OURS: Final = System(
     name="Ostinato, actions",
     durable=ALL_JOURNALED,
     command=_python("ostinato", sys.executable),
@@ -108,7 +108,7 @@ OURS: Final = Contestant(
 )
 
 
-def ours_in(database: str) -> Contestant:
+def ours_in(database: str) -> System:
     """Return Ostinato's actions with another database."""
     return replace(
         OURS,
@@ -117,7 +117,7 @@ def ours_in(database: str) -> Contestant:
     )
 
 
-OUR_MUTATIONS: Final = Contestant(
+OUR_MUTATIONS: Final = System(
     name="Ostinato, mutation functions",
     durable="the same, and the function's writes, in one transaction",
     command=OURS.command,
@@ -126,14 +126,14 @@ OUR_MUTATIONS: Final = Contestant(
     env={"BENCH_FUNCTION": "noop.mutate"},
     ours=True,
 )
-ARQ: Final = Contestant(
+ARQ: Final = System(
     name="arq, default",
     durable=MEMORY_ONLY,
     command=_python("arq"),
     url=lambda servers: servers.redis_url,
     is_empty=_zset("arq:queue"),
 )
-ARQ_TUNED: Final = Contestant(
+ARQ_TUNED: Final = System(
     name="arq, tuned",
     durable=MEMORY_ONLY,
     command=ARQ.command,
@@ -141,28 +141,28 @@ ARQ_TUNED: Final = Contestant(
     is_empty=ARQ.is_empty,
     env={"BENCH_TUNED": "1"},
 )
-SAQ: Final = Contestant(
+SAQ: Final = System(
     name="SAQ",
     durable=MEMORY_ONLY,
     command=_python("saq"),
     url=ARQ.url,
     is_empty=_zset("saq:default:incomplete"),
 )
-BULLMQ: Final = Contestant(
+BULLMQ: Final = System(
     name="BullMQ, no journal",
     durable=MEMORY_ONLY,
     command=_node("bullmq"),
     url=ARQ.url,
     is_empty=_bullmq(lambda servers: servers.redis),
 )
-BULLMQ_FSYNCED: Final = Contestant(
+BULLMQ_FSYNCED: Final = System(
     name="BullMQ, appendfsync always",
     durable="its current state and result, journaled",
     command=_node("bullmq"),
     url=lambda servers: servers.fsynced_url,
     is_empty=_bullmq(lambda servers: servers.fsynced),
 )
-AGENDA: Final = Contestant(
+AGENDA: Final = System(
     name="Agenda on MongoDB",
     durable="its current state, journaled; no result, no history",
     command=_node("agenda"),
@@ -170,7 +170,7 @@ AGENDA: Final = Contestant(
     is_empty=_agenda_is_empty,
     is_slow_to_query=True,
 )
-CELERY: Final = Contestant(
+CELERY: Final = System(
     name="Celery on Redis",
     durable=MEMORY_ONLY,
     command=_python("celery"),
