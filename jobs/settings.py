@@ -59,7 +59,9 @@ class Mode(StrEnum):
 class Settings(RequestLimits, QuotaSettings):
     """The settings, read from `OSTINATO_*` variables once, at start; immutable."""
 
-    model_config = SettingsConfigDict(env_prefix="OSTINATO_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="OSTINATO_", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
     # Servers
     mongo_url: str = Field(

@@ -76,6 +76,19 @@ def test_secrets_and_urls_are_not_logged(settings: Settings) -> None:
     assert "mongodb://" not in shown
 
 
+@pytest.mark.parametrize("variable", ["JWT_SECRET", "LEASE_MS"])
+def test_error_about_a_setting_contains_no_secret(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    """An application that mounts Ostinato may log the error."""
+    monkeypatch.setenv("OSTINATO_MONGO_URL", "m://:123")
+    monkeypatch.setenv(f"OSTINATO_{variable}", "1230")
+    with pytest.raises(ValidationError) as raised:
+        Settings()
+    assert variable.lower() in str(raised.value)
+    assert "123" not in f"{raised.value} {raised.value!r}"
+
+
 def test_cursor_key_is_derived_without_revealing_the_jwt_secret(settings: Settings) -> None:
     assert len(settings.cursor_key) == 32
 
