@@ -40,6 +40,7 @@ from ostinato.jobs.mongo.job_store import AttemptStatus, JobStore
 from ostinato.jobs.mongo.owners import OwnerStore
 from ostinato.jobs.mongo.quota_usage import QuotaReader
 from ostinato.jobs.mongo.reads import Reads
+from ostinato.jobs.mongo.revocations import RevocationStore
 from ostinato.jobs.mongo.transaction import Contended
 from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.new_job import NewJob
@@ -66,6 +67,7 @@ class Engine:
     store: JobStore
     reads: Reads
     owners: OwnerStore
+    revocations: RevocationStore
     notifier: Notifier
     shared_buckets: SharedBuckets
     transactor: Transactor
@@ -134,6 +136,7 @@ class Engine:
             store=store,
             reads=Reads(mongo),
             owners=OwnerStore(mongo),
+            revocations=RevocationStore(mongo, settings),
             notifier=notifier,
             shared_buckets=buckets,
             transactor=Transactor(

@@ -152,6 +152,28 @@ def token(sub: Subject, role: Roles = None, ttl: Lifetime = 3_600) -> None:
 
 
 @cli.command()
+def revoke(
+    sub: Annotated[str | None, typer.Option("--sub", help="Revoke all tokens of a user.")] = None,
+    jti: Annotated[str | None, typer.Option("--jti", help="Revoke one token.")] = None,
+) -> None:
+    """Revoke the tokens of a user that were issued until now, or one token by its `jti`."""
+    from ostinato.jobs.errors import PreconditionFailed
+    from ostinato.jobs.mongo.diagnostics import startup_problem
+    from ostinato.jobs.mongo.revocations import revoke_once
+
+    if bool(sub) == bool(jti):
+        _exit_with("name what to revoke: either --sub or --jti")
+    settings = _settings_of_dev()
+    if problem := asyncio.run(startup_problem(settings.mongo_url, settings.database)):
+        _exit_with(problem)
+    try:
+        revoked = asyncio.run(revoke_once(settings, sub, jti))
+    except PreconditionFailed as error:
+        _exit_with(str(error))
+    typer.echo(f"Revoked {revoked.id}: API processes refuse it within 10 seconds")
+
+
+@cli.command()
 def doctor() -> None:
     """Check settings, functions, MongoDB and Redis, and print how to fix each problem.
 

@@ -17,37 +17,37 @@ MANAGE_OWNERS: Final = "see, suspend, resume and purge owners"
 
 async def workers(ctx: RequestContext) -> list[WorkerRecord]:
     """Read the registered workers, oldest first."""
-    _require_admin(ctx, "see workers")
+    require_admin(ctx, "see workers")
     return await ctx.engine.workers.find_all()
 
 
 async def queues(ctx: RequestContext) -> list[Queue]:
     """Read all queues with workers, pending jobs or stored settings, by name."""
-    _require_admin(ctx, "see, pause and resume queues")
+    require_admin(ctx, "see, pause and resume queues")
     return await ctx.engine.queues.all()
 
 
 async def pause_queue(ctx: RequestContext, name: str) -> Queue:
     """Pause a queue: pending jobs do not start, running jobs finish."""
-    _require_admin(ctx, "see, pause and resume queues")
+    require_admin(ctx, "see, pause and resume queues")
     return await ctx.engine.queues.pause(name)
 
 
 async def resume_queue(ctx: RequestContext, name: str, weight: int | None) -> Queue:
     """Resume a queue, and set its weight if given."""
-    _require_admin(ctx, "see, pause and resume queues")
+    require_admin(ctx, "see, pause and resume queues")
     return await ctx.engine.queues.resume(name, weight)
 
 
 async def owner(ctx: RequestContext, owner_id: str) -> Owner:
     """Read what is known of an owner; of an unknown one, only the id."""
-    _require_admin(ctx, MANAGE_OWNERS)
+    require_admin(ctx, MANAGE_OWNERS)
     return await ctx.engine.owners.find(replace_surrogates(owner_id))
 
 
 async def suspended_owners(ctx: RequestContext) -> list[Owner]:
     """Read the suspended owners, newest suspension first."""
-    _require_admin(ctx, MANAGE_OWNERS)
+    require_admin(ctx, MANAGE_OWNERS)
     return await ctx.engine.owners.find_suspended()
 
 
@@ -56,7 +56,7 @@ async def suspend_owner(ctx: RequestContext, owner_id: str, reason: str | None) 
 
     Raises PreconditionFailed for the viewer.
     """
-    _require_admin(ctx, MANAGE_OWNERS)
+    require_admin(ctx, MANAGE_OWNERS)
     by = ctx.viewer.id
     if owner_id == by:
         raise PreconditionFailed("you cannot suspend yourself: ask another admin")
@@ -65,13 +65,13 @@ async def suspend_owner(ctx: RequestContext, owner_id: str, reason: str | None) 
 
 async def resume_owner(ctx: RequestContext, owner_id: str) -> Owner:
     """End a suspension, and resume what it paused; raises PreconditionFailed during a purge."""
-    _require_admin(ctx, MANAGE_OWNERS)
+    require_admin(ctx, MANAGE_OWNERS)
     return await _change_owner(ctx, owner_id, owners.resume)
 
 
 async def purge_owner(ctx: RequestContext, owner_id: str) -> Owner:
     """Start to delete everything of a suspended owner; raises PreconditionFailed."""
-    _require_admin(ctx, MANAGE_OWNERS)
+    require_admin(ctx, MANAGE_OWNERS)
     return await ctx.engine.transact(None, lambda context: owners.request_purge(context, owner_id))
 
 
@@ -83,7 +83,8 @@ async def _change_owner(
     return changed
 
 
-def _require_admin(ctx: RequestContext, what: str) -> None:
+def require_admin(ctx: RequestContext, what: str) -> None:
+    """Raise Forbidden unless the viewer is an admin; `what` is what only admins can do."""
     if not ctx.viewer.is_admin:
         raise Forbidden(
             f"only admins can {what}: sign in with a token whose `roles` include `admin`"

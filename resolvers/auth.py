@@ -20,6 +20,7 @@ from ostinato.resolvers.throttle import Throttle
 MAX_TOKEN_CHARS = 8_192  # the header limit of most proxies
 MAX_SUBJECT_CHARS = 255  # OpenID Connect Core, 2: `sub` is at most 255 characters
 TOKEN_CACHE_SIZE = 1_000
+REVOKED: Final = "the token was revoked: sign in again"
 TOKEN_CACHE_TTL_S = 30.0  # a removed key is accepted up to this long
 
 
@@ -59,12 +60,14 @@ class Authenticator:
         settings: Settings,
         on_verified: OnVerified | None = None,
         failed_tokens: Throttle | None = None,
+        is_revoked: "Callable[[Viewer], bool]" = lambda _: False,
     ) -> None:
         """Raise ValueError if no key is configured: there is no default secret.
 
         `on_verified` is called with the viewer of each token that is not in the cache, before
-        `viewer` returns it.
+        `viewer` returns it. `is_revoked` is called for each request.
         """
+        self._is_revoked = is_revoked
         self._on_verified = on_verified
         self._failed_tokens = failed_tokens
         self._keys = JwtKeys(settings)
@@ -83,10 +86,16 @@ class Authenticator:
         viewer = self._cache.find(token)
         if viewer is None:
             viewer = await self._verify_counted(token, address)
+            self._require_accepted(viewer)
             if self._on_verified is not None:
                 await self._on_verified(viewer)
             self._cache.put(token, viewer)
+        self._require_accepted(viewer)
         return viewer
+
+    def _require_accepted(self, viewer: Viewer) -> None:
+        if self._is_revoked(viewer):
+            raise Unauthorized(REVOKED)
 
     async def _verify_counted(self, token: str, address: str) -> Viewer:
         if self._failed_tokens is None:

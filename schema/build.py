@@ -7,7 +7,7 @@ from strawberry.schema.config import StrawberryConfig
 
 import ostinato.schema.types.enums  # noqa: F401  (must register the enums before a type uses them)
 from ostinato.schema.execution.strawberry_internals import install_fast_paths
-from ostinato.schema.roots.mutation import Mutation
+from ostinato.schema.roots.admin_mutation import AdminMutation
 from ostinato.schema.roots.query import Query
 from ostinato.schema.roots.subscription import Subscription
 from ostinato.schema.scalars import SCALARS
@@ -20,7 +20,7 @@ from ostinato.schema.types.request import Request
 
 graphql_schema: Final = strawberry.Schema(
     query=Query,
-    mutation=Mutation,
+    mutation=AdminMutation,
     subscription=Subscription,
     types=[Job, Cron, RecurringTask, Batch, Request, Failure],
     config=StrawberryConfig(scalar_map=SCALARS),

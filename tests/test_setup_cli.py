@@ -1,5 +1,6 @@
 """The command line, run as a process."""
 
+import asyncio
 import os
 import socket
 import subprocess
@@ -13,6 +14,7 @@ import jwt
 import pytest
 
 from ostinato.jobs.embedded.process import free_port
+from ostinato.jobs.engine import Engine
 from ostinato.jobs.settings import Settings
 from tests.conftest import JWT_SECRET
 from tests.forking import ProcessOptions, run_forked
@@ -297,3 +299,21 @@ def test_user_may_have_packages_named_like_product_folders(tmp_path: Path) -> No
     (tmp_path / "jobs" / "tasks.py").write_text("\n".join(lines))
     done = executed("functions", folder=tmp_path, variables={"OSTINATO_FUNCTIONS": "jobs.tasks"})
     assert "tasks.greet" in done.stdout, done.stderr
+
+
+async def test_revoke_stores_a_revocation_without_an_admin(settings: Settings) -> None:
+    variables = environment(settings)
+    for args, identifier in ((("--sub", "ann"), "sub:ann"), (("--jti", "a1"), "jti:a1")):
+        done = await asyncio.to_thread(ostinato, "revoke", *args, variables=variables)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith(f"Revoked {identifier}: ")
+    async with Engine.open(settings) as engine:
+        found = {each.id: each.revoked_by for each in await engine.revocations.find_all()}
+    assert found == {"sub:ann": None, "jti:a1": None}
+
+
+@pytest.mark.parametrize("args", [(), ("--sub", "ann", "--jti", "a1")])
+def test_revoke_needs_a_user_or_a_token(args: tuple[str, ...]) -> None:
+    done = ostinato("revoke", *args)
+    assert done.returncode == 1
+    assert "either --sub or --jti" in done.stderr

@@ -19,6 +19,7 @@ QUEUES: Final = "queues"
 BUCKETS: Final = "buckets"
 OWNERS: Final = "owners"
 QUOTA_LOCKS: Final = "quotaLocks"
+REVOCATIONS: Final = "revocations"
 
 READ_ONLY: Final = {
     JOBS: "schedule and cancel jobs with ctx.scheduler",
@@ -31,6 +32,7 @@ READ_ONLY: Final = {
     WORKERS: "each worker writes its own document",
     LEADERS: "the workers elect their leader",
     OWNERS: "suspend and purge owners with suspendOwner, resumeOwner and purgeOwner",
+    REVOCATIONS: "revoke tokens with revokeToken and revokeTokens",
     BUCKETS: "the workers count the starts that a rate limit allows",
     CLOCK: "only test and development modes move the clock",
     QUOTA_LOCKS: "Ostinato writes it when an owner is near a quota",
@@ -287,6 +289,13 @@ COLLECTIONS: Final = (
         read_by="nobody",
         deleted_by="the TTL index on usedAt",
         indexes=(_index("used", "TTL", "usedAt", expireAfterSeconds=86_400),),
+    ),
+    CollectionSpec(
+        name=REVOCATIONS,
+        written_by="revokeToken, revokeTokens, ostinato revoke",
+        read_by="every API process, every five seconds; tokenRevocations",
+        deleted_by="deleteRevocation; the TTL index on purgeAt, when its tokens have expired",
+        indexes=(_index("purge", "TTL", "purgeAt", expireAfterSeconds=0),),
     ),
     CollectionSpec(
         name=CLOCK,

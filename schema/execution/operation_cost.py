@@ -44,13 +44,14 @@ FIELD_COSTS: Final = MappingProxyType(
         "queues": 100,
         "quotas": 100,
         "suspendedOwners": 100,
+        "tokenRevocations": 100,
     }
 )
 LIST_SIZES: Final = MappingProxyType(
     {
         "timeline": 5,
         "functions": 20,
-        **dict.fromkeys(("queues", "quotas", "suspendedOwners", "workers"), 10),
+        **dict.fromkeys(("queues", "quotas", "suspendedOwners", "tokenRevocations", "workers"), 10),
     }
 )
 """The assumed sizes of lists without pages."""

@@ -23,6 +23,7 @@ from ostinato.schema.scalars import Milliseconds
 
 MAX_DELAY_MS: Final = MAX_HORIZON // timedelta(milliseconds=1)
 MAX_REASON_CHARS: Final = 500
+MAX_TOKEN_ID_CHARS: Final = 1_024
 MAX_JSON_DEPTH: Final = 30  # the engine accepts 32, including the object that wraps the value
 
 
@@ -89,6 +90,12 @@ BatchSize: TypeAlias = Annotated[int, Field(ge=1, le=MAX_BATCH_SIZE)]
 Items: TypeAlias = Annotated[list[AnyJson], Field(min_length=1, max_length=MAX_ITEMS)]
 OwnerId: TypeAlias = Annotated[
     str, Field(min_length=1, max_length=MAX_SUBJECT_CHARS), AfterValidator(_storable_text)
+]
+TokenId: TypeAlias = Annotated[
+    str, Field(min_length=1, max_length=MAX_TOKEN_ID_CHARS), AfterValidator(_storable_text)
+]
+RevocationId: TypeAlias = Annotated[
+    strawberry.ID, Field(min_length=1, max_length=MAX_TOKEN_ID_CHARS + 4)
 ]
 Reason: TypeAlias = Annotated[
     str, Field(min_length=1, max_length=MAX_REASON_CHARS), AfterValidator(_storable_text)

@@ -1,4 +1,4 @@
-"""Inputs of the mutations and queries for jobs, queues and owners."""
+"""Inputs of the mutations and queries for jobs, queues, owners and tokens."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -24,6 +24,8 @@ from ostinato.schema.inputs.limits import (
     Priority,
     QueueName,
     Reason,
+    RevocationId,
+    TokenId,
     Weight,
 )
 
@@ -172,3 +174,26 @@ class SuspendOwnerInput:
         default=UNSET,
         description="Why, 1 to 500 characters. The user sees it in errors.",
     )
+
+
+@strawberry.input(description="The token to revoke.")
+class RevokeTokenInput:
+    jti: TokenId = strawberry.field(description="The token's `jti`, 1 to 1,024 characters.")
+
+
+@strawberry.input(description="The tokens of a user to revoke.")
+class RevokeTokensInput:
+    subject: OwnerId = strawberry.field(
+        description="The user's id: the `sub` of the tokens, 1 to 255 characters."
+    )
+    before: datetime | None = strawberry.field(
+        default=UNSET,
+        description="Revoke the tokens whose `iat` is earlier: now by default, and at most 5 "
+        "minutes in the future. `iat` is in whole seconds, so this includes tokens of the same "
+        "second.",
+    )
+
+
+@strawberry.input(description="The revocation to delete.")
+class RevocationIdInput:
+    revocation_id: RevocationId = strawberry.field(description="Its `id`.")

@@ -1,20 +1,16 @@
-"""The Mutation root: each mutation validates its input, runs a use case and returns a payload."""
+"""The mutations of users: each validates its input, runs a use case and returns a payload."""
 
 from typing import Annotated, TypeAlias, TypeVar
 
 import strawberry
 
-from ostinato.resolvers import admin, batches, crons, recurring, requests, scheduling
+from ostinato.resolvers import batches, crons, recurring, requests, scheduling
 from ostinato.schema.fields import Info, strawberry_field, unset_to_none
 from ostinato.schema.inputs.crons import CronIdInput, RegisterCronInput
 from ostinato.schema.inputs.scheduling import (
     FailureIdInput,
     JobIdInput,
-    OwnerInput,
-    QueueInput,
-    ResumeQueueInput,
     ScheduleJobInput,
-    SuspendOwnerInput,
 )
 from ostinato.schema.inputs.tasks_batches_requests import (
     AddItemsInput,
@@ -34,8 +30,6 @@ from ostinato.schema.types.payloads import (
     DeleteItemsPayload,
     FailurePayload,
     JobPayload,
-    OwnerPayload,
-    QueuePayload,
     RecurringTaskPayload,
     RequestPayload,
 )
@@ -251,61 +245,3 @@ class Mutation:
             info, given, lambda ctx, data: requests.delete_request(ctx, data.request_id)
         )
         return RequestPayload.of(record)
-
-    @strawberry_field(
-        description="Pause a queue: within a second, while MongoDB is available, none of its "
-        "pending jobs start. Running jobs finish. No effect if it is already paused. Admins only."
-    )
-    async def pause_queue(self, info: Info, given: Input[QueueInput]) -> QueuePayload | None:
-        record = await run_use_case(
-            info, given, lambda ctx, data: admin.pause_queue(ctx, data.queue)
-        )
-        return QueuePayload.of(record)
-
-    @strawberry_field(
-        description="Resume a queue, with a new weight if one is given. If it is not paused, only "
-        "the weight changes. Admins only."
-    )
-    async def resume_queue(self, info: Info, given: Input[ResumeQueueInput]) -> QueuePayload | None:
-        record = await run_use_case(
-            info,
-            given,
-            lambda ctx, data: admin.resume_queue(ctx, data.queue, data.weight),
-        )
-        return QueuePayload.of(record)
-
-    @strawberry_field(
-        description="Suspend a user: within a second, new work is rejected with OWNER_SUSPENDED, "
-        "and the user's crons and recurring tasks pause. Jobs, batches and requests that were "
-        "accepted go on. If the user is suspended, only the reason changes. Admins only."
-    )
-    async def suspend_owner(
-        self, info: Info, given: Input[SuspendOwnerInput]
-    ) -> OwnerPayload | None:
-        record = await run_use_case(
-            info, given, lambda ctx, data: admin.suspend_owner(ctx, data.owner, data.reason)
-        )
-        return OwnerPayload.of(record)
-
-    @strawberry_field(
-        description="Resume a suspended user, and the crons and recurring tasks that the "
-        "suspension paused. No effect if the user is not suspended. PRECONDITION_FAILED during a "
-        "purge. Admins only."
-    )
-    async def resume_owner(self, info: Info, given: Input[OwnerInput]) -> OwnerPayload | None:
-        record = await run_use_case(
-            info, given, lambda ctx, data: admin.resume_owner(ctx, data.owner)
-        )
-        return OwnerPayload.of(record)
-
-    @strawberry_field(
-        description="Delete everything that a suspended user has: jobs, crons, recurring tasks, "
-        "batches, items, requests and failures. Running jobs are canceled first. Workers do this "
-        "in the background, from 15 seconds after the call, until `purgedAt` is set. "
-        "PRECONDITION_FAILED unless the user is suspended. Admins only."
-    )
-    async def purge_owner(self, info: Info, given: Input[OwnerInput]) -> OwnerPayload | None:
-        record = await run_use_case(
-            info, given, lambda ctx, data: admin.purge_owner(ctx, data.owner)
-        )
-        return OwnerPayload.of(record)

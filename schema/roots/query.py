@@ -16,6 +16,7 @@ from ostinato.resolvers import (
     functions,
     recurring,
     requests,
+    revocations,
     scheduling,
 )
 from ostinato.resolvers.context import RequestContext
@@ -33,7 +34,7 @@ from ostinato.schema.pagination import (
     connection_by_id,
 )
 from ostinato.schema.roots.root_fields import INPUT, IdArgument, validate_argument
-from ostinato.schema.types.admin import Owner, Queue, Worker
+from ostinato.schema.types.admin import Owner, Queue, TokenRevocation, Worker
 from ostinato.schema.types.batch import Batch
 from ostinato.schema.types.cron import Cron
 from ostinato.schema.types.failure import Failure
@@ -263,6 +264,13 @@ class Query:
     )
     async def workers(self, info: Info) -> list[Worker] | None:
         return [Worker.of(entry) for entry in await admin.workers(info.context)]
+
+    @strawberry_field(
+        description="The newest revocations of tokens, newest first, at most 1,000. Admins only."
+    )
+    async def token_revocations(self, info: Info) -> list[TokenRevocation] | None:
+        found = await revocations.token_revocations(info.context)
+        return [TokenRevocation.of(record) for record in found]
 
 
 async def find_node(ctx: RequestContext, global_id: str) -> Node:

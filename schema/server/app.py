@@ -20,9 +20,11 @@ from ostinato.jobs.cluster_stats import ClusterStats, ClusterStatsReader
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.errors import Unavailable
 from ostinato.jobs.logs import get_log
+from ostinato.jobs.revocations import Revocation
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import Authenticator, OnVerified, Viewer
 from ostinato.resolvers.context import RequestContext
+from ostinato.resolvers.revocations import ReadRevocations, RevocationMonitor, read_none
 from ostinato.resolvers.throttle import Spend, Throttles, spend_alone
 from ostinato.schema.build import graphql_schema
 from ostinato.schema.execution.operation_runner import ContextFactory, OperationRunner
@@ -99,6 +101,9 @@ class AppState:
     async def spend(self, spendings: Sequence[Spending]) -> Sequence[float]:
         return await self.current.engine.shared_buckets.spend(spendings)
 
+    async def read_revocations(self) -> Sequence[Revocation]:
+        return await self.current.engine.revocations.find_all()
+
     def dead_tasks(self) -> list[str]:
         return ["change feed"] if self._current is not None and self._current.feed.is_dead else []
 
@@ -126,6 +131,7 @@ def create_app(settings: Settings) -> Starlette:
         cluster_stats=resources.cluster_stats,
         on_verified=resources.record_roles,
         spend=resources.spend,
+        read_revocations=resources.read_revocations,
     )
     return build_app(settings, dependencies)
 
@@ -152,6 +158,8 @@ class AppDependencies:
     """Reads the cluster statistics for `/metrics`; raises MongoDB driver errors."""
     on_verified: OnVerified | None = None
     """Called with the viewer of each newly verified token; only inside `resources`."""
+    read_revocations: ReadRevocations = read_none
+    """Reads the revoked tokens; called only inside `resources`."""
     spend: Spend = spend_alone
     """Reports to the other API processes what users and addresses have spent of their limits."""
 
@@ -159,12 +167,15 @@ class AppDependencies:
 def build_app(settings: Settings, dependencies: AppDependencies) -> Starlette:
     """Build the application; raises ValueError if no token key is set."""
     throttles = Throttles(settings, dependencies.spend)
-    authenticator = Authenticator(settings, dependencies.on_verified, throttles.failed_tokens)
+    connections = ConnectionRegistry(settings)
+    revocations = RevocationMonitor(dependencies.read_revocations, connections.end_revoked)
+    authenticator = Authenticator(
+        settings, dependencies.on_verified, throttles.failed_tokens, revocations.is_revoked
+    )
     runner = OperationRunner(
         dependencies.schema, settings, dependencies.create_context, throttles.operations
     )
     subscriptions = SubscriptionRunner(runner, settings.subscription_buffer)
-    connections = ConnectionRegistry(settings)
     http = HTTPEndpoint(runner, subscriptions, authenticator, connections, settings)
     socket = WebSocketEndpoint(runner, subscriptions, authenticator, connections, settings)
 
@@ -173,6 +184,7 @@ def build_app(settings: Settings, dependencies: AppDependencies) -> Starlette:
         async with (
             aclosing(authenticator),
             dependencies.resources(),
+            revocations.running(),
             aclosing(throttles),
             aclosing(subscriptions),
         ):

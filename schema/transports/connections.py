@@ -2,12 +2,15 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
+from datetime import UTC, datetime
 
 from starlette.datastructures import Address
 
+from ostinato.jobs.errors import Unauthorized
 from ostinato.jobs.settings import Settings
+from ostinato.resolvers.auth import REVOKED, Viewer
 from ostinato.resolvers.throttle import client_network
 from ostinato.schema.transports.graphql_ws import CloseCode
 
@@ -22,6 +25,48 @@ class ConnectionClosing(Exception):
 
 
 CloseCallback = Callable[[ConnectionClosing], object]
+
+
+class TokenLifetime:
+    """The time until a connection's token expires or is revoked."""
+
+    def __init__(self, viewer: Viewer) -> None:
+        self.viewer = viewer
+        self.error = Unauthorized("the token has expired: send a new one")
+        """Why the token is not valid any more, once it has ended."""
+        self._now = asyncio.get_running_loop().time
+        self.ends_at = float("inf")
+        """The time of the event loop's clock at which the connection ends."""
+        if viewer.expires_at is not None:
+            remaining = viewer.expires_at - datetime.now(UTC)
+            self.ends_at = self._now() + remaining.total_seconds()
+        self._waiting: asyncio.Timeout | None = None
+
+    @property
+    def close_reason(self) -> str:
+        message = str(self.error)
+        return message[0].upper() + message[1:]
+
+    @property
+    def has_ended(self) -> bool:
+        return self._now() >= self.ends_at
+
+    @asynccontextmanager
+    async def timeout_at(self, at: float) -> AsyncIterator[None]:
+        """Raise TimeoutError from the block at this time, or when the token ends."""
+        async with asyncio.timeout_at(min(at, self.ends_at)) as waiting:
+            self._waiting = waiting
+            try:
+                yield
+            finally:
+                self._waiting = None
+
+    def revoke(self) -> None:
+        """End the token now."""
+        self.error = Unauthorized(REVOKED)
+        self.ends_at = self._now()
+        if self._waiting is not None and not self._waiting.expired():
+            self._waiting.reschedule(self.ends_at)
 
 
 class ConnectionQuota:
@@ -63,6 +108,7 @@ class ConnectionRegistry:
             settings.max_sockets_per_address, "address", "OSTINATO_MAX_SOCKETS_PER_ADDRESS"
         )
         self._open: set[CloseCallback] = set()
+        self._lifetimes: set[TokenLifetime] = set()
         self.closed: Counter[str] = Counter()
         """Closed WebSockets by close code, or `client` if the client disconnected."""
         self._draining = False
@@ -93,9 +139,24 @@ class ConnectionRegistry:
         """Count a closed WebSocket."""
         self.closed["client" if closing.code is None else str(closing.code.value)] += 1
 
-    def acquire_for_user(self, user: str) -> AbstractContextManager[None]:
-        """Count a connection of the user; entering raises ConnectionClosing above the limit."""
-        return self._users.acquire(user)
+    @contextmanager
+    def acquire_for_user(self, lifetime: TokenLifetime) -> Iterator[None]:
+        """Count a connection of the token's user, and end the lifetime if the token is revoked.
+
+        Entering raises ConnectionClosing above the limit.
+        """
+        with self._users.acquire(lifetime.viewer.id):
+            self._lifetimes.add(lifetime)
+            try:
+                yield
+            finally:
+                self._lifetimes.discard(lifetime)
+
+    def end_revoked(self, is_revoked: Callable[[Viewer], bool]) -> None:
+        """End the connections whose tokens are revoked."""
+        for lifetime in tuple(self._lifetimes):
+            if is_revoked(lifetime.viewer):
+                lifetime.revoke()
 
     def acquire_for_address(self, client: Address | None) -> AbstractContextManager[None]:
         """Count a connection of the address; entering raises ConnectionClosing above the limit."""

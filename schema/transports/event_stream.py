@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import NoReturn, Protocol
 
 from starlette.datastructures import Address
@@ -22,7 +21,11 @@ from ostinato.schema.execution.documents import RequestRejected
 from ostinato.schema.execution.encoding import EncodedResult, encode_json
 from ostinato.schema.execution.operation_runner import Operation
 from ostinato.schema.execution.root_fields import AFTER
-from ostinato.schema.transports.connections import ConnectionClosing, ConnectionRegistry
+from ostinato.schema.transports.connections import (
+    ConnectionClosing,
+    ConnectionRegistry,
+    TokenLifetime,
+)
 from ostinato.schema.transports.negotiation import MediaType
 from ostinato.schema.transports.operations import to_resumable_error
 from ostinato.schema.transports.task_groups import end_tasks, first_error
@@ -81,11 +84,12 @@ class StreamResponse:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the stream; raises ConnectionClosing before the first byte if over a limit."""
+        lifetime = TokenLifetime(self._streamed.viewer)
         with ExitStack() as slots:
             slots.enter_context(self._connections.acquire_for_address(self._streamed.client))
-            slots.enter_context(self._connections.acquire_for_user(self._streamed.viewer.id))
+            slots.enter_context(self._connections.acquire_for_user(lifetime))
             slots.enter_context(self._connections.register(self._close))
-            last = await self._run(receive, send)
+            last = await self._run(receive, send, lifetime)
             if last is None or not await self._finish(last, send):
                 # A regular close waits for the client to read buffered data, possibly forever.
                 abort = scope.get("state", {}).get("abort", lambda: None)
@@ -95,14 +99,14 @@ class StreamResponse:
         stopping = Unavailable(closing.reason)
         end_tasks(self._tasks, StreamEnded(self._format.interrupted(stopping)))
 
-    async def _run(self, receive: Receive, send: Send) -> bytes | None:
+    async def _run(self, receive: Receive, send: Send, lifetime: TokenLifetime) -> bytes | None:
         last: bytes | None = None
         try:
             async with self._tasks:
                 await send(_start(self._format.content_type))
                 await self._write(self._format.opening, send)
                 self._tasks.create_task(self._send_results(send))
-                await self._watch(receive, send)
+                await self._watch(receive, send, lifetime)
         except* StreamEnded as group:
             last = first_error(group).last
         return last
@@ -125,26 +129,18 @@ class StreamResponse:
             return self._format.interrupted(resumable)
         return self._format.failed([format_exception(error)])
 
-    async def _watch(self, receive: Receive, send: Send) -> NoReturn:
+    async def _watch(self, receive: Receive, send: Send, lifetime: TokenLifetime) -> NoReturn:
         now = asyncio.get_running_loop().time
-        expires_at = now() + self._remaining_s()
         while True:
             try:
-                async with asyncio.timeout_at(min(now() + self._heartbeat_s, expires_at)):
+                async with lifetime.timeout_at(now() + self._heartbeat_s):
                     await _wait_for_disconnect(receive)
             except TimeoutError:
-                if now() >= expires_at:
-                    expired = Unauthorized("the token has expired: send a new one")
-                    raise StreamEnded(self._format.interrupted(expired)) from None
+                if lifetime.has_ended:
+                    raise StreamEnded(self._format.interrupted(lifetime.error)) from None
                 await self._write(self._format.heartbeat, send)
             else:
                 raise StreamEnded(None)
-
-    def _remaining_s(self) -> float:
-        expires_at = self._streamed.viewer.expires_at
-        if expires_at is None:
-            return float("inf")
-        return (expires_at - datetime.now(UTC)).total_seconds()
 
     async def _write(self, frames: bytes, send: Send) -> None:
         message = {"type": "http.response.body", "body": frames, "more_body": True}

@@ -98,13 +98,13 @@ class Operations:
             running.is_over = True
             running.task.cancel()
 
-    async def expire(self) -> None:
-        """Cancel all operations after the token has expired, with an error for each."""
+    async def expire(self, error: Unauthorized) -> None:
+        """Cancel all operations after the token has ended, with the error for each."""
         expired, self._running = self._running, {}
         for running in expired.values():
             running.is_over = True
             running.task.cancel()
-        errors = [format_exception(Unauthorized("the token has expired: send a new one"))]
+        errors = [format_exception(error)]
         for operation_id, running in expired.items():
             await self._channel.send(_expiry_message(operation_id, running, errors))
 

@@ -6,7 +6,6 @@ connection by raising ConnectionClosing: the group cancels the others, then the 
 
 import asyncio
 from contextlib import suppress
-from datetime import UTC, datetime
 from http import HTTPStatus
 
 from starlette.responses import PlainTextResponse
@@ -22,6 +21,7 @@ from ostinato.schema.transports.channel import Channel
 from ostinato.schema.transports.connections import (
     ConnectionClosing,
     ConnectionRegistry,
+    TokenLifetime,
     address_of,
 )
 from ostinato.schema.transports.graphql_ws import (
@@ -98,7 +98,6 @@ class WebSocketConnection:
         self._init_timeout_s = settings.connection_init_timeout_ms / 1_000
         self._keep_alive_s = settings.keep_alive_ms / 1_000
         self._now = asyncio.get_running_loop().time
-        self._expires_at = float("inf")
 
     async def run(self) -> None:
         """Serve until the client disconnects, violates the protocol, or the server closes."""
@@ -131,9 +130,6 @@ class WebSocketConnection:
                 "Connection initialisation timeout: send connection_init right after connecting"
             )
             raise ConnectionClosing(CloseCode.INITIALISATION_TIMEOUT, reason) from None
-        if viewer.expires_at is not None:
-            remaining = viewer.expires_at - datetime.now(UTC)
-            self._expires_at = self._now() + remaining.total_seconds()
         return viewer
 
     async def _receive_init(self) -> ConnectionInit:
@@ -164,11 +160,12 @@ class WebSocketConnection:
             raise ConnectionClosing(CloseCode.TRY_AGAIN_LATER, str(error)) from None
 
     async def _serve(self, viewer: Viewer) -> None:
-        with self._connections.acquire_for_user(viewer.id):
+        lifetime = TokenLifetime(viewer)
+        with self._connections.acquire_for_user(lifetime):
             self._channel.accept_client()
             await self._channel.send(CONNECTION_ACK)
             while True:
-                await self._handle(await self._next_message(), viewer)
+                await self._handle(await self._next_message(lifetime), viewer)
 
     async def _handle(self, message: ClientMessage, viewer: Viewer) -> None:
         match message:
@@ -186,23 +183,21 @@ class WebSocketConnection:
                 reason = "Too many initialisation requests: send connection_init once"
                 raise ConnectionClosing(CloseCode.TOO_MANY_INITIALISATIONS, reason)
 
-    async def _next_message(self) -> ClientMessage:
-        """Return the next message; pings idle clients, and closes once the token has expired."""
+    async def _next_message(self, lifetime: TokenLifetime) -> ClientMessage:
+        """Return the next message; pings idle clients, and closes once the token has ended."""
         pinged = False
         while True:
             quiet_at = self._now() + self._keep_alive_s
             try:
-                async with asyncio.timeout_at(min(quiet_at, self._expires_at)):
+                async with lifetime.timeout_at(quiet_at):
                     message = await self._channel.receive()
             except TimeoutError:
                 message = None
             # The timer may fire slightly before its deadline, so comparing the clock is not enough.
-            has_expired = message is None and self._expires_at <= quiet_at
-            if has_expired or self._now() >= self._expires_at:
-                await self._operations.expire()
-                raise ConnectionClosing(
-                    CloseCode.FORBIDDEN, "The token has expired: reconnect with a new one"
-                )
+            has_ended = message is None and lifetime.ends_at <= quiet_at
+            if has_ended or lifetime.has_ended:
+                await self._operations.expire(lifetime.error)
+                raise ConnectionClosing(CloseCode.FORBIDDEN, lifetime.close_reason)
             if message is not None:
                 return message
             if pinged:

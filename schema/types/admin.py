@@ -1,11 +1,11 @@
-"""The GraphQL types that only admins read: queues, workers and owners."""
+"""The GraphQL types that only admins read: queues, workers, owners and revocations."""
 
 from datetime import datetime
 from typing import Self
 
 import strawberry
 
-from ostinato.jobs import lanes, rights
+from ostinato.jobs import lanes, revocations, rights
 from ostinato.jobs.records import WorkerRecord
 from ostinato.schema.fields import strawberry_field
 from ostinato.schema.ids import global_id
@@ -108,3 +108,32 @@ class Owner(RecordProxy[rights.Owner]):
     )
     def roles(self) -> list[str] | None:
         return None if self.record.roles is None else sorted(self.record.roles)
+
+
+@strawberry.type(
+    description="The revocation of one token, or of the tokens of a user until an instant. Within "
+    "10 seconds, each API process refuses these tokens and closes their sockets and streams."
+)
+class TokenRevocation(RecordProxy[revocations.Revocation]):
+    subject: str | None = strawberry.field(
+        description="The user whose tokens are revoked; null if it revokes one token."
+    )
+    before: datetime | None = strawberry.field(
+        description="The user's tokens whose `iat` is earlier are revoked; null if it revokes one "
+        "token."
+    )
+    revoked_at: datetime = strawberry.field(description="When it was added or last changed.")
+    revoked_by: str | None = strawberry.field(
+        description="The admin who did so; null for the command line."
+    )
+    expires_at: datetime = strawberry.field(
+        description="When all its tokens have expired; then it is deleted."
+    )
+
+    @strawberry_field(description="Its id, for `deleteRevocation`.")
+    def id(self) -> strawberry.ID:
+        return strawberry.ID(self.record.id)
+
+    @strawberry_field(description="The `jti` of the revoked token; null if it revokes a user's.")
+    def jti(self) -> str | None:
+        return self.record.token_id

@@ -5,14 +5,14 @@ from typing import Final, Self
 
 import strawberry
 
-from ostinato.jobs import lanes, records, rights
+from ostinato.jobs import lanes, records, revocations, rights
 from ostinato.jobs.errors import Malformed
 from ostinato.jobs.lanes import DEFAULT_QUEUE
 from ostinato.jobs.records import BatchState, JobState, RequestState
 from ostinato.resolvers import batches, scheduling
 from ostinato.schema.fields import Info, strawberry_field
 from ostinato.schema.ids import global_id
-from ostinato.schema.types.admin import Owner, Queue
+from ostinato.schema.types.admin import Owner, Queue, TokenRevocation
 from ostinato.schema.types.batch import Batch
 from ostinato.schema.types.cron import Cron
 from ostinato.schema.types.failure import Failure
@@ -182,3 +182,14 @@ class RequestPayload:
     def of(cls, record: records.Request) -> Self:
         request = Request.of(record)
         return cls(request_id=request.id, request=request)
+
+
+@strawberry.type(description="The revocation that a mutation added, changed or deleted.")
+class RevocationPayload:
+    revocation: TokenRevocation = strawberry.field(
+        description="The revocation; after `deleteRevocation`, as it was before."
+    )
+
+    @classmethod
+    def of(cls, record: revocations.Revocation) -> Self:
+        return cls(revocation=TokenRevocation.of(record))

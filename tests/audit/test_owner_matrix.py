@@ -87,6 +87,7 @@ LINES: Final[dict[str, Line]] = {
     "Query.owner": Line(access=ADMIN, shows_object=False, args={"id": "carl"}),
     "Query.suspendedOwners": Line(access=ADMIN, shows_object=False),
     "Query.workers": Line(access=ADMIN, shows_object=False),
+    "Query.tokenRevocations": Line(access=ADMIN, shows_object=False),
     "Mutation.registerCron": Line(access=OWN, args=ONE),
     "Mutation.pauseCron": _input("cronId", "cron"),
     "Mutation.resumeCron": _input("cronId", "cron"),
@@ -119,6 +120,11 @@ LINES: Final[dict[str, Line]] = {
     "Mutation.suspendOwner": Line(access=ADMIN, args=CARL),
     "Mutation.resumeOwner": Line(access=ADMIN, args=CARL),
     "Mutation.purgeOwner": Line(access=ADMIN | {"admin": "PRECONDITION_FAILED"}, args=CARL),
+    "Mutation.revokeToken": Line(access=ADMIN, args={"input": {"jti": "x"}}),
+    "Mutation.revokeTokens": Line(access=ADMIN, args={"input": {"subject": "carl"}}),
+    "Mutation.deleteRevocation": Line(
+        access=ADMIN | {"admin": "NOT_FOUND"}, args={"input": {"revocationId": "jti:none"}}
+    ),
     "Subscription.jobChanged": Line(access=OBJECT, args={"jobId": "$id"}),
     "Subscription.jobsChanged": Line(access=OWN, args={"snapshot": True}),
     "Subscription.cronsChanged": Line(access=OWN, of="cron", args={"snapshot": True}),

@@ -1,7 +1,7 @@
 """A small schema and its application, for tests of the transports without an engine."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import NoReturn
@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from strawberry.scalars import JSON
 
 from ostinato.jobs.errors import BadRequest, NotFound, Unauthorized, Unavailable
+from ostinato.jobs.revocations import Revocation
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import Viewer
 from ostinato.schema.server.app import AppDependencies, Check, build_app
@@ -26,11 +27,13 @@ class Probe:
     mutations: int = 0
     checks: dict[str, Check] = field(default_factory=dict)
     dead_tasks: list[str] = field(default_factory=list)
+    revocations: list[Revocation] = field(default_factory=list)
 
     def reset(self) -> None:
         self.tick = self.mutations = 0
         self.checks.clear()
         self.dead_tasks.clear()
+        self.revocations.clear()
 
     async def publish(self) -> None:
         async with self.ticks:
@@ -191,6 +194,9 @@ def example_app(settings: Settings, probe: Probe) -> Starlette:
     def create_context(viewer: Viewer | None) -> Context:
         return Context(probe, viewer)
 
+    async def read_revocations() -> Sequence[Revocation]:
+        return tuple(probe.revocations)
+
     def unavailable() -> NoReturn:
         raise Unavailable("not part of the example")
 
@@ -202,5 +208,6 @@ def example_app(settings: Settings, probe: Probe) -> Starlette:
         dead_tasks=lambda: probe.dead_tasks,
         feed_stats=unavailable,
         cluster_stats=unavailable,
+        read_revocations=read_revocations,
     )
     return build_app(settings, parts)

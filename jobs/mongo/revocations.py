@@ -1,0 +1,111 @@
+"""The stored revocations of tokens."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from pymongo import ReturnDocument
+
+from ostinato.jobs.errors import PreconditionFailed
+from ostinato.jobs.malformed import report
+from ostinato.jobs.mongo.client import Document, Mongo
+from ostinato.jobs.mongo.collections import REVOCATIONS
+from ostinato.jobs.revocations import Revocation
+from ostinato.jobs.settings import Settings
+
+MAX_REVOCATIONS: Final = 10_000  # every API process reads all of them, every few seconds
+
+
+class RevocationStore:
+    """The `revocations` collection; times are real, not scheduler time."""
+
+    def __init__(self, mongo: Mongo, settings: Settings) -> None:
+        self._revocations = mongo[REVOCATIONS]
+        # `iat` may be in the future by the leeway, and `exp` in the past.
+        lifetime_s = settings.jwt_max_lifetime_s + 2 * settings.jwt_leeway_s
+        self._lifetime = timedelta(seconds=lifetime_s)
+
+    async def revoke_token(self, token_id: str, by: str | None) -> Revocation:
+        """Revoke the token with this `jti`; raises PreconditionFailed beyond MAX_REVOCATIONS."""
+        now = datetime.now(UTC)
+        fields = {"jti": token_id, "revokedAt": now, "revokedBy": by}
+        return await self._write(f"jti:{token_id}", fields, {"purgeAt": now + self._lifetime})
+
+    async def revoke_tokens(self, subject: str, before: datetime, by: str | None) -> Revocation:
+        """Revoke a subject's tokens that were issued before an instant.
+
+        An earlier instant than the stored one changes nothing. Raises PreconditionFailed beyond
+        MAX_REVOCATIONS.
+        """
+        fields = {"subject": subject, "revokedAt": datetime.now(UTC), "revokedBy": by}
+        latest = {"before": before, "purgeAt": before + self._lifetime}
+        return await self._write(f"sub:{subject}", fields, latest)
+
+    async def delete(self, revocation_id: str) -> Revocation | None:
+        """Delete a revocation and return it; None if there is none."""
+        found: Document | None = await self._revocations.find_one_and_delete({"_id": revocation_id})
+        return None if found is None else _decode(found)
+
+    async def find_all(self, limit: int = MAX_REVOCATIONS) -> list[Revocation]:
+        """Return the revocations, newest first; malformed ones are logged and omitted."""
+        found = self._revocations.find(sort=[("revokedAt", -1)], limit=limit)
+        decoded = [_decode_or_report(each) for each in await found.to_list(None)]
+        return [each for each in decoded if each is not None]
+
+    async def _write(
+        self, identifier: str, fields: dict[str, Any], latest: dict[str, datetime]
+    ) -> Revocation:
+        if await self._revocations.estimated_document_count() >= MAX_REVOCATIONS:
+            raise PreconditionFailed(
+                f"{MAX_REVOCATIONS:,} revocations are stored, the maximum: delete some, or replace "
+                "the key that signs the tokens, which revokes all of them"
+            )
+        written = await self._revocations.find_one_and_update(
+            {"_id": identifier},
+            {"$set": fields, "$max": latest},
+            upsert=True,
+            return_document=ReturnDocument.AFTER,
+        )
+        return _decode(written)
+
+
+async def revoke_once(settings: Settings, subject: str | None, token_id: str | None) -> Revocation:
+    """Revoke the tokens of a subject until now, or one token, with a connection of its own."""
+    mongo = Mongo.connect(settings, "ostinato-revoke")
+    store = RevocationStore(mongo, settings)
+    try:
+        if subject is not None:
+            return await store.revoke_tokens(subject, datetime.now(UTC), None)
+        return await store.revoke_token(token_id or "", None)
+    finally:
+        await mongo.sessions.close()
+        mongo.close()
+
+
+def _decode_or_report(document: Mapping[str, Any]) -> Revocation | None:
+    try:
+        return _decode(document)
+    except TypeError as error:
+        report(REVOCATIONS, str(document["_id"]), error)
+        return None
+
+
+def _decode(document: Mapping[str, Any]) -> Revocation:
+    """Decode a document; raises TypeError if it is malformed."""
+    token_id, subject = document.get("jti"), document.get("subject")
+    before, revoked_at, purge_at = (document.get(n) for n in ("before", "revokedAt", "purgeAt"))
+    is_one_token = isinstance(token_id, str) and subject is None
+    is_subject = isinstance(subject, str) and isinstance(before, datetime) and token_id is None
+    if not isinstance(revoked_at, datetime) or not isinstance(purge_at, datetime):
+        raise TypeError("it must have the times `revokedAt` and `purgeAt`")
+    if not (is_one_token or is_subject):
+        raise TypeError("it must have either `jti`, or `subject` and `before`")
+    return Revocation(
+        id=str(document["_id"]),
+        token_id=token_id,
+        subject=subject,
+        before=before if is_subject else None,
+        revoked_at=revoked_at,
+        revoked_by=document.get("revokedBy"),
+        expires_at=purge_at,
+    )

@@ -1,0 +1,112 @@
+"""Revocations of tokens: who adds, lists and deletes them, and how they are stored."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.mongo import revocations
+from tests.api.conftest import Client
+
+FIELDS = "{ id jti subject before revokedBy revokedAt expiresAt }"
+REVOKE_TOKEN = (
+    f"mutation($i: RevokeTokenInput!) {{ revokeToken(input: $i) {{ revocation {FIELDS} }} }}"
+)
+REVOKE_TOKENS = (
+    f"mutation($i: RevokeTokensInput!) {{ revokeTokens(input: $i) {{ revocation {FIELDS} }} }}"
+)
+DELETE = "mutation($i: RevocationIdInput!) { deleteRevocation(input: $i) { revocation { id } } }"
+LIST = f"{{ tokenRevocations {FIELDS} }}"
+DAYS_31 = timedelta(days=31)
+
+
+def instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+async def revoked(admin: Client, before: datetime) -> dict[str, str]:
+    payload = await admin.get(REVOKE_TOKENS, i={"subject": "ann", "before": before.isoformat()})
+    found: dict[str, str] = payload["revocation"]
+    return found
+
+
+async def test_revocation_of_one_token_lasts_as_long_as_any_token(admin: Client) -> None:
+    found = (await admin.get(REVOKE_TOKEN, i={"jti": "a1"}))["revocation"]
+    assert (found["id"], found["jti"], found["revokedBy"]) == ("jti:a1", "a1", "root")
+    assert (found["subject"], found["before"]) == (None, None)
+    assert instant(found["expiresAt"]) - instant(found["revokedAt"]) == DAYS_31
+    assert await admin.get(LIST) == [found]
+
+
+async def test_tokens_of_a_user_are_revoked_until_now_by_default(admin: Client) -> None:
+    found = (await admin.get(REVOKE_TOKENS, i={"subject": "ann"}))["revocation"]
+    assert (found["id"], found["jti"], found["subject"]) == ("sub:ann", None, "ann")
+    assert abs(instant(found["before"]) - datetime.now(UTC)) < timedelta(minutes=1)
+    assert instant(found["expiresAt"]) - instant(found["before"]) == DAYS_31
+
+
+async def test_later_revocation_of_a_user_only_moves_forward(admin: Client) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    for hours, expected in ((2, 2), (3, 2), (1, 1)):
+        found = await revoked(admin, now - timedelta(hours=hours))
+        assert instant(found["before"]) == now - timedelta(hours=expected)
+    assert len(await admin.get(LIST)) == 1
+
+
+async def test_instant_in_the_future_is_rejected(admin: Client) -> None:
+    before = (datetime.now(UTC) + timedelta(minutes=6)).isoformat()
+    answer = await admin(REVOKE_TOKENS, i={"subject": "ann", "before": before})
+    assert (answer.code, answer.paths) == ("BAD_REQUEST", [["input", "before"]])
+    assert "at most 5 minutes in the future" in answer.message
+
+
+async def test_deleted_revocation_is_gone(admin: Client) -> None:
+    found = (await admin.get(REVOKE_TOKEN, i={"jti": "a1"}))["revocation"]
+    deleted = await admin.get(DELETE, i={"revocationId": found["id"]})
+    assert deleted == {"revocation": {"id": "jti:a1"}}
+    assert await admin.get(LIST) == []
+    assert (await admin(DELETE, i={"revocationId": found["id"]})).code == "NOT_FOUND"
+
+
+@pytest.mark.parametrize(
+    ("document", "given"),
+    [
+        (REVOKE_TOKEN, {"jti": "a1"}),
+        (REVOKE_TOKENS, {"subject": "ann"}),
+        (DELETE, {"revocationId": "jti:a1"}),
+        (LIST, None),
+    ],
+)
+async def test_only_admins_manage_revocations(
+    ann: Client, document: str, given: dict[str, str] | None
+) -> None:
+    assert (await ann(document, i=given)).code == "FORBIDDEN"
+
+
+async def test_number_of_revocations_is_limited(
+    admin: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(revocations, "MAX_REVOCATIONS", 1)
+    await admin.get(REVOKE_TOKEN, i={"jti": "a1"})
+    answer = await admin(REVOKE_TOKEN, i={"jti": "a2"})
+    assert answer.code == "PRECONDITION_FAILED"
+    assert "replace the key" in answer.message
+
+
+@pytest.mark.parametrize(
+    "malformed", [{}, {"jti": 1}, {"subject": "ann"}, {"jti": "a", "subject": "b"}]
+)
+async def test_malformed_revocation_is_omitted(
+    engine: Engine, admin: Client, malformed: dict[str, object]
+) -> None:
+    now = datetime.now(UTC)
+    await engine.mongo["revocations"].insert_one({"revokedAt": now, "purgeAt": now, **malformed})
+    await engine.mongo["revocations"].insert_one({"revokedAt": "x"})
+    await admin.get(REVOKE_TOKEN, i={"jti": "a1"})
+    assert [found["jti"] for found in await admin.get(LIST)] == ["a1"]
+
+
+async def test_mongodb_deletes_a_revocation_when_its_tokens_have_expired(engine: Engine) -> None:
+    indexes = await engine.mongo["revocations"].index_information()
+    assert indexes["purge"]["key"] == [("purgeAt", 1)]
+    assert indexes["purge"]["expireAfterSeconds"] == 0
