@@ -26,6 +26,7 @@ from ostinato.jobs.errors import (
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.lifecycle import MAX_ATTEMPTS, MAX_EVENTS, TransitionName, is_allowed
 from ostinato.jobs.modules import BUILT_IN
+from ostinato.jobs.mongo.audit_log import AuditLog
 from ostinato.jobs.mongo.client import (
     ENCODING_ERRORS,
     Document,
@@ -68,6 +69,7 @@ class Engine:
     reads: Reads
     owners: OwnerStore
     revocations: RevocationStore
+    audit: AuditLog
     notifier: Notifier
     shared_buckets: SharedBuckets
     transactor: Transactor
@@ -111,6 +113,7 @@ class Engine:
                 await self.queues.warnings.close()
                 await self.owners.close()
                 await self.inserts.close()
+                await self.audit.close()
         await self.notifier.close()
 
     @classmethod
@@ -137,6 +140,7 @@ class Engine:
             reads=Reads(mongo),
             owners=OwnerStore(mongo),
             revocations=RevocationStore(mongo, settings),
+            audit=AuditLog(mongo, settings.audit_retention_ms),
             notifier=notifier,
             shared_buckets=buckets,
             transactor=Transactor(

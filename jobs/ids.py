@@ -4,8 +4,10 @@ import itertools
 import os
 import re
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 ID_PATTERN: Final = re.compile(r"[0-9a-f]{24}")
 
 _process = [os.urandom(3).hex()]
@@ -23,6 +25,17 @@ def new_id() -> str:
     """
     ms = time.time_ns() // 1_000_000
     return f"{ms:012x}{_process[0]}{next(_sequence) & 0xFFFFFF:06x}"
+
+
+def created_at(document_id: str) -> datetime:
+    """Return when an id was created, by the clock of its process."""
+    return EPOCH + timedelta(milliseconds=int(document_id[:12], 16))
+
+
+def first_id_at(instant: datetime) -> str:
+    """Return the smallest id that can be created at an instant."""
+    ms = max((instant - EPOCH) // timedelta(milliseconds=1), 0)
+    return f"{ms:012x}{'0' * 12}"
 
 
 def is_id(text: str) -> bool:

@@ -198,6 +198,13 @@ class Settings(RequestLimits, QuotaSettings):
         ge=100,
         description="How long a send may block on a client that does not read, in milliseconds.",
     )
+    audit_retention_ms: int = Field(
+        7_776_000_000,
+        ge=0,
+        le=315_360_000_000,
+        description="How long the audit log keeps a mutation, in milliseconds (default: 90 days); "
+        "0 records none.",
+    )
     drain_timeout_ms: int = Field(
         3_000,
         ge=0,

@@ -18,6 +18,7 @@ CLOCK: Final = "clock"
 QUEUES: Final = "queues"
 BUCKETS: Final = "buckets"
 OWNERS: Final = "owners"
+AUDIT_LOG: Final = "auditLog"
 QUOTA_LOCKS: Final = "quotaLocks"
 REVOCATIONS: Final = "revocations"
 
@@ -31,6 +32,7 @@ READ_ONLY: Final = {
     QUEUES: "change queues with pauseQueue and resumeQueue",
     WORKERS: "each worker writes its own document",
     LEADERS: "the workers elect their leader",
+    AUDIT_LOG: "the API records the calls of mutations",
     OWNERS: "suspend and purge owners with suspendOwner, resumeOwner and purgeOwner",
     REVOCATIONS: "revoke tokens with revokeToken and revokeTokens",
     BUCKETS: "the workers count the starts that a rate limit allows",
@@ -296,6 +298,17 @@ COLLECTIONS: Final = (
         read_by="every API process, every five seconds; tokenRevocations",
         deleted_by="deleteRevocation; the TTL index on purgeAt, when its tokens have expired",
         indexes=(_index("purge", "TTL", "purgeAt", expireAfterSeconds=0),),
+    ),
+    CollectionSpec(
+        name=AUDIT_LOG,
+        written_by="the API: an entry for each call of a mutation",
+        read_by="auditLog",
+        deleted_by="the TTL index on purgeAt",
+        indexes=(
+            _index("user_newest", "auditLog(filter: {user})", "user -_id"),
+            _index("mutation_newest", "auditLog(filter: {mutation})", "mutation -_id"),
+            _index("purge", "TTL", "purgeAt", expireAfterSeconds=0),
+        ),
     ),
     CollectionSpec(
         name=CLOCK,

@@ -4,7 +4,7 @@ import strawberry
 
 from ostinato.resolvers import admin, revocations
 from ostinato.schema.fields import Info, strawberry_field
-from ostinato.schema.inputs.scheduling import (
+from ostinato.schema.inputs.admin import (
     OwnerInput,
     QueueInput,
     ResumeQueueInput,

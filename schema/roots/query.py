@@ -11,6 +11,7 @@ from ostinato.jobs.errors import BadRequest, NotFound
 from ostinato.jobs.schedules import parse_schedule
 from ostinato.resolvers import (
     admin,
+    audit,
     batches,
     crons,
     functions,
@@ -22,6 +23,7 @@ from ostinato.resolvers import (
 from ostinato.resolvers.context import RequestContext
 from ostinato.schema.fields import Info, strawberry_field, unset_to_none
 from ostinato.schema.ids import argument_id, parse_global_id
+from ostinato.schema.inputs.admin import AuditFilter
 from ostinato.schema.inputs.crons import CronFilter, PreviewCronInput
 from ostinato.schema.inputs.scheduling import JobFilter
 from ostinato.schema.pagination import (
@@ -34,7 +36,7 @@ from ostinato.schema.pagination import (
     connection_by_id,
 )
 from ostinato.schema.roots.root_fields import INPUT, IdArgument, validate_argument
-from ostinato.schema.types.admin import Owner, Queue, TokenRevocation, Worker
+from ostinato.schema.types.admin import AuditEntry, Owner, Queue, TokenRevocation, Worker
 from ostinato.schema.types.batch import Batch
 from ostinato.schema.types.cron import Cron
 from ostinato.schema.types.failure import Failure
@@ -62,6 +64,13 @@ FilterCrons = Annotated[
     ),
 ]
 
+
+FilterAudit = Annotated[
+    AuditFilter | None,
+    strawberry.argument(
+        name="filter", description="Conditions that entries must match. If omitted, all entries."
+    ),
+]
 
 NODE_TYPES: Final[dict[str, tuple[type[Any], type[NodeProxy[Any]]]]] = {
     "Job": (records.Job, Job),
@@ -257,6 +266,21 @@ class Query:
     )
     async def suspended_owners(self, info: Info) -> list[Owner] | None:
         return [Owner.of(record) for record in await admin.suspended_owners(info.context)]
+
+    @strawberry_field(description="The calls of mutations, newest first. Admins only.")
+    async def audit_log(  # noqa: PLR0913 (a client names each argument)
+        self,
+        info: Info,
+        filter_by: FilterAudit = UNSET,
+        first: First = UNSET,
+        after: After = UNSET,
+        last: Last = UNSET,
+        before: Before = UNSET,
+    ) -> Connection[AuditEntry] | None:
+        validated = validate_argument(info, unset_to_none(filter_by) or AuditFilter(), "filter")
+        window = PageRequest(first=first, after=after, last=last, before=before).window()
+        page = await audit.audit_log(info.context, validated.to_plain(), window)
+        return connection_by_id(page, AuditEntry.of)
 
     @strawberry_field(
         description="All registered workers, oldest first, as of their latest heartbeat. A lost "

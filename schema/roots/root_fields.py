@@ -7,6 +7,7 @@ import strawberry
 from strawberry.types.nodes import FragmentSpread, InlineFragment, Selection
 
 from ostinato.jobs.errors import BadRequest
+from ostinato.resolvers.audit import Call, run_audited
 from ostinato.resolvers.context import RequestContext
 from ostinato.schema.fields import Info
 from ostinato.schema.inputs.validation import bad_request, validate_input
@@ -30,17 +31,21 @@ def validate_argument(info: Info, given: T, name: str) -> T:
 async def run_use_case(
     info: Info, given: T, use_case: Callable[[RequestContext, T], Awaitable[R]]
 ) -> R:
-    """Validate the argument `input` and run the use case with it.
+    """Validate the argument `input`, run the use case with it, and record the call.
 
     Issues from the use case get the path of the input, like issues from validation.
     """
-    data = validate_argument(info, given, INPUT)
-    try:
-        return await use_case(info.context, data)
-    except BadRequest as error:
-        if not error.issues:
-            raise
-        raise bad_request(list(error.issues), INPUT) from error
+
+    async def run() -> R:
+        data = validate_argument(info, given, INPUT)
+        try:
+            return await use_case(info.context, data)
+        except BadRequest as error:
+            if not error.issues:
+                raise
+            raise bad_request(list(error.issues), INPUT) from error
+
+    return await run_audited(info.context, Call(info.field_name, given), run)
 
 
 def selects(info: Info, name: str) -> bool:

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ostinato.jobs.errors import OstinatoError, TooManyRequests, Unauthorized, Unavailable
 from ostinato.jobs.settings import Settings
+from ostinato.resolvers.audit import CLIENT_ADDRESS
 from ostinato.resolvers.auth import Authenticator, Viewer, bearer_token
 from ostinato.schema.errors import FormattedError, format_exception
 from ostinato.schema.execution.documents import RequestRejected
@@ -99,6 +100,7 @@ class HTTPEndpoint:
             if viewer is None and not self._settings.allows_introspection:
                 raise _token_required()  # before anything is read or parsed
             self._runner.admit(viewer, address_of(request.client))
+            CLIENT_ADDRESS.set(request.client.host if request.client else "")
             return await self._execute(request, accepted, viewer)
         except HttpError as error:
             return _http_error_response(error, media_type)

@@ -14,6 +14,7 @@ from starlette.websockets import WebSocket
 from ostinato.jobs.errors import OstinatoError, Unauthorized
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.settings import Settings
+from ostinato.resolvers.audit import CLIENT_ADDRESS
 from ostinato.resolvers.auth import Authenticator, Viewer, bearer_token
 from ostinato.schema.execution.operation_runner import OperationRunner
 from ostinato.schema.fanout.subscription_runner import SubscriptionRunner
@@ -71,6 +72,7 @@ class WebSocketEndpoint:
         supported = SUBPROTOCOL in websocket.scope["subprotocols"]
         await websocket.accept(SUBPROTOCOL if supported else None)
         channel = Channel(websocket, self.settings)
+        CLIENT_ADDRESS.set(websocket.client.host if websocket.client else "")
         try:
             with self.connections.acquire_for_address(websocket.client):
                 if not supported:

@@ -1,11 +1,12 @@
-"""The GraphQL types that only admins read: queues, workers, owners and revocations."""
+"""The GraphQL types that only admins read, of queues, workers, owners, revocations and calls."""
 
 from datetime import datetime
 from typing import Self
 
 import strawberry
+from strawberry.scalars import JSON
 
-from ostinato.jobs import lanes, revocations, rights
+from ostinato.jobs import audit, lanes, revocations, rights
 from ostinato.jobs.records import WorkerRecord
 from ostinato.schema.fields import strawberry_field
 from ostinato.schema.ids import global_id
@@ -137,3 +138,36 @@ class TokenRevocation(RecordProxy[revocations.Revocation]):
     @strawberry_field(description="The `jti` of the revoked token; null if it revokes a user's.")
     def jti(self) -> str | None:
         return self.record.token_id
+
+
+@strawberry.type(description="A call of a mutation, in the audit log.")
+class AuditEntry(RecordProxy[audit.AuditEntry]):
+    at: datetime = strawberry.field(
+        description="When it was called, by the clock of the API's host."
+    )
+    user: str = strawberry.field(description="The user who called it: the `sub` of the token.")
+    as_admin: bool = strawberry.field(description="Whether the user had the role `admin`.")
+    mutation: str = strawberry.field(description="The mutation, such as `scheduleJob`.")
+    address: str = strawberry.field(description="The client's address; empty if it is unknown.")
+    outcome: str | None = strawberry.field(
+        description="`OK`, the code of its error, or `INTERRUPTED` if it timed out or its client "
+        "disconnected. Null while it runs, or if the API process ended during it."
+    )
+
+    @strawberry_field(description="The entry's id.")
+    def id(self) -> strawberry.ID:
+        return global_id("AuditEntry", self.record.id)
+
+    @strawberry_field(
+        description="The ids and options of its input, each text cut to 200 characters. Arguments, "
+        "data and items are not recorded."
+    )
+    def input(self) -> JSON:
+        return JSON(self.record.input)
+
+    @strawberry_field(description="The object that it created or changed, if it names one.")
+    def object_id(self) -> strawberry.ID | None:
+        record = self.record
+        if record.object_type is None or record.object_id is None:
+            return None
+        return global_id(record.object_type, record.object_id)

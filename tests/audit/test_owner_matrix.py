@@ -86,6 +86,7 @@ LINES: Final[dict[str, Line]] = {
     "Query.queues": Line(access=ADMIN, shows_object=False),
     "Query.owner": Line(access=ADMIN, shows_object=False, args={"id": "carl"}),
     "Query.suspendedOwners": Line(access=ADMIN, shows_object=False),
+    "Query.auditLog": Line(access=ADMIN, shows_object=False),
     "Query.workers": Line(access=ADMIN, shows_object=False),
     "Query.tokenRevocations": Line(access=ADMIN, shows_object=False),
     "Mutation.registerCron": Line(access=OWN, args=ONE),

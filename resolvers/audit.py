@@ -1,0 +1,136 @@
+"""Use cases of the audit log: record the calls of mutations, and read them as an admin."""
+
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import cache
+from typing import Final, TypeVar
+
+from ostinato.jobs.audit import (
+    INTERRUPTED,
+    MAX_INPUT_FIELDS,
+    MAX_LISTED,
+    OK,
+    AuditEntry,
+    AuditFilter,
+    bounded,
+)
+from ostinato.jobs.engine import to_client_error
+from ostinato.jobs.errors import OstinatoError
+from ostinato.jobs.ids import new_id
+from ostinato.jobs.json_values import format_instant
+from ostinato.jobs.paging import Page, Window
+from ostinato.jobs.records import Json, JsonObject
+from ostinato.jobs.registry import to_camel_case
+from ostinato.resolvers.admin import require_admin
+from ostinato.resolvers.context import NOUNS, RequestContext
+
+R = TypeVar("R")
+
+CLIENT_ADDRESS: Final[ContextVar[str]] = ContextVar("client_address", default="")
+"""The address of the client whose operation runs in this task; the transports set it."""
+UNRECORDED: Final = frozenset({"args", "data", "items"})
+"""Input fields with the JSON of clients, which may contain secrets."""
+OWN_WORK: Final = frozenset(
+    {
+        *("addItems", "createWithTimeout", "registerCron"),
+        *("scheduleJob", "startBatch", "startRecurringTask"),
+    }
+)
+"""Mutations that only add work of the caller: an admin's are recorded like those of others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of a mutation."""
+
+    mutation: str
+    given: object
+    """Its input, as the client sent it."""
+
+
+async def audit_log(ctx: RequestContext, which: AuditFilter, window: Window) -> Page[AuditEntry]:
+    """Read a page of entries, newest first; raises Forbidden unless the viewer is an admin."""
+    require_admin(ctx, "read the audit log")
+    return await ctx.engine.audit.find_page(which, window)
+
+
+async def run_audited(ctx: RequestContext, call: Call, run: Callable[[], Awaitable[R]]) -> R:
+    """Run a mutation of a viewer, and record it with its outcome.
+
+    What an admin does to objects is recorded before it runs, and does not run if that fails; the
+    outcome is added later. Everything else is recorded afterwards, without a delay.
+    """
+    log = ctx.engine.audit
+    if not log.is_on or ctx.caller is None:
+        return await run()
+    entry_id = new_id()
+    is_durable = ctx.viewer.is_admin and call.mutation not in OWN_WORK
+    if is_durable:
+        await log.begin(_entry(ctx, call, entry_id))
+    outcome, result = INTERRUPTED, None
+    try:
+        result = await run()
+        outcome = OK
+    except Exception as error:
+        outcome = _code_of(error)
+        raise
+    finally:
+        entry = _entry(ctx, call, entry_id, outcome, result)
+        (log.finish if is_durable else log.record)(entry)
+    return result
+
+
+def describe_input(given: object) -> JsonObject:
+    """Return the ids and options of an input, in the names of the API, each of a limited size."""
+    described: JsonObject = {}
+    kind: type = type(given)
+    for name, api_name in _recorded_fields(kind):
+        value = getattr(given, name)
+        if isinstance(value, str | int | float | datetime):
+            described[api_name] = bounded(_plain(value))
+        elif isinstance(value, list):
+            described[api_name] = [bounded(one) for one in value[:MAX_LISTED]]
+    return described
+
+
+@cache
+def _recorded_fields(kind: type) -> list[tuple[str, str]]:
+    """Return the names of an input's fields in Python and in the API."""
+    found = fields(kind)[:MAX_INPUT_FIELDS] if is_dataclass(kind) else ()
+    names = [(field.name, to_camel_case(field.name)) for field in found]
+    return [pair for pair in names if pair[1] not in UNRECORDED]
+
+
+def _plain(value: str | float | datetime) -> Json:
+    if isinstance(value, StrEnum):
+        return value.name
+    return format_instant(value) if isinstance(value, datetime) else value
+
+
+def _entry(
+    ctx: RequestContext,
+    call: Call,
+    entry_id: str,
+    outcome: str | None = None,
+    result: object = None,
+) -> AuditEntry:
+    object_id = getattr(result, "id", None) if type(result) in NOUNS else None
+    return AuditEntry(
+        id=entry_id,
+        user=ctx.viewer.id,
+        as_admin=ctx.viewer.is_admin,
+        mutation=call.mutation,
+        input=describe_input(call.given),
+        address=CLIENT_ADDRESS.get(),
+        object_type=None if object_id is None else type(result).__name__,
+        object_id=object_id,
+        outcome=outcome,
+    )
+
+
+def _code_of(error: Exception) -> str:
+    known = to_client_error(error)
+    return known.code if isinstance(known, OstinatoError) else OstinatoError.code
