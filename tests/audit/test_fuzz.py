@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -176,6 +176,9 @@ class Fuzzer:
         self._client = httpx.Client(timeout=60, verify=TLS)
         self.sent = self.executed = 0
 
+    def close(self) -> None:
+        self._client.close()
+
     def send(self, operation: Operation, transport: str, roles: tuple[str, ...] | None) -> None:
         self.sent += 1
         token = None if roles is None else self._api.token("ann", *roles)
@@ -315,10 +318,11 @@ def _fuzz(fuzzer: Fuzzer, examples: int) -> None:
 def test_generated_operations_do_not_make_the_server_fail(
     fuzzed_api: ApiProcess, tried: Tried, is_full_audit: bool
 ) -> None:
-    fuzzer, memory = Fuzzer(fuzzed_api), []
-    for _half in range(2):
-        _fuzz(fuzzer, FULL_EXAMPLES if is_full_audit else EXAMPLES)
-        memory.append(_resident_mib(fuzzed_api.child.popen.pid))
+    memory = []
+    with closing(Fuzzer(fuzzed_api)) as fuzzer:
+        for _half in range(2):
+            _fuzz(fuzzer, FULL_EXAMPLES if is_full_audit else EXAMPLES)
+            memory.append(_resident_mib(fuzzed_api.child.popen.pid))
     tried(
         "schema fuzz",
         f"{fuzzer.sent:,} operations through {', '.join(TRANSPORTS)}",
