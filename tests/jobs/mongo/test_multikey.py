@@ -3,7 +3,7 @@
 The document is reported, and the index is rebuilt once no array is left.
 """
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pytest
@@ -60,6 +60,8 @@ def _with_array(
     for name, value in partial.items():
         if name == "state":
             document[name] = value if isinstance(value, str) else value["$in"][0]
+        elif value == {"$type": "date"}:
+            document.setdefault(name, datetime(2026, 1, 1, tzinfo=UTC))
     return document | {outer: [{inner: "x"}] if nested else [document.get(outer)]}
 
 
