@@ -15,7 +15,7 @@ from pymongo import MongoClient
 from redis import Redis
 
 from ostinato.jobs.embedded import EmbeddedError, EmbeddedServers, start_servers
-from ostinato.jobs.embedded.binaries import _in_wheel, _on_path, _set_run_bit, find_mongod
+from ostinato.jobs.embedded.binaries import _in_wheel, _make_executable, _on_path, find_mongod
 from ostinato.jobs.embedded.development import MAX_RESTARTS, RestartPolicy
 from ostinato.jobs.embedded.process import Child, ProcessSupervisor, free_port, require_free, spawn
 from ostinato.jobs.embedded.servers import (
@@ -204,7 +204,7 @@ def test_missing_program_error_names_the_fix(monkeypatch: pytest.MonkeyPatch) ->
 def test_program_without_execute_permission_is_made_executable(tmp_path: Path) -> None:
     program = tmp_path / "program"
     program.touch(mode=0o644)
-    _set_run_bit(program)
+    _make_executable(program)
     assert program.stat().st_mode & stat.S_IXUSR
 
 

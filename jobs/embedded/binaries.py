@@ -40,12 +40,12 @@ def _in_wheel(package: str, pattern: str) -> Path | None:
         return None
     for folder in spec.submodule_search_locations or () if spec else ():
         for binary in sorted(Path(folder).glob(pattern)):
-            _set_run_bit(binary)
+            _make_executable(binary)
             return binary
     return None
 
 
-def _set_run_bit(binary: Path) -> None:
+def _make_executable(binary: Path) -> None:
     if os.access(binary, os.X_OK):
         return
     try:

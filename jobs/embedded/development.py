@@ -38,7 +38,7 @@ PROCESSES = ("api", "worker")
 MAX_RESTARTS = 10
 RESTART_WINDOW_S = 10.0  # more frequent kills indicate a crash loop
 
-Description = dict[str, str]
+ConnectionInfo = dict[str, str]
 
 
 @dataclass(slots=True)
@@ -54,7 +54,7 @@ class RestartPolicy:
     restarted_at: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_RESTARTS))
 
     def __call__(self, child: Child, ran_s: float) -> float:
-        """Return the pause before the restart: none."""
+        """Return the delay before the restart, always 0."""
         if child.exit_code is not None and child.exit_code >= 0:
             raise EmbeddedError(f"Unexpected: {child.exit_description}.")
         if self._restarts_too_often():
@@ -149,7 +149,9 @@ class DevServer:
     def _is_given(settings: Settings, field: str) -> bool:
         return field in settings.model_fields_set
 
-    def _describe(self, settings: Settings, address: str, servers: EmbeddedServers) -> Description:
+    def _describe(
+        self, settings: Settings, address: str, servers: EmbeddedServers
+    ) -> ConnectionInfo:
         secret = self._secret(settings)
         return {
             "pageUrl": f"http://{address}/",
@@ -167,28 +169,28 @@ class DevServer:
         given = settings.jwt_secret
         return given.get_secret_value() if given else local_secret(self.folder)
 
-    def _env(self, settings: Settings, port: int, description: Description) -> dict[str, str]:
+    def _env(self, settings: Settings, port: int, info: ConnectionInfo) -> dict[str, str]:
         return {
-            "OSTINATO_ALLOWED_HOSTS_HTTP": urlsplit(description["flakyUrl"]).netloc,
+            "OSTINATO_ALLOWED_HOSTS_HTTP": urlsplit(info["flakyUrl"]).netloc,
             "OSTINATO_DRAIN_TIMEOUT_MS": str(DRAIN_MS),
             **os.environ,
             "OSTINATO_MODE": "development",
             "OSTINATO_HOST": settings.host,
             "OSTINATO_PORT": str(port),
-            "OSTINATO_MONGO_URL": description["mongoUrl"],
-            "OSTINATO_REDIS_URL": description["redisUrl"],
+            "OSTINATO_MONGO_URL": info["mongoUrl"],
+            "OSTINATO_REDIS_URL": info["redisUrl"],
             "OSTINATO_JWT_SECRET": self._secret(settings),
-            "OSTINATO_DEVELOPMENT_TOKEN": description["token"],
+            "OSTINATO_DEVELOPMENT_TOKEN": info["token"],
         }
 
-    def _announce(self, description: Description) -> None:
+    def _announce(self, info: ConnectionInfo) -> None:
         self.echo(
             "\nOstinato is running. Ctrl-C stops it.\n\n"
-            f"  Live page  {description['pageUrl']}\n"
-            f"  GraphiQL   {description['graphiqlUrl']}\n"
-            f"  GraphQL    {description['graphqlUrl']}\n"
-            f"  WebSocket  {description['wsUrl']}\n\n"
-            f"  Token of alice: {description['token']}\n"
+            f"  Live page  {info['pageUrl']}\n"
+            f"  GraphiQL   {info['graphiqlUrl']}\n"
+            f"  GraphQL    {info['graphqlUrl']}\n"
+            f"  WebSocket  {info['wsUrl']}\n\n"
+            f"  Token of alice: {info['token']}\n"
             "  Tokens of bob and admin, and server URLs with passwords: "
             f"{self.folder / 'dev.json'}\n"
         )

@@ -102,9 +102,9 @@ async def stop_task(
 async def delete_task(
     ctx: Context, task_id: str | None = None, document_id: str | None = None
 ) -> RecurringTask | Malformed:
-    """Delete a stopped loop, found by one of its ids, and return it; its jobs are kept.
+    """Delete a stopped task, found by one of its ids, and return it; its jobs are kept.
 
-    A malformed loop is deleted, too, if it is stopped. Raises NotFound, and PreconditionFailed if
+    A malformed task is deleted, too, if it is stopped. Raises NotFound, and PreconditionFailed if
     it is running.
     """
     found = await _find(ctx, task_id, document_id)
@@ -181,7 +181,7 @@ async def repair_task(ctx: Context, task_config_id: str) -> bool:
 
 
 async def _find(ctx: Context, task_id: str | None, document_id: str | None) -> dict[str, Any]:
-    """Read a loop by one of its ids; without an owner, that of any owner. Raises NotFound."""
+    """Read a task by one of its ids; without an owner, that of any owner. Raises NotFound."""
     owned = {} if ctx.owner is None else {"owner": ctx.owner}
     by_id = {"_id": document_id} if task_id is None else {"taskId": task_id}
     found = await ctx.db["taskConfigs"].find_one({**owned, **by_id})

@@ -15,7 +15,7 @@ from ostinato.resolvers.context import RequestContext
 from ostinato.schema.build import graphql_schema
 from tests.live.reading import JobReadCounter
 from tests.live.scraping import Scraper, scraped
-from tests.live.watching import SubscriptionHarness, Watcher
+from tests.live.watching import SubscriptionRig, Watcher
 from tests.live.writing import Writer
 
 ContextFactory: TypeAlias = Callable[..., RequestContext]
@@ -56,9 +56,9 @@ def as_viewer(engine: Engine, feed: ChangeFeed) -> ContextFactory:
 
 
 @pytest.fixture
-async def harness(engine: Engine, feed: ChangeFeed) -> AsyncIterator[SubscriptionHarness]:
-    async with SubscriptionHarness.open(graphql_schema, engine, feed) as harness:
-        yield harness
+async def live_rig(engine: Engine, feed: ChangeFeed) -> AsyncIterator[SubscriptionRig]:
+    async with SubscriptionRig.open(graphql_schema, engine, feed) as live_rig:
+        yield live_rig
 
 
 @pytest.fixture

@@ -81,7 +81,7 @@ class Pushed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SubscriptionHarness:
+class SubscriptionRig:
     """The runners of an API process, over a change feed."""
 
     runner: OperationRunner
@@ -91,7 +91,7 @@ class SubscriptionHarness:
     @asynccontextmanager
     async def open(
         cls, schema: Schema, engine: Engine, feed: ChangeFeed
-    ) -> AsyncIterator["SubscriptionHarness"]:
+    ) -> AsyncIterator["SubscriptionRig"]:
         def create_context(viewer: Viewer | None) -> RequestContext:
             return RequestContext(caller=viewer, engine=engine, feed=feed)
 

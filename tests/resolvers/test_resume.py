@@ -17,7 +17,7 @@ from ostinato.resolvers.live.subscription_sources import crons_changed, jobs_cha
 from tests.live.breaking import wait_until_processed
 from tests.live.fixtures import ContextFactory
 from tests.live.reading import first_message, follow, ready_cursor, received
-from tests.live.watching import SubscriptionHarness
+from tests.live.watching import SubscriptionRig
 from tests.live.writing import Writer
 
 ALL = JobFilter()
@@ -188,14 +188,14 @@ async def test_lost_history_of_one_client_does_not_affect_others_of_its_catch_up
     engine: Engine,
     feed: ChangeFeed,
     writer: Writer,
-    harness: SubscriptionHarness,
+    live_rig: SubscriptionRig,
 ) -> None:
     rolled = await rolled_back(as_viewer(), writer)
     lost = CursorCodec(engine.settings).encode(LiveCursor(position=rolled, topic="jobs"))
     await write_and_process(feed, writer, 1)
     alive = await ready_cursor(as_viewer())
     await write_and_process(feed, writer, 6)
-    async with harness.watch(after=lost) as gone, harness.watch(after=alive) as watcher:
+    async with live_rig.watch(after=lost) as gone, live_rig.watch(after=alive) as watcher:
         await asyncio.gather(gone.ready(), watcher.ready())
         ended, received = await asyncio.gather(gone.next(), watcher.take(6), return_exceptions=True)
         assert isinstance(ended, HistoryLost)

@@ -9,7 +9,7 @@ from ostinato.jobs.errors import BadRequest
 from ostinato.resolvers.live.stats_query import stats_changed
 from tests.live.fixtures import ContextFactory
 from tests.live.reading import first_message
-from tests.live.watching import ANN, SubscriptionHarness
+from tests.live.watching import ANN, SubscriptionRig
 from tests.live.writing import Writer
 from tests.processes import eventually
 
@@ -19,13 +19,13 @@ STATS = (
 
 
 async def test_counts_cover_the_viewers_own_jobs_without_internal_ones(
-    harness: SubscriptionHarness, writer: Writer
+    live_rig: SubscriptionRig, writer: Writer
 ) -> None:
     await writer.job("bob")
     await writer.job(internal=True)
     await writer.claim(await writer.job())
     await writer.job(state="failed")
-    async with harness.watch(STATS, ANN, ms=500) as watcher:
+    async with live_rig.watch(STATS, ANN, ms=500) as watcher:
         assert await watcher.next() == {"pending": 0, "inProgress": 1, "failed": 1}
         await writer.job()
         assert await watcher.next() == {"pending": 1, "inProgress": 1, "failed": 1}
@@ -41,12 +41,12 @@ async def test_counts_of_an_admin_cover_all_owners(
 
 
 async def test_counts_are_read_once_for_all_subscribers(
-    harness: SubscriptionHarness, feed: ChangeFeed
+    live_rig: SubscriptionRig, feed: ChangeFeed
 ) -> None:
-    watchers = [harness.watch(STATS, ms=1_000) for _ in range(10)]
+    watchers = [live_rig.watch(STATS, ms=1_000) for _ in range(10)]
     await asyncio.gather(*(watcher.next() for watcher in watchers))
     waiting = [asyncio.create_task(watcher.next()) for watcher in watchers]
-    await eventually(lambda: harness.broadcasts == [10])
+    await eventually(lambda: live_rig.broadcasts == [10])
     await asyncio.gather(*waiting)
     assert feed.counts.reads <= 2
     payloads = [watcher.encoded[-1].payload for watcher in watchers]

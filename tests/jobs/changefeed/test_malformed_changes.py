@@ -18,7 +18,7 @@ from ostinato.resolvers.live.subscription_sources import crons_changed, job_chan
 from ostinato.schema.ids import global_id
 from tests.live.fixtures import ContextFactory
 from tests.live.reading import Client, follow, ready_cursor
-from tests.live.watching import SubscriptionHarness
+from tests.live.watching import SubscriptionRig
 from tests.live.writing import Writer
 from tests.malformed import (
     FAR_FUTURE,
@@ -209,9 +209,9 @@ async def test_subscription_to_one_job_continues_after_a_restart_of_the_change_f
 
 
 async def test_subscribers_of_a_broadcast_start_over_after_a_restart_of_the_change_feed(
-    harness: SubscriptionHarness, writer: Writer, failing_publisher: Publisher
+    live_rig: SubscriptionRig, writer: Writer, failing_publisher: Publisher
 ) -> None:
-    async with harness.watch() as first, harness.watch() as second:
+    async with live_rig.watch() as first, live_rig.watch() as second:
         watchers = (first, second)
         waiting = [await watcher.start_waiting() for watcher in watchers]
         await writer.job()

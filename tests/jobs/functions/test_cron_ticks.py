@@ -63,14 +63,14 @@ async def test_a_deleted_cron_does_nothing_when_executed(rig: PatternRig) -> Non
     assert tick.state is JobState.SUCCESS
 
 
-async def test_an_early_execution_keeps_the_scheduled_tick(rig: PatternRig) -> None:
+async def test_an_early_call_keeps_the_pending_tick_job(rig: PatternRig) -> None:
     cron = await register(rig)
     await execute(rig, cron.id)
     assert await rig.jobs(RUN) == []
     assert await pending_ticks(rig) == 1
 
 
-async def test_an_early_execution_schedules_a_missing_tick(rig: PatternRig) -> None:
+async def test_an_early_call_schedules_a_missing_tick_job(rig: PatternRig) -> None:
     cron = await register(rig)
     await rig.engine.cancel(str(cron.scheduler_job_id))
     await execute(rig, cron.id)
@@ -78,7 +78,7 @@ async def test_an_early_execution_schedules_a_missing_tick(rig: PatternRig) -> N
     assert tick.scheduled_time == cron.next_run_time
 
 
-async def test_many_executions_of_one_tick_run_the_function_once(rig: PatternRig) -> None:
+async def test_many_tick_jobs_of_one_tick_run_the_function_once(rig: PatternRig) -> None:
     cron = await register(rig)
     await rig.engine.advance(MINUTE)
     await asyncio.gather(*(rig.schedule_at_once(TICK, {"cronId": cron.id}) for _ in range(5)))
@@ -87,7 +87,7 @@ async def test_many_executions_of_one_tick_run_the_function_once(rig: PatternRig
     assert await pending_ticks(rig) == 1
 
 
-async def test_a_due_execution_replaces_the_scheduled_tick(rig_without_worker: PatternRig) -> None:
+async def test_a_due_call_replaces_the_pending_tick_job(rig_without_worker: PatternRig) -> None:
     cron = await register(rig_without_worker)
     await rig_without_worker.engine.advance(MINUTE)
     await rig_without_worker.run_mutation(lambda ctx: execute_cron(ctx, cron.id))

@@ -15,7 +15,7 @@ from ostinato.schema.ids import global_id
 from tests.jobs.changefeed.test_fan_out import RecordingListener
 from tests.live.fixtures import ContextFactory, WatcherGroup
 from tests.live.reading import Client, JobReadCounter, follow
-from tests.live.watching import SubscriptionHarness
+from tests.live.watching import SubscriptionRig
 from tests.live.writing import DUE, Writer
 from tests.processes import eventually
 
@@ -44,14 +44,14 @@ def in_other_states(number: int) -> dict[str, Any]:
 class Costs:
     """Counts the listeners, executions and reads for events."""
 
-    harness: SubscriptionHarness
+    live_rig: SubscriptionRig
     feed: ChangeFeed
     job_reads: JobReadCounter
     listeners: list[RecordingListener] = field(default_factory=list)
 
     async def wait_until_live(self, groups: int) -> None:
         """Wait until this number of broadcasts is live."""
-        await eventually(lambda: len(self.harness.broadcasts) == len(self.feed.index) == groups)
+        await eventually(lambda: len(self.live_rig.broadcasts) == len(self.feed.index) == groups)
 
     def listen(self) -> None:
         """Add a listener to each filter of the change feed."""
@@ -65,12 +65,12 @@ class Costs:
 
     async def executions_and_reads(self) -> tuple[int, int]:
         """Return the number of executions and of reads of jobs."""
-        return self.harness.runner.metrics.results, await self.job_reads.count()
+        return self.live_rig.runner.metrics.results, await self.job_reads.count()
 
 
 @pytest.fixture
-def costs(harness: SubscriptionHarness, feed: ChangeFeed, job_reads: JobReadCounter) -> Costs:
-    return Costs(harness, feed, job_reads)
+def costs(live_rig: SubscriptionRig, feed: ChangeFeed, job_reads: JobReadCounter) -> Costs:
+    return Costs(live_rig, feed, job_reads)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def costs(harness: SubscriptionHarness, feed: ChangeFeed, job_reads: JobReadCoun
 async def test_event_is_executed_only_for_matching_broadcasts_and_reads_no_job(
     costs: Costs, writer: Writer, watcher_group: WatcherGroup, filters: list[dict[str, Any]]
 ) -> None:
-    ours, *others = [costs.harness.watch(FILTERED, filter=filter_) for filter_ in filters]
+    ours, *others = [costs.live_rig.watch(FILTERED, filter=filter_) for filter_ in filters]
     await watcher_group.start(*others)
     async with ours:
         waiting = await ours.start_waiting()
@@ -101,13 +101,13 @@ async def test_event_is_executed_only_for_matching_broadcasts_and_reads_no_job(
 
 
 async def test_progress_of_a_recently_changed_job_is_routed_without_reading_it(
-    harness: SubscriptionHarness,
+    live_rig: SubscriptionRig,
     writer: Writer,
     watcher_group: WatcherGroup,
     job_reads: JobReadCounter,
 ) -> None:
-    await watcher_group.start(harness.watch(FILTERED, filter={"states": ["PENDING"]} | window(0)))
-    async with harness.watch(FILTERED, filter={"states": ["IN_PROGRESS"]} | window(0)) as watcher:
+    await watcher_group.start(live_rig.watch(FILTERED, filter={"states": ["PENDING"]} | window(0)))
+    async with live_rig.watch(FILTERED, filter={"states": ["IN_PROGRESS"]} | window(0)) as watcher:
         waiting = await watcher.start_waiting()
         job_id = await writer.job()
         await writer.claim(job_id)
@@ -142,7 +142,7 @@ async def test_objects_of_a_batch_of_changes_are_read_together_and_only_if_selec
         f"subscription {{ jobsChanged{arguments} {{ {selection} }} }}"
         for arguments in ("", PENDING)
     ]
-    await watcher_group.start(*(costs.harness.watch(query) for query in queries))
+    await watcher_group.start(*(costs.live_rig.watch(query) for query in queries))
     await costs.wait_until_live(2)
     _, read = await costs.executions_and_reads()
     await writer.jobs(JOBS)

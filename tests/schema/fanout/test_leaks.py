@@ -18,7 +18,7 @@ from ostinato.schema.ids import global_id
 from tests.live.breaking import wait_until_processed
 from tests.live.fixtures import ContextFactory, WatcherGroup
 from tests.live.reading import Client
-from tests.live.watching import SubscriptionHarness
+from tests.live.watching import SubscriptionRig
 from tests.live.writing import Writer
 from tests.processes import eventually
 
@@ -64,10 +64,10 @@ class Subscription:
 
 
 @pytest.fixture
-async def harness(engine: Engine, feed: ChangeFeed) -> AsyncIterator[SubscriptionHarness]:
+async def live_rig(engine: Engine, feed: ChangeFeed) -> AsyncIterator[SubscriptionRig]:
     schema = strawberry.Schema(Query, subscription=Subscription)
-    async with SubscriptionHarness.open(schema, engine, feed) as harness:
-        yield harness
+    async with SubscriptionRig.open(schema, engine, feed) as live_rig:
+        yield live_rig
 
 
 @pytest.mark.parametrize(
@@ -75,12 +75,12 @@ async def harness(engine: Engine, feed: ChangeFeed) -> AsyncIterator[Subscriptio
     ["viewer", "again { again { viewer } }", "...F", "... on Change { again { ...F } }"],
 )
 async def test_field_that_depends_on_the_viewer_is_executed_per_viewer(
-    harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup, selection: str
+    live_rig: SubscriptionRig, writer: Writer, watcher_group: WatcherGroup, selection: str
 ) -> None:
     fragment = "fragment F on Change { viewer }" if "...F" in selection else ""
     query = f"subscription {{ changes {{ kind {selection} }} }} {fragment}"
-    await watcher_group.start(*(harness.watch(query, admin) for admin in ADMINS))
-    await eventually(lambda: harness.broadcasts == [1, 1])
+    await watcher_group.start(*(live_rig.watch(query, admin) for admin in ADMINS))
+    await eventually(lambda: live_rig.broadcasts == [1, 1])
     await writer.job()
     first, second = await watcher_group.received()
     assert "root" in str(first)
@@ -89,12 +89,12 @@ async def test_field_that_depends_on_the_viewer_is_executed_per_viewer(
 
 
 async def test_field_wrongly_declared_shared_reveals_no_viewer(
-    harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
+    live_rig: SubscriptionRig, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
     await watcher_group.start(
-        *(harness.watch("subscription { changes { kind shared } }", a) for a in ADMINS)
+        *(live_rig.watch("subscription { changes { kind shared } }", a) for a in ADMINS)
     )
-    await eventually(lambda: harness.broadcasts == [2])
+    await eventually(lambda: live_rig.broadcasts == [2])
     await writer.job()
     assert [message["shared"] for message in await watcher_group.received()] == ["", ""]
 
@@ -111,11 +111,11 @@ async def test_job_with_a_new_owner_is_sent_as_left_to_its_previous_owner(
     engine: Engine, feed: ChangeFeed, writer: Writer, watcher_group: WatcherGroup, anns_job: str
 ) -> None:
     query = "subscription { jobsChanged { kind jobId event { seq } job { id owner } } }"
-    async with SubscriptionHarness.open(graphql_schema, engine, feed) as harness:
+    async with SubscriptionRig.open(graphql_schema, engine, feed) as live_rig:
         await watcher_group.start(
-            *(harness.watch(query, Viewer(id=name)) for name in ("ann", "bob"))
+            *(live_rig.watch(query, Viewer(id=name)) for name in ("ann", "bob"))
         )
-        await eventually(lambda: harness.broadcasts == [1, 1])
+        await eventually(lambda: live_rig.broadcasts == [1, 1])
         await writer.mongo["jobs"].update_one({"_id": anns_job}, {"$set": {"owner": "bob"}})
         await writer.claim(anns_job)
         old, new = await watcher_group.received()

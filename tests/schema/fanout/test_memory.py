@@ -12,7 +12,7 @@ from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.mongo import decoding
 from ostinato.resolvers.auth import Viewer
 from tests.live.leaked_objects import EXECUTION_TYPES, count_live_objects
-from tests.live.watching import Pushed, SubscriptionHarness
+from tests.live.watching import Pushed, SubscriptionRig
 from tests.live.writing import Writer
 from tests.processes import eventually
 
@@ -34,8 +34,8 @@ def traced() -> Iterator[None]:
 class Visits:
     """Connects clients of all kinds, each time as another user with another operation."""
 
-    def __init__(self, harness: SubscriptionHarness, writer: Writer) -> None:
-        self._station = harness
+    def __init__(self, live_rig: SubscriptionRig, writer: Writer) -> None:
+        self._station = live_rig
         self._write = writer
         self._numbers = count()
         self._cursor: str | None = None
@@ -75,9 +75,9 @@ class Visits:
         self._cursor = watchers[0].encoded[-1].cursor
 
 
-def registries(harness: SubscriptionHarness, feed: ChangeFeed) -> dict[str, object]:
+def registries(live_rig: SubscriptionRig, feed: ChangeFeed) -> dict[str, object]:
     """Return the nonempty collections of the broadcasts, snapshots and the change feed."""
-    groups = harness.subscriptions.broadcasts
+    groups = live_rig.subscriptions.broadcasts
     owners = (groups, groups.snapshots, feed.index, feed.replays)
     return {
         f"{type(owner).__name__}.{name}": held
@@ -94,14 +94,14 @@ def clear_caches(feed: ChangeFeed) -> None:
 
 
 async def test_memory_stays_constant_as_clients_connect_and_leave(
-    harness: SubscriptionHarness, feed: ChangeFeed, writer: Writer, traced: None
+    live_rig: SubscriptionRig, feed: ChangeFeed, writer: Writer, traced: None
 ) -> None:
-    counts, sizes, visits = [], [], Visits(harness, writer)
+    counts, sizes, visits = [], [], Visits(live_rig, writer)
     for _ in range(ROUNDS):
         await asyncio.create_task(
             visits.make()
         )  # the objects of a separate task are freed when it ends
-        await eventually(lambda: not registries(harness, feed))
+        await eventually(lambda: not registries(live_rig, feed))
         clear_caches(feed)
         counts.append(count_live_objects())
         sizes.append(tracemalloc.get_traced_memory()[0])
@@ -109,13 +109,13 @@ async def test_memory_stays_constant_as_clients_connect_and_leave(
     assert sizes[-1] <= sizes[1] + GROWTH_BYTES, sizes
     stats = feed.stats
     assert (stats.subscriptions, stats.filters, feed.replays.running) == (0, 0, 0)
-    assert harness.subscriptions.broadcasts.limits.broadcasts == 0
+    assert live_rig.subscriptions.broadcasts.limits.broadcasts == 0
 
 
 async def test_subscription_keeps_no_sent_messages(
-    harness: SubscriptionHarness, writer: Writer
+    live_rig: SubscriptionRig, writer: Writer
 ) -> None:
-    async with harness.watch(push=Pushed(reads=False)) as watcher:
+    async with live_rig.watch(push=Pushed(reads=False)) as watcher:
         await watcher.ready()
         counts = []
         for _ in range(3):  # during the first, the broadcast still catches up

@@ -19,7 +19,7 @@ from ostinato.schema.fanout.broadcast_registry import BroadcastRegistry
 from ostinato.schema.fanout.result_buffer import PositionedResult
 from ostinato.schema.fanout.subscriber import DeliveryOptions, Subscriber
 from ostinato.schema.ids import global_id
-from tests.live.watching import JOBS, Pushed, SubscriptionHarness, Watcher
+from tests.live.watching import JOBS, Pushed, SubscriptionRig, Watcher
 from tests.live.writing import Writer
 from tests.processes import eventually
 from tests.schema.fanout.test_turn_limiter import next_turn
@@ -36,83 +36,83 @@ async def rows_of(watcher: Watcher) -> list[str]:
 
 
 async def test_equal_concurrent_snapshots_are_executed_once(
-    harness: SubscriptionHarness, feed: ChangeFeed, writer: Writer
+    live_rig: SubscriptionRig, feed: ChangeFeed, writer: Writer
 ) -> None:
     ids = {global_id("Job", await writer.job()) for _ in range(ROWS)}
-    watchers = [harness.watch(JOBS, snapshot=True) for _ in range(SUBSCRIBERS)]
+    watchers = [live_rig.watch(JOBS, snapshot=True) for _ in range(SUBSCRIBERS)]
     found = await asyncio.gather(*map(rows_of, watchers))
     assert [set(rows) for rows in found] == [ids] * SUBSCRIBERS
-    assert harness.runner.metrics.results <= 3 * (ROWS + 1)
+    assert live_rig.runner.metrics.results <= 3 * (ROWS + 1)
     waiting = [asyncio.create_task(watcher.next()) for watcher in watchers]
-    await eventually(lambda: harness.broadcasts == [SUBSCRIBERS])
+    await eventually(lambda: live_rig.broadcasts == [SUBSCRIBERS])
     new = global_id("Job", await writer.job())
     assert {message["jobId"] for message in await asyncio.gather(*waiting)} == {new}
     await asyncio.gather(*(watcher.__aexit__() for watcher in watchers))
-    await eventually(lambda: not len(harness.subscriptions.broadcasts.snapshots))
+    await eventually(lambda: not len(live_rig.subscriptions.broadcasts.snapshots))
     assert feed.stats.subscriptions == 0
 
 
 async def test_snapshot_requested_during_a_read_contains_earlier_writes(
-    harness: SubscriptionHarness, writer: Writer
+    live_rig: SubscriptionRig, writer: Writer
 ) -> None:
-    first = harness.watch(JOBS, snapshot=True)
+    first = live_rig.watch(JOBS, snapshot=True)
     reading = asyncio.create_task(rows_of(first))
     for _ in range(10):
         job_id = global_id("Job", await writer.job())
-        async with harness.watch(JOBS, snapshot=True) as late:
+        async with live_rig.watch(JOBS, snapshot=True) as late:
             assert job_id in await rows_of(late)
     await reading
     await first.__aexit__()
 
 
 async def test_rows_of_one_owner_are_not_shared_with_another(
-    harness: SubscriptionHarness, writer: Writer
+    live_rig: SubscriptionRig, writer: Writer
 ) -> None:
     job_id = global_id("Job", await writer.job())
     async with (
-        harness.watch(JOBS, snapshot=True) as anns,
-        harness.watch(JOBS, Viewer(id="bob"), snapshot=True) as bobs,
+        live_rig.watch(JOBS, snapshot=True) as anns,
+        live_rig.watch(JOBS, Viewer(id="bob"), snapshot=True) as bobs,
     ):
         found = await asyncio.gather(rows_of(anns), rows_of(bobs))
         assert list(found) == [[job_id], []]
 
 
 async def test_subscriber_that_leaves_does_not_affect_the_snapshot_of_others(
-    harness: SubscriptionHarness, writer: Writer
+    live_rig: SubscriptionRig, writer: Writer
 ) -> None:
     job_id = global_id("Job", await writer.job())
-    first, other = (harness.watch(JOBS, snapshot=True) for _ in range(2))
+    first, other = (live_rig.watch(JOBS, snapshot=True) for _ in range(2))
     leaving = asyncio.create_task(rows_of(first))
     staying = asyncio.create_task(rows_of(other))
-    await eventually(lambda: len(harness.subscriptions.broadcasts.snapshots) == 1)
+    await eventually(lambda: len(live_rig.subscriptions.broadcasts.snapshots) == 1)
     leaving.cancel()
     assert await staying == [job_id]
     await other.__aexit__()
 
 
 async def test_subscribers_interrupted_within_a_snapshot_share_its_restart(
-    harness: SubscriptionHarness, writer: Writer
+    live_rig: SubscriptionRig, writer: Writer
 ) -> None:
     ids = {global_id("Job", await writer.job()) for _ in range(ROWS)}
-    async with harness.watch(JOBS, snapshot=True) as interrupted:
+    async with live_rig.watch(JOBS, snapshot=True) as interrupted:
         await interrupted.take(ROWS // 2)
         cursor = interrupted.encoded[-1].cursor
-    before = harness.runner.metrics.results
-    watchers = [harness.watch(JOBS, snapshot=True, after=cursor) for _ in range(SUBSCRIBERS)]
+    before = live_rig.runner.metrics.results
+    watchers = [live_rig.watch(JOBS, snapshot=True, after=cursor) for _ in range(SUBSCRIBERS)]
     found = await asyncio.gather(*map(rows_of, watchers))
     assert [set(rows) for rows in found] == [ids] * SUBSCRIBERS
     assert all(b"RESET" in watcher.encoded[0].payload for watcher in watchers)
-    assert harness.runner.metrics.results - before <= 3 * (ROWS + 2)
+    assert live_rig.runner.metrics.results - before <= 3 * (ROWS + 2)
     await asyncio.gather(*(watcher.__aexit__() for watcher in watchers))
 
 
 async def test_rows_are_sent_to_a_fast_client_in_few_writes(
-    harness: SubscriptionHarness, writer: Writer
+    live_rig: SubscriptionRig, writer: Writer
 ) -> None:
     for _ in range(ROWS):
         await writer.job()
     pushed = Pushed()
-    watcher = harness.watch(JOBS, snapshot=True, push=pushed)
+    watcher = live_rig.watch(JOBS, snapshot=True, push=pushed)
     received = asyncio.create_task(watcher.next())
     await eventually(lambda: b"".join(pushed.batches).count(b'"SNAPSHOT"') == ROWS)
     await eventually(lambda: b'"READY"' in pushed.batches[-1])

@@ -9,7 +9,7 @@ from ostinato.jobs.errors import SlowConsumer
 from ostinato.jobs.settings import Settings
 from ostinato.schema.ids import global_id
 from tests.live.fixtures import WatcherGroup
-from tests.live.watching import JOBS, Pushed, SubscriptionHarness, Watcher
+from tests.live.watching import JOBS, Pushed, SubscriptionRig, Watcher
 from tests.live.writing import Writer
 from tests.processes import eventually
 
@@ -22,13 +22,13 @@ def live_settings(settings: Settings) -> Settings:
 
 
 async def slow_watcher(
-    harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup, **options: Any
+    live_rig: SubscriptionRig, writer: Writer, watcher_group: WatcherGroup, **options: Any
 ) -> Watcher:
     """Return a watcher that stops reading, in a broadcast with one that continues."""
-    slow = harness.watch(**options)
+    slow = live_rig.watch(**options)
     waiting = await slow.start_waiting()
-    await watcher_group.start(harness.watch())
-    await eventually(lambda: harness.broadcasts == [2])
+    await watcher_group.start(live_rig.watch())
+    await eventually(lambda: live_rig.broadcasts == [2])
     await writer.job()
     assert len(await watcher_group.received()) == 1
     await waiting
@@ -36,24 +36,24 @@ async def slow_watcher(
 
 
 async def test_slow_subscriber_does_not_delay_the_others(
-    harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
+    live_rig: SubscriptionRig, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
-    async with await slow_watcher(harness, writer, watcher_group):
+    async with await slow_watcher(live_rig, writer, watcher_group):
         for _ in range(3 * LIMIT):
             job_id = global_id("Job", await writer.job())
             assert (await watcher_group.received())[0]["jobId"] == job_id
 
 
 async def test_slow_subscriber_is_closed_and_resumes_with_its_cursor(
-    harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
+    live_rig: SubscriptionRig, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
-    async with await slow_watcher(harness, writer, watcher_group) as slow:
+    async with await slow_watcher(live_rig, writer, watcher_group) as slow:
         ids = [await write_and_receive(writer, watcher_group) for _ in range(2 * LIMIT)]
         with pytest.raises(SlowConsumer):
             await slow.take(2 * LIMIT)
-        assert harness.runner.metrics.ended["subscription", "SLOW_CONSUMER"] == 1
+        assert live_rig.runner.metrics.ended["subscription", "SLOW_CONSUMER"] == 1
         cursor = slow.encoded[-1].cursor
-    async with harness.watch(JOBS, after=cursor) as again:
+    async with live_rig.watch(JOBS, after=cursor) as again:
         await again.ready()
         assert [message["jobId"] for message in await again.take(2 * LIMIT)] == ids
 
@@ -65,9 +65,9 @@ async def write_and_receive(writer: Writer, watcher_group: WatcherGroup) -> str:
 
 
 async def test_slow_subscriber_within_the_limit_gets_every_change(
-    harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
+    live_rig: SubscriptionRig, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
-    async with await slow_watcher(harness, writer, watcher_group) as slow:
+    async with await slow_watcher(live_rig, writer, watcher_group) as slow:
         ids = [await write_and_receive(writer, watcher_group) for _ in range(LIMIT)]
         assert [message["jobId"] for message in await slow.take(LIMIT)] == ids
         waiting = asyncio.create_task(slow.next())
@@ -76,9 +76,9 @@ async def test_slow_subscriber_within_the_limit_gets_every_change(
 
 
 async def test_slow_coalescing_subscriber_gets_the_newest_change_of_each_job(
-    harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
+    live_rig: SubscriptionRig, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
-    async with await slow_watcher(harness, writer, watcher_group, coalesce=True) as slow:
+    async with await slow_watcher(live_rig, writer, watcher_group, coalesce=True) as slow:
         job_id, other = await writer.job(), await writer.job()
         for number in range(2 + 2 * LIMIT):
             if number >= 2:
@@ -91,9 +91,9 @@ async def test_slow_coalescing_subscriber_gets_the_newest_change_of_each_job(
 
 
 async def test_coalescing_is_limited_by_the_number_of_jobs(
-    harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
+    live_rig: SubscriptionRig, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
-    async with await slow_watcher(harness, writer, watcher_group, coalesce=True) as slow:
+    async with await slow_watcher(live_rig, writer, watcher_group, coalesce=True) as slow:
         for _ in range(LIMIT + 2):
             await write_and_receive(writer, watcher_group)
         with pytest.raises(SlowConsumer):
@@ -101,14 +101,14 @@ async def test_coalescing_is_limited_by_the_number_of_jobs(
 
 
 async def test_results_that_cannot_be_pushed_stay_in_the_buffer(
-    harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
+    live_rig: SubscriptionRig, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
     pushed = Pushed(reads=False)
-    async with harness.watch(push=pushed) as watcher:
+    async with live_rig.watch(push=pushed) as watcher:
         waiting = await watcher.start_waiting()
         pushed.reads = True
-        await watcher_group.start(harness.watch())
-        await eventually(lambda: harness.broadcasts == [2])
+        await watcher_group.start(live_rig.watch())
+        await eventually(lambda: live_rig.broadcasts == [2])
         first = await write_and_receive(writer, watcher_group)
         pushed.reads = False
         second = await write_and_receive(writer, watcher_group)
@@ -118,12 +118,12 @@ async def test_results_that_cannot_be_pushed_stay_in_the_buffer(
 
 
 async def test_failed_subscriber_does_not_delay_the_others(
-    harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
+    live_rig: SubscriptionRig, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
-    bad = harness.watch()
+    bad = live_rig.watch()
     task = await bad.start_waiting()
-    await watcher_group.start(harness.watch())
-    await eventually(lambda: harness.broadcasts == [2])
+    await watcher_group.start(live_rig.watch())
+    await eventually(lambda: live_rig.broadcasts == [2])
     task.cancel()
     await write_and_receive(writer, watcher_group)
-    await eventually(lambda: harness.broadcasts == [1])
+    await eventually(lambda: live_rig.broadcasts == [1])

@@ -11,7 +11,7 @@ from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.settings import Settings
 from ostinato.schema.execution.encoding import EncodedResult
 from ostinato.schema.fanout.frames import FrameBatch
-from tests.live.watching import JOBS, SubscriptionHarness
+from tests.live.watching import JOBS, SubscriptionRig
 from tests.live.writing import Writer
 from tests.processes import eventually
 
@@ -30,8 +30,8 @@ def live_settings(settings: Settings, request: pytest.FixtureRequest) -> Setting
 class Client:
     """A client that resumes after a cursor, and records the jobs of its messages."""
 
-    def __init__(self, harness: SubscriptionHarness, after: str) -> None:
-        self._watcher = harness.watch(JOBS, after=after, push=self._push)
+    def __init__(self, live_rig: SubscriptionRig, after: str) -> None:
+        self._watcher = live_rig.watch(JOBS, after=after, push=self._push)
         self.received: list[bytes] = []
 
     def _push(self, batch: FrameBatch) -> bool:
@@ -47,9 +47,9 @@ def received(clients: Sequence[Client]) -> int:
     return sum(len(client.received) for client in clients)
 
 
-async def missed(harness: SubscriptionHarness, writer: Writer) -> tuple[list[str], list[bytes]]:
+async def missed(live_rig: SubscriptionRig, writer: Writer) -> tuple[list[str], list[bytes]]:
     """Write jobs; return the cursor before each event, and the job of each."""
-    async with harness.watch() as watcher:
+    async with live_rig.watch() as watcher:
         cursors = [await watcher.ready()]
         for _ in range(MISSED // 100):
             await writer.jobs(100)
@@ -60,20 +60,20 @@ async def missed(harness: SubscriptionHarness, writer: Writer) -> tuple[list[str
 
 
 async def test_reconnects_with_different_cursors_are_executed_about_once(
-    harness: SubscriptionHarness, feed: ChangeFeed, writer: Writer, live_settings: Settings
+    live_rig: SubscriptionRig, feed: ChangeFeed, writer: Writer, live_settings: Settings
 ) -> None:
     size = CLIENTS_BY_RING_EVENTS[live_settings.ring_events]
-    cursors, jobs = await missed(harness, writer)
-    before = harness.runner.metrics.results
+    cursors, jobs = await missed(live_rig, writer)
+    before = live_rig.runner.metrics.results
     behind = Random(7).choices(range(MISSED), k=size)
     expected = [jobs[number:] for number in behind]
-    clients = [Client(harness, cursors[number]) for number in behind]
+    clients = [Client(live_rig, cursors[number]) for number in behind]
     async with asyncio.TaskGroup() as running:
         tasks = [running.create_task(client.run()) for client in clients]
         await eventually(lambda: received(clients) >= sum(map(len, expected)), within=TIMEOUT_S)
         assert [client.received for client in clients] == expected
-        await eventually(lambda: harness.broadcasts == [size])
+        await eventually(lambda: live_rig.broadcasts == [size])
         for task in tasks:
             task.cancel()
-    assert harness.runner.metrics.results - before <= size + 3 * MISSED
+    assert live_rig.runner.metrics.results - before <= size + 3 * MISSED
     assert feed.stats.replays <= 4

@@ -7,7 +7,7 @@ from typing import Any
 from ostinato.schema.fanout.turn_limiter import EXECUTIONS_PER_TURN, TurnLimiter
 from tests.live.fixtures import ContextFactory
 from tests.live.reading import ready_cursor
-from tests.live.watching import SubscriptionHarness, Watcher
+from tests.live.watching import SubscriptionRig, Watcher
 from tests.live.writing import Writer
 
 SUBSCRIBERS = 12
@@ -58,13 +58,13 @@ async def test_canceled_tasks_take_no_turn() -> None:
 
 
 async def test_many_resuming_subscribers_execute_a_few_events_per_turn_of_the_loop(
-    as_viewer: ContextFactory, harness: SubscriptionHarness, writer: Writer
+    as_viewer: ContextFactory, live_rig: SubscriptionRig, writer: Writer
 ) -> None:
     after = await ready_cursor(as_viewer())
     for _ in range(MISSED):
         await writer.job()
-    watchers = [harness.watch(after=after) for _ in range(SUBSCRIBERS)]
+    watchers = [live_rig.watch(after=after) for _ in range(SUBSCRIBERS)]
     reading = asyncio.gather(*(watcher.take(MISSED + 1) for watcher in watchers))
-    maximum = await max_per_turn(reading, lambda: harness.runner.metrics.results)
+    maximum = await max_per_turn(reading, lambda: live_rig.runner.metrics.results)
     assert maximum <= 4 * EXECUTIONS_PER_TURN
     await asyncio.gather(*map(Watcher.__aexit__, watchers))

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from ostinato.schema.fanout.result_buffer import MAX_WRITE_BATCH_BYTES
 from ostinato.schema.ids import global_id
 from tests.live.fixtures import WatcherGroup
-from tests.live.watching import Pushed, SubscriptionHarness, Watcher
+from tests.live.watching import Pushed, SubscriptionRig, Watcher
 from tests.live.writing import Writer
 from tests.processes import eventually
 
@@ -27,9 +27,9 @@ async def succeed(writer: Writer, result: str) -> list[str]:
 
 
 @asynccontextmanager
-async def watching(harness: SubscriptionHarness, pushed: Pushed) -> AsyncIterator[Watcher]:
+async def watching(live_rig: SubscriptionRig, pushed: Pushed) -> AsyncIterator[Watcher]:
     """Read READY; later results are pushed to `pushed` while it reads."""
-    async with harness.watch(RESULTS, push=pushed) as watcher:
+    async with live_rig.watch(RESULTS, push=pushed) as watcher:
         await watcher.ready()
         yield watcher
 
@@ -48,10 +48,10 @@ def received(pushed: Pushed) -> int:
 
 
 async def test_large_results_are_sent_in_writes_of_bounded_size(
-    harness: SubscriptionHarness, writer: Writer
+    live_rig: SubscriptionRig, writer: Writer
 ) -> None:
     pushed = Pushed(reads=False)
-    async with watching(harness, pushed) as watcher, taking(watcher):
+    async with watching(live_rig, pushed) as watcher, taking(watcher):
         pushed.reads = True
         await succeed(writer, "x" * LARGE)
         await eventually(lambda: received(pushed) == JOBS)
@@ -60,13 +60,13 @@ async def test_large_results_are_sent_in_writes_of_bounded_size(
 
 
 async def test_slow_subscriber_gets_large_results_in_writes_of_bounded_size(
-    harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
+    live_rig: SubscriptionRig, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
     pushed = Pushed(reads=False)
-    async with watching(harness, pushed) as watcher:
+    async with watching(live_rig, pushed) as watcher:
         waiting = asyncio.create_task(watcher.next())
-        await watcher_group.start(harness.watch(RESULTS))
-        await eventually(lambda: harness.broadcasts == [2])
+        await watcher_group.start(live_rig.watch(RESULTS))
+        await eventually(lambda: live_rig.broadcasts == [2])
         ids = await succeed(writer, "x" * LARGE)
         assert (await waiting)["jobId"] == global_id("Job", ids[0])
         for _ in ids:
@@ -78,10 +78,10 @@ async def test_slow_subscriber_gets_large_results_in_writes_of_bounded_size(
 
 
 async def test_result_larger_than_a_write_batch_is_sent_alone(
-    harness: SubscriptionHarness, writer: Writer
+    live_rig: SubscriptionRig, writer: Writer
 ) -> None:
     pushed = Pushed(reads=False)
-    async with watching(harness, pushed) as watcher, taking(watcher):
+    async with watching(live_rig, pushed) as watcher, taking(watcher):
         pushed.reads = True
         ids = [await writer.job() for _ in range(3)]
         await writer.claim(*ids)
