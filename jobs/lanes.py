@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
+from hashlib import blake2s
 from typing import Final, NamedTuple
 
 DEFAULT_QUEUE: Final = "default"
@@ -10,6 +12,7 @@ QUEUE_PATTERN: Final = "^[a-z0-9_-]{1,64}$"
 MAX_PRIORITY: Final = 9
 MAX_WEIGHT: Final = 1_000
 AGING_MS: Final = 60_000  # one point of priority per minute of waiting
+MAX_CACHED_TAGS: Final = 10_000
 
 _LANE: Final = re.compile(
     r"(?P<queue>[a-z0-9_-]{1,64})/(?P<function>[\w.]*)(:(?P<priority>[1-9]))?(?P<reserved>!?)"
@@ -74,6 +77,12 @@ class Queue:
     """Number of due jobs, capped at 1,000; set only in API results."""
     workers: int = 0
     """Number of workers that serve the queue; set only in API results."""
+
+
+@lru_cache(MAX_CACHED_TAGS)
+def owner_tag(owner: str | None) -> str:
+    """Return a hash of an owner (16 characters), for messages in Redis; None is an owner, too."""
+    return blake2s(repr(owner).encode(), digest_size=8).hexdigest()
 
 
 def is_queue_name(text: str) -> bool:

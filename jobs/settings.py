@@ -241,6 +241,13 @@ class Settings(RequestLimits, QuotaSettings):
     concurrency: int = Field(
         100, ge=1, le=10_000, description="Number of jobs a worker runs at once."
     )
+    owner_slot_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="Share of a worker's slots that the jobs of one owner hold at once, at most, "
+        "while jobs of several owners are stored; 1 means no limit.",
+    )
     queues: QueueNames = Field(
         ("default",), min_length=1, description="Comma-separated queues a worker takes jobs from."
     )

@@ -70,6 +70,16 @@ def test_lease_is_longer_than_two_missed_heartbeats() -> None:
         Settings(lease_ms=1_000, heartbeat_ms=500)
 
 
+@pytest.mark.parametrize("wrong", ["0", "-0.5", "1.01", "nan", "half"])
+def test_owner_slot_share_is_above_0_and_at_most_1(
+    monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    assert Settings().owner_slot_share == 0.5
+    monkeypatch.setenv("OSTINATO_OWNER_SLOT_SHARE", wrong)
+    with pytest.raises(ValidationError, match="owner_slot_share"):
+        Settings()
+
+
 def test_secrets_and_urls_are_not_logged(settings: Settings) -> None:
     shown = repr(settings)
     assert "0123456789" not in shown

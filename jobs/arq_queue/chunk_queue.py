@@ -1,15 +1,16 @@
 """The Redis queue of dispatched jobs; it holds only due jobs.
 
 A chunk is a batch of job ids in Redis, all of one limit lane: their priorities may differ. Each arq
-job carries one chunk.
+job carries one chunk. Its name contains its size, its lane, and the tag of its owner if all its
+jobs have the same one.
 """
 
 import itertools
 import os
 import time
-from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import quote, unquote
@@ -32,6 +33,23 @@ IsPaused = Callable[[str], bool]
 """Returns whether a queue is paused."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """Due jobs for one claim."""
+
+    ids: tuple[str, ...]
+    owners: tuple[str, ...]
+    """The tag of each job's owner."""
+    lane: Lane = field(default_factory=Lane)
+    notify_after_claim: bool = False
+    """Whether the worker signals the dispatcher after the claim."""
+
+    @property
+    def owner(self) -> str | None:
+        """The tag of the owner of all its jobs; None if they have several owners."""
+        return self.owners[0] if len(set(self.owners)) == 1 else None
+
+
 @dataclass(frozen=True, slots=True)
 class QueuedJobs:
     """The jobs queued in Redis, by limit lane."""
@@ -39,6 +57,9 @@ class QueuedJobs:
     counts: dict[Lane, int]
     ids: dict[Lane, frozenset[str]]
     """Only ids that this process enqueued."""
+    owners: Mapping[str, Counter[str]] = field(default_factory=dict)
+    """The number of jobs by queue and tag of the owner; incomplete for chunks with several owners
+    that another process enqueued."""
 
     @property
     def total(self) -> int:
@@ -47,30 +68,39 @@ class QueuedJobs:
     def of_queue(self, queue: str) -> int:
         return sum(count for lane, count in self.counts.items() if lane.queue == queue)
 
+    def total_within(self, owner_limit: int | None) -> int:
+        """Return the total, in which each owner counts for at most `owner_limit` jobs."""
+        return self.total - _excess(sum(self.owners.values(), Counter()), owner_limit)
+
+    def of_queue_within(self, queue: str, owner_limit: int | None) -> int:
+        """Return the number of a queue's jobs; each owner counts for at most `owner_limit`."""
+        return self.of_queue(queue) - _excess(self.owners.get(queue, {}), owner_limit)
+
 
 class ChunkQueue:
-    """The dispatcher's side of the arq queue. A chunk's name contains its size and its lane."""
+    """The dispatcher's side of the arq queue."""
 
     def __init__(self, redis: ArqRedis) -> None:
         self._redis = redis
-        self._ids: dict[bytes, tuple[str, ...]] = {}
+        self._chunks: dict[bytes, Chunk] = {}
         self._first_seen_at: dict[bytes, float] = {}
 
-    async def put(
-        self, ids: Sequence[str], notify_after_claim: bool, lane: Lane | None = None
-    ) -> None:
-        """Enqueue a chunk; with `notify_after_claim`, its worker then signals the dispatcher."""
+    async def put(self, chunk: Chunk) -> None:
+        """Enqueue a chunk."""
         order = f"{time.time_ns() // 1_000_000:012x}-{next(_numbers):06x}-{os.urandom(4).hex()}"
-        name = f"{order}-{len(ids)}|{quote(str(lane or Lane()), safe='/')}"
+        lane = quote(str(chunk.lane), safe="/")
+        name = f"{order}~{chunk.owner or ''}-{len(chunk.ids)}|{lane}"
+        owners = [] if chunk.owner else [list(chunk.owners)]
         await self._redis.enqueue_job(
             RUN_CHUNK,
-            list(ids),
-            notify_after_claim,
+            list(chunk.ids),
+            chunk.notify_after_claim,
+            *owners,
             _job_id=name,
             _defer_until=PAST_SCORE,
             _expires=EXPIRES_S,
         )
-        self._ids[name.encode()] = tuple(ids)
+        self._chunks[name.encode()] = chunk
 
     async def queued(self, is_paused: IsPaused = lambda queue: False) -> QueuedJobs:
         """Read the queued jobs.
@@ -89,14 +119,21 @@ class ChunkQueue:
         if stale:
             await self._redis.zrem(self._queue, *stale)
         live = self._first_seen_at.keys() - stale
-        self._ids = {name: ids for name, ids in self._ids.items() if name in live}
+        self._chunks = {name: chunk for name, chunk in self._chunks.items() if name in live}
         counts: defaultdict[Lane, int] = defaultdict(int)
         ids: defaultdict[Lane, set[str]] = defaultdict(set)
+        owners: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for name in live:
-            lane = lane_of(name)
-            counts[lane] += _size(name)
-            ids[lane].update(self._ids.get(name, ()))
-        return QueuedJobs(dict(counts), {lane: frozenset(some) for lane, some in ids.items()})
+            lane, chunk = lane_of(name), self._chunks.get(name)
+            counts[lane] += size_of(name)
+            if chunk is not None:
+                ids[lane].update(chunk.ids)
+                owners[lane.queue].update(chunk.owners)
+            elif owner := owner_of(name):
+                owners[lane.queue][owner] += size_of(name)
+        return QueuedJobs(
+            dict(counts), {lane: frozenset(some) for lane, some in ids.items()}, dict(owners)
+        )
 
     @property
     def _queue(self) -> str:
@@ -109,7 +146,19 @@ def lane_of(name: bytes) -> Lane:
     return Lane.parse(text) or Lane()
 
 
-def _size(name: bytes) -> int:
+def owner_of(name: bytes) -> str:
+    """Return the tag of the owner in a chunk's name; an empty string if it has none."""
+    order = name.partition(b"|")[0].rpartition(b"-")[0]
+    return order.partition(b"~")[2].decode(errors="replace")
+
+
+def size_of(name: bytes) -> int:
     """Return the number of ids in a chunk's name; 1 if the name is malformed."""
     size = name.partition(b"|")[0].rpartition(b"-")[2]
     return int(size) if size.isdigit() and len(size) <= MAX_SIZE_DIGITS else 1
+
+
+def _excess(owners: Mapping[str, int], limit: int | None) -> int:
+    if limit is None:
+        return 0
+    return sum(max(0, count - limit) for count in owners.values())

@@ -5,12 +5,12 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from arq.connections import ArqRedis
 from arq.worker import Worker, func
 
-from ostinato.jobs.arq_queue.chunk_queue import RUN_CHUNK, lane_of
+from ostinato.jobs.arq_queue.chunk_queue import RUN_CHUNK, Chunk, lane_of, owner_of, size_of
 from ostinato.jobs.arq_queue.connection import (
     REDIS_ERRORS,
     delete_if_wrong_type,
@@ -30,11 +30,19 @@ ARQ_JOB_TIMEOUT_S: Final = 5  # a limit on hung chunks, above the time a claim m
 POLL_INTERVAL_S: Final = 1.0  # maximum delay of a chunk whose signal was lost
 READ_BATCH_SIZE: Final = 1_000  # skipped chunks may precede those this worker can take
 
-TakeChunk = Callable[[list[str], bool, Lane], Awaitable[bool]]
-"""Claims a chunk, given its ids, `notify_after_claim` and lane. Returns whether to signal the
-dispatcher."""
-HasFreeSlot = Callable[[Lane | None], bool]
-"""Returns whether a slot is free; with a lane, for a job of that lane."""
+TakeChunk = Callable[[Chunk], Awaitable[bool]]
+"""Claims a chunk. Returns whether to signal the dispatcher."""
+
+
+class FreeSlots(Protocol):
+    """The part of the executor that chooses which chunks to take."""
+
+    def has_free_slot(self, lane: Lane | None) -> bool:
+        """Return whether a slot is free; with a lane, for a job of that lane."""
+
+    def free_starts_of(self, owner: str) -> int:
+        """Return how many jobs of an owner may start, given the owner's tag."""
+
 
 log = get_log(__name__)
 
@@ -46,12 +54,12 @@ class Consumer:
         self,
         connect: Callable[[], ArqRedis],
         take_chunk: TakeChunk,
-        has_free_slot: HasFreeSlot,
+        slots: FreeSlots,
         request_dispatch: Callable[[], None],
     ) -> None:
         self._connect = connect
         self._take_chunk = take_chunk
-        self._has_free_slot = has_free_slot
+        self._slots = slots
         self._request_dispatch = request_dispatch
         self._wake = asyncio.Event()
         logging.getLogger("arq.worker").addFilter(_drop_cancellations)  # idempotent
@@ -80,13 +88,13 @@ class Consumer:
     def _worker(self) -> "_ArqWorker":
         to_notify: set[str] = set()
 
-        async def run_chunk(ctx: dict[str, Any], ids: object, notify_after_claim: object) -> None:
-            # Redis content is untrusted: other programs may have written it.
-            if not isinstance(ids, list) or not all(is_id(str(one)) for one in ids):
+        async def run_chunk(
+            ctx: dict[str, Any], ids: object, notify_after_claim: object, owners: object = None
+        ) -> None:
+            chunk = _decode(ctx["job_id"].encode(), ids, notify_after_claim, owners)
+            if chunk is None:
                 log.warning("chunk.malformed", chunk=ctx["job_id"])
-            elif await self._take_chunk(
-                ids, notify_after_claim is True, lane_of(ctx["job_id"].encode())
-            ):
+            elif await self._take_chunk(chunk):
                 to_notify.add(ctx["job_id"])
 
         def chunk_done(name: str) -> None:
@@ -113,20 +121,20 @@ class Consumer:
         )
         worker.finishing = set()
         worker.wake, worker.chunk_done = self._wake, chunk_done
-        worker.has_free_slot = self._has_free_slot
+        worker.free_slots = self._slots
         return worker
 
 
 class _ArqWorker(Worker):
     wake: asyncio.Event
-    has_free_slot: HasFreeSlot
+    free_slots: FreeSlots
     chunk_done: Callable[[str], None]
     finishing: set["asyncio.Task[Any]"]
 
     async def main(self) -> None:
         while True:
             self.wake.clear()
-            self.allow_pick_jobs = self.has_free_slot(None)
+            self.allow_pick_jobs = self.free_slots.has_free_slot(None)
             await self._poll_iteration()
             await wait_for_event(self.wake, POLL_INTERVAL_S)
 
@@ -138,13 +146,19 @@ class _ArqWorker(Worker):
         await super().start_jobs(self._choose(name for name in job_ids if name.isascii()))
 
     def _choose(self, names: Iterable[bytes]) -> list[bytes]:
-        """Return the chunks whose lane has a free slot; at most one per limited function."""
+        """Return the chunks whose lane has a free slot and whose owner may start a job.
+
+        At most one per limited function, and of an owner no more than may start.
+        """
         chosen: list[bytes] = []
         limited: set[Lane] = set()
+        free: dict[str, int] = {}
         for name in names:
-            lane = lane_of(name)
-            if lane not in limited and self.has_free_slot(lane):
+            lane, owner = lane_of(name), owner_of(name)
+            owner_free = free.setdefault(owner, self.free_slots.free_starts_of(owner))
+            if lane not in limited and owner_free > 0 and self.free_slots.has_free_slot(lane):
                 chosen.append(name)
+                free[owner] = owner_free - size_of(name)
                 if lane.function is not None:
                     limited.add(lane)
         return chosen
@@ -177,6 +191,23 @@ class _ArqWorker(Worker):
         finally:
             # Only now has the chunk been deleted from Redis.
             self.chunk_done(job_id)
+
+
+def _decode(name: bytes, ids: object, notify_after_claim: object, owners: object) -> Chunk | None:
+    """Decode an arq job; return None if it is malformed: other programs may have written it."""
+    if not isinstance(ids, list) or not all(is_id(str(one)) for one in ids):
+        return None
+    if len(set(ids)) != len(ids):
+        return None
+    tags = owners if isinstance(owners, list) else [owner_of(name)] * len(ids)
+    if len(tags) != len(ids) or not all(isinstance(tag, str) for tag in tags):
+        return None
+    return Chunk(
+        ids=tuple(ids),
+        owners=tuple(tags),
+        lane=lane_of(name),
+        notify_after_claim=notify_after_claim is True,
+    )
 
 
 def _drop_cancellations(record: logging.LogRecord) -> bool:

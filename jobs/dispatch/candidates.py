@@ -2,12 +2,19 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from ostinato.jobs.dispatch.fairness import LaneLimits, by_rank, rotate_after, round_robin
+from ostinato.jobs.dispatch.fairness import (
+    OwnerQuota,
+    StartLimits,
+    by_rank,
+    rotate_after,
+    round_robin,
+)
 from ostinato.jobs.dispatch.scan_cursors import ScanCursors
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.lanes import Lane, PendingJob
@@ -36,7 +43,7 @@ class Candidates:
     jobs: tuple[PendingJob, ...]
     """The startable jobs, in order."""
     has_backlog: bool
-    """Whether due jobs exceed the capacity."""
+    """Whether due jobs exceed the capacity, or an owner's jobs its quota."""
     next_at: datetime | None
     """The time of the next search; None if unknown."""
 
@@ -56,7 +63,7 @@ class _Search:
     due_until: datetime
     capacity: int
     in_flight: InFlight
-    limits: LaneLimits = field(default_factory=LaneLimits)
+    limits: StartLimits
     times: list[datetime] = field(default_factory=list)
     has_backlog: bool = False
 
@@ -70,12 +77,20 @@ class CandidateFinder:
         self._owners: dict[str, _Owners] = {}
         self.skipped: frozenset[str] = frozenset()
         """Ids of jobs to exclude from the search, in any lane."""
+        self.quotas: Mapping[str, OwnerQuota] = {}
+        """The quotas of owners, by queue; a queue without one is not limited."""
 
     async def find(
         self, queue: str, due_until: datetime, capacity: int, workers: int, in_flight: InFlight
     ) -> Candidates:
         """Choose at most `capacity` jobs of a queue that is served by `workers` workers."""
-        search = _Search(queue=queue, due_until=due_until, capacity=capacity, in_flight=in_flight)
+        search = _Search(
+            queue=queue,
+            due_until=due_until,
+            capacity=capacity,
+            in_flight=in_flight,
+            limits=StartLimits(owners=self._quota_of(queue)),
+        )
         lane_heads = await self._cursors.lane_heads(queue)
         search.times = [at for at in lane_heads.values() if at > due_until]
         due = [lane for lane, at in lane_heads.items() if at <= due_until]
@@ -92,7 +107,14 @@ class CandidateFinder:
         if has_capacity and self._cursors.forget_heads(queue):
             return await self.find(queue, due_until, capacity, workers, in_flight)
         next_at = min(search.times, default=None)
-        return Candidates(jobs=tuple(jobs), has_backlog=search.has_backlog, next_at=next_at)
+        quota = search.limits.owners
+        has_backlog = search.has_backlog or (quota is not None and quota.has_refused)
+        return Candidates(jobs=tuple(jobs), has_backlog=has_backlog, next_at=next_at)
+
+    def _quota_of(self, queue: str) -> OwnerQuota | None:
+        """Return a copy of the queue's quota: a search takes from it."""
+        quota = self.quotas.get(queue)
+        return quota and OwnerQuota(limit=quota.limit, queued=Counter(quota.queued))
 
     def mark_served(self, queue: str, last: PendingJob) -> None:
         """Record the owner of the last dispatched job."""

@@ -1,20 +1,26 @@
 """Enqueues due jobs in Redis, up to the capacity of the fleet; wakes at the next due time."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from ostinato.jobs.arq_queue.chunk_queue import ChunkQueue, QueuedJobs
+from ostinato.jobs.arq_queue.chunk_queue import Chunk, ChunkQueue, QueuedJobs
 from ostinato.jobs.arq_queue.connection import REDIS_ERRORS, fix_for
 from ostinato.jobs.arq_queue.notifier import Signal
 from ostinato.jobs.async_tools.timeouts import wait_for_event
 from ostinato.jobs.dispatch.candidates import CandidateFinder, Candidates
-from ostinato.jobs.dispatch.fairness import Demand, weighted_share
+from ostinato.jobs.dispatch.fairness import (
+    Demand,
+    OwnerQuota,
+    split_by_owner,
+    weighted_share,
+)
 from ostinato.jobs.dispatch.local_dispatch import LocalDispatcher
 from ostinato.jobs.dispatch.queue_settings import QueueSettings
 from ostinato.jobs.engine import Engine
-from ostinato.jobs.lanes import Lane, PendingJob
+from ostinato.jobs.lanes import Lane, PendingJob, owner_tag
 from ostinato.jobs.logs import RepeatedWarning, get_log
 from ostinato.jobs.maintenance.election import CannotLead, leader_lease_ms
 from ostinato.jobs.mongo.client import MongoError
@@ -73,7 +79,8 @@ class Dispatcher:
         in_redis = await self._chunks.queued(self._queue_settings.is_paused)
         queued = self._local.added_to(in_redis)
         # Twice the slots, so that the next job is queued before a slot is freed.
-        capacity = 2 * self._fleet.slots() - queued.total
+        most = 2 * self._fleet.slots()
+        capacity = most - queued.total_within(self._queue_settings.owner_limit(most))
         if capacity <= 0:
             return None
         now = await self._engine.clock.now()
@@ -146,12 +153,18 @@ class Dispatcher:
     async def _find_candidates(
         self, due_until: datetime, capacity: int, queued: QueuedJobs
     ) -> dict[str, Candidates]:
-        capacities = {
-            queue: min(capacity, 2 * self._fleet.slots(queue) - queued.of_queue(queue))
-            for queue in self._fleet.queues()
-            if not self._queue_settings.is_paused(queue)
-        }
+        capacities: dict[str, int] = {}
+        quotas: dict[str, OwnerQuota] = {}
+        for queue in self._fleet.queues():
+            if self._queue_settings.is_paused(queue):
+                continue
+            most = 2 * self._fleet.slots(queue)
+            limit = self._queue_settings.owner_limit(most)
+            capacities[queue] = min(capacity, most - queued.of_queue_within(queue, limit))
+            if limit is not None:
+                quotas[queue] = OwnerQuota(limit=limit, queued=queued.owners.get(queue, Counter()))
         open_queues = [queue for queue, free in capacities.items() if free > 0]
+        self._finder.quotas = quotas
         self._finder.skipped = self._fleet.unwritable() | self._engine.store.poisoned.unwritable()
         found = await asyncio.gather(
             *(
@@ -175,14 +188,17 @@ class Dispatcher:
             return None
 
     async def _enqueue(self, queue: str, jobs: Sequence[PendingJob], notify: bool) -> None:
-        by_limit: dict[Lane, list[str]] = {}
+        by_limit: dict[Lane, list[PendingJob]] = {}
         for job in jobs:
-            by_limit.setdefault(job.lane.limit_lane, []).append(job.id)
-        for limit, ids in by_limit.items():
-            size = self._chunk_size_of(limit, len(ids))
-            for start in range(0, len(ids), size):
-                part = ids[start : start + size]
-                await self._chunks.put(part, notify or limit.function is not None, limit)
+            by_limit.setdefault(job.lane.limit_lane, []).append(job)
+        slots = self._fleet.slots(queue)
+        owner_limit = self._queue_settings.owner_limit(slots)
+        for limit, some in by_limit.items():
+            size = self._chunk_size_of(limit, len(some))
+            parts = [some] if owner_limit is None else split_by_owner(some, slots, owner_limit)
+            for part in parts:
+                for start in range(0, len(part), size):
+                    await self._chunks.put(_chunk(part[start : start + size], limit, notify))
         if jobs:
             self._finder.mark_served(queue, jobs[-1])
 
@@ -197,3 +213,12 @@ class Dispatcher:
             return
         self._fleet = await self._workers.read_fleet()
         self._fleet_read_at = now
+
+
+def _chunk(jobs: Sequence[PendingJob], limit: Lane, notify: bool) -> Chunk:
+    return Chunk(
+        ids=tuple(job.id for job in jobs),
+        owners=tuple(owner_tag(job.owner) for job in jobs),
+        lane=limit,
+        notify_after_claim=notify or limit.function is not None,
+    )

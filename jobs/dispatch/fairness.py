@@ -1,12 +1,18 @@
 """Fair queueing: orders due jobs, and divides capacity among queues. No I/O."""
 
 import heapq
-from collections import deque
+import math
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Final
 
-from ostinato.jobs.lanes import AGING_MS, Lane, PendingJob
+from ostinato.jobs.lanes import AGING_MS, Lane, PendingJob, owner_tag
+
+ROUNDING_ERROR: Final = 1e-9  # 100 * 0.29 is 28.999999999999996
+
+Jobs = list[PendingJob]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,31 +31,89 @@ class WeightedShares:
 
 
 @dataclass(slots=True, kw_only=True)
-class LaneLimits:
-    """The remaining capacity of the functions' limits, by limit key."""
+class OwnerQuota:
+    """Limits how many jobs of one owner Redis holds."""
+
+    limit: int
+    queued: Counter[str]
+    """The number of jobs in Redis by tag of the owner; counts the taken ones, too."""
+    has_refused: bool = False
+
+    def take(self, owner: str | None) -> bool:
+        """Take capacity for one job of an owner; return False if there is none."""
+        tag = owner_tag(owner)
+        if self.queued[tag] >= self.limit:
+            self.has_refused = True
+            return False
+        self.queued[tag] += 1
+        return True
+
+
+@dataclass(slots=True, kw_only=True)
+class StartLimits:
+    """The remaining capacity of the functions' limits, by limit key, and of the owners."""
 
     running: dict[Lane, int] = field(default_factory=dict)
     """Remaining jobs under the concurrency limit."""
     starts: dict[Lane, int] = field(default_factory=dict)
     """Remaining starts under the rate limit."""
+    owners: OwnerQuota | None = None
+    """None: owners are not limited."""
 
     def free_starts(self, lane: Lane, maximum: int) -> int:
         limit_lane = lane.limit_lane
         starts = maximum if lane.has_reservation else self.starts.get(limit_lane, maximum)
         return max(0, min(maximum, starts, self.running.get(limit_lane, maximum)))
 
-    def take(self, lane: Lane) -> bool:
+    def take(self, job: PendingJob) -> bool:
         """Take capacity for one job; return False if there is none."""
-        if not self.running and not self.starts:
-            return True
-        if self.free_starts(lane, 1) == 0:
+        is_limited = self.running or self.starts
+        if is_limited and self.free_starts(job.lane, 1) == 0:
             return False
+        if self.owners is not None and not self.owners.take(job.owner):
+            return False
+        if is_limited:
+            self._take_start(job.lane)
+        return True
+
+    def _take_start(self, lane: Lane) -> None:
         limit_lane = lane.limit_lane
         if limit_lane in self.running:
             self.running[limit_lane] -= 1
         if limit_lane in self.starts and not lane.has_reservation:
             self.starts[limit_lane] -= 1
-        return True
+
+
+def owner_limit(slots: int, share: float) -> int:
+    """Return how many slots make up a share, rounded down; at least one."""
+    return max(1, math.floor(slots * share + ROUNDING_ERROR))
+
+
+def split_by_owner(jobs: Sequence[PendingJob], slots: int, owner_limit: int) -> list[Jobs]:
+    """Split chosen jobs into parts that workers can take independently, in order.
+
+    An owner with many jobs gets parts of its own, which a worker leaves in Redis while the owner
+    holds its share of the slots. They are small if the owners together could hold more than all
+    slots, so that they take turns. The other jobs are one part, since every part costs a claim.
+    """
+    counts = Counter(job.owner for job in jobs)
+    few = max(1, owner_limit // 2, slots // max(1, len(counts)))
+    size = few if len(counts) * owner_limit > slots else len(jobs)
+    parts: list[Jobs] = []
+    open_parts: dict[str | None, Jobs] = {}
+    mixed: Jobs = []
+    for job in jobs:
+        if counts[job.owner] <= few:
+            if not mixed:
+                parts.append(mixed)
+            mixed.append(job)
+            continue
+        part = open_parts.get(job.owner)
+        if part is None or len(part) == size:
+            part = open_parts[job.owner] = []
+            parts.append(part)
+        part.append(job)
+    return parts
 
 
 def rank(job: PendingJob) -> tuple[datetime, str]:
@@ -90,7 +154,7 @@ def weighted_share(
 
 
 def by_rank(
-    streams: Sequence[Sequence[PendingJob]], capacity: int, limits: LaneLimits
+    streams: Sequence[Sequence[PendingJob]], capacity: int, limits: StartLimits
 ) -> list[PendingJob]:
     """Choose at most `capacity` jobs by rank; each stream must be sorted by rank."""
     merged = streams[0] if len(streams) == 1 else heapq.merge(*streams, key=rank)
@@ -98,7 +162,7 @@ def by_rank(
 
 
 def round_robin(
-    jobs: Iterable[PendingJob], capacity: int, limits: LaneLimits, after: str | None
+    jobs: Iterable[PendingJob], capacity: int, limits: StartLimits, after: str | None
 ) -> list[PendingJob]:
     """Choose at most `capacity` jobs, round-robin across owners; within an owner, by rank.
 
@@ -128,11 +192,11 @@ def _interleave(lists: Sequence[Sequence[PendingJob]]) -> Iterator[PendingJob]:
             iterators.append(jobs)
 
 
-def _take(jobs: Iterable[PendingJob], capacity: int, limits: LaneLimits) -> list[PendingJob]:
+def _take(jobs: Iterable[PendingJob], capacity: int, limits: StartLimits) -> list[PendingJob]:
     taken: list[PendingJob] = []
     for job in jobs:
         if len(taken) == capacity:
             break
-        if limits.take(job.lane):
+        if limits.take(job):
             taken.append(job)
     return taken

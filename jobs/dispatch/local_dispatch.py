@@ -5,13 +5,13 @@ Redis, only the claim decides whether the job starts; an unclaimed job stays pen
 """
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from ostinato.jobs.arq_queue.chunk_queue import QueuedJobs
+from ostinato.jobs.arq_queue.chunk_queue import Chunk, QueuedJobs
 from ostinato.jobs.clock import Clock
-from ostinato.jobs.lanes import Lane, PendingJob
+from ostinato.jobs.lanes import Lane, PendingJob, owner_tag
 
 LOOKAHEAD: Final = timedelta(milliseconds=10)  # twice the duration of a search
 
@@ -26,7 +26,7 @@ class LocalExecutor(Protocol):
 
     def is_running(self, job_id: str) -> bool: ...
 
-    async def take_chunk(self, ids: list[str], notify_after_claim: bool, lane: Lane) -> bool: ...
+    async def take_chunk(self, chunk: Chunk) -> bool: ...
 
 
 class LocalDispatcher:
@@ -61,10 +61,12 @@ class LocalDispatcher:
         """Return the jobs in Redis plus the local ones."""
         counts = defaultdict(int, queued.counts)
         ids: defaultdict[Lane, frozenset[str]] = defaultdict(frozenset, queued.ids)
+        owners = defaultdict(Counter, queued.owners)
         for job in self._jobs.values():
             counts[job.lane.limit_lane] += 1
             ids[job.lane.limit_lane] |= {job.id}
-        return QueuedJobs(dict(counts), dict(ids))
+            owners[job.lane.queue] += Counter([owner_tag(job.owner)])
+        return QueuedJobs(dict(counts), dict(ids), dict(owners))
 
     async def close(self) -> None:
         """Drop the waiting jobs; the executor completes claims in flight."""
@@ -80,6 +82,7 @@ class LocalDispatcher:
     async def _claim(self, job: PendingJob) -> bool:
         while (left := job.scheduled_time - await self._clock.now()) > timedelta(0):
             await asyncio.sleep(left.total_seconds())
-        has_remaining = await self._executor.take_chunk([job.id], False, job.lane)
+        chunk = Chunk(ids=(job.id,), owners=(owner_tag(job.owner),), lane=job.lane)
+        has_remaining = await self._executor.take_chunk(chunk)
         # The claim fails if the job is not yet due by MongoDB's clock: search again.
         return has_remaining or not self._executor.is_running(job.id)

@@ -1,22 +1,33 @@
-"""Caches the queues' weights and paused flags; refreshed on a signal and every second."""
+"""Caches what dispatch and claims depend on: the queues' weights and paused flags, and whether jobs
+have several owners; refreshed on a signal and every second."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Final
 
 from ostinato.jobs.async_tools.timeouts import wait_for_event
+from ostinato.jobs.dispatch.fairness import owner_limit
 from ostinato.jobs.lanes import Queue
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.client import Mongo, MongoError
+from ostinato.jobs.mongo.due_jobs import has_several_owners
 from ostinato.jobs.mongo.queues import QueueStore
 
 REFRESH_INTERVAL_S: Final = 1.0
+SEVERAL_OWNERS_S: Final = 60.0  # how long a positive answer is kept: it rarely changes
+MAX_OWNERS_TIME_SHARE: Final = 0.05  # of wall time: the read may scan deleted index entries
 
 log = get_log(__name__)
 
 
 class QueueSettings:
-    def __init__(self, mongo: Mongo, changed: Callable[[], None]) -> None:
+    def __init__(self, mongo: Mongo, changed: Callable[[], None], owner_share: float = 1.0) -> None:
+        """`owner_share` is the share of slots that one owner may hold while there are several."""
+        self._mongo = mongo
+        self._owner_share = owner_share
+        self._has_several_owners = False
+        self._owners_refresh_at = 0.0
         self._store = QueueStore(mongo)
         self._changed = changed
         self._queues: dict[str, Queue] = {}
@@ -33,6 +44,10 @@ class QueueSettings:
         found = self._queues.get(queue)
         return found.weight if found else 1
 
+    def owner_limit(self, slots: int) -> int | None:
+        """Return how many of `slots` the jobs of one owner may hold at once; None: all."""
+        return owner_limit(slots, self._owner_share) if self._has_several_owners else None
+
     async def run(self) -> None:
         while True:
             self._wake.clear()
@@ -43,7 +58,17 @@ class QueueSettings:
             await wait_for_event(self._wake, REFRESH_INTERVAL_S)
 
     async def refresh(self) -> None:
-        queues = await self._store.all()
-        if queues != self._queues:
-            self._queues = queues
+        queues, had_several = await self._store.all(), self._has_several_owners
+        is_changed, self._queues = queues != self._queues, queues
+        await self._refresh_owners()
+        if is_changed or had_several != self._has_several_owners:
             self._changed()
+
+    async def _refresh_owners(self) -> None:
+        began = time.monotonic()
+        if self._owner_share == 1.0 or began < self._owners_refresh_at:
+            return
+        self._has_several_owners = await has_several_owners(self._mongo)
+        now = time.monotonic()
+        pause = SEVERAL_OWNERS_S if self._has_several_owners else 0.0
+        self._owners_refresh_at = now + max(pause, (now - began) / MAX_OWNERS_TIME_SHARE)

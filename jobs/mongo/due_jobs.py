@@ -4,6 +4,7 @@ All reads are covered by an index, except for jobs without an owner. The cost of
 its result and on recently removed index entries, not on the number of pending jobs.
 """
 
+import asyncio
 from collections.abc import Awaitable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -200,6 +201,26 @@ class DueJobs:
         return await read_with_hint(
             index, lambda **hint: self._jobs.aggregate(pipeline, **hint).to_list(None)
         )
+
+
+async def has_several_owners(mongo: Mongo) -> bool:
+    """Return whether the stored jobs, ended ones included, have more than one owner.
+
+    No owner counts as an owner. Costs two seeks.
+    """
+    first, last = await asyncio.gather(*(_outer_owner(mongo, order) for order in (1, -1)))
+    return first != last
+
+
+async def _outer_owner(mongo: Mongo, order: int) -> list[object]:
+    """Return the first owner of all jobs in ascending (1) or descending (-1) order, if any."""
+    sort = [("owner", order), ("internal", order), ("_id", -order)]
+    fields = {"_id": 0, "owner": 1}
+
+    def read(**hint: str) -> Awaitable[list[Document]]:
+        return mongo[JOBS].find({}, fields, sort=sort, limit=1, **hint).to_list(None)
+
+    return [row.get("owner") for row in await read_with_hint("owner_newest", read)]
 
 
 def heads_pipeline(lower: str, upper: str) -> list[Document]:

@@ -3,7 +3,11 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
+from ostinato.jobs.arguments import MAX_ARGS_BYTES
+from ostinato.jobs.arq_queue.chunk_queue import Chunk
+from ostinato.jobs.dispatch.queue_settings import QueueSettings
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.lanes import Lane
@@ -13,7 +17,10 @@ from ostinato.jobs.mongo.client import MongoError
 from ostinato.jobs.mongo.due_jobs import ClaimableJob, DueJobs
 from ostinato.jobs.mongo.rate_limits import RateLimitStore, StartRequest, bucket_id
 from ostinato.jobs.registry import Function
-from ostinato.jobs.worker.slots import ClaimSlots, Slots
+from ostinato.jobs.worker.slots import ClaimSlots, JobOwner, Slot, Slots
+
+CLAIM_BATCH_SIZE: Final = 8 * 1024 * 1024 // MAX_ARGS_BYTES  # limits a claim's reply to 8 MiB
+CLAIM_CHUNK_TIMEOUT_S: Final = 3.0  # after this, unclaimed jobs of the chunk stay pending
 
 StartClaimed = Callable[[ClaimedJob | MalformedJob, ClaimSlots], Awaitable[None]]
 """Starts a claimed job in one of the claim's slots."""
@@ -68,23 +75,72 @@ class RateLimiter:
 class Claimer:
     """Claims jobs and starts each in one of the claim's slots."""
 
-    def __init__(self, engine: Engine, worker_id: str, slots: Slots, start: StartClaimed) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        worker_id: str,
+        queue_settings: QueueSettings,
+        slots: Slots,
+        start: StartClaimed,
+    ) -> None:
         self._engine = engine
         self._worker_id = worker_id
+        self._queue_settings = queue_settings
         self._slots = slots
         self._start_claimed = start
         self._rate_limiter = RateLimiter(engine)
         self.pending: dict[asyncio.Task[None], list[str]] = {}
         """Job ids by claim, for claims in flight or with jobs not yet started."""
 
-    def start_claim(self, ids: list[str], lane: Lane) -> asyncio.Task[None]:
-        """Claim `ids` in a new task; the caller has acquired one slot for each."""
-        claim_slots = ClaimSlots(self._slots, lane, len(ids))
+    def is_serving(self, lane: Lane) -> bool:
+        """Return whether this worker serves the lane's queue, and the queue is not paused."""
+        is_own = lane.queue in self._engine.settings.queues
+        return is_own and not self._queue_settings.is_paused(lane.queue)
+
+    async def take_chunk(self, chunk: Chunk) -> bool:
+        """Claim and start a chunk's jobs as slots become free, for at most CLAIM_CHUNK_TIMEOUT_S.
+
+        The others stay pending. Returns whether to signal the dispatcher: if `notify_after_claim`
+        is set, or jobs of the chunk are left. If no owner of the chunk may start a job, returns
+        False, since the dispatcher would only send the same jobs again.
+        """
+        jobs = [JobOwner(*pair) for pair in zip(chunk.ids, chunk.owners, strict=True)]
+        remaining = jobs
+        try:
+            async with asyncio.timeout(CLAIM_CHUNK_TIMEOUT_S):
+                while remaining and (acquired := await self._acquire_slots(chunk, remaining)):
+                    remaining = _without(remaining, acquired)
+                    # A claim in flight takes effect even if this chunk times out.
+                    await asyncio.shield(self.start_claim(acquired, chunk.lane))
+        except TimeoutError:
+            return True
+        has_free_slot = self._slots.has_free_slot(chunk.lane) and self.is_serving(chunk.lane)
+        if chunk.owner is None and remaining == jobs and has_free_slot:
+            return False
+        return chunk.notify_after_claim or bool(remaining)
+
+    def start_claim(self, jobs: Sequence[JobOwner], lane: Lane) -> asyncio.Task[None]:
+        """Claim jobs in a new task; the caller has acquired one slot for each."""
+        claim_slots = ClaimSlots(self._slots, lane, jobs)
+        ids = [job.job_id for job in jobs]
         claim = asyncio.create_task(self._claim(ids, claim_slots), name="claim")
         self.pending[claim] = ids
         claim.add_done_callback(self.pending.pop)
-        claim.add_done_callback(lambda _: claim_slots.release())  # also if it never started
+        claim.add_done_callback(lambda _: claim_slots.keep(()))  # also if it never started
         return claim
+
+    async def _acquire_slots(self, chunk: Chunk, jobs: list[JobOwner]) -> list[JobOwner]:
+        lane = chunk.lane
+        if not self.is_serving(lane):
+            return []
+        acquired = await self._slots.acquire(
+            lane, jobs, CLAIM_BATCH_SIZE, wait_for_owner=chunk.owner is not None
+        )
+        if not self.is_serving(lane):  # the queue was paused during the wait
+            for job in acquired:
+                self._slots.release(Slot(lane, job.owner))
+            return []
+        return acquired
 
     async def _claim(self, ids: list[str], claim_slots: ClaimSlots) -> None:
         """Claim `ids`, start the claimed jobs, and release the unused slots."""
@@ -99,9 +155,16 @@ class Claimer:
             # If only the reply was lost, the reconciler hands back the claimed jobs.
             log.warning("claim.unanswered", jobs=len(ids), error=str(error))
         finally:
-            claim_slots.release(len(ids) - len(claimed))
+            claim_slots.keep([job.id for job in claimed])
         for job in claimed:
             try:
                 await self._start_claimed(job, claim_slots)
             except (MongoError, TimeoutError) as error:  # the reconciler hands it back
                 log.warning("claim.not_started", job_id=job.id, error=str(error))
+
+
+def _without(jobs: list[JobOwner], acquired: list[JobOwner]) -> list[JobOwner]:
+    if jobs[: len(acquired)] == acquired:
+        return jobs[len(acquired) :]
+    taken = set(acquired)
+    return [job for job in jobs if job not in taken]

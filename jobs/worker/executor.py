@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from cachetools import LRUCache
 
-from ostinato.jobs.arguments import MAX_ARGS_BYTES
+from ostinato.jobs.arq_queue.chunk_queue import Chunk
 from ostinato.jobs.arq_queue.notifier import NOTIFY_WITHIN, Signal
 from ostinato.jobs.async_tools.cancellation import clear_cancellation
 from ostinato.jobs.dispatch.queue_settings import QueueSettings
@@ -32,11 +32,9 @@ from ostinato.jobs.worker.function_stats import FunctionStats, SharingClass
 from ostinato.jobs.worker.outcome_writer import GIVEN_UP, OutcomeWriter, log_unwritten
 from ostinato.jobs.worker.progress import ProgressReport
 from ostinato.jobs.worker.running_attempt import AttemptKey, RunningAttempt, StopReason
-from ostinato.jobs.worker.slots import ClaimSlots, Slots
+from ostinato.jobs.worker.slots import ClaimSlots, Slot, Slots
 from ostinato.jobs.worker.stored_errors import stored_error
 
-CLAIM_BATCH_SIZE: Final = 8 * 1024 * 1024 // MAX_ARGS_BYTES  # limits a claim's reply to 8 MiB
-CLAIM_CHUNK_TIMEOUT_S: Final = 3.0  # after this, unclaimed jobs of the chunk stay pending
 CLAIM_DRAIN_S: Final = 1.0  # for claims in flight at shutdown
 STOP_TIMEOUT_S: Final = 2.0  # for a canceled function to clean up
 SHUTDOWN_WRITE_S: Final = 2.0  # if MongoDB is unavailable, the lease expires instead
@@ -58,7 +56,6 @@ class Executor:
     ) -> None:
         outcome_store = OutcomeStore(engine.mongo, poisoned=engine.store.poisoned)
         self._engine = engine
-        self._queue_settings = queue_settings
         self._slot_freed = slot_freed
         self._shared_transactions = {
             sharing_class: SharedTransactions(engine.mongo, outcome_store)
@@ -71,8 +68,9 @@ class Executor:
             stats=FunctionStats(),
         )
         self._outcome_writer = OutcomeWriter(outcome_store, engine.clock, self._notify_if_due)
-        self.slots = Slots(engine.settings.concurrency, engine.registry)
-        self._claimer = Claimer(engine, worker_id, self.slots, self._start_claimed)
+        slots = engine.settings.concurrency
+        self.slots = Slots(slots, engine.registry, lambda: queue_settings.owner_limit(slots))
+        self._claimer = Claimer(engine, worker_id, queue_settings, self.slots, self._start_claimed)
         self.running: dict[str, RunningAttempt] = {}
         self._handing_back: dict[asyncio.Task[bool], str] = {}
         self._unknown_outcomes: LRUCache[AttemptKey, Outcome] = LRUCache(MAX_UNKNOWN_OUTCOMES)
@@ -95,28 +93,16 @@ class Executor:
 
     def has_free_slot(self, lane: Lane | None) -> bool:
         """Return whether a slot is free; with a lane, for a job of that lane."""
-        return self.slots.has_free_slot(lane) and (lane is None or self._is_serving(lane))
+        is_serving = self._claimer.is_serving
+        return self.slots.has_free_slot(lane) and (lane is None or is_serving(lane))
 
-    async def take_chunk(self, ids: list[str], notify_after_claim: bool, lane: Lane) -> bool:
-        """Claim and start a chunk's jobs as slots become free, for at most CLAIM_CHUNK_TIMEOUT_S.
+    def free_starts_of(self, owner: str) -> int:
+        """Return how many jobs of an owner may start, given the owner's tag."""
+        return self.slots.free_starts_of(owner)
 
-        The others stay pending. Returns whether to signal the dispatcher: if `notify_after_claim`
-        is set, or jobs of the chunk are left.
-        """
-        remaining = ids
-        try:
-            async with asyncio.timeout(CLAIM_CHUNK_TIMEOUT_S):
-                while remaining and (
-                    acquired := await self._acquire_slots(
-                        lane, min(len(remaining), CLAIM_BATCH_SIZE)
-                    )
-                ):
-                    part, remaining = remaining[:acquired], remaining[acquired:]
-                    # A claim in flight takes effect even if this chunk times out.
-                    await asyncio.shield(self._claimer.start_claim(part, lane))
-        except TimeoutError:
-            return True
-        return notify_after_claim or bool(remaining)
+    async def take_chunk(self, chunk: Chunk) -> bool:
+        """Claim and start a chunk's jobs; return whether to signal the dispatcher."""
+        return await self._claimer.take_chunk(chunk)
 
     async def close(self, drain_s: float) -> None:
         """Wait up to `drain_s` seconds for running jobs, then stop the rest.
@@ -187,34 +173,23 @@ class Executor:
         if any(map(_is_due_soon, written)):
             self._engine.notifier.notify(Signal.DUE)
 
-    async def _acquire_slots(self, lane: Lane, wanted: int) -> int:
-        acquired = await self.slots.acquire(lane, wanted) if self._is_serving(lane) else 0
-        if acquired and not self._is_serving(lane):  # the queue was paused during the wait
-            self.slots.release(lane, acquired)
-            return 0
-        return acquired
-
-    def _is_serving(self, lane: Lane) -> bool:
-        is_own = lane.queue in self._engine.settings.queues
-        return is_own and not self._queue_settings.is_paused(lane.queue)
-
     async def _start_claimed(self, job: ClaimedJob | MalformedJob, claim_slots: ClaimSlots) -> None:
         if isinstance(job, MalformedJob):
-            claim_slots.release(1)
+            claim_slots.release(job.id)
             clock_offset_ms = await self._engine.clock.offset_ms()
             await self._engine.store.poisoned.fail_malformed(job, clock_offset_ms)
             return
         function = self._engine.registry.get(job.info.function_name)
         attempt = Attempt(job, retention_ms_of(function, self._engine.settings))
         if self._is_closing:
-            claim_slots.release(1)
+            claim_slots.release(job.id)
             await self._outcome_writer.write(attempt.outcome_of_hand_back())
         else:
-            self._start(attempt, claim_slots.hand_over())
+            self._start(attempt, claim_slots.hand_over(job.id))
 
-    def _start(self, attempt: Attempt, lane: Lane) -> None:
+    def _start(self, attempt: Attempt, slot: Slot) -> None:
         task = self._loop.create_task(self._run(attempt), name=f"job-{attempt.job_id}")
-        running = RunningAttempt(attempt, task, lane)
+        running = RunningAttempt(attempt, task, slot)
         self.running[attempt.job_id] = running
         task.add_done_callback(lambda _: self._finished(running))
 
@@ -224,7 +199,7 @@ class Executor:
         if running.has_returned:
             self.slots.acked()
         else:
-            self.slots.release(running.lane)
+            self.slots.release(running.slot)
         self._slot_freed()
         if running.has_started and not running.is_written:
             self._keep_unknown_outcome(running.attempt)
@@ -250,7 +225,7 @@ class Executor:
         if outcome is None:
             return
         running.outcome = outcome
-        self.slots.release_unacked(running.lane)
+        self.slots.release_unacked(running.slot)
         self._slot_freed()
         if running.task.cancelling():
             await clear_cancellation()

@@ -4,10 +4,10 @@ import asyncio
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ostinato.jobs.lanes import Lane
 from ostinato.jobs.outcome import Outcome
 from ostinato.jobs.records import FunctionKind
 from ostinato.jobs.worker.attempt import Attempt
+from ostinato.jobs.worker.slots import Slot
 
 AttemptKey = tuple[str, int]
 """A job id and an attempt number."""
@@ -28,8 +28,8 @@ class StopReason(StrEnum):
 class RunningAttempt:
     attempt: Attempt
     task: asyncio.Task[None]
-    lane: Lane
-    """The lane whose slot it occupies."""
+    slot: Slot
+    """The slot that it occupies."""
     stop_reason: StopReason | None = None
     has_started: bool = False
     outcome: Outcome | None = None

@@ -1,18 +1,35 @@
-"""Slots: a worker's concurrency limits, in total and per function.
+"""Slots: a worker's concurrency limits, in total, per function and per owner.
 
 A slot is freed when its function returns, before the outcome is written, so that the next job can
 start. Unwritten outcomes have a separate limit.
 """
 
 import asyncio
+import sys
 from collections import Counter
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Collection, Iterable
+from typing import Final, NamedTuple
 
 from ostinato.jobs.lanes import Lane
 from ostinato.jobs.registry import Registry
 
 MAX_UNACKED_FACTOR: Final = 4  # times the capacity: backpressure if the database is slow
+
+UNLIMITED: Final = sys.maxsize
+
+
+class JobOwner(NamedTuple):
+    """A job to claim, and the tag of its owner."""
+
+    job_id: str
+    owner: str
+
+
+class Slot(NamedTuple):
+    """A slot that a running job holds."""
+
+    lane: Lane
+    owner: str
 
 
 class FunctionLimits:
@@ -41,14 +58,47 @@ class FunctionLimits:
             self._running[lane.function] -= number
 
 
+class OwnerLimits:
+    """Counts the slots that each owner holds, by the owner's tag."""
+
+    def __init__(self, limit: Callable[[], int | None]) -> None:
+        """`limit` returns how many slots one owner may hold at once; None: all."""
+        self._limit = limit
+        self._taken: Counter[str] = Counter()
+
+    def free_starts(self, owner: str) -> int:
+        limit = self._limit()
+        return UNLIMITED if limit is None else limit - self._taken[owner]
+
+    def acquire(self, jobs: Iterable[JobOwner], wanted: int) -> list[JobOwner]:
+        """Take slots for up to `wanted` of the jobs whose owners may take one; returns these."""
+        limit = self._limit() or UNLIMITED
+        granted: list[JobOwner] = []
+        for job in jobs:
+            if len(granted) == wanted:
+                break
+            if self._taken[job.owner] < limit:
+                self._taken[job.owner] += 1
+                granted.append(job)
+        return granted
+
+    def release(self, owner: str) -> None:
+        self._taken[owner] -= 1
+        if not self._taken[owner]:
+            del self._taken[owner]
+
+
 class Slots:
     """The slots of one worker."""
 
-    def __init__(self, capacity: int, registry: Registry) -> None:
+    def __init__(
+        self, capacity: int, registry: Registry, owner_limit: Callable[[], int | None]
+    ) -> None:
         self.capacity = capacity
         self.free = capacity
         self._unacked = 0
         self._limits = FunctionLimits(registry)
+        self._owners = OwnerLimits(owner_limit)
         self._freed = asyncio.Event()
 
     @property
@@ -59,32 +109,49 @@ class Slots:
         """Return whether a slot is free; with a lane, for a job of that lane."""
         return self._is_open and (lane is None or self._limits.free_starts(lane, 1) > 0)
 
-    async def acquire(self, lane: Lane, wanted: int) -> int:
-        """Wait until a slot is free, then take up to `wanted` slots and return how many.
+    def free_starts_of(self, owner: str) -> int:
+        """Return how many jobs of an owner may start, given the owner's tag."""
+        return self._owners.free_starts(owner)
 
-        Returns 0 without waiting if the lane's function is at its own limit.
+    async def acquire(
+        self, lane: Lane, jobs: Collection[JobOwner], maximum: int, *, wait_for_owner: bool = True
+    ) -> list[JobOwner]:
+        """Wait until a slot is free, then take slots for up to `maximum` jobs; returns these jobs.
+
+        With `wait_for_owner`, also waits until an owner of the jobs may take a slot. Returns an
+        empty list without waiting if the lane's function is at its own limit.
         """
-        granted = self._limits.acquire(lane, wanted)
-        taken = 0
+        granted = self._limits.acquire(lane, min(len(jobs), maximum))
+        taken: list[JobOwner] = []
         try:
-            while granted and not self._is_open:
-                self._freed.clear()
-                await self._freed.wait()
-            taken = min(granted, self.free)
-            self.free -= taken
+            if granted:
+                taken = await self._take(jobs, granted, wait_for_owner)
         finally:
-            self._limits.release(lane, granted - taken)
+            self._limits.release(lane, granted - len(taken))
         return taken
 
-    def release(self, lane: Lane, number: int = 1) -> None:
-        self.free += number
-        self._limits.release(lane, number)
+    async def _take(
+        self, jobs: Collection[JobOwner], maximum: int, wait_for_owner: bool
+    ) -> list[JobOwner]:
+        while True:
+            if self._is_open:
+                taken = self._owners.acquire(jobs, min(maximum, self.free))
+                self.free -= len(taken)
+                if taken or not wait_for_owner:
+                    return taken
+            self._freed.clear()
+            await self._freed.wait()
+
+    def release(self, slot: Slot) -> None:
+        self.free += 1
+        self._limits.release(slot.lane, 1)
+        self._owners.release(slot.owner)
         self._freed.set()
 
-    def release_unacked(self, lane: Lane) -> None:
+    def release_unacked(self, slot: Slot) -> None:
         """Free the slot of a returned function; call `acked` once its outcome is written."""
         self._unacked += 1
-        self.release(lane)
+        self.release(slot)
 
     def acked(self) -> None:
         self._unacked -= 1
@@ -95,22 +162,22 @@ class Slots:
         return self.free > 0 and self._unacked < MAX_UNACKED_FACTOR * self.capacity
 
 
-@dataclass(slots=True)
 class ClaimSlots:
     """Slots acquired for a claim and not yet assigned to running jobs."""
 
-    slots: Slots
-    lane: Lane
-    number: int
+    def __init__(self, slots: Slots, lane: Lane, jobs: Iterable[JobOwner]) -> None:
+        self.lane = lane
+        self._slots = slots
+        self._owners = dict(jobs)
 
-    def release(self, number: int | None = None) -> None:
-        """Release `number` slots, or all remaining."""
-        released = self.number if number is None else number
-        self.number -= released
-        if released:
-            self.slots.release(self.lane, released)
+    def keep(self, job_ids: Collection[str]) -> None:
+        """Release the slots of all other jobs."""
+        for job_id in self._owners.keys() - set(job_ids):
+            self.release(job_id)
 
-    def hand_over(self) -> Lane:
-        """Assign one slot to a starting job; returns the lane to release it to."""
-        self.number -= 1
-        return self.lane
+    def release(self, job_id: str) -> None:
+        self._slots.release(self.hand_over(job_id))
+
+    def hand_over(self, job_id: str) -> Slot:
+        """Assign the slot to its starting job, which releases it."""
+        return Slot(self.lane, self._owners.pop(job_id))

@@ -53,14 +53,16 @@ class WorkerRuntime:
         self.id = worker_id
         self.engine = engine
         self._redis = connect(settings.redis_url, queue_name)
-        self.queue_settings = QueueSettings(engine.mongo, self._queues_changed)
+        self.queue_settings = QueueSettings(
+            engine.mongo, self._queues_changed, settings.owner_slot_share
+        )
         self.executor = Executor(
             engine, worker_id, self.queue_settings, lambda: self._consumer.wake()
         )
         self._consumer = Consumer(
             lambda: connect(settings.redis_url, queue_name),
             self.executor.take_chunk,
-            self.executor.has_free_slot,
+            self.executor,
             lambda: engine.notifier.notify(Signal.DUE),
         )
         self._reconciler = LeaseReconciler(engine, worker_id, self.executor)

@@ -35,6 +35,16 @@ async def three_at_once(ctx: Context, held: bool = True) -> None:
         counter.current -= 1
 
 
+@action(public=True, name="functions.holdCounted")
+async def hold_counted(ctx: Context) -> None:
+    """Count this run while it waits at the gate."""
+    counter.enter()
+    try:
+        await gate.pass_through()
+    finally:
+        counter.current -= 1
+
+
 @action(
     public=True, name="functions.threePerMinute", rate_limit=RateLimit(count=3, per_ms=MINUTE_MS)
 )

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from ostinato.jobs.arq_queue.chunk_queue import Chunk
 from ostinato.jobs.embedded.process import Child
 from ostinato.jobs.engine import Engine
+from ostinato.jobs.lanes import Lane, owner_tag
 from ostinato.jobs.lifecycle import FINAL_STATES
 from ostinato.jobs.mongo.claimed_jobs import ClaimedJob
 from ostinato.jobs.mongo.outcomes import OutcomeStore
@@ -19,11 +21,13 @@ from ostinato.jobs.records import Cause, CauseKind, Job
 from ostinato.jobs.registry import to_camel_case
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.worker.main import run_worker_once
+from ostinato.jobs.worker.slots import Slot
 from ostinato.jobs.worker.worker import WorkerRuntime
 from tests.processes import START_S, Processes, eventually
 
 Document = dict[str, Any]
 API = Cause(kind=CauseKind.API)
+SLOT = Slot(Lane(), owner_tag("alice"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,16 @@ class Rig:
         return await self.all("jobs", functionName=f"functions.{to_camel_case(name)}", **fields)
 
 
+class AllFree:
+    """An executor with free slots for every chunk."""
+
+    def has_free_slot(self, lane: Lane | None) -> bool:
+        return True
+
+    def free_starts_of(self, owner: str) -> int:
+        return 1
+
+
 @asynccontextmanager
 async def run_worker(settings: Settings) -> AsyncIterator[None]:
     """Run a worker in this process; drain it on exit."""
@@ -130,6 +144,11 @@ async def running_worker(settings: Settings) -> AsyncIterator[WorkerRuntime]:
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
+
+
+def chunk_of(*ids: str) -> Chunk:
+    """Return a chunk with jobs of alice."""
+    return Chunk(ids=ids, owners=(owner_tag("alice"),) * len(ids))
 
 
 def state_changes(job: Document) -> list[tuple[str | None, str]]:

@@ -15,13 +15,12 @@ from redis import Redis
 from redis.asyncio.connection import AbstractConnection
 from structlog.testing import capture_logs
 
-from ostinato.jobs.arq_queue.chunk_queue import ChunkQueue
+from ostinato.jobs.arq_queue.chunk_queue import Chunk, ChunkQueue
 from ostinato.jobs.arq_queue.connection import close, connect
 from ostinato.jobs.arq_queue.consumer import Consumer, _ArqWorker, _drop_cancellations
-from ostinato.jobs.lanes import Lane
 from ostinato.jobs.settings import Settings
 from tests.engine.proxy import proxied
-from tests.engine.rig import Rig
+from tests.engine.rig import AllFree, Rig, chunk_of
 from tests.processes import eventually
 
 ONE, TWO = "1" * 24, "2" * 24
@@ -33,15 +32,15 @@ class RecordingTaker:
     def __init__(self) -> None:
         self.ids: list[str] = []
 
-    async def take(self, ids: list[str], more: bool, lane: Lane) -> bool:
-        self.ids += ids
+    async def take(self, chunk: Chunk) -> bool:
+        self.ids += chunk.ids
         return False
 
 
 @asynccontextmanager
 async def consuming(url: str, queue: str, taken: RecordingTaker) -> AsyncIterator[ChunkQueue]:
     """Run a consumer that gets no signals; yield its queue."""
-    consumer = Consumer(lambda: connect(url, queue), taken.take, lambda _: True, lambda: None)
+    consumer = Consumer(lambda: connect(url, queue), taken.take, AllFree(), lambda: None)
     redis = connect(url, queue)
     consuming = asyncio.create_task(consumer.run())
     try:
@@ -61,22 +60,22 @@ async def test_consumer_detects_a_stopped_redis_and_continues_after_recovery(
         proxied(settings.redis_url) as proxy,
         consuming(proxy.url, queue, taken) as chunks,
     ):
-        await chunks.put([ONE], notify_after_claim=False)
+        await chunks.put(chunk_of(ONE))
         await eventually(lambda: taken.ids == [ONE])
         with capture_logs() as logs:
             proxy.stall()
             await eventually(lambda: "queue.lost" in [line["event"] for line in logs])
             proxy.heal()
-        await chunks.put([TWO], notify_after_claim=False)
+        await chunks.put(chunk_of(TWO))
         await eventually(lambda: taken.ids == [ONE, TWO], within=30)
 
 
 async def test_chunk_is_taken_within_2_s_without_a_signal(settings: Settings, queue: str) -> None:
     taken = RecordingTaker()
     async with consuming(settings.redis_url, queue, taken) as chunks:
-        await chunks.put([ONE], notify_after_claim=False)
+        await chunks.put(chunk_of(ONE))
         await eventually(lambda: taken.ids == [ONE])
-        await chunks.put([TWO], notify_after_claim=False)
+        await chunks.put(chunk_of(TWO))
         await eventually(lambda: taken.ids == [ONE, TWO], within=30)
 
 
@@ -94,7 +93,7 @@ async def test_stale_arq_abort_entry_has_no_effect(
     settings: Settings, queue: str, redis_admin: Redis
 ) -> None:
     redis, taken = connect(settings.redis_url, queue), RecordingTaker()
-    await ChunkQueue(redis).put([ONE], notify_after_claim=False)
+    await ChunkQueue(redis).put(chunk_of(ONE))
     await redis.aclose(close_connection_pool=True)
     (chunk,) = redis_admin.zscan_iter(queue)
     redis_admin.zadd("arq:abort", {chunk[0]: time.time() * 1000, ONE: time.time() * 1000})
@@ -157,10 +156,10 @@ async def test_consumer_canceled_again_while_it_closes_leaves_no_connection(
     taken, clients = RecordingTaker(), Clients(settings.redis_url, queue)
     redis = clients.connect()
     for _ in range(20):
-        await ChunkQueue(redis).put([ONE], notify_after_claim=False)
+        await ChunkQueue(redis).put(chunk_of(ONE))
     await close(redis)
     running = asyncio.create_task(
-        Consumer(clients.connect, taken.take, lambda _: True, lambda: None).run()
+        Consumer(clients.connect, taken.take, AllFree(), lambda: None).run()
     )
     await eventually(lambda: taken.ids)
     while not running.done():

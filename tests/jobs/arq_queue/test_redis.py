@@ -28,7 +28,7 @@ from ostinato.jobs.embedded.servers import start_valkey
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.settings import Settings
 from tests.engine.proxy import proxied
-from tests.engine.rig import Rig, start_workers
+from tests.engine.rig import Rig, chunk_of, start_workers
 from tests.processes import Processes, eventually
 
 LONG_AGO = 946_684_800_000
@@ -105,7 +105,7 @@ async def test_stale_and_duplicate_chunks_start_no_job_twice(
     redis = connect(rig.engine.settings.redis_url, queue)
     done = (await rig.run("echo"))["_id"]
     for _ in range(5):
-        await ChunkQueue(redis).put([done, "0" * 24], notify_after_claim=False)
+        await ChunkQueue(redis).put(chunk_of(done, "0" * 24))
     rig.engine.notifier.notify(Signal.WORK)
     await rig.wait_until(lambda: redis_admin.zcard(queue) == 0)
     await redis.aclose(close_connection_pool=True)
@@ -116,7 +116,7 @@ async def test_redis_messages_contain_only_plain_data(
     rig_without_worker: Rig, redis_admin: Redis, queue: str
 ) -> None:
     redis = connect(rig_without_worker.engine.settings.redis_url, queue)
-    await ChunkQueue(redis).put(["0" * 24], notify_after_claim=False)
+    await ChunkQueue(redis).put(chunk_of("0" * 24))
     await redis.aclose(close_connection_pool=True)
     (key,) = redis_admin.scan_iter("arq:job:*")
     payload: Any = redis_admin.get(key)

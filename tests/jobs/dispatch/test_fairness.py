@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 
 import pytest
 from hypothesis import given
@@ -10,13 +11,16 @@ from hypothesis import strategies as st
 
 from ostinato.jobs.dispatch.fairness import (
     Demand,
-    LaneLimits,
+    OwnerQuota,
+    StartLimits,
     by_rank,
+    owner_limit,
     rank,
     round_robin,
+    split_by_owner,
     weighted_share,
 )
-from ostinato.jobs.lanes import Lane, PendingJob
+from ostinato.jobs.lanes import Lane, PendingJob, owner_tag
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 LIMITED = Lane(function="f.f")
@@ -48,8 +52,8 @@ def job(
     return PendingJob(id=f"{number:024x}", lane=lane or Lane(), scheduled_time=at, owner=owner)
 
 
-def limits() -> LaneLimits:
-    return LaneLimits(running={LIMITED: 5}, starts={LIMITED: 3})
+def limits() -> StartLimits:
+    return StartLimits(running={LIMITED: 5}, starts={LIMITED: 3})
 
 
 @given(demands, st.integers(0, 120))
@@ -99,22 +103,22 @@ def test_idle_queue_accumulates_no_credit() -> None:
 @given(queues_of_jobs, st.integers(0, 60))
 def test_jobs_are_chosen_by_rank(jobs: list[PendingJob], room: int) -> None:
     ordered = sorted(jobs, key=rank)
-    assert by_rank([ordered[::2], ordered[1::2]], room, LaneLimits()) == ordered[:room]
+    assert by_rank([ordered[::2], ordered[1::2]], room, StartLimits()) == ordered[:room]
 
 
 def test_one_priority_point_equals_a_minute_of_waiting() -> None:
     late = job(late_s=121, number=1)
     urgent = job(lane=Lane(priority=2), number=2)
-    assert by_rank([[urgent], [late]], 2, LaneLimits()) == [late, urgent]
+    assert by_rank([[urgent], [late]], 2, StartLimits()) == [late, urgent]
     less_late = job(late_s=119, number=3)
-    assert by_rank([[urgent], [less_late]], 2, LaneLimits()) == [urgent, less_late]
+    assert by_rank([[urgent], [less_late]], 2, StartLimits()) == [urgent, less_late]
 
 
 @given(queues_of_jobs, st.integers(0, 60), st.sampled_from([None, "ann", "bob", "cy"]))
 def test_round_robin_uses_all_slots_and_gives_owners_equal_shares(
     jobs: list[PendingJob], room: int, after: str | None
 ) -> None:
-    chosen = round_robin(jobs, room, LaneLimits(), after)
+    chosen = round_robin(jobs, room, StartLimits(), after)
     assert len(chosen) == min(room, len(jobs))
     granted, wanted = (
         Counter(pending.owner for pending in chosen),
@@ -131,7 +135,9 @@ def test_jobs_of_one_owner_are_chosen_by_rank(
     jobs: list[PendingJob], room: int, owner: str
 ) -> None:
     own = [
-        pending for pending in round_robin(jobs, room, LaneLimits(), None) if pending.owner == owner
+        pending
+        for pending in round_robin(jobs, room, StartLimits(), None)
+        if pending.owner == owner
     ]
     assert (
         own == sorted((pending for pending in jobs if pending.owner == owner), key=rank)[: len(own)]
@@ -152,6 +158,62 @@ def test_function_limits_are_kept_and_do_not_delay_other_functions(
     assert {pending.id for pending in jobs if pending.lane.function is None} <= {
         pending.id for pending in chosen
     }
+
+
+@given(queues_of_jobs, st.integers(1, 9), st.booleans())
+def test_quota_of_each_owner_is_kept_and_does_not_delay_other_owners(
+    jobs: list[PendingJob], most: int, by_owner: bool
+) -> None:
+    ordered = sorted(jobs, key=rank)
+    owners = OwnerQuota(limit=most, queued=Counter({owner_tag("ann"): 1}))
+    limits = StartLimits(owners=owners)
+    chosen = round_robin(jobs, 60, limits, None) if by_owner else by_rank([ordered], 60, limits)
+    wanted, granted = (Counter(pending.owner for pending in some) for some in (jobs, chosen))
+    for owner in wanted:
+        assert granted[owner] == min(wanted[owner], most - (owner == "ann"))
+    assert owners.has_refused is (len(chosen) < len(jobs))
+
+
+@given(st.integers(1, 10_000), st.floats(0, 1, exclude_min=True))
+def test_share_of_the_slots_leaves_a_slot_to_others(slots: int, share: float) -> None:
+    limit = owner_limit(slots, share)
+    assert 1 <= limit <= slots
+    assert limit == 1 or limit <= slots * share + 1e-6
+    assert slots == 1 or share > 0.99 or limit < slots
+
+
+@pytest.mark.parametrize(("slots", "share", "limit"), [(100, 0.29, 29), (10, 0.7, 7), (3, 0.5, 1)])
+def test_share_of_the_slots_is_rounded_down(slots: int, share: float, limit: int) -> None:
+    assert owner_limit(slots, share) == limit
+
+
+@given(queues_of_jobs, st.integers(1, 40))
+def test_chunks_have_one_owner_or_owners_with_few_jobs(jobs: list[PendingJob], slots: int) -> None:
+    most = owner_limit(slots, 0.5)
+    parts = split_by_owner(jobs, slots, most)
+    assert {one.id for one in chain.from_iterable(parts)} == {one.id for one in jobs}
+    assert sum(map(len, parts)) == len(jobs)
+    assert all(parts)
+    counts = Counter(pending.owner for pending in jobs)
+    few = max(1, most // 2, slots // max(1, len(counts)))
+    for part in parts:
+        owners = {pending.owner for pending in part}
+        assert all(counts[owner] <= few for owner in owners) or len(owners) == 1
+    for owner in counts:
+        own = [pending for pending in chain.from_iterable(parts) if pending.owner == owner]
+        assert own == [pending for pending in jobs if pending.owner == owner]
+
+
+def test_chunks_of_owners_with_many_jobs_take_turns() -> None:
+    jobs = [job(owner=owner, number=n) for n in range(4) for owner in ("ann", "bob", "cy")]
+    parts = split_by_owner(jobs, 6, 3)
+    assert [part[0].owner for part in parts] == ["ann", "bob", "cy"] * 2
+    assert {len(part) for part in parts} == {2}
+
+
+def test_owners_that_cannot_hold_all_slots_together_get_one_chunk_each() -> None:
+    jobs = [job(owner=owner, number=n) for n in range(6) for owner in ("ann", "bob")]
+    assert [len(part) for part in split_by_owner(jobs, 6, 3)] == [6, 6]
 
 
 @given(st.from_regex(r"[a-z0-9_-]{1,64}", fullmatch=True), lanes)

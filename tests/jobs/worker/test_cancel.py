@@ -10,7 +10,6 @@ import pytest
 from redis import Redis
 
 from ostinato.jobs.errors import PreconditionFailed
-from ostinato.jobs.lanes import Lane
 from ostinato.jobs.lifecycle import TransitionName
 from ostinato.jobs.outcome import Outcome
 from ostinato.jobs.records import JobState
@@ -18,7 +17,7 @@ from ostinato.jobs.worker.attempt import Attempt
 from ostinato.jobs.worker.running_attempt import StopReason
 from ostinato.jobs.worker.worker import WorkerRuntime
 from tests.engine.functions import calls, gate
-from tests.engine.rig import Document, Rig, state_changes
+from tests.engine.rig import SLOT, Document, Rig, state_changes
 
 
 async def test_canceled_pending_job_never_runs(rig: Rig) -> None:
@@ -186,7 +185,7 @@ async def test_attempt_stopped_before_its_first_step_still_writes_its_outcome(
     job_id = await rig_without_worker.schedule("fail_with", message="never")
     async with WorkerRuntime.open(rig_without_worker.engine.settings) as worker:
         (claimed,) = await rig_without_worker.claim(job_id, worker.id)
-        worker.executor._start(Attempt(claimed, 9), Lane())
+        worker.executor._start(Attempt(claimed, 9), SLOT)
         worker.executor.running[job_id].cancel(stop_reason)
         await worker.executor.running[job_id].task
     assert (await rig_without_worker.job(job_id))["state"] == state

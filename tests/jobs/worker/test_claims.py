@@ -8,7 +8,7 @@ from ostinato.jobs.arguments import MAX_ARGS_BYTES
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.mongo.job_documents import build_job_document
 from ostinato.jobs.settings import Settings
-from ostinato.jobs.worker.executor import CLAIM_BATCH_SIZE
+from ostinato.jobs.worker.claims import CLAIM_BATCH_SIZE
 from tests.engine.functions import gate
 from tests.engine.rig import Rig, run_worker
 

@@ -16,9 +16,10 @@ from ostinato.jobs.outcome import Outcome
 from ostinato.jobs.worker import reconciler
 from ostinato.jobs.worker.attempt import Attempt
 from ostinato.jobs.worker.running_attempt import StopReason
+from ostinato.jobs.worker.slots import JobOwner
 from ostinato.jobs.worker.worker import WorkerRuntime
 from tests.engine.functions import gate
-from tests.engine.rig import Rig
+from tests.engine.rig import SLOT, Rig, chunk_of
 
 MANY = 20
 
@@ -70,7 +71,7 @@ async def test_claim_in_flight_is_not_released(
 
     monkeypatch.setattr(JobStore, "_find_claimed", delayed_find_claimed)
     job_id = await rig_without_worker.schedule("echo")
-    chunk = asyncio.create_task(worker.executor.take_chunk([job_id], False, Lane()))
+    chunk = asyncio.create_task(worker.executor.take_chunk(chunk_of(job_id)))
     await rig_without_worker.wait_for_state(job_id, "inProgress")
     await worker._reconciler.reconcile()
     answered.set()
@@ -82,7 +83,7 @@ async def test_returned_attempt_is_not_stopped_while_its_outcome_is_written(
     rig_without_worker: Rig, worker: WorkerRuntime
 ) -> None:
     attempt = (await claim_many(rig_without_worker, worker, "hold"))[0]
-    worker.executor._start(attempt, Lane())
+    worker.executor._start(attempt, SLOT)
     await gate.reached.wait()
     running = worker.executor.running[attempt.job_id]
     running.outcome = attempt.outcome_of_stop()
@@ -102,7 +103,7 @@ async def test_attempt_with_an_unhashable_number_does_not_hide_orphaned_claims(
     await rig_without_worker.engine.mongo["jobs"].update_one(
         where, {"$set": {"attempt": Decimal128("1")}}
     )
-    worker.executor._start(odd, Lane())
+    worker.executor._start(odd, SLOT)
     await gate.reached.wait()
     await worker._reconciler.reconcile()
     jobs = [await rig_without_worker.job(attempt.job_id) for attempt in orphaned_claims]
@@ -116,7 +117,7 @@ async def test_job_handed_back_during_reconciliation_stays_pending(
     orphaned_claims = await claim_many(rig, worker, "echo")
     handed_back = await claim_many(rig, worker, "hold")
     for attempt in handed_back:
-        worker.executor._start(attempt, Lane())
+        worker.executor._start(attempt, SLOT)
     await rig.wait_until(lambda: gate.visits == MANY)
     for attempt in handed_back:
         await rig.complete(handing_back(attempt))
@@ -137,7 +138,7 @@ async def test_started_attempt_with_unknown_outcome_is_not_restarted(
 ) -> None:
     job_id = await rig_without_worker.schedule("hold")
     (claimed,) = await rig_without_worker.claim(job_id, worker.id)
-    worker.executor._start(Attempt(claimed, 9), Lane())
+    worker.executor._start(Attempt(claimed, 9), SLOT)
     await gate.reached.wait()
     worker.executor.running[job_id].cancel(StopReason.LEASE_LOST)
     await rig_without_worker.wait_until(lambda: not worker.executor.running)
@@ -151,7 +152,7 @@ async def test_worker_closed_without_drain_stops_its_running_jobs(rig_without_wo
     job_id = await rig_without_worker.schedule("hold")
     async with WorkerRuntime.open(rig_without_worker.engine.settings) as worker:
         (claimed,) = await rig_without_worker.claim(job_id, worker.id)
-        worker.executor._start(Attempt(claimed, 9), Lane())
+        worker.executor._start(Attempt(claimed, 9), SLOT)
         await gate.reached.wait()
     assert not worker.executor.running
     assert (await rig_without_worker.job(job_id))["error"]["name"] == "WorkerStopped"
@@ -161,8 +162,9 @@ async def test_claim_cancelled_before_it_begins_releases_its_slots(
     worker: WorkerRuntime,
 ) -> None:
     slots, lane = worker.executor.slots, Lane()
-    acquired = await slots.acquire(lane, 3)
-    claim = worker.executor._claimer.start_claim([str(number) for number in range(acquired)], lane)
+    jobs = [JobOwner(str(number), "") for number in range(3)]
+    acquired = await slots.acquire(lane, jobs, maximum=3)
+    claim = worker.executor._claimer.start_claim(acquired, lane)
     claim.cancel()
     await asyncio.gather(claim, return_exceptions=True)
     assert slots.taken == 0

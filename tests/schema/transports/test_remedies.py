@@ -17,6 +17,7 @@ from ostinato.jobs.embedded.process import free_port
 from ostinato.jobs.mongo.diagnostics import startup_problem
 from ostinato.resolvers.auth import Authenticator, issue_token
 from tests.conftest import Servers
+from tests.engine.rig import AllFree
 from tests.processes import eventually
 from tests.schema.conftest import Running, make_settings
 
@@ -81,7 +82,7 @@ async def listening(url: str) -> AsyncIterator[None]:
         return False
 
     redis = connect_redis(url, "queue")
-    consumer = Consumer(lambda: connect_redis(url, "q"), take, lambda _: True, lambda: None)
+    consumer = Consumer(lambda: connect_redis(url, "q"), take, AllFree(), lambda: None)
     notifier = Notifier(redis, "x").listen(lambda _: None)
     tasks = [asyncio.create_task(consumer.run()), asyncio.create_task(notifier)]
     yield
