@@ -175,7 +175,11 @@ async def test_delayed_requests_hold_no_slot(pattern_settings: Settings) -> None
         delayed = [await create(rig, {"delayMs": MINUTE}, 2 * MINUTE) for _ in range(3)]
         prompt = await create(rig, "prompt")
         await eventually(lambda: rig.all("requests", _id=prompt.id, state="completed"))
-        assert await rig.jobs(PROCESS, state="inProgress") == []
+
+        async def none_is_running() -> bool:
+            return not await rig.jobs(PROCESS, state="inProgress")
+
+        await eventually(none_is_running)
         assert len(await rig.all("requests", state="pending")) == len(delayed)
         await rig.advance(MINUTE)
         ended = await rig.all("requests", state="completed")
