@@ -8,7 +8,7 @@ from pydantic_core import to_json
 from ostinato.jobs.allowances import Allowance, AllowanceRules, Allowances
 from ostinato.jobs.mongo.quota_usage import QuotaReader
 from ostinato.jobs.new_job import NewJob
-from ostinato.jobs.quotas import Quota, QuotaKind, QuotaSettings, limit_of
+from ostinato.jobs.quotas import OpenSubscriptions, Quota, QuotaKind, QuotaSettings, limit_of
 
 JOBS_MAX_AGE_S: Final = 1.0
 BYTES_MAX_AGE_S: Final = 60.0  # a measurement reads every document that counts
@@ -94,6 +94,8 @@ class OwnerQuotas:
             reader.measure_bytes,
         )
 
+        self.subscriptions = OpenSubscriptions(limit_of(settings, QuotaKind.SUBSCRIPTIONS))
+
     def reserve(self, owner: str | None) -> Reservation:
         """Return an empty reservation, to be released after the write; None is the system."""
         return Reservation(self, owner)
@@ -112,6 +114,8 @@ class OwnerQuotas:
                 used: float = await self.jobs.used(owner)
             case QuotaKind.STORED_BYTES:
                 used = await self.bytes.used(owner)
+            case QuotaKind.SUBSCRIPTIONS:
+                used = self.subscriptions.count(owner)
             case _:
                 used = await self._reader.count(kind, owner, limit)
         return Quota(kind=kind, used=used, limit=limit)

@@ -1,6 +1,8 @@
 """Quotas: how much each owner may have at once. Settings, kinds and messages; no I/O."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -23,6 +25,7 @@ class QuotaKind(StrEnum):
     ITEMS = "items"
     REQUESTS = "requests"
     STORED_BYTES = "stored_bytes"
+    SUBSCRIPTIONS = "subscriptions"
 
 
 class QuotaSettings(BaseSettings):
@@ -72,6 +75,12 @@ class QuotaSettings(BaseSettings):
         description="Maximum size of the pending jobs, unprocessed items and pending requests of a "
         "user, in bytes; 0 for no limit. Each process may exceed it by 10%.",
     )
+    quota_subscriptions: int = Field(
+        1_000,
+        ge=0,
+        description="Maximum number of open subscriptions per user in one API process; 0 for no "
+        "limit.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,12 +117,40 @@ TEXTS: Final[Mapping[QuotaKind, _Text]] = MappingProxyType(
             "unprocessed items", "process them in a batch, or delete some with deleteItems"
         ),
         QuotaKind.REQUESTS: _Text("pending requests", "wait until some have ended"),
+        QuotaKind.SUBSCRIPTIONS: _Text(
+            "open subscriptions in this API process", "complete one that you no longer need"
+        ),
         QuotaKind.STORED_BYTES: _Text(
             "bytes of pending jobs, unprocessed items and pending requests",
             "cancel pending jobs or delete items, and try again a minute later",
         ),
     }
 )
+
+
+class OpenSubscriptions:
+    """The open subscriptions of a process, by owner."""
+
+    def __init__(self, limit: int | None) -> None:
+        self._limit = limit
+        self._open: Counter[str] = Counter()
+
+    def count(self, owner: str) -> int:
+        return self._open[owner]
+
+    @contextmanager
+    def open(self, owner: str) -> Iterator[None]:
+        """Count a subscription for the duration of the block; raises QuotaExceeded."""
+        used = self._open[owner]
+        if self._limit is not None and used >= self._limit:
+            raise quota_exceeded(QuotaKind.SUBSCRIPTIONS, used, 1, self._limit)
+        self._open[owner] += 1
+        try:
+            yield
+        finally:
+            self._open[owner] -= 1
+            if not self._open[owner]:
+                del self._open[owner]
 
 
 def limit_of(settings: QuotaSettings, kind: QuotaKind) -> int | None:

@@ -5,15 +5,17 @@ snapshot if they do not depend on a cursor. Then it joins a broadcast of the cha
 it restarts.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterable, Hashable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Hashable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, aclosing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from ostinato.jobs.errors import HistoryLost
+from ostinato.jobs.errors import HistoryLost, QuotaExceeded
 from ostinato.resolvers.auth import Viewer
 from ostinato.resolvers.live.live_query import LiveItem, LiveQuery, Reset, ResumePoint
+from ostinato.schema.errors import format_exception
+from ostinato.schema.execution.documents import RequestRejected
 from ostinato.schema.execution.encoding import EncodedResult, comparable_json
 from ostinato.schema.execution.fingerprint import OperationFingerprint
 from ostinato.schema.execution.operation_runner import (
@@ -42,19 +44,33 @@ ANONYMOUS: Final = ""
 """The viewer id in a shared execution, for fields that read the viewer despite `shared=True`."""
 
 
+OpenSubscription = Callable[[str], AbstractContextManager[None]]
+"""Counts an open subscription of a user; entering raises QuotaExceeded beyond the quota."""
+
+
+def without_limit(_user: str) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
 class SubscriptionRunner:
     """The subscriptions of a process, and the broadcasts that they share."""
 
-    def __init__(self, runner: OperationRunner, max_results: int) -> None:
+    def __init__(
+        self,
+        runner: OperationRunner,
+        max_results: int,
+        open_subscription: OpenSubscription = without_limit,
+    ) -> None:
         """Buffer at most `max_results` results per broadcast for slow clients."""
         self._runner = runner
+        self._open_subscription = open_subscription
         self.broadcasts = BroadcastRegistry(max_results)
 
     async def results(
         self, operation: Operation, viewer: Viewer | None, push: Push | None = None
     ) -> AsyncGenerator[EncodedResult, None]:
         """Yield the results that were not pushed; raises RequestRejected."""
-        with self._runner.metrics.count_end(operation.kind):
+        with self._runner.metrics.count_end(operation.kind), self._opened(viewer):
             executor = self._runner.executor(operation, viewer)
             source = await self._runner.open_source(executor)
             if isinstance(source, LiveQuery):
@@ -70,6 +86,17 @@ class SubscriptionRunner:
             async with aclosing(results):
                 async for result in results:
                     yield result
+
+    @contextmanager
+    def _opened(self, viewer: Viewer | None) -> Iterator[None]:
+        """Count an open subscription of the viewer; raises RequestRejected beyond the quota."""
+        with ExitStack() as stack:
+            if viewer is not None:
+                try:
+                    stack.enter_context(self._open_subscription(viewer.id))
+                except QuotaExceeded as error:
+                    raise RequestRejected([format_exception(error)]) from None
+            yield
 
     async def aclose(self) -> None:
         """End all broadcasts."""

@@ -2,7 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    aclosing,
+    asynccontextmanager,
+)
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -28,7 +33,11 @@ from ostinato.resolvers.revocations import ReadRevocations, RevocationMonitor, r
 from ostinato.resolvers.throttle import Spend, Throttles, spend_alone
 from ostinato.schema.build import graphql_schema
 from ostinato.schema.execution.operation_runner import ContextFactory, OperationRunner
-from ostinato.schema.fanout.subscription_runner import SubscriptionRunner
+from ostinato.schema.fanout.subscription_runner import (
+    OpenSubscription,
+    SubscriptionRunner,
+    without_limit,
+)
 from ostinato.schema.server.pages import page_routes
 from ostinato.schema.server.security import CrossOriginMiddleware, SecurityHeadersMiddleware
 from ostinato.schema.transports.connections import ConnectionRegistry
@@ -88,6 +97,9 @@ class AppState:
         owners = self.current.engine.owners
         await owners.record_roles(viewer.id, viewer.roles, viewer.issued_at)
 
+    def open_subscription(self, user: str) -> AbstractContextManager[None]:
+        return self.current.engine.quotas.subscriptions.open(user)
+
     async def check_mongo(self) -> None:
         await self.current.engine.mongo.ping()
 
@@ -130,6 +142,7 @@ def create_app(settings: Settings) -> Starlette:
         feed_stats=resources.feed_stats,
         cluster_stats=resources.cluster_stats,
         on_verified=resources.record_roles,
+        open_subscription=resources.open_subscription,
         spend=resources.spend,
         read_revocations=resources.read_revocations,
     )
@@ -160,6 +173,8 @@ class AppDependencies:
     """Called with the viewer of each newly verified token; only inside `resources`."""
     read_revocations: ReadRevocations = read_none
     """Reads the revoked tokens; called only inside `resources`."""
+    open_subscription: OpenSubscription = without_limit
+    """Counts an open subscription of a user; only inside `resources`."""
     spend: Spend = spend_alone
     """Reports to the other API processes what users and addresses have spent of their limits."""
 
@@ -172,10 +187,10 @@ def build_app(settings: Settings, dependencies: AppDependencies) -> Starlette:
     authenticator = Authenticator(
         settings, dependencies.on_verified, throttles.failed_tokens, revocations.is_revoked
     )
-    runner = OperationRunner(
-        dependencies.schema, settings, dependencies.create_context, throttles.operations
-    )
-    subscriptions = SubscriptionRunner(runner, settings.subscription_buffer)
+    schema, create_context = dependencies.schema, dependencies.create_context
+    runner = OperationRunner(schema, settings, create_context, throttles.operations)
+    max_results = settings.subscription_buffer
+    subscriptions = SubscriptionRunner(runner, max_results, dependencies.open_subscription)
     http = HTTPEndpoint(runner, subscriptions, authenticator, connections, settings)
     socket = WebSocketEndpoint(runner, subscriptions, authenticator, connections, settings)
 

@@ -73,6 +73,7 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
             "REQUESTS": "Pending requests.",
             "STORED_BYTES": "The size in bytes of pending jobs, unprocessed items and pending "
             "requests, as of at most a minute ago.",
+            "SUBSCRIPTIONS": "Open subscriptions in the API process that answers.",
         },
     ),
     WarningCode: (

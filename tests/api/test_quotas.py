@@ -3,15 +3,21 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final
 
+import httpx
 import pytest
 
 from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.settings import Settings
+from ostinato.resolvers.auth import issue_token
+from ostinato.schema.server.app import create_app
 from tests.api import operations as op
 from tests.api.conftest import Client, Clients
+from tests.live.serving import served
+from tests.processes import TLS, eventually
 
 QUOTAS: Final = "{ viewer { quotas { kind used limit } } }"
 OpenClients = Callable[..., Any]
@@ -126,7 +132,7 @@ async def test_quotas_of_a_viewer_count_only_what_is_theirs(limited: OpenClients
         assert figures == {
             "PENDING_JOBS": (5, 100_000), "CRONS": (1, 1_000), "TICKS_PER_MINUTE": (2, 6_000),
             "RECURRING_TASKS": (1, 1_000), "BATCHES": (1, 100), "ITEMS": (1, 100_000),
-            "REQUESTS": (1, 10_000),
+            "REQUESTS": (1, 10_000), "SUBSCRIPTIONS": (0, 1_000),
         }  # fmt: skip
         assert {quota["used"] for quota in (await clients.of("bob").get(QUOTAS))["quotas"]} == {0}
         assert (await clients.anonymous()(QUOTAS)).code == "UNAUTHORIZED"
@@ -198,3 +204,39 @@ async def test_objects_above_a_lowered_quota_are_kept(ann: Client, limited: Open
         paused = await ann(op.PAUSE_CRON, input={"cronId": cron["cronId"]})
         resumed = await ann(op.RESUME_CRON, input={"cronId": cron["cronId"]})
         assert [paused.code, resumed.code] == [None, None]
+
+
+async def test_subscriptions_beyond_the_quota_get_an_error_until_another_ends(
+    api_settings: Settings,
+) -> None:
+    settings = api_settings.model_copy(update={"quota_subscriptions": 1})
+    async with (
+        served(create_app(settings), settings) as port,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60, verify=TLS) as client,
+    ):
+        async with _subscribed(client, settings, "ann") as first:
+            assert "READY" in first
+            async with _subscribed(client, settings, "ann") as second:
+                assert '"quota":"SUBSCRIPTIONS","used":1,"limit":1' in second
+            async with _subscribed(client, settings, "bob") as other:
+                assert "READY" in other
+        await eventually(partial(_can_subscribe, client, settings))
+
+
+@asynccontextmanager
+async def _subscribed(
+    client: httpx.AsyncClient, settings: Settings, user: str
+) -> AsyncIterator[str]:
+    """Open a subscription as a stream of events, and return its first lines with data."""
+    headers = {
+        "Authorization": f"Bearer {issue_token(settings, user)}",
+        "Accept": "text/event-stream",
+    }
+    body = {"query": "subscription { cronsChanged { kind } }"}
+    async with client.stream("POST", "/graphql", json=body, headers=headers) as response:
+        yield await anext(line async for line in response.aiter_lines() if "data: {" in line)
+
+
+async def _can_subscribe(client: httpx.AsyncClient, settings: Settings) -> bool:
+    async with _subscribed(client, settings, "ann") as line:
+        return "READY" in line
