@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from ostinato.jobs.context import Context
-from ostinato.jobs.mongo.quota_usage import Aggregate, count, count_ticks
+from ostinato.jobs.quota_counts import Aggregate, count, count_ticks
 from ostinato.jobs.quotas import QuotaKind, limit_of, quota_exceeded
 from ostinato.jobs.records import Schedule
 from ostinato.jobs.schedules import ticks_per_minute

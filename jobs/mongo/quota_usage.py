@@ -1,38 +1,14 @@
-"""Counts what an owner has, for quotas: in a transaction or outside of one."""
+"""Reads what an owner has, for quotas, outside of transactions."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
-from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
-from ostinato.jobs.documents import schedule_from
 from ostinato.jobs.mongo.client import Document, Mongo
-from ostinato.jobs.mongo.collections import BATCHES, CRONS, ITEMS, JOBS, REQUESTS, TASK_CONFIGS
+from ostinato.jobs.quota_counts import COUNTED, count
 from ostinato.jobs.quotas import QuotaKind, QuotaSettings, limit_of
-from ostinato.jobs.records import BatchState, IntervalSchedule, JobState, RequestState
-from ostinato.jobs.schedules import ticks_per_minute
-
-Aggregate = Callable[[str, list[dict[str, Any]]], Awaitable[list[Document]]]
-"""Runs a pipeline over the collection with this name."""
-
-COUNTED: Final[Mapping[QuotaKind, tuple[str, Document]]] = MappingProxyType(
-    {
-        QuotaKind.PENDING_JOBS: (JOBS, {"state": JobState.PENDING.value}),
-        QuotaKind.CRONS: (CRONS, {}),
-        QuotaKind.RECURRING_TASKS: (TASK_CONFIGS, {}),
-        QuotaKind.BATCHES: (BATCHES, {"state": BatchState.RUNNING.value}),
-        QuotaKind.ITEMS: (ITEMS, {"processed": False}),
-        QuotaKind.REQUESTS: (REQUESTS, {"state": RequestState.PENDING.value}),
-    }
-)
-"""The collection of each kind that is a number of documents, and the filter of those that count.
-An index covers each count."""
 
 MEASURED: Final = (QuotaKind.PENDING_JOBS, QuotaKind.ITEMS, QuotaKind.REQUESTS)
 """The kinds whose documents count as stored bytes: they do not expire while they wait."""
-
-COUNT_WITHOUT_LIMIT: Final = 100_000  # a count stops here if the quota has no limit
 
 
 class QuotaReader:
@@ -59,41 +35,5 @@ class QuotaReader:
         found = await self._aggregate(collection, [{"$match": {"owner": owner, **filter_}}, total])
         return int(found[0]["bytes"]) if found else 0
 
-    async def _aggregate(self, collection: str, pipeline: list[dict[str, Any]]) -> list[Document]:
+    async def _aggregate(self, collection: str, pipeline: list[Document]) -> list[Document]:
         return await self._mongo[collection].aggregate(pipeline).to_list(None)
-
-
-async def count(aggregate: Aggregate, kind: QuotaKind, owner: str, limit: int | None) -> float:
-    """Return how much of a quota the owner uses; a count stops at one more than the limit."""
-    if kind is QuotaKind.TICKS_PER_MINUTE:
-        return await count_ticks(aggregate, owner)
-    collection, filter_ = COUNTED[kind]
-    stop_at = COUNT_WITHOUT_LIMIT if limit is None else limit + 1
-    found = await aggregate(
-        collection,
-        [{"$match": {"owner": owner, **filter_}}, {"$limit": stop_at}, {"$count": "n"}],
-    )
-    return int(found[0]["n"]) if found else 0
-
-
-async def count_ticks(aggregate: Aggregate, owner: str, without: str | None = None) -> float:
-    """Return the ticks a minute of an owner's running crons and recurring tasks.
-
-    Leaves out the object with the id `without`, and malformed schedules.
-    """
-    running: Document = {"owner": owner, "enabled": True, "_id": {"$ne": without}}
-    crons = await aggregate(CRONS, _grouped(running, "$schedule"))
-    tasks = await aggregate(TASK_CONFIGS, _grouped(running, "$intervalMs"))
-    total = 0.0
-    for row in (*crons, *tasks):
-        with suppress(Exception):  # written by another program
-            given = row["_id"]
-            schedule = (
-                schedule_from(given) if isinstance(given, Mapping) else IntervalSchedule(ms=given)
-            )
-            total += ticks_per_minute(schedule) * row["n"]
-    return round(total, 3)
-
-
-def _grouped(filter_: Document, value: str) -> list[dict[str, Any]]:
-    return [{"$match": filter_}, {"$group": {"_id": value, "n": {"$sum": 1}}}]

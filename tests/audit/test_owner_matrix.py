@@ -127,7 +127,7 @@ LINES: Final[dict[str, Line]] = {
         access=ADMIN | {"admin": "NOT_FOUND"}, args={"input": {"revocationId": "jti:none"}}
     ),
     "Subscription.jobChanged": Line(access=OBJECT, args={"jobId": "$id"}),
-    "Subscription.jobsChanged": Line(access=OWN, args={"snapshot": True}),
+    "Subscription.jobsChanged": Line(access=OWN, args={"snapshot": True, "first": 10}),
     "Subscription.cronsChanged": Line(access=OWN, of="cron", args={"snapshot": True}),
     "Subscription.recurringTasksChanged": Line(
         access=OWN, of="recurring_task", args={"snapshot": True}

@@ -51,7 +51,7 @@ def documents_with_arrays(collection: str, index: IndexModel) -> list[Document]:
 def _with_array(
     collection: str, index: IndexModel, outer: str, nested: str, inner: str
 ) -> Document:
-    document = (
+    document: Document = (
         valid_document(collection)
         if collection in VALID_FIELDS
         else {"_id": new_id(), "owner": "ann"}
