@@ -48,16 +48,9 @@ class Arguments:
 
     def bind(self, args: Mapping[str, object]) -> JsonObject:
         """Validate arguments and add defaults; raises BadRequest with issues under ("args", …)."""
-        try:
-            require_bounded(args, MAX_ARGS_BYTES)
-            bound = _plain(self._validated(args).model_dump(mode="json", by_alias=True))
-        except NotJson as error:
-            raise BadRequest.at(*error.path, message=str(error), code="not_storable") from None
-        except TooLarge as error:
-            message = str(error) if str(error).startswith("args") else f"args {error}"
-            raise BadRequest.at("args", message=message, code=error.code) from None
-        _check_size(bound)
-        return bound
+        return plain_arguments(
+            args, lambda: self._validated(args).model_dump(mode="json", by_alias=True)
+        )
 
     def unpack(self, args: JsonObject) -> dict[str, object]:
         """Return the keyword arguments to call the function with."""
@@ -186,15 +179,23 @@ def issues_of(error: ValidationError, *prefix: str | int) -> list[Issue]:
     ]
 
 
-def _plain(args: object) -> JsonObject:
-    return cast("JsonObject", to_json_value(args, "args", limit_bytes=MAX_ARGS_BYTES))
-
-
-def _check_size(args: JsonObject) -> None:
-    size = len(to_json(args))
-    if size > MAX_ARGS_BYTES:
+def plain_arguments(
+    args: Mapping[str, object], validate: Callable[[], object] | None = None
+) -> JsonObject:
+    """Return arguments, or what `validate` returns, as JSON; raises BadRequest at ("args", …)."""
+    try:
+        require_bounded(args, MAX_ARGS_BYTES)
+        value = dict(args) if validate is None else validate()
+        plain = cast("JsonObject", to_json_value(value, "args", limit_bytes=MAX_ARGS_BYTES))
+    except NotJson as error:
+        raise BadRequest.at(*error.path, message=str(error), code="not_storable") from None
+    except TooLarge as error:
+        message = str(error) if str(error).startswith("args") else f"args {error}"
+        raise BadRequest.at("args", message=message, code=error.code) from None
+    if (size := len(to_json(plain))) > MAX_ARGS_BYTES:
         message = f"args must be at most {MAX_ARGS_BYTES:,} bytes as JSON, got {size:,}"
         raise BadRequest.at("args", message=message, code="too_long")
+    return plain
 
 
 RAISED_PREFIXES: Final = {"value_error": "Value error, ", "assertion_error": "Assertion failed, "}

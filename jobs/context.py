@@ -121,7 +121,7 @@ class Scheduler:
         if when - now > MAX_HORIZON:
             message = f"{format_instant(when)} is more than five years away"
             raise BadRequest.at("when", message=message, code="too_far")
-        options = _validate_options(spec.options)
+        options = validate_options(spec.options)
         function = self._registry.resolve(spec.function)
         tick = spec.options.get("tick")
         new = NewJob(
@@ -146,7 +146,7 @@ def _require_text(job_id: object) -> str:
     return job_id
 
 
-class _Options(NamedTuple):
+class ValidOptions(NamedTuple):
     """Validated options: plain text and numbers, no subclasses."""
 
     queue: str
@@ -155,7 +155,7 @@ class _Options(NamedTuple):
     cause: Cause | None
 
 
-def _validate_options(options: JobOptions) -> _Options:
+def validate_options(options: JobOptions) -> ValidOptions:
     """Return the options as plain values; raises BadRequest with an issue for each mistake."""
     issues = []
     queue: object = options.get("queue", DEFAULT_QUEUE)
@@ -178,7 +178,7 @@ def _validate_options(options: JobOptions) -> _Options:
     if issues:
         raise BadRequest("; ".join(issue.message for issue in issues), issues)
     timeout_ms = numbers["timeoutMs"] if "timeout_ms" in options else None
-    return _Options(queue, numbers["priority"], timeout_ms, cause)
+    return ValidOptions(queue, numbers["priority"], timeout_ms, cause)
 
 
 def _is_cause(cause: object) -> bool:

@@ -36,7 +36,7 @@ from ostinato.jobs.mongo.client import (
 )
 from ostinato.jobs.mongo.clock import ServerClock
 from ostinato.jobs.mongo.indexes import ensure_collections
-from ostinato.jobs.mongo.job_documents import build_job_document
+from ostinato.jobs.mongo.job_documents import build_job_document, existing_job
 from ostinato.jobs.mongo.job_store import AttemptStatus, JobStore
 from ostinato.jobs.mongo.owners import OwnerStore
 from ostinato.jobs.mongo.quota_usage import QuotaReader
@@ -260,12 +260,7 @@ class Engine:
         found = await self.store.find_by_key(new.owner, new.key) if new.key else None
         if found is None:
             raise Conflict("a job for this due time already exists")
-        if not found.calls(new.function.name, new.args):
-            raise Conflict(
-                f"the key {new.key!r} was already used for a job with a different function or "
-                "different arguments"
-            )
-        return found.record()
+        return existing_job(found, new)
 
 
 class ImmediateJobWriter:

@@ -11,11 +11,14 @@ DEFAULT_QUEUE: Final = "default"
 QUEUE_PATTERN: Final = "^[a-z0-9_-]{1,64}$"
 MAX_PRIORITY: Final = 9
 MAX_WEIGHT: Final = 1_000
+UNRESOLVED: Final = "?"
+"""Stands for the function of a job whose scheduler did not know the function: see
+`worker.unresolved_jobs`."""
 AGING_MS: Final = 60_000  # one point of priority per minute of waiting
 MAX_CACHED_TAGS: Final = 10_000
 
 _LANE: Final = re.compile(
-    r"(?P<queue>[a-z0-9_-]{1,64})/(?P<function>[\w.]*)(:(?P<priority>[1-9]))?(?P<reserved>!?)"
+    r"(?P<queue>[a-z0-9_-]{1,64})/(?P<function>\?|[\w.]*)(:(?P<priority>[1-9]))?(?P<reserved>!?)"
 )
 
 
@@ -25,7 +28,7 @@ class Lane:
 
     queue: str = DEFAULT_QUEUE
     function: str | None = None
-    """Set only for functions with a limit, whose backlog must not block other jobs."""
+    """Set for functions with a limit, whose backlog must not block other jobs; or UNRESOLVED."""
     priority: int = 0
     has_reservation: bool = False
     """Whether its jobs have a start time reserved by their function's rate limit."""

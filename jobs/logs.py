@@ -89,6 +89,25 @@ def escape_text(text: str, kept: str = "") -> str:
     )
 
 
+def log_through_standard_library() -> None:
+    """Send events to the loggers of `logging`, unless the process has configured structlog.
+
+    For a process that is not ours: its handlers and levels stay as they are.
+    """
+    if structlog.is_configured():
+        return
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(key_order=["event"]),
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+
+
 def configure_logs(settings: Settings) -> None:
     """Set up logging for the process; called once, at start."""
     shared: list[Any] = [

@@ -6,14 +6,14 @@ from typing import Any
 
 from ostinato.jobs.lanes import DEFAULT_QUEUE
 from ostinato.jobs.records import Cause, JsonObject
-from ostinato.jobs.registry import Function
+from ostinato.jobs.registry import AnyTarget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewJob:
     """A job to insert; its arguments have been validated."""
 
-    function: Function
+    function: AnyTarget
     args: JsonObject
     owner: str | None
     cause: Cause

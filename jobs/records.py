@@ -35,6 +35,7 @@ class CauseKind(StrEnum):
     BATCH = "batch"
     REQUEST = "request"
     JOB = "job"
+    APPLICATION = "application"
 
 
 class RequestState(StrEnum):

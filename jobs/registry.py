@@ -11,14 +11,15 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import Any, Final
 
-from ostinato.jobs.arguments import Arguments
+from ostinato.jobs.arguments import Arguments, plain_arguments
 from ostinato.jobs.declarations import DeclarationError, file_of, location_of, shown
 from ostinato.jobs.errors import BadRequest
-from ostinato.jobs.lanes import Lane
+from ostinato.jobs.lanes import UNRESOLVED, Lane
 from ostinato.jobs.nearest import candidates
+from ostinato.jobs.options import MAX_NAME_CHARS
 from ostinato.jobs.rate_limit import RateLimit
 from ostinato.jobs.records import FunctionKind, JsonObject, Schedule
-from ostinato.jobs.retry import Retry
+from ostinato.jobs.retry import NO_RETRY, Retry
 from ostinato.jobs.settings import Settings
 
 # Called with validated arguments; its result is validated after each run.
@@ -82,6 +83,32 @@ class Function:
         Raises BadRequest with an issue under ("args", …) for each mistake.
         """
         return self.arguments.bind(args)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedFunction:
+    """A function that this process has not imported: only its name is known.
+
+    A worker that knows the function adds its retry policy and its limits to the jobs before they
+    start.
+    """
+
+    name: str
+    retry: Retry = NO_RETRY
+    internal: bool = False
+    is_chain: bool = False
+
+    def lane(self, queue: str, priority: int) -> Lane:
+        """Return the lane of its pending jobs until a worker has resolved the function."""
+        return Lane(queue=queue, function=UNRESOLVED, priority=priority)
+
+    def bind(self, args: Mapping[str, object]) -> JsonObject:
+        """Return the arguments as JSON, unchanged; raises BadRequest if they are not storable."""
+        return plain_arguments(args)
+
+
+AnyTarget = Function | NamedFunction
+"""What a new job runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +185,18 @@ class Registry:
         if function is None:
             raise unknown_function(name)
         return function
+
+    def target(self, name: str) -> AnyTarget:
+        """Return the function with this name, or its name alone if it is not registered.
+
+        Raises BadRequest at ("functionName",) for a name that no function can have.
+        """
+        if (function := self._functions.get(name)) is not None:
+            return function
+        if len(name) > MAX_NAME_CHARS or not _NAME_FORM.fullmatch(name):
+            message = f"{name!r:.200} is not the name of a function: write 'module.camelName'"
+            raise BadRequest.at("functionName", message=message, code="invalid_name")
+        return NamedFunction(name=name)
 
     def declare_cron(self, cron: StaticCron, call: AnyFunction) -> None:
         """Register a cron of `call`; raises DeclarationError if its name is taken."""

@@ -8,6 +8,9 @@ import importlib
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from ostinato.client.application import Ostinato
+    from ostinato.client.handles import JobCanceled, JobFailed, JobHandle
+    from ostinato.client.job_verbs import Call
     from ostinato.jobs.context import Context
     from ostinato.jobs.decorators import action, cron, mutation
     from ostinato.jobs.handler_decorators import BatchPage, batch, request_handler
@@ -16,7 +19,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BatchPage",
+    "Call",
     "Context",
+    "JobCanceled",
+    "JobFailed",
+    "JobHandle",
+    "Ostinato",
     "RateLimit",
     "Retry",
     "RetryAfter",
@@ -28,6 +36,9 @@ __all__ = [
 ]
 
 HOMES: Final = {
+    "ostinato.client.application": ("Ostinato",),
+    "ostinato.client.handles": ("JobCanceled", "JobFailed", "JobHandle"),
+    "ostinato.client.job_verbs": ("Call",),
     "ostinato.jobs.context": ("Context",),
     "ostinato.jobs.decorators": ("action", "cron", "mutation"),
     "ostinato.jobs.rate_limit": ("RateLimit",),

@@ -32,10 +32,10 @@ async def add_items(ctx: RequestContext, items: Sequence[Json]) -> list[str]:
     Raises BadRequest, QuotaExceeded and OwnerSuspended.
     """
     await ctx.require_active()
-    with ctx.engine.quotas.reserve(ctx.viewer.id) as reservation:
+    with ctx.engine.quotas.reserve(ctx.owner) as reservation:
         await reservation.add_data(*items)
         return await ctx.engine.transact(
-            ctx.viewer.id, lambda context: functions.add_items(context, items=items)
+            ctx.owner, lambda context: functions.add_items(context, items=items)
         )
 
 
@@ -45,11 +45,11 @@ async def start_batch(ctx: RequestContext, source: str, batch_size: int, delay_m
     Raises OwnerSuspended, and BadRequest for a source that is unknown, or that the viewer cannot
     use.
     """
-    sources, roles = ctx.engine.registry.batches, ctx.viewer.roles
-    known = [name for name, each in sources.items() if each.callable_by(roles)]
+    sources = ctx.engine.registry.batches
+    known = [name for name, each in sources.items() if ctx.may_use(each)]
     await ctx.require_active()
     return await ctx.engine.transact(
-        ctx.viewer.id,
+        ctx.owner,
         lambda context: functions.start_batch(
             context, source=source, batch_size=batch_size, delay_ms=delay_ms, known=known
         ),

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.changes import ClusterTime
@@ -12,12 +12,25 @@ from ostinato.jobs.context import Context
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.errors import Malformed, NotFound, PayloadTooLarge, Unauthorized
 from ostinato.jobs.quotas import Quota
-from ostinato.jobs.records import Batch, Cron, Failure, Job, RecurringTask, Request
+from ostinato.jobs.records import (
+    Batch,
+    Cause,
+    CauseKind,
+    Cron,
+    Failure,
+    Job,
+    RecurringTask,
+    Request,
+)
+from ostinato.jobs.registry import BatchSource, Function
+from ostinato.jobs.rights import ADMIN
 from ostinato.resolvers.auth import Viewer
 from ostinato.resolvers.loaders import Loaders
 
 T = TypeVar("T")
 R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request, Failure)
+
+APPLICATION: Final = Viewer(id="(application)", roles=frozenset({ADMIN}))
 
 NOUNS = {
     Job: "job",
@@ -49,6 +62,20 @@ class RequestContext:
             raise Unauthorized("sign in: send a token as `Authorization: Bearer <token>`")
         return self.caller
 
+    @property
+    def owner(self) -> str | None:
+        """Return the owner of what the use case creates."""
+        return self.viewer.id
+
+    @property
+    def cause(self) -> Cause:
+        """Return the cause of the jobs that the use case schedules."""
+        return Cause(kind=CauseKind.API)
+
+    def may_use(self, entry: Function | BatchSource) -> bool:
+        """Return whether new work may use this function or source."""
+        return entry.callable_by(self.viewer.roles)
+
     def require_viewer(self) -> None:
         """Raise Unauthorized without a token; for use cases that do not read the viewer."""
         _ = self.viewer
@@ -73,12 +100,13 @@ class RequestContext:
         return Loaders(self.engine, self.scope)
 
     async def quotas(self) -> list[Quota]:
-        """Read the viewer's quotas."""
-        return await self.engine.quotas.read(self.viewer.id)
+        """Read the owner's quotas; the system has none."""
+        return [] if self.owner is None else await self.engine.quotas.read(self.owner)
 
     async def require_active(self) -> None:
         """Raise OwnerSuspended if the viewer is suspended; before a use case that adds work."""
-        await self.engine.owners.require_active(self.viewer.id)
+        if self.owner is not None:
+            await self.engine.owners.require_active(self.owner)
 
     async def now(self) -> datetime:
         """Return scheduler time."""
@@ -107,6 +135,34 @@ class RequestContext:
         """
         found = await self.find(kind, document_id)
         return await self.engine.transact(found.owner, body)
+
+
+@dataclass(kw_only=True)
+class ApplicationContext(RequestContext):
+    """The context of the application that embeds the Python client.
+
+    It has an admin's rights, may use every function and acts for any owner.
+    """
+
+    caller: Viewer | None = APPLICATION
+    acting_for: str | None = None
+    """The owner of new objects, and the only one whose objects are visible; None: new objects
+    belong to the system, and those of all owners are visible."""
+
+    @property
+    def owner(self) -> str | None:
+        return self.acting_for
+
+    @property
+    def scope(self) -> str | None:
+        return self.acting_for
+
+    @property
+    def cause(self) -> Cause:
+        return Cause(kind=CauseKind.APPLICATION)
+
+    def may_use(self, entry: Function | BatchSource) -> bool:
+        return True
 
 
 def not_found(kind: type[R]) -> NotFound:

@@ -41,7 +41,7 @@ async def cron(ctx: RequestContext, cron_id: str) -> Cron:
 
 async def cron_named(ctx: RequestContext, name: str) -> Cron:
     """Read the viewer's own cron with this name; raises NotFound."""
-    found = await ctx.engine.reads.find_one(Cron, ctx.viewer.id, name=name)
+    found = await ctx.engine.reads.find_one(Cron, None, name=name, owner=ctx.owner)
     if found is None:
         raise not_found(Cron)
     return found
@@ -65,7 +65,7 @@ async def register_cron(ctx: RequestContext, new: NewCron) -> Cron:
     require_callable_function(ctx, new.function_name)
     await ctx.require_active()
     return await ctx.engine.transact(
-        ctx.viewer.id,
+        ctx.owner,
         lambda context: functions.register_cron(context, new),
     )
 

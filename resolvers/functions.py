@@ -28,7 +28,7 @@ def list_functions(ctx: RequestContext) -> list[CatalogEntry]:
     entries = [
         CatalogEntry(
             function=function,
-            callable=function.callable_by(viewer.roles),
+            callable=ctx.may_use(function),
             timeout_ms=time_limit_ms(function, settings),
         )
         for function in ctx.engine.registry
@@ -44,13 +44,13 @@ def require_callable_function(ctx: RequestContext, name: str) -> Function:
     """
     viewer, registry = ctx.viewer, ctx.engine.registry
     function = registry.get(name)
-    if function is not None and function.callable_by(viewer.roles):
+    if function is not None and ctx.may_use(function):
         return function
     if function is not None and viewer.is_admin:
         raise Forbidden(
             f"you cannot use the function {name!r}; `functions` lists those you can use"
         )
-    callable_names = [each.name for each in registry if each.callable_by(viewer.roles)]
+    callable_names = [each.name for each in registry if ctx.may_use(each)]
     raise unknown_function(name, callable_names)
 
 

@@ -22,7 +22,7 @@ class NewTask:
 
 async def recurring_task(ctx: RequestContext, task_id: str) -> RecurringTask:
     """Read the viewer's own task with this id; raises NotFound."""
-    found = await ctx.engine.reads.find_one(RecurringTask, ctx.viewer.id, taskId=task_id)
+    found = await ctx.engine.reads.find_one(RecurringTask, None, taskId=task_id, owner=ctx.owner)
     if found is None:
         raise NotFound("you have no recurring task with this taskId")
     return found
@@ -41,7 +41,7 @@ async def start_recurring_task(ctx: RequestContext, new: NewTask) -> RecurringTa
     require_callable_function(ctx, new.function_name)
     await ctx.require_active()
     return await ctx.engine.transact(
-        ctx.viewer.id,
+        ctx.owner,
         lambda context: functions.start_task(
             context,
             task_id=new.task_id,
@@ -60,7 +60,7 @@ async def stop_recurring_task(
     """
     _require_one_id(task_id, recurring_task_id)
     return await ctx.engine.transact(
-        ctx.scope if task_id is None else ctx.viewer.id,
+        ctx.scope if task_id is None else ctx.owner,
         lambda context: functions.stop_task(context, task_id, recurring_task_id),
     )
 

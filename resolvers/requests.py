@@ -22,10 +22,10 @@ async def create_with_timeout(ctx: RequestContext, data: Json, timeout_ms: int) 
     Raises BadRequest, QuotaExceeded and OwnerSuspended.
     """
     await ctx.require_active()
-    with ctx.engine.quotas.reserve(ctx.viewer.id) as reservation:
+    with ctx.engine.quotas.reserve(ctx.owner) as reservation:
         await reservation.add_data(data)
         return await ctx.engine.transact(
-            ctx.viewer.id,
+            ctx.owner,
             lambda context: functions.create_with_timeout(
                 context, data=data, timeout_ms=timeout_ms
             ),

@@ -11,7 +11,8 @@ from ostinato.jobs.lanes import DEFAULT_QUEUE
 from ostinato.jobs.new_job import NewJob
 from ostinato.jobs.paging import Page, Window
 from ostinato.jobs.queue_warnings import SchedulingWarning
-from ostinato.jobs.records import Cause, CauseKind, Failure, Job, JobState, JsonObject
+from ostinato.jobs.records import Failure, Job, JobState, JsonObject
+from ostinato.jobs.registry import AnyTarget
 from ostinato.resolvers.context import RequestContext
 from ostinato.resolvers.functions import (
     require_callable_function,
@@ -56,24 +57,27 @@ async def schedule_job(ctx: RequestContext, new: JobToSchedule) -> Job:
     arguments.
     """
     function = require_callable_function(ctx, new.function_name)
+    scheduled = await ctx.engine.schedule(await build_job(ctx, function, new))
+    await ctx.engine.queues.warnings.report(new.queue)
+    return scheduled
+
+
+async def build_job(ctx: RequestContext, function: AnyTarget, new: JobToSchedule) -> NewJob:
+    """Validate a job that calls `function`; raises BadRequest or OwnerSuspended."""
     args = function.bind(new.args)
     due = due_time(new, await ctx.now())
     await ctx.require_active()
-    scheduled = await ctx.engine.schedule(
-        NewJob(
-            function=function,
-            args=args,
-            owner=ctx.viewer.id,
-            cause=Cause(kind=CauseKind.API),
-            scheduled_time=due,
-            key=new.key,
-            queue=new.queue,
-            priority=new.priority,
-            timeout_ms=new.timeout_ms,
-        )
+    return NewJob(
+        function=function,
+        args=args,
+        owner=ctx.owner,
+        cause=ctx.cause,
+        scheduled_time=due,
+        key=new.key,
+        queue=new.queue,
+        priority=new.priority,
+        timeout_ms=new.timeout_ms,
     )
-    await ctx.engine.queues.warnings.report(new.queue)
-    return scheduled
 
 
 async def warnings_of(ctx: RequestContext, found: Job) -> list[SchedulingWarning]:

@@ -1,7 +1,10 @@
 """Runs the tour of the README and the examples of docs/functions.md as printed."""
 
 import asyncio
+import os
 import re
+import sys
+import textwrap
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.processes import ROOT, TLS, ApiProcess, Processes, eventually
+from ostinato.jobs.settings import Settings
+from tests.processes import ROOT, TLS, ApiProcess, Processes, environment, eventually
 from tests.schema.nodejs import FOLDER, install_clients
 
 EXAMPLES = ("docs.examples.my_functions", "docs.examples.mailing")
@@ -151,9 +155,35 @@ async def test_error_of_a_failed_request_is_found_as_described(alice: Reader) ->
     assert failure["error"] == {"name": "KeyError", "message": "'?'"}
 
 
+async def test_the_python_client_works_as_described(
+    processes: Processes, settings: Settings
+) -> None:
+    processes.worker(functions=EXAMPLES)
+    python = (sys.executable, str(ROOT / "docs" / "examples" / "from_python.py"))
+    env = {**os.environ, "PYTHONPATH": str(ROOT), **environment(settings)}
+    script = await asyncio.create_subprocess_exec(*python, env=env, stdout=asyncio.subprocess.PIPE)
+    output, _ = await script.communicate()
+    assert output.decode().splitlines() == [
+        "written to ada",
+        "['written to grace', 'written to katherine']",
+        "BadRequest: invalid arguments: args.amount: field required",
+        "canceled",
+    ]
+
+
+def test_the_python_client_on_the_page_equals_the_example() -> None:
+    code = (ROOT / "docs" / "examples" / "from_python.py").read_text()
+    in_readme = [block for block in code_blocks("README.md", "python") if "Ostinato" in block]
+    blocks = [*in_readme, *code_blocks("docs/python.md", "python")]
+    assert len(blocks) == 6
+    places = [(block, textwrap.indent(block, "    ")) for block in blocks]
+    assert [block for block, inner in places if block not in code and inner not in code] == []
+
+
 def test_the_functions_on_the_pages_equal_the_examples() -> None:
     folder = ROOT / "docs" / "examples"
     code = "".join((folder / f"{name}.py").read_text() for name in ("my_functions", "mailing"))
     blocks = [*code_blocks("README.md", "python"), *code_blocks("docs/functions.md", "python")]
+    blocks = [block for block in blocks if "@" in block]
     assert len(blocks) == 3
     assert [block for block in blocks if block[block.index("@") :] not in code] == []

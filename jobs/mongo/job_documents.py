@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ostinato.jobs.documents import cause_document, job_from
+from ostinato.jobs.errors import Conflict
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.malformed import read_as
 from ostinato.jobs.mongo.client import Document
@@ -51,8 +52,24 @@ class StoredJob:
         return read_as(job_from, self._document)
 
 
-def build_job_document(new: NewJob, created_at: datetime, retention_ms: int) -> dict[str, Any]:
-    """Build the document of a new job, including its first event."""
+def existing_job(found: StoredJob, new: NewJob) -> Job:
+    """Return the job that has used the key of `new`; raises Conflict if it is another call."""
+    if not found.calls(new.function.name, new.args):
+        raise Conflict(
+            f"the key {new.key!r} was already used for a job with a different function or "
+            "different arguments"
+        )
+    return found.record()
+
+
+def build_job_document(
+    new: NewJob, created_at: datetime, retention_ms: int, *, external: bool = False
+) -> dict[str, Any]:
+    """Build the document of a new job, including its first event.
+
+    `external` marks a job of a transaction that the application commits: no process signals that
+    commit, so the leader's change stream looks for the mark.
+    """
     # Indexed fields come first: on each update, MongoDB scans for them from the front.
     document: dict[str, Any] = {
         "_id": new_id(),
@@ -76,6 +93,8 @@ def build_job_document(new: NewJob, created_at: datetime, retention_ms: int) -> 
         document["timeoutMs"] = new.timeout_ms
     if new.key is not None:
         document["key"] = new.key
+    if external:
+        document["external"] = True
     if new.canceled:
         document["completedAt"] = created_at
         document["purgeAt"] = created_at + timedelta(milliseconds=retention_ms)

@@ -111,7 +111,13 @@ class Reads:
         records = await self._decode(kind, found)
         return {document["_id"]: record for document, record in zip(found, records, strict=True)}
 
-    async def find_one(self, kind: type[R], owner: str | None, **fields: str) -> R | None:
+    async def find_states(self, ids: Collection[str]) -> Mapping[str, str]:
+        """Return the states of the existing jobs among `ids`, of all owners."""
+        wanted = {"_id": {"$in": list(ids)}}
+        found = self.mongo[JOBS].find(wanted, ["state"], batch_size=len(ids) + 1)
+        return {row["_id"]: row["state"] for row in await found.to_list(None)}
+
+    async def find_one(self, kind: type[R], owner: str | None, /, **fields: str | None) -> R | None:
         """Return the record whose fields have these values; raises Malformed."""
         reader = READERS[kind]
         document = await self.mongo[reader.collection].find_one(owned_by(owner) | fields)

@@ -7,15 +7,17 @@ from typing import Final
 
 from ostinato.jobs.arguments import MAX_ARGS_BYTES
 from ostinato.jobs.arq_queue.chunk_queue import Chunk
+from ostinato.jobs.arq_queue.notifier import Signal
 from ostinato.jobs.dispatch.queue_settings import QueueSettings
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.ids import new_id
-from ostinato.jobs.lanes import Lane
+from ostinato.jobs.lanes import UNRESOLVED, Lane
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.claimed_jobs import ClaimedJob, MalformedJob
 from ostinato.jobs.mongo.client import MongoError
 from ostinato.jobs.mongo.due_jobs import ClaimableJob, DueJobs
 from ostinato.jobs.mongo.rate_limits import RateLimitStore, StartRequest, bucket_id
+from ostinato.jobs.mongo.unresolved_jobs import UnresolvedJobs
 from ostinato.jobs.registry import Function
 from ostinato.jobs.worker.slots import ClaimSlots, JobOwner, Slot, Slots
 
@@ -89,6 +91,7 @@ class Claimer:
         self._slots = slots
         self._start_claimed = start
         self._rate_limiter = RateLimiter(engine)
+        self._unresolved = UnresolvedJobs(engine.mongo)
         self.pending: dict[asyncio.Task[None], list[str]] = {}
         """Job ids by claim, for claims in flight or with jobs not yet started."""
 
@@ -147,7 +150,8 @@ class Claimer:
         claimed: list[ClaimedJob | MalformedJob] = []
         try:
             clock_offset_ms = await self._engine.clock.offset_ms()
-            granted = await self._rate_limiter.acquire(ids, claim_slots.lane, clock_offset_ms)
+            startable = await self._resolve(ids, claim_slots.lane)
+            granted = await self._rate_limiter.acquire(startable, claim_slots.lane, clock_offset_ms)
             if granted:
                 store = self._engine.store
                 claimed = await store.claim(granted, self._worker_id, new_id(), clock_offset_ms)
@@ -161,6 +165,15 @@ class Claimer:
                 await self._start_claimed(job, claim_slots)
             except (MongoError, TimeoutError) as error:  # the reconciler hands it back
                 log.warning("claim.not_started", job_id=job.id, error=str(error))
+
+    async def _resolve(self, ids: list[str], lane: Lane) -> list[str]:
+        """Resolve the functions of jobs that were scheduled by name; return the startable jobs."""
+        if lane.function != UNRESOLVED:
+            return ids
+        limited = await self._unresolved.resolve(ids, self._engine.registry.get)
+        if limited:
+            self._engine.notifier.notify(Signal.DUE)
+        return [job_id for job_id in ids if job_id not in limited]
 
 
 def _without(jobs: list[JobOwner], acquired: list[JobOwner]) -> list[JobOwner]:

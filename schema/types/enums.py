@@ -49,6 +49,7 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
             "BATCH": "A batch.",
             "REQUEST": "A request with a timeout.",
             "JOB": "Another job's function.",
+            "APPLICATION": "The application, through the Python client.",
         },
     ),
     RequestState: (

@@ -1,0 +1,55 @@
+"""The examples of docs/python.md: an application schedules letters and waits for them.
+
+OSTINATO_FUNCTIONS=docs.examples.my_functions,docs.examples.mailing make run
+
+In a second terminal, with the servers of .ostinato/dev.json:
+OSTINATO_MONGO_URL=… OSTINATO_REDIS_URL=… python docs/examples/from_python.py
+"""
+
+import asyncio
+from datetime import timedelta
+
+from mailing import send
+
+from ostinato import Call, JobFailed, Ostinato
+
+
+async def send_one(app: Ostinato) -> str:
+    """Schedule a letter, and wait until it is written."""
+    job = await app.schedule(send, {"to": "ada"}, owner="alice", timeout=timedelta(seconds=5))
+    return await job.result(timeout=60)
+
+
+async def send_many(app: Ostinato, readers: list[str]) -> list[str]:
+    """Schedule a letter to each reader, all of them or none; a repeated call returns the same."""
+    jobs = await app.schedule_many([Call(send, {"to": one}, key=f"june:{one}") for one in readers])
+    return [await job.result(timeout=60) for job in jobs]
+
+
+async def send_by_name(app: Ostinato) -> str:
+    """Schedule a function that this process has not imported; report why it failed."""
+    job = await app.schedule("my_functions.receipt", {"recipient": "ada"})
+    try:
+        return str(await job.result(timeout=60))
+    except JobFailed as error:
+        return f"{error.error.name}: {error.error.message}"
+
+
+async def send_later(app: Ostinato) -> str:
+    """Schedule a letter for later, and cancel it."""
+    job = await app.schedule(send, {"to": "ada"}, run_after=timedelta(days=1))
+    canceled = await job.cancel()
+    return canceled.state.value
+
+
+async def main() -> None:
+    """Run the examples."""
+    async with Ostinato.open() as app:
+        print(await send_one(app))
+        print(await send_many(app, ["grace", "katherine"]))
+        print(await send_by_name(app))
+        print(await send_later(app))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

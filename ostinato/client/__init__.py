@@ -1,0 +1,1 @@
+"""The Python client: an application uses Ostinato inside its own process."""

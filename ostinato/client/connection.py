@@ -1,0 +1,112 @@
+"""The connection of the Python client: its settings, its engine and its change feed."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final, Self, TypedDict, TypeVar, Unpack
+
+from pydantic import SecretStr
+
+from ostinato.client.options import require_owner
+from ostinato.jobs.changefeed import ChangeFeed
+from ostinato.jobs.end_waiter import EndWaiter
+from ostinato.jobs.engine import Engine, to_client_error
+from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.ids import new_id
+from ostinato.jobs.logs import log_through_standard_library
+from ostinato.jobs.settings import Settings
+from ostinato.resolvers.context import ApplicationContext
+
+T = TypeVar("T")
+
+MAX_PAGE_SIZE: Final = 1_000
+MAX_RING_EVENTS: Final = 5_000  # 26 MiB; older changes are read from MongoDB again
+OWN_CURSORS: Final = SecretStr("cursors of a Python client without secrets")
+
+
+class OpenOptions(TypedDict, total=False):
+    """Settings that are usually passed in code; the others come from `OSTINATO_…` variables."""
+
+    mongo_url: str
+    redis_url: str
+    redis_prefix: str
+    database: str
+    functions: tuple[str, ...]
+    """Modules with functions, to import at the start."""
+
+
+class Connection:
+    """The resources of a client; one event loop uses it."""
+
+    def __init__(self, engine: Engine, feed: ChangeFeed, resources: AsyncExitStack) -> None:
+        self.engine: Final = engine
+        self.ends: Final = EndWaiter(engine.reads)
+        self._feed = feed
+        self._resources = resources
+        self._feed_lock = asyncio.Lock()
+        self._is_following = False
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, settings: Settings | None = None, **options: Unpack[OpenOptions]
+    ) -> AsyncIterator[Self]:
+        """Connect to MongoDB; close the connections on exit.
+
+        Options take precedence over `settings`, or over the `OSTINATO_…` variables if there are no
+        `settings`. Redis is optional: without it, jobs start up to a second later. Raises
+        ValidationError for invalid settings, RuntimeError unless MongoDB is a replica set, and
+        Unavailable.
+        """
+        log_through_standard_library()
+        base = Settings(**options) if settings is None else settings
+        chosen = _settings_of_client(base.model_copy(update={**options}))
+        async with AsyncExitStack() as resources:
+            opening = Engine.open(chosen, f"ostinato-client-{new_id()}")
+            engine = await call(resources.enter_async_context(opening))
+            yield cls(engine, ChangeFeed(engine.mongo, chosen), resources)
+
+    def context(self, owner: str | None = None) -> ApplicationContext:
+        """Return a context that acts for an owner; raises BadRequest."""
+        return ApplicationContext(
+            acting_for=require_owner(owner), engine=self.engine, feed=self._feed
+        )
+
+    async def following(self, owner: str | None) -> ApplicationContext:
+        """Return a context whose change feed is open; raises Unavailable."""
+        context = self.context(owner)
+        async with self._feed_lock:
+            if not self._is_following:
+                await call(self._resources.enter_async_context(self._feed))
+                self._is_following = True
+        return context
+
+
+async def call(use_case: Awaitable[T]) -> T:
+    """Await a use case; raises Unavailable or TimedOut for errors of the driver."""
+    try:
+        return await use_case
+    except Exception as error:
+        converted = to_client_error(error)
+        if converted is error:
+            raise
+        raise converted from error
+
+
+def page_size(first: int) -> int:
+    """Return the size of a page; raises BadRequest at `first`."""
+    if not 1 <= first <= MAX_PAGE_SIZE:
+        message = f"first must be 1 to {MAX_PAGE_SIZE:,}, got {first}"
+        raise BadRequest.at("first", message=message, code="out_of_range")
+    return first
+
+
+def _settings_of_client(settings: Settings) -> Settings:
+    """Return settings with a small change feed; without secrets, also with a key for cursors."""
+    update: dict[str, object] = {
+        "hub_history_ms": 0,
+        "ring_events": min(settings.ring_events, MAX_RING_EVENTS),
+    }
+    if settings.cursor_secret is None and settings.jwt_secret is None:
+        update["cursor_secret"] = OWN_CURSORS
+    return settings.model_copy(update=update)

@@ -1,0 +1,146 @@
+"""The client's verbs for jobs and failures."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar, Unpack, overload
+
+from pydantic import TypeAdapter
+
+from ostinato.client.connection import Connection, call, page_size
+from ostinato.client.handles import ANY_JSON, JobHandle, result_type
+from ostinato.client.options import Args, ScheduleOptions, parse_options
+from ostinato.jobs.filters import JobFilter, JobOrder
+from ostinato.jobs.job_group import schedule_group
+from ostinato.jobs.new_job import NewJob
+from ostinato.jobs.paging import Page, PagePosition, Window
+from ostinato.jobs.records import Failure, Job, Json
+from ostinato.jobs.registry import FunctionRef, function_name
+from ostinato.resolvers import scheduling
+
+R = TypeVar("R")
+Coroutine = Callable[..., Awaitable[R]]
+"""A decorated function."""
+
+
+class Call:
+    """A call of a function, for `schedule_many`: the arguments of one `schedule`."""
+
+    def __init__(
+        self, function: FunctionRef, args: Args | None = None, **options: Unpack[ScheduleOptions]
+    ) -> None:
+        self.function = function
+        self.args = args
+        self.options = options
+
+
+class JobVerbs(Connection):
+    """Schedules, reads and changes jobs.
+
+    `owner` is the user for whom a verb acts: it does not find the jobs of others. None finds those
+    of all owners.
+    """
+
+    @overload
+    async def schedule(
+        self, function: str, args: Args | None = None, **options: Unpack[ScheduleOptions]
+    ) -> JobHandle[Json]: ...
+    @overload
+    async def schedule(
+        self, function: Coroutine[R], args: Args | None = None, **options: Unpack[ScheduleOptions]
+    ) -> JobHandle[R]: ...
+    async def schedule(
+        self, function: FunctionRef, args: Args | None = None, **options: Unpack[ScheduleOptions]
+    ) -> JobHandle[Any]:
+        """Schedule a job, due now by default; the function need not be public.
+
+        A function that this process has not imported is given by name: its arguments are validated
+        when the job starts. If the owner has used the key before, returns the existing job.
+
+        Raises BadRequest, OwnerSuspended, QuotaExceeded, Unavailable, or Conflict if the key was
+        used for a different function or different arguments.
+        """
+        new = await call(self._new_job(Call(function, args, **options)))
+        scheduled = await call(self.engine.schedule(new))
+        await self.engine.queues.warnings.report(new.queue)
+        return self._handle(function, scheduled)
+
+    async def schedule_many(self, calls: Sequence[Call]) -> list[JobHandle[Any]]:
+        """Schedule 1 to 1,000 jobs in one transaction: all of them, or none.
+
+        Returns them in order. Raises like `schedule`, and PayloadTooLarge for more than 8 MiB of
+        arguments in total.
+        """
+        jobs = await call(schedule_group(self.engine, await self._new_jobs(calls)))
+        return [self._handle(one.function, job) for one, job in zip(calls, jobs, strict=True)]
+
+    async def get(self, job_id: str, *, owner: str | None = None) -> Job:
+        """Read a job; raises NotFound or Malformed."""
+        return await call(scheduling.job(self.context(owner), job_id))
+
+    def handle(self, job: Job) -> JobHandle[Json]:
+        """Return a handle of a job that was read, to wait for its result."""
+        return self._handle(job.function_name, job)
+
+    async def jobs(
+        self,
+        which: JobFilter | None = None,
+        *,
+        owner: str | None = None,
+        order: JobOrder = JobOrder.NEWEST,
+        first: int = 100,
+        after: Job | None = None,
+    ) -> Page[Job]:
+        """Read a page of up to 1,000 jobs, newest first; `after` is the last job before it.
+
+        Without a filter, it contains all but internal jobs.
+        """
+        position = None if after is None else _position(after, order)
+        window = Window(limit=page_size(first), after=position)
+        reading = scheduling.jobs(self.context(owner), which or JobFilter(), order, window)
+        return await call(reading)
+
+    async def cancel(self, job_id: str, *, owner: str | None = None) -> Job:
+        """Cancel a pending job, or ask a running one to stop.
+
+        Raises NotFound, or PreconditionFailed if it has ended.
+        """
+        return await call(scheduling.cancel_job(self.context(owner), job_id))
+
+    async def retry(self, job_id: str, *, owner: str | None = None) -> Job:
+        """Start another set of attempts of a failed or canceled job, and resolve its failure.
+
+        Raises NotFound, OwnerSuspended, QuotaExceeded, or PreconditionFailed in any other state.
+        """
+        return await call(scheduling.retry_job(self.context(owner), job_id))
+
+    async def failures(
+        self, *, owner: str | None = None, first: int = 100, after: Failure | None = None
+    ) -> Page[Failure]:
+        """Read a page of up to 1,000 failures, newest first."""
+        position = None if after is None else PagePosition(id=after.id)
+        window = Window(limit=page_size(first), after=position)
+        return await call(scheduling.failures(self.context(owner), window))
+
+    async def resolve(self, failure_id: str, *, owner: str | None = None) -> Failure:
+        """Delete a failure, and let its job be purged; raises NotFound."""
+        return await call(scheduling.resolve_failure(self.context(owner), failure_id))
+
+    async def _new_jobs(self, calls: Sequence[Call]) -> list[NewJob]:
+        return [await call(self._new_job(one)) for one in calls]
+
+    async def _new_job(self, one: Call) -> NewJob:
+        request = parse_options(_name(one.function), one.args, one.options)
+        target = self.engine.registry.target(request.wanted.function_name)
+        return await scheduling.build_job(self.context(request.owner), target, request.wanted)
+
+    def _handle(self, function: FunctionRef, job: Job) -> JobHandle[Any]:
+        returns: TypeAdapter[Any] = ANY_JSON if isinstance(function, str) else result_type(function)
+        return JobHandle(self, job, returns)
+
+
+def _name(function: FunctionRef) -> str:
+    return function if isinstance(function, str) else function_name(function)
+
+
+def _position(job: Job, order: JobOrder) -> PagePosition:
+    is_timed = order in (JobOrder.SCHEDULED_ASC, JobOrder.SCHEDULED_DESC)
+    return PagePosition(id=job.id, instant=job.scheduled_time if is_timed else None)
