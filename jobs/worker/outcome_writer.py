@@ -109,7 +109,7 @@ class OutcomeWriter:
             await backoff.wait()
         for job_id in sorted(lost):
             log.warning(
-                "attempt.superseded", job_id=job_id, reason="the job belongs to another attempt"
+                "attempt.superseded", job_id=job_id, reason="another attempt holds the job"
             )
         return None
 
