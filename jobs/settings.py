@@ -131,7 +131,7 @@ class Settings(RequestLimits, QuotaSettings):
         ge=60,
         le=157_680_000,
         description="Maximum time from `iat` to `exp` of a token, in seconds (default: 31 days); "
-        "longer tokens are refused.",
+        "longer tokens are rejected.",
     )
     cursor_secret: SecretStr | None = Field(
         None,

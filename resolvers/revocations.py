@@ -44,7 +44,7 @@ async def revoke_tokens(ctx: RequestContext, subject: str, before: datetime | No
     now = datetime.now(UTC)
     if before is not None and before > now + MAX_CLOCK_SKEW:
         message = (
-            f"before must be at most 5 minutes in the future, got {before.isoformat()}: to refuse "
+            f"before must be at most 5 minutes in the future, got {before.isoformat()}: to reject "
             "new work of a user, call suspendOwner"
         )
         raise BadRequest.at("before", message=message, code="out_of_range")

@@ -158,7 +158,7 @@ class Throttle:
         """Raise TooManyRequests unless the holder has a token."""
         bucket = self._buckets.get(holder) if self._limit.per_s else None
         if bucket is not None and (wait_s := bucket.wait_s(self._now())):
-            raise self._refusal(holder, wait_s)
+            raise self._rejection(holder, wait_s)
 
     def spend(self, holder: str) -> None:
         """Take a token of this holder, whether or not there is one."""
@@ -171,7 +171,7 @@ class Throttle:
         if bucket.unreported >= bucket.batch:
             self._reporter.report(f"{self._limit.kind}:{_digest(holder)}", bucket)
 
-    def _refusal(self, holder: str, wait_s: float) -> TooManyRequests:
+    def _rejection(self, holder: str, wait_s: float) -> TooManyRequests:
         limit = self._limit
         if self._log_throttle.allows(holder):
             log.warning("throttle.rejected", kind=limit.kind, holder=holder, fix=FIX)

@@ -25,15 +25,15 @@ OWNERS_INTERVAL_S: Final = 0.25
 MAX_OWNERS_TIME_SHARE: Final = 0.05  # of wall time, for any number of owners
 OWNERS_BATCH_SIZE: Final = 16
 
-InFlight = dict[Lane, frozenset[str]]
-"""The ids of the jobs in Redis, by limit key."""
+QueuedIds = dict[Lane, frozenset[str]]
+"""The ids of the jobs in Redis, by limit lane."""
 
 
 @dataclass(slots=True)
 class _Owners:
     """The owners of the jobs of a backlogged queue, as of the last read."""
 
-    lanes: dict[Lane, list[str | None]] = field(default_factory=dict)
+    by_lane: dict[Lane, list[str | None]] = field(default_factory=dict)
     refresh_at: float = 0.0
     served_last: str | None = None
 
@@ -44,7 +44,7 @@ class Candidates:
     """The startable jobs, in order."""
     has_backlog: bool
     """Whether due jobs exceed the capacity, or an owner's jobs its quota."""
-    next_at: datetime | None
+    search_again_at: datetime | None
     """The time of the next search; None if unknown."""
 
     def due_by(self, now: datetime) -> "Candidates":
@@ -53,8 +53,8 @@ class Candidates:
         if not later:
             return self
         jobs = tuple(job for job in self.jobs if job.scheduled_time <= now)
-        times = later if self.next_at is None else [*later, self.next_at]
-        return replace(self, jobs=jobs, next_at=min(times))
+        times = later if self.search_again_at is None else [*later, self.search_again_at]
+        return replace(self, jobs=jobs, search_again_at=min(times))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,7 +62,7 @@ class _Search:
     queue: str
     due_until: datetime
     capacity: int
-    in_flight: InFlight
+    queued_ids: QueuedIds
     limits: StartLimits
     times: list[datetime] = field(default_factory=list)
     has_backlog: bool = False
@@ -81,14 +81,14 @@ class CandidateFinder:
         """The quotas of owners, by queue; a queue without one is not limited."""
 
     async def find(
-        self, queue: str, due_until: datetime, capacity: int, workers: int, in_flight: InFlight
+        self, queue: str, due_until: datetime, capacity: int, workers: int, queued_ids: QueuedIds
     ) -> Candidates:
         """Choose at most `capacity` jobs of a queue that is served by `workers` workers."""
         search = _Search(
             queue=queue,
             due_until=due_until,
             capacity=capacity,
-            in_flight=in_flight,
+            queued_ids=queued_ids,
             limits=StartLimits(owners=self._quota_of(queue)),
         )
         lane_heads = await self._cursors.lane_heads(queue)
@@ -96,20 +96,23 @@ class CandidateFinder:
         due = [lane for lane, at in lane_heads.items() if at <= due_until]
         await self._apply_limits(search, {lane.limit_lane for lane in due}, workers)
         open_lanes = [lane for lane in due if search.limits.free_starts(lane, 1) > 0]
-        streams = await asyncio.gather(*(self._read(search, lane) for lane in open_lanes))
+        jobs_by_lane = await asyncio.gather(*(self._read(search, lane) for lane in open_lanes))
         if not search.has_backlog:
-            ranked = [stream for stream in streams if stream]
-            jobs = by_rank(ranked, capacity, search.limits) if streams else []
+            non_empty = [jobs for jobs in jobs_by_lane if jobs]
+            jobs = by_rank(non_empty, capacity, search.limits) if jobs_by_lane else []
         else:
-            jobs = await self._choose_by_owner(search, open_lanes, streams)
+            jobs = await self._choose_by_owner(search, open_lanes, jobs_by_lane)
         # A lane missing from the cache may have jobs for the remaining capacity.
         has_capacity = not search.has_backlog or len(jobs) < capacity
         if has_capacity and self._cursors.forget_heads(queue):
-            return await self.find(queue, due_until, capacity, workers, in_flight)
-        next_at = min(search.times, default=None)
+            return await self.find(queue, due_until, capacity, workers, queued_ids)
         quota = search.limits.owners
-        has_backlog = search.has_backlog or (quota is not None and quota.has_refused)
-        return Candidates(jobs=tuple(jobs), has_backlog=has_backlog, next_at=next_at)
+        has_backlog = search.has_backlog or (quota is not None and quota.has_rejected)
+        return Candidates(
+            jobs=tuple(jobs),
+            has_backlog=has_backlog,
+            search_again_at=min(search.times, default=None),
+        )
 
     def _quota_of(self, queue: str) -> OwnerQuota | None:
         """Return a copy of the queue's quota: a search takes from it."""
@@ -129,29 +132,28 @@ class CandidateFinder:
             function = self._registry.get(limit_lane.function) if limit_lane.function else None
             if function is None:
                 continue
-            in_flight = len(search.in_flight.get(limit_lane, ()))
+            queued = len(search.queued_ids.get(limit_lane, ()))
             if function.concurrency is not None:
                 # Twice the limit, so that the next job is queued before one finishes.
-                search.limits.running[limit_lane] = 2 * function.concurrency * workers - in_flight
+                most = 2 * function.concurrency * workers
+                search.limits.remaining_slots[limit_lane] = most - queued
             limit = function.rate_limit
             if limit is not None and limit.key is None:
                 bucket = bucket_id(function.name, limit, None)
                 quota = await self._rate_limits.read_quota(bucket, limit, search.due_until)
-                self._apply_quota(search, limit_lane, quota, in_flight)
+                self._apply_quota(search, limit_lane, quota, queued)
 
     @staticmethod
-    def _apply_quota(
-        search: _Search, limit_lane: Lane, quota: DispatchQuota, in_flight: int
-    ) -> None:
-        search.limits.starts[limit_lane] = quota.free - in_flight
+    def _apply_quota(search: _Search, limit_lane: Lane, quota: DispatchQuota, queued: int) -> None:
+        search.limits.remaining_starts[limit_lane] = quota.free - queued
         if quota.next_at is not None:
             search.times.append(quota.next_at)
 
     async def _read(self, search: _Search, lane: Lane) -> list[PendingJob]:
         """Read the due jobs of a lane that are not in Redis."""
-        in_flight = self._excluded(search, lane)
+        excluded = self._excluded(search, lane)
         limit = search.limits.free_starts(lane, search.capacity)
-        found = await self._cursors.first(lane, limit + 1, in_flight, search.due_until)
+        found = await self._cursors.first(lane, limit + 1, excluded, search.due_until)
         later = next(
             (n for n, job in enumerate(found) if job.scheduled_time > search.due_until), None
         )
@@ -161,29 +163,29 @@ class CandidateFinder:
         return found[:later][:limit]
 
     def _excluded(self, search: _Search, lane: Lane) -> frozenset[str]:
-        in_flight = search.in_flight.get(lane.limit_lane, frozenset())
-        return in_flight | self.skipped if self.skipped else in_flight
+        queued = search.queued_ids.get(lane.limit_lane, frozenset())
+        return queued | self.skipped if self.skipped else queued
 
     async def _choose_by_owner(
-        self, search: _Search, lanes: list[Lane], streams: list[list[PendingJob]]
+        self, search: _Search, lanes: list[Lane], jobs_by_lane: list[list[PendingJob]]
     ) -> list[PendingJob]:
         """Choose jobs round-robin across owners, since due jobs exceed the capacity."""
         owners = self._owners.setdefault(search.queue, _Owners())
         if time.monotonic() >= owners.refresh_at:
             await self._refresh_owners(owners, lanes)
-        all_owners = {owner for lane in lanes for owner in owners.lanes.get(lane, ())}
+        all_owners = {owner for lane in lanes for owner in owners.by_lane.get(lane, ())}
         if len(all_owners) < 2:
-            ranked = [stream for stream in streams if stream]
-            return by_rank(ranked, search.capacity, search.limits)
+            non_empty = [jobs for jobs in jobs_by_lane if jobs]
+            return by_rank(non_empty, search.capacity, search.limits)
         chosen = rotate_after(all_owners, owners.served_last)[:OWNERS_BATCH_SIZE]
         found = await self._read_jobs_of(search, owners, lanes, chosen)
-        jobs = {job.id: job for stream in (*streams, *found) for job in stream}
+        jobs = {job.id: job for lane_jobs in (*jobs_by_lane, *found) for job in lane_jobs}
         return round_robin(jobs.values(), search.capacity, search.limits, owners.served_last)
 
     async def _refresh_owners(self, owners: _Owners, lanes: list[Lane]) -> None:
         began = time.monotonic()
         found = await asyncio.gather(*map(self._due.find_owners, lanes))
-        owners.lanes = dict(zip(lanes, found, strict=True))
+        owners.by_lane = dict(zip(lanes, found, strict=True))
         now = time.monotonic()
         owners.refresh_at = now + max(OWNERS_INTERVAL_S, (now - began) / MAX_OWNERS_TIME_SHARE)
 
@@ -194,9 +196,9 @@ class CandidateFinder:
         maximum = -(-2 * search.capacity // len(chosen))  # twice the share: some owners have less
 
         async def read(lane: Lane, owner: str | None) -> list[PendingJob]:
-            in_flight = self._excluded(search, lane)
+            excluded = self._excluded(search, lane)
             limit = search.limits.free_starts(lane, maximum)
-            found = await self._cursors.first(lane, limit, in_flight, search.due_until, owner)
+            found = await self._cursors.first(lane, limit, excluded, search.due_until, owner)
             return [job for job in found if job.scheduled_time <= search.due_until]
 
         return await asyncio.gather(
@@ -204,6 +206,6 @@ class CandidateFinder:
                 read(lane, owner)
                 for lane in lanes
                 for owner in chosen
-                if owner in owners.lanes.get(lane, ())
+                if owner in owners.by_lane.get(lane, ())
             )
         )

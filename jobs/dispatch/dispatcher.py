@@ -53,7 +53,7 @@ class Dispatcher:
         self._wake = asyncio.Event()
         self._fleet = Fleet(())
         self._fleet_read_at = -FLEET_CACHE_S
-        self._served: dict[str, float] = {}
+        self._virtual_times: dict[str, float] = {}
         self._failing_since: float | None = None
         """Start of the current series of Redis failures, in event loop time; None if healthy."""
         self._failures = RepeatedWarning(log, "dispatch.failed")
@@ -74,7 +74,7 @@ class Dispatcher:
             await self._local.close()
 
     async def dispatch(self) -> datetime | None:
-        """Dispatch once; return the due time of the next job, None if unknown."""
+        """Dispatch once; return the time of the next search, None if unknown."""
         await self._read_fleet()
         in_redis = await self._chunks.queued(self._queue_settings.is_paused)
         queued = self._local.added_to(in_redis)
@@ -88,16 +88,17 @@ class Dispatcher:
         if not self._run_locally(list(found.values())):
             found = {queue: candidates.due_by(now) for queue, candidates in found.items()}
             await self._dispatch_by_weight(found, capacity, queued.total)
-        return min((each.next_at for each in found.values() if each.next_at), default=None)
+        times = [each.search_again_at for each in found.values() if each.search_again_at]
+        return min(times, default=None)
 
     async def _try_to_dispatch(self) -> float:
         """Dispatch once; return the delay until the next dispatch, in seconds."""
         try:
-            next_at = await self.dispatch()
+            search_again_at = await self.dispatch()
             self._failing_since = None
-            if next_at is not None:
+            if search_again_at is not None:
                 now = await self._engine.clock.now()
-                wait = self._local.wake_at(next_at, now) - now
+                wait = self._local.wake_at(search_again_at, now) - now
                 return min(POLL_INTERVAL_S, max(0.0, wait.total_seconds()))
         except MongoError as error:
             self._failing_since = None
@@ -140,8 +141,8 @@ class Dispatcher:
             queue: Demand(len(candidates.jobs), self._queue_settings.weight_of(queue))
             for queue, candidates in found.items()
         }
-        shares = weighted_share(capacity, demands, self._served)
-        self._served = shares.served
+        shares = weighted_share(capacity, demands, self._virtual_times)
+        self._virtual_times = shares.virtual_times
         is_full = queued + sum(shares.granted.values()) >= self._fleet.slots()
         for queue, candidates in found.items():
             # If slots are full or jobs remain, the worker signals the dispatcher after its claim.
@@ -188,23 +189,23 @@ class Dispatcher:
             return None
 
     async def _enqueue(self, queue: str, jobs: Sequence[PendingJob], notify: bool) -> None:
-        by_limit: dict[Lane, list[PendingJob]] = {}
+        by_limit_lane: dict[Lane, list[PendingJob]] = {}
         for job in jobs:
-            by_limit.setdefault(job.lane.limit_lane, []).append(job)
+            by_limit_lane.setdefault(job.lane.limit_lane, []).append(job)
         slots = self._fleet.slots(queue)
         owner_limit = self._queue_settings.owner_limit(slots)
-        for limit, some in by_limit.items():
-            size = self._chunk_size_of(limit, len(some))
+        for limit_lane, some in by_limit_lane.items():
+            size = self._chunk_size_of(limit_lane, len(some))
             parts = [some] if owner_limit is None else split_by_owner(some, slots, owner_limit)
             for part in parts:
                 for start in range(0, len(part), size):
-                    await self._chunks.put(_chunk(part[start : start + size], limit, notify))
+                    await self._chunks.put(_chunk(part[start : start + size], limit_lane, notify))
         if jobs:
             self._finder.mark_served(queue, jobs[-1])
 
-    def _chunk_size_of(self, limit: Lane, ids: int) -> int:
-        size = min(MAX_CHUNK_SIZE, -(-ids // max(1, self._fleet.size(limit.queue))))
-        function = self._engine.registry.get(limit.function) if limit.function else None
+    def _chunk_size_of(self, limit_lane: Lane, count: int) -> int:
+        size = min(MAX_CHUNK_SIZE, -(-count // max(1, self._fleet.size(limit_lane.queue))))
+        function = self._engine.registry.get(limit_lane.function) if limit_lane.function else None
         return min(size, function.concurrency or size) if function else size
 
     async def _read_fleet(self) -> None:
@@ -215,10 +216,10 @@ class Dispatcher:
         self._fleet_read_at = now
 
 
-def _chunk(jobs: Sequence[PendingJob], limit: Lane, notify: bool) -> Chunk:
+def _chunk(jobs: Sequence[PendingJob], limit_lane: Lane, notify: bool) -> Chunk:
     return Chunk(
         ids=tuple(job.id for job in jobs),
         owners=tuple(owner_tag(job.owner) for job in jobs),
-        lane=limit,
-        notify_after_claim=notify or limit.function is not None,
+        lane=limit_lane,
+        notify_after_claim=notify or limit_lane.function is not None,
     )

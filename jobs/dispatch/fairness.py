@@ -19,15 +19,15 @@ Jobs = list[PendingJob]
 class Demand:
     """The number of startable jobs of a queue, and the weight of the queue."""
 
-    wanted: int
+    count: int
     weight: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class WeightedShares:
     granted: dict[str, int]
-    served: dict[str, float]
-    """The virtual time of each queue: grants divided by weight. Input to the next round."""
+    virtual_times: dict[str, float]
+    """By queue: grants divided by weight. Input to the next division."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,13 +37,13 @@ class OwnerQuota:
     limit: int
     queued: Counter[str]
     """The number of jobs in Redis by tag of the owner; counts the taken ones, too."""
-    has_refused: bool = False
+    has_rejected: bool = False
 
     def take(self, owner: str | None) -> bool:
         """Take capacity for one job of an owner; return False if there is none."""
         tag = owner_tag(owner)
         if self.queued[tag] >= self.limit:
-            self.has_refused = True
+            self.has_rejected = True
             return False
         self.queued[tag] += 1
         return True
@@ -51,23 +51,23 @@ class OwnerQuota:
 
 @dataclass(slots=True, kw_only=True)
 class StartLimits:
-    """The remaining capacity of the functions' limits, by limit key, and of the owners."""
+    """The remaining capacity of the functions' limits, by limit lane, and of the owners."""
 
-    running: dict[Lane, int] = field(default_factory=dict)
+    remaining_slots: dict[Lane, int] = field(default_factory=dict)
     """Remaining jobs under the concurrency limit."""
-    starts: dict[Lane, int] = field(default_factory=dict)
+    remaining_starts: dict[Lane, int] = field(default_factory=dict)
     """Remaining starts under the rate limit."""
     owners: OwnerQuota | None = None
     """None: owners are not limited."""
 
     def free_starts(self, lane: Lane, maximum: int) -> int:
         limit_lane = lane.limit_lane
-        starts = maximum if lane.has_reservation else self.starts.get(limit_lane, maximum)
-        return max(0, min(maximum, starts, self.running.get(limit_lane, maximum)))
+        starts = maximum if lane.has_reservation else self.remaining_starts.get(limit_lane, maximum)
+        return max(0, min(maximum, starts, self.remaining_slots.get(limit_lane, maximum)))
 
     def take(self, job: PendingJob) -> bool:
         """Take capacity for one job; return False if there is none."""
-        is_limited = self.running or self.starts
+        is_limited = self.remaining_slots or self.remaining_starts
         if is_limited and self.free_starts(job.lane, 1) == 0:
             return False
         if self.owners is not None and not self.owners.take(job.owner):
@@ -78,10 +78,10 @@ class StartLimits:
 
     def _take_start(self, lane: Lane) -> None:
         limit_lane = lane.limit_lane
-        if limit_lane in self.running:
-            self.running[limit_lane] -= 1
-        if limit_lane in self.starts and not lane.has_reservation:
-            self.starts[limit_lane] -= 1
+        if limit_lane in self.remaining_slots:
+            self.remaining_slots[limit_lane] -= 1
+        if limit_lane in self.remaining_starts and not lane.has_reservation:
+            self.remaining_starts[limit_lane] -= 1
 
 
 def owner_limit(slots: int, share: float) -> int:
@@ -125,19 +125,19 @@ def rank(job: PendingJob) -> tuple[datetime, str]:
 
 
 def weighted_share(
-    capacity: int, demands: Mapping[str, Demand], served: Mapping[str, float]
+    capacity: int, demands: Mapping[str, Demand], previous: Mapping[str, float]
 ) -> WeightedShares:
     """Divide capacity among queues by weight; unused shares are redistributed.
 
     An idle queue accumulates no credit.
     """
-    active = {name: demand for name, demand in demands.items() if demand.wanted > 0}
-    minimum = min((served[name] for name in active if name in served), default=0.0)
-    virtual_times = {name: served.get(name, minimum) - minimum for name in active}
+    active = {name: demand for name, demand in demands.items() if demand.count > 0}
+    minimum = min((previous[name] for name in active if name in previous), default=0.0)
+    virtual_times = {name: previous.get(name, minimum) - minimum for name in active}
     granted = dict.fromkeys(demands, 0)
     if len(active) == 1:
         (name,) = active
-        granted[name] = min(capacity, active[name].wanted)
+        granted[name] = min(capacity, active[name].count)
         return WeightedShares(granted, virtual_times)
     heap = [(virtual_times[name] + 1 / demand.weight, name) for name, demand in active.items()]
     heapq.heapify(heap)
@@ -146,7 +146,7 @@ def weighted_share(
         capacity -= 1
         granted[name] += 1
         virtual_times[name] = virtual_time
-        if granted[name] < active[name].wanted:
+        if granted[name] < active[name].count:
             heapq.heapreplace(heap, (virtual_time + 1 / active[name].weight, name))
         else:
             heapq.heappop(heap)
@@ -154,10 +154,10 @@ def weighted_share(
 
 
 def by_rank(
-    streams: Sequence[Sequence[PendingJob]], capacity: int, limits: StartLimits
+    jobs_by_lane: Sequence[Sequence[PendingJob]], capacity: int, limits: StartLimits
 ) -> list[PendingJob]:
-    """Choose at most `capacity` jobs by rank; each stream must be sorted by rank."""
-    merged = streams[0] if len(streams) == 1 else heapq.merge(*streams, key=rank)
+    """Choose at most `capacity` jobs by rank; each sequence must be sorted by rank."""
+    merged = jobs_by_lane[0] if len(jobs_by_lane) == 1 else heapq.merge(*jobs_by_lane, key=rank)
     return _take(merged, capacity, limits)
 
 

@@ -24,7 +24,7 @@ class LocalExecutor(Protocol):
 
     def has_free_slot(self, lane: Lane) -> bool: ...
 
-    def is_running(self, job_id: str) -> bool: ...
+    def holds(self, job_id: str) -> bool: ...
 
     async def take_chunk(self, chunk: Chunk) -> bool: ...
 
@@ -85,4 +85,4 @@ class LocalDispatcher:
         chunk = Chunk(ids=(job.id,), owners=(owner_tag(job.owner),), lane=job.lane)
         has_remaining = await self._executor.take_chunk(chunk)
         # The claim fails if the job is not yet due by MongoDB's clock: search again.
-        return has_remaining or not self._executor.is_running(job.id)
+        return has_remaining or not self._executor.holds(job.id)

@@ -40,11 +40,11 @@ async def delete_expired(mongo: Mongo, before: datetime) -> dict[str, int]:
 async def _delete(
     mongo: Mongo, before: datetime, collection: str, field: str, is_ended: Document
 ) -> int:
-    wanted = {field: {"$lt": before}, **is_ended}
-    found = mongo[collection].find(wanted, {"_id": 1}, sort=[(field, 1)], limit=BATCH_SIZE)
+    expired = {field: {"$lt": before}, **is_ended}
+    found = mongo[collection].find(expired, {"_id": 1}, sort=[(field, 1)], limit=BATCH_SIZE)
     ids = [document["_id"] for document in await found.to_list(None)]
     if not ids:
         return 0
     # Again with the filter: a task may have been started in the meantime.
-    result = await mongo[collection].delete_many({"_id": {"$in": ids}, **wanted})
+    result = await mongo[collection].delete_many({"_id": {"$in": ids}, **expired})
     return result.deleted_count

@@ -71,7 +71,7 @@ class Executor:
         slots = engine.settings.concurrency
         self.slots = Slots(slots, engine.registry, lambda: queue_settings.owner_limit(slots))
         self._claimer = Claimer(engine, worker_id, queue_settings, self.slots, self._start_claimed)
-        self.running: dict[str, RunningAttempt] = {}
+        self.attempts: dict[str, RunningAttempt] = {}
         self._handing_back: dict[asyncio.Task[bool], str] = {}
         self._unknown_outcomes: LRUCache[AttemptKey, Outcome] = LRUCache(MAX_UNKNOWN_OUTCOMES)
         self._failure_throttle = LogThrottle(FAILURE_LOG_PERIOD_S)
@@ -88,8 +88,8 @@ class Executor:
     def taken_slots(self) -> int:
         return self.slots.taken
 
-    def is_running(self, job_id: str) -> bool:
-        return job_id in self.running
+    def holds(self, job_id: str) -> bool:
+        return job_id in self.attempts
 
     def has_free_slot(self, lane: Lane | None) -> bool:
         """Return whether a slot is free; with a lane, for a job of that lane."""
@@ -113,7 +113,7 @@ class Executor:
             return
         self._is_closing = True
         await _wait(self._claimer.pending, CLAIM_DRAIN_S)
-        await _wait((running.task for running in self.running.values()), drain_s)
+        await _wait((running.task for running in self.attempts.values()), drain_s)
         await self.stop_all(StopReason.SHUTDOWN)
         try:
             async with asyncio.timeout(SHUTDOWN_WRITE_S):
@@ -122,7 +122,7 @@ class Executor:
                 ]
                 final_writes = [self._outcome_writer.write(one) for one in outcomes if one]
                 await asyncio.gather(self._outcome_writer.close(), *final_writes)
-                returned = (one.task for one in self.running.values() if one.has_returned)
+                returned = (one.task for one in self.attempts.values() if one.has_returned)
                 await asyncio.gather(*returned, *self._handing_back, return_exceptions=True)
                 await asyncio.gather(
                     *(shared.close() for shared in self._shared_transactions.values())
@@ -132,7 +132,7 @@ class Executor:
 
     def _report_unwritten(self) -> None:
         """Log the outcomes that MongoDB has not acknowledged when the worker exits."""
-        for running in self.running.values():
+        for running in self.attempts.values():
             if running.outcome is not None and not running.is_written:
                 error = f"MongoDB did not acknowledge it within {SHUTDOWN_WRITE_S:g} s"
                 log_unwritten(GIVEN_UP, running.outcome, error)
@@ -166,7 +166,7 @@ class Executor:
         return task
 
     def _executing(self) -> list[RunningAttempt]:
-        return [running for running in self.running.values() if not running.has_returned]
+        return [running for running in self.attempts.values() if not running.has_returned]
 
     def _notify_if_due(self, written: Sequence[Outcome]) -> None:
         """Signal the dispatcher if one of the jobs is due again soon."""
@@ -190,14 +190,14 @@ class Executor:
     def _start(self, attempt: Attempt, slot: Slot) -> None:
         task = self._loop.create_task(self._run(attempt), name=f"job-{attempt.job_id}")
         running = RunningAttempt(attempt, task, slot)
-        self.running[attempt.job_id] = running
+        self.attempts[attempt.job_id] = running
         task.add_done_callback(lambda _: self._finished(running))
 
     def _finished(self, running: RunningAttempt) -> None:
-        if self.running.get(running.attempt.job_id) is running:
-            del self.running[running.attempt.job_id]
+        if self.attempts.get(running.attempt.job_id) is running:
+            del self.attempts[running.attempt.job_id]
         if running.has_returned:
-            self.slots.acked()
+            self.slots.outcome_written()
         else:
             self.slots.release(running.slot)
         self._slot_freed()
@@ -219,13 +219,13 @@ class Executor:
         return function.kind if function else FunctionKind.ACTION
 
     async def _run(self, attempt: Attempt) -> None:
-        running = self.running[attempt.job_id]
+        running = self.attempts[attempt.job_id]
         running.has_started = True
         outcome = await self._run_to_outcome(running)
         if outcome is None:
             return
         running.outcome = outcome
-        self.slots.release_unacked(running.slot)
+        self.slots.release_returned(running.slot)
         self._slot_freed()
         if running.task.cancelling():
             await clear_cancellation()

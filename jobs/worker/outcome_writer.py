@@ -108,9 +108,7 @@ class OutcomeWriter:
                 log.warning("outcome.unanswered", jobs=len(outcomes), error=str(error))
             await backoff.wait()
         for job_id in sorted(lost):
-            log.warning(
-                "attempt.superseded", job_id=job_id, reason="another attempt holds the job"
-            )
+            log.warning("attempt.superseded", job_id=job_id, reason="another attempt holds the job")
         return None
 
     async def _fail_if_poisoned(self, outcome: Outcome, error: Exception) -> bool:

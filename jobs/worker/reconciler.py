@@ -65,7 +65,7 @@ class LeaseReconciler:
 
     def _stop(self, job_id: str, why: StopReason) -> bool:
         """Stop a running attempt; returns False if its outcome is already being written."""
-        running = self._executor.running.get(job_id)
+        running = self._executor.attempts.get(job_id)
         if running is None or running.has_returned:
             return False
         running.cancel(why)
@@ -74,7 +74,7 @@ class LeaseReconciler:
     def _running_keys(self) -> set[AttemptKey]:
         return {
             (running.attempt.job_id, running.attempt.number)
-            for running in self._executor.running.values()
+            for running in self._executor.attempts.values()
         }
 
     def _persistent(self, differing: set[AttemptKey]) -> set[AttemptKey]:

@@ -21,7 +21,7 @@ class StopReason(StrEnum):
     SHUTDOWN = "shutdown"
     """The worker is shutting down."""
     LEASE_LOST = "leaseLost"
-    """The job no longer belongs to this attempt."""
+    """The attempt no longer holds the job."""
 
 
 @dataclass(slots=True)

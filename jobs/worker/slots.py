@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from ostinato.jobs.lanes import Lane
 from ostinato.jobs.registry import Registry
 
-MAX_UNACKED_FACTOR: Final = 4  # times the capacity: backpressure if the database is slow
+MAX_UNWRITTEN_FACTOR: Final = 4  # times the capacity: backpressure if the database is slow
 
 UNLIMITED: Final = sys.maxsize
 
@@ -39,16 +39,16 @@ class FunctionLimits:
         self._registry = registry
         self._running: Counter[str] = Counter()
 
-    def free_starts(self, lane: Lane, wanted: int) -> int:
-        """Return how many of `wanted` jobs may start now."""
+    def free_starts(self, lane: Lane, maximum: int) -> int:
+        """Return how many of `maximum` jobs may start now."""
         function = self._registry.get(lane.function) if lane.function else None
         if function is None or function.concurrency is None:
-            return wanted
-        return max(0, min(wanted, function.concurrency - self._running[function.name]))
+            return maximum
+        return max(0, min(maximum, function.concurrency - self._running[function.name]))
 
-    def acquire(self, lane: Lane, wanted: int) -> int:
-        """Reserve up to `wanted` starts within the limit, without waiting; returns how many."""
-        granted = self.free_starts(lane, wanted)
+    def acquire(self, lane: Lane, maximum: int) -> int:
+        """Reserve up to `maximum` starts within the limit, without waiting; returns how many."""
+        granted = self.free_starts(lane, maximum)
         if lane.function is not None:
             self._running[lane.function] += granted
         return granted
@@ -70,12 +70,12 @@ class OwnerLimits:
         limit = self._limit()
         return UNLIMITED if limit is None else limit - self._taken[owner]
 
-    def acquire(self, jobs: Iterable[JobOwner], wanted: int) -> list[JobOwner]:
-        """Take slots for up to `wanted` of the jobs whose owners may take one; returns these."""
+    def acquire(self, jobs: Iterable[JobOwner], maximum: int) -> list[JobOwner]:
+        """Take slots for up to `maximum` of the jobs whose owners may take one; returns these."""
         limit = self._limit() or UNLIMITED
         granted: list[JobOwner] = []
         for job in jobs:
-            if len(granted) == wanted:
+            if len(granted) == maximum:
                 break
             if self._taken[job.owner] < limit:
                 self._taken[job.owner] += 1
@@ -96,7 +96,7 @@ class Slots:
     ) -> None:
         self.capacity = capacity
         self.free = capacity
-        self._unacked = 0
+        self._unwritten = 0
         self._limits = FunctionLimits(registry)
         self._owners = OwnerLimits(owner_limit)
         self._freed = asyncio.Event()
@@ -148,18 +148,18 @@ class Slots:
         self._owners.release(slot.owner)
         self._freed.set()
 
-    def release_unacked(self, slot: Slot) -> None:
-        """Free the slot of a returned function; call `acked` once its outcome is written."""
-        self._unacked += 1
+    def release_returned(self, slot: Slot) -> None:
+        """Free the slot of a returned function; call `outcome_written` once its outcome is."""
+        self._unwritten += 1
         self.release(slot)
 
-    def acked(self) -> None:
-        self._unacked -= 1
+    def outcome_written(self) -> None:
+        self._unwritten -= 1
         self._freed.set()
 
     @property
     def _is_open(self) -> bool:
-        return self.free > 0 and self._unacked < MAX_UNACKED_FACTOR * self.capacity
+        return self.free > 0 and self._unwritten < MAX_UNWRITTEN_FACTOR * self.capacity
 
 
 class ClaimSlots:

@@ -191,14 +191,14 @@ class WorkerRuntime:
 
     def _load(self) -> Heartbeat:
         return Heartbeat(
-            running=self.executor.slots.taken,
+            running=self.executor.taken_slots,
             loop_lag_ms=self._loop_monitor.take_lag_ms(),
-            job_ids=tuple(islice(self.executor.running, MAX_HEARTBEAT_JOB_IDS)),
+            job_ids=tuple(islice(self.executor.attempts, MAX_HEARTBEAT_JOB_IDS)),
             unwritable=tuple(self.engine.store.poisoned.unwritable()),
         )
 
     def _describe(self, task_name: str) -> LogFields:
-        running = self.executor.running.get(task_name.removeprefix("job-"))
+        running = self.executor.attempts.get(task_name.removeprefix("job-"))
         if running is None:
             return {"task": task_name}
         attempt = running.attempt

@@ -82,7 +82,7 @@ class AdminMutation(Mutation):
         return OwnerPayload.of(record)
 
     @strawberry_field(
-        description="Revoke one token by its `jti`. Within 10 seconds, every API process refuses "
+        description="Revoke one token by its `jti`. Within 10 seconds, every API process rejects "
         "it and closes its sockets and streams. Admins only."
     )
     async def revoke_token(

@@ -113,7 +113,7 @@ class Owner(RecordProxy[rights.Owner]):
 
 @strawberry.type(
     description="The revocation of one token, or of the tokens of a user until an instant. Within "
-    "10 seconds, each API process refuses these tokens and closes their sockets and streams."
+    "10 seconds, each API process rejects these tokens and closes their sockets and streams."
 )
 class TokenRevocation(RecordProxy[revocations.Revocation]):
     subject: str | None = strawberry.field(

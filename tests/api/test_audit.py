@@ -62,7 +62,7 @@ async def test_mutation_is_recorded_with_its_user_input_object_and_outcome(
         (PAUSE, {"queue": "mail"}, "FORBIDDEN"),
     ],
 )
-async def test_refused_mutation_is_recorded_with_the_code_of_its_error(
+async def test_rejected_mutation_is_recorded_with_the_code_of_its_error(
     admin: Client, ann: Client, document: str, input_: dict[str, str], code: str
 ) -> None:
     assert (await ann(document, input=input_)).code == code

@@ -54,7 +54,7 @@ async def test_job_queued_in_redis_does_not_start_after_its_queue_is_paused(
             lambda: worker.queue_settings.is_paused("mail"), within=30
         )
         gate.opened.set()
-        await rig_without_worker.wait_until(lambda: worker.executor.slots.taken == 0)
+        await rig_without_worker.wait_until(lambda: worker.executor.taken_slots == 0)
         await rig_without_worker.run("echo")
     attempts = [(await rig_without_worker.job(job_id))["attempt"] for job_id in ids]
     assert sorted(attempts) == [0] * 9 + [1]

@@ -90,7 +90,7 @@ def test_reconciled_bucket_contains_what_other_processes_have_spent(
     assert bucket.wait_s(5.0) == pytest.approx(all_of_it.wait_s(5.0), abs=1e-5)
 
 
-async def test_throttle_refuses_after_the_burst_and_refills_at_its_rate() -> None:
+async def test_throttle_rejects_after_the_burst_and_refills_at_its_rate() -> None:
     clock, settings = HandClock(), Settings()
     throttle = Throttles(settings, spend_alone, clock).failed_tokens
     assert take_all(throttle, "a") == settings.failed_tokens_burst

@@ -117,7 +117,7 @@ async def test_next_due_time_is_known_for_every_lane(rig_without_worker: Rig) ->
     for lane, at in zip(LANES, times, strict=True):
         await insert_jobs(rig_without_worker, 1, priority=lane.priority, scheduled_time=at)
     candidates = await CandidateFinder(rig_without_worker.engine).find("default", now, 10, 1, {})
-    assert (candidates.jobs, candidates.next_at) == ((), times[2])
+    assert (candidates.jobs, candidates.search_again_at) == ((), times[2])
 
 
 async def test_higher_priorities_start_first_and_waiting_raises_priority(

@@ -53,16 +53,16 @@ def job(
 
 
 def limits() -> StartLimits:
-    return StartLimits(running={LIMITED: 5}, starts={LIMITED: 3})
+    return StartLimits(remaining_slots={LIMITED: 5}, remaining_starts={LIMITED: 3})
 
 
 @given(demands, st.integers(0, 120))
-def test_no_slot_is_unused_while_a_queue_has_jobs(wanted: dict[str, Demand], room: int) -> None:
-    shares = weighted_share(room, wanted, {})
+def test_no_slot_is_unused_while_a_queue_has_jobs(queues: dict[str, Demand], room: int) -> None:
+    shares = weighted_share(room, queues, {})
     assert sum(shares.granted.values()) == min(
-        room, sum(demand.wanted for demand in wanted.values())
+        room, sum(demand.count for demand in queues.values())
     )
-    assert all(shares.granted[name] <= wanted[name].wanted for name in wanted)
+    assert all(shares.granted[name] <= queues[name].count for name in queues)
 
 
 @given(
@@ -71,13 +71,13 @@ def test_no_slot_is_unused_while_a_queue_has_jobs(wanted: dict[str, Demand], roo
 def test_weights_are_kept_within_one_job_over_any_rounds(
     weights: dict[str, int], rooms: list[int]
 ) -> None:
-    served: dict[str, float] = {}
+    virtual_times: dict[str, float] = {}
     granted: Counter[str] = Counter()
     for room in rooms:
         shares = weighted_share(
-            room, {name: Demand(room, weights[name]) for name in weights}, served
+            room, {name: Demand(room, weights[name]) for name in weights}, virtual_times
         )
-        served = shares.served if room else served
+        virtual_times = shares.virtual_times if room else virtual_times
         granted.update(shares.granted)
     by_weight = [granted[name] / weights[name] for name in weights]
     assert max(by_weight) - min(by_weight) <= 1 / min(weights.values()) + 1e-9
@@ -85,18 +85,20 @@ def test_weights_are_kept_within_one_job_over_any_rounds(
 
 @given(st.dictionaries(names, st.integers(1, 9), min_size=2))
 def test_every_queue_gets_a_turn_with_a_single_slot(weights: dict[str, int]) -> None:
-    served: dict[str, float] = {}
+    virtual_times: dict[str, float] = {}
     granted: Counter[str] = Counter()
     for _ in range(sum(weights.values()) + len(weights)):
-        shares = weighted_share(1, {name: Demand(9, weights[name]) for name in weights}, served)
-        served = shares.served
+        shares = weighted_share(
+            1, {name: Demand(9, weights[name]) for name in weights}, virtual_times
+        )
+        virtual_times = shares.virtual_times
         granted.update(shares.granted)
     assert all(granted[name] >= 1 for name in weights)
 
 
 def test_idle_queue_accumulates_no_credit() -> None:
-    served = weighted_share(1_000, {"busy": Demand(1_000)}, {}).served
-    shares = weighted_share(100, {"busy": Demand(100), "new": Demand(100)}, served)
+    virtual_times = weighted_share(1_000, {"busy": Demand(1_000)}, {}).virtual_times
+    shares = weighted_share(100, {"busy": Demand(100), "new": Demand(100)}, virtual_times)
     assert shares.granted == {"busy": 50, "new": 50}
 
 
@@ -120,14 +122,14 @@ def test_round_robin_uses_all_slots_and_gives_owners_equal_shares(
 ) -> None:
     chosen = round_robin(jobs, room, StartLimits(), after)
     assert len(chosen) == min(room, len(jobs))
-    granted, wanted = (
+    granted, demands = (
         Counter(pending.owner for pending in chosen),
         Counter(pending.owner for pending in jobs),
     )
     least = min(
-        (granted[owner] for owner in wanted if granted[owner] < wanted[owner]), default=room
+        (granted[owner] for owner in demands if granted[owner] < demands[owner]), default=room
     )
-    assert all(granted[owner] <= least + 1 for owner in wanted)
+    assert all(granted[owner] <= least + 1 for owner in demands)
 
 
 @given(queues_of_jobs, st.integers(1, 60), st.sampled_from(["ann", "bob", "cy"]))
@@ -168,10 +170,10 @@ def test_quota_of_each_owner_is_kept_and_does_not_delay_other_owners(
     owners = OwnerQuota(limit=most, queued=Counter({owner_tag("ann"): 1}))
     limits = StartLimits(owners=owners)
     chosen = round_robin(jobs, 60, limits, None) if by_owner else by_rank([ordered], 60, limits)
-    wanted, granted = (Counter(pending.owner for pending in some) for some in (jobs, chosen))
-    for owner in wanted:
-        assert granted[owner] == min(wanted[owner], most - (owner == "ann"))
-    assert owners.has_refused is (len(chosen) < len(jobs))
+    demands, granted = (Counter(pending.owner for pending in some) for some in (jobs, chosen))
+    for owner in demands:
+        assert granted[owner] == min(demands[owner], most - (owner == "ann"))
+    assert owners.has_rejected is (len(chosen) < len(jobs))
 
 
 @given(st.integers(1, 10_000), st.floats(0, 1, exclude_min=True))

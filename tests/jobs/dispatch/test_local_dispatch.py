@@ -253,7 +253,8 @@ def test_job_read_early_waits_for_its_time() -> None:
         PendingJob(id=name, lane=Lane(), scheduled_time=at, owner=None)
         for name, at in (("due", NOON), ("early", NOON + SOON))
     )
-    read_early = Candidates(jobs=(due, early), has_backlog=False, next_at=NOON + timedelta(hours=1))
+    later = NOON + timedelta(hours=1)
+    read_early = Candidates(jobs=(due, early), has_backlog=False, search_again_at=later)
     candidates = read_early.due_by(NOON)
-    assert (candidates.jobs, candidates.next_at) == ((due,), early.scheduled_time)
+    assert (candidates.jobs, candidates.search_again_at) == ((due,), early.scheduled_time)
     assert read_early.due_by(NOON + LOOKAHEAD) is read_early

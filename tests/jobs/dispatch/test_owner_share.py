@@ -59,7 +59,7 @@ async def schedule(rig: Rig, name: str, owner: str) -> str:
 
 
 def is_done(worker: WorkerRuntime, job_id: str) -> bool:
-    return not worker.executor.is_running(job_id)
+    return not worker.executor.holds(job_id)
 
 
 def chunk(ids: dict[str, list[str]]) -> Chunk:
@@ -97,8 +97,8 @@ async def test_owners_with_backlogs_hold_equal_shares_as_their_jobs_follow_each_
     await insert_jobs(rig, "hold_counted", FLOOD, "alice")
     async with running_worker(few_slots) as worker:
         for _ in range(3 * SHARE):
-            await rig.wait_until(lambda: len(worker.executor.running) == SLOTS)
-            attempts = [running.attempt for running in worker.executor.running.values()]
+            await rig.wait_until(lambda: len(worker.executor.attempts) == SLOTS)
+            attempts = [running.attempt for running in worker.executor.attempts.values()]
             slots = Counter(attempt.function_name for attempt in attempts)
             assert set(slots.values()) == {SHARE}
             ended = attempts[0].job_id
@@ -133,10 +133,10 @@ async def test_first_free_slot_goes_to_a_new_owner(
     await rig.wait_until(lambda: counter.current == SLOTS)
     bobs = await schedule(rig, "echo", "bob")
     await rig.wait_until(lambda: worker.queue_settings.owner_limit(SLOTS) == SHARE)
-    running = set(worker.executor.running) & set(alices)
+    running = set(worker.executor.attempts) & set(alices)
     await rig.cancel(running.pop())
     assert (await rig.wait_until_ended(bobs))["state"] == "success"
-    assert set(worker.executor.running) == running
+    assert set(worker.executor.attempts) == running
     gate.opened.set()
 
 
@@ -160,7 +160,7 @@ async def test_jobs_over_the_share_do_not_hold_up_others_of_their_chunk(
     alices = await insert_jobs(rig, "hold", 2 * SHARE, "alice")
     bobs = await insert_jobs(rig, "hold", 2, "bob")
     await executor.take_chunk(chunk({"alice": alices, "bob": bobs}))
-    running = set(executor.running)
+    running = set(executor.attempts)
     assert set(bobs) <= running
     assert len(running & set(alices)) == SHARE
     gate.opened.set()
@@ -174,8 +174,8 @@ async def test_chunk_of_owners_at_their_share_does_not_signal_the_dispatcher(
     async with WorkerRuntime.open(few_slots.model_copy(update={"owner_slot_share": 0.2})) as worker:
         sent = replace(chunk(ids), notify_after_claim=True)
         assert await worker.executor.take_chunk(sent)
-        assert len(worker.executor.running) == 4
-        left = {one: list(set(ids[one]) - set(worker.executor.running)) for one in owners}
+        assert len(worker.executor.attempts) == 4
+        left = {one: list(set(ids[one]) - set(worker.executor.attempts)) for one in owners}
         assert not await worker.executor.take_chunk(replace(chunk(left), notify_after_claim=True))
         gate.opened.set()
 
@@ -186,7 +186,7 @@ async def test_slots_of_ended_jobs_are_returned_to_their_owner(
     executor = idle_worker.executor
     ids = await insert_jobs(rig_without_worker, "echo", SHARE, "alice")
     await executor.take_chunk(chunk({"alice": [*ids, "0" * 24]}))
-    await rig_without_worker.wait_until(lambda: not executor.running)
+    await rig_without_worker.wait_until(lambda: not executor.attempts)
     assert executor.free_starts_of(owner_tag("alice")) == SHARE
 
 

@@ -186,8 +186,8 @@ async def test_attempt_stopped_before_its_first_step_still_writes_its_outcome(
     async with WorkerRuntime.open(rig_without_worker.engine.settings) as worker:
         (claimed,) = await rig_without_worker.claim(job_id, worker.id)
         worker.executor._start(Attempt(claimed, 9), SLOT)
-        worker.executor.running[job_id].cancel(stop_reason)
-        await worker.executor.running[job_id].task
+        worker.executor.attempts[job_id].cancel(stop_reason)
+        await worker.executor.attempts[job_id].task
     assert (await rig_without_worker.job(job_id))["state"] == state
 
 

@@ -85,7 +85,7 @@ async def test_returned_attempt_is_not_stopped_while_its_outcome_is_written(
     attempt = (await claim_many(rig_without_worker, worker, "hold"))[0]
     worker.executor._start(attempt, SLOT)
     await gate.reached.wait()
-    running = worker.executor.running[attempt.job_id]
+    running = worker.executor.attempts[attempt.job_id]
     running.outcome = attempt.outcome_of_stop()
     await rig_without_worker.cancel(attempt.job_id)
     await worker._reconciler.reconcile()
@@ -140,8 +140,8 @@ async def test_started_attempt_with_unknown_outcome_is_not_restarted(
     (claimed,) = await rig_without_worker.claim(job_id, worker.id)
     worker.executor._start(Attempt(claimed, 9), SLOT)
     await gate.reached.wait()
-    worker.executor.running[job_id].cancel(StopReason.LEASE_LOST)
-    await rig_without_worker.wait_until(lambda: not worker.executor.running)
+    worker.executor.attempts[job_id].cancel(StopReason.LEASE_LOST)
+    await rig_without_worker.wait_until(lambda: not worker.executor.attempts)
     await worker._reconciler.reconcile()
     job = await rig_without_worker.job(job_id)
     assert (job["state"], job["attempt"], gate.visits) == ("failed", 1, 1)
@@ -154,7 +154,7 @@ async def test_worker_closed_without_drain_stops_its_running_jobs(rig_without_wo
         (claimed,) = await rig_without_worker.claim(job_id, worker.id)
         worker.executor._start(Attempt(claimed, 9), SLOT)
         await gate.reached.wait()
-    assert not worker.executor.running
+    assert not worker.executor.attempts
     assert (await rig_without_worker.job(job_id))["error"]["name"] == "WorkerStopped"
 
 

@@ -1,4 +1,4 @@
-"""Revoked tokens: refused, and their open sockets and streams end as with expired ones."""
+"""Revoked tokens: rejected, and their open sockets and streams end as with expired ones."""
 
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
@@ -65,7 +65,7 @@ async def test_revoked_token_is_unauthorized_until_the_revocation_is_deleted() -
         revoked, other = running.token("ada", ttl_s=60), running.token("ada", ttl_s=61)
         assert (await post(running, revoked)).is_success
         running.probe.revocations.append(revocation_of(revoked))
-        await eventually(lambda: _is_refused(running, revoked))
+        await eventually(lambda: _is_rejected(running, revoked))
         answer = await post(running, revoked)
         assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
         (error,) = answer.json()["errors"]
@@ -76,7 +76,7 @@ async def test_revoked_token_is_unauthorized_until_the_revocation_is_deleted() -
         await eventually(lambda: _is_accepted(running, revoked))
 
 
-async def _is_refused(running: Running, token: str) -> bool:
+async def _is_rejected(running: Running, token: str) -> bool:
     return (await post(running, token)).status_code == HTTPStatus.UNAUTHORIZED
 
 
