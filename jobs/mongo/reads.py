@@ -113,8 +113,8 @@ class Reads:
 
     async def find_states(self, ids: Collection[str]) -> Mapping[str, str]:
         """Return the states of the existing jobs among `ids`, of all owners."""
-        wanted = {"_id": {"$in": list(ids)}}
-        found = self.mongo[JOBS].find(wanted, ["state"], batch_size=len(ids) + 1)
+        by_ids = {"_id": {"$in": list(ids)}}
+        found = self.mongo[JOBS].find(by_ids, ["state"], batch_size=len(ids) + 1)
         return {row["_id"]: row["state"] for row in await found.to_list(None)}
 
     async def find_one(self, kind: type[R], owner: str | None, /, **fields: str | None) -> R | None:

@@ -129,8 +129,8 @@ class JobVerbs(Connection):
 
     async def _new_job(self, one: Call) -> NewJob:
         request = parse_options(_name(one.function), one.args, one.options)
-        target = self.engine.registry.target(request.wanted.function_name)
-        return await scheduling.build_job(self.context(request.owner), target, request.wanted)
+        target = self.engine.registry.target(request.new.function_name)
+        return await scheduling.build_job(self.context(request.owner), target, request.new)
 
     def _handle(self, function: FunctionRef, job: Job) -> JobHandle[Any]:
         returns: TypeAdapter[Any] = ANY_JSON if isinstance(function, str) else result_type(function)

@@ -42,7 +42,7 @@ class JobRequest:
     """A validated call of `schedule`."""
 
     owner: str | None
-    wanted: JobToSchedule
+    new: JobToSchedule
 
 
 def parse_options(name: str, args: Args | None, options: ScheduleOptions) -> JobRequest:
@@ -68,7 +68,7 @@ def parse_options(name: str, args: Args | None, options: ScheduleOptions) -> Job
     after = options.get("run_after")
     return JobRequest(
         owner=owner,
-        wanted=JobToSchedule(
+        new=JobToSchedule(
             function_name=name,
             args=dict(args or {}),  # type: ignore[arg-type]  # checked by `bind`
             run_after_ms=None if after is None else to_ms(after),
