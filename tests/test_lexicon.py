@@ -70,16 +70,14 @@ RETIRED = {
 LIMITS = re.compile(r"^(LONGEST|LEAST|USUAL|ENOUGH)(_|$)|^MOST$|_AT_MOST$|_AT_ONCE$")
 """Constants are called MAX_…, MIN_…, …_BATCH_SIZE, …_TIMEOUT_S."""
 OPENERS = re.compile(r"^(Give|Tell|Say|Let|Hold|Keep|Show)s?\b")
-RETIRED_IN_TESTS = (
-    RETIRED.keys() - {"gate", "wanted"} | {"deadly", "diary", "doors", "nursery", "unruly"}
-)
+RETIRED_IN_TESTS = RETIRED.keys() - {"gate", "wanted"} | {
     "deadly",
     "diary",
     "doors",
     "nursery",
     "unruly",
 }
-"""In tests, a gate blocks a function until the test opens it, and `wanted` is the expected value."""
+"""In tests, a gate blocks a function until the test opens it; `wanted` is an expected value."""
 FOLDERS = {"ostinato", "schema", "resolvers", "jobs"}
 TESTS = [path for path in PYTHON if path.relative_to(ROOT).parts[0] == "tests"]
 PRODUCT = [path for path in PYTHON if path.relative_to(ROOT).parts[0] in FOLDERS]
