@@ -27,6 +27,7 @@ from ostinato.jobs.ids import new_id
 from ostinato.jobs.lifecycle import MAX_ATTEMPTS, MAX_EVENTS, TransitionName, is_allowed
 from ostinato.jobs.modules import BUILT_IN
 from ostinato.jobs.mongo.audit_log import AuditLog
+from ostinato.jobs.mongo.caller_sessions import Deployment
 from ostinato.jobs.mongo.client import (
     ENCODING_ERRORS,
     Document,
@@ -76,6 +77,7 @@ class Engine:
     workers: WorkerStore
     queues: Queues
     quotas: OwnerQuotas
+    deployment: Deployment
     inserts: "GroupCommit[Document, bool]"
     """Concurrent `schedule` calls share one write."""
 
@@ -155,6 +157,7 @@ class Engine:
             workers=workers,
             queues=Queues.of(mongo, workers, clock, notifier, settings.lease_ms),
             quotas=quotas,
+            deployment=Deployment(mongo),
             inserts=GroupCommit(partial(_insert_each, store), INSERT_BATCH_SIZE),
         )
 

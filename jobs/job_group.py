@@ -14,6 +14,7 @@ from ostinato.jobs.arq_queue.notifier import NOTIFY_WITHIN, Signal
 from ostinato.jobs.documents import job_from
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.errors import BadRequest, PayloadTooLarge
+from ostinato.jobs.mongo.caller_sessions import CallerSession, insert_in, require_transaction
 from ostinato.jobs.mongo.client import Document, Session
 from ostinato.jobs.mongo.job_documents import StoredJob, build_job_document, existing_job
 from ostinato.jobs.mongo.stored_json import escape_document
@@ -22,6 +23,8 @@ from ostinato.jobs.new_job import NewJob
 from ostinato.jobs.owner_quotas import Reservation
 from ostinato.jobs.records import Job
 from ostinato.jobs.transactions.transactor import MAX_BYTES, MAX_JOBS
+
+__all__ = ["CallerSession", "JobGroup", "insert_group", "prepare_in", "schedule_group"]
 
 Key = tuple[str | None, str]
 
@@ -96,6 +99,29 @@ async def build_group(engine: Engine, new_jobs: Sequence[NewJob], *, external: b
         for new in new_jobs
     ]
     return JobGroup(new_jobs, documents)
+
+
+async def prepare_in(
+    engine: Engine, new_jobs: Sequence[NewJob], session: CallerSession
+) -> JobGroup:
+    """Build a group for a transaction of the application, in which `insert_group` inserts it.
+
+    Raises BadRequest at `session`, and what `build_group` raises.
+    """
+    require_transaction(session)
+    await engine.deployment.require_same(session)
+    return await build_group(engine, new_jobs, external=True)
+
+
+async def insert_group(engine: Engine, group: JobGroup, session: CallerSession) -> list[Job]:
+    """Insert a group: its jobs exist if and only if the transaction commits.
+
+    The leader's change stream then wakes the dispatcher. Raises Conflict and the driver's errors,
+    which an application handles as those of its own writes.
+    """
+    database = engine.settings.database
+    await insert_in(session, database, group.used_keys, group.resolve_keys)
+    return group.jobs
 
 
 async def schedule_group(engine: Engine, new_jobs: Sequence[NewJob]) -> list[Job]:

@@ -168,6 +168,7 @@ async def test_the_python_client_works_as_described(
         "['written to grace', 'written to katherine']",
         "BadRequest: invalid arguments: args.amount: field required",
         "canceled",
+        "written to ada",
     ]
 
 
@@ -175,7 +176,7 @@ def test_the_python_client_on_the_page_equals_the_example() -> None:
     code = (ROOT / "docs" / "examples" / "from_python.py").read_text()
     in_readme = [block for block in code_blocks("README.md", "python") if "Ostinato" in block]
     blocks = [*in_readme, *code_blocks("docs/python.md", "python")]
-    assert len(blocks) == 6
+    assert len(blocks) == 7
     places = [(block, textwrap.indent(block, "    ")) for block in blocks]
     assert [block for block, inner in places if block not in code and inner not in code] == []
 

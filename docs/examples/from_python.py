@@ -8,8 +8,10 @@ OSTINATO_MONGO_URL=… OSTINATO_REDIS_URL=… python docs/examples/from_python.p
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 from mailing import send
+from motor.motor_asyncio import AsyncIOMotorClient
 
 from ostinato import Call, JobFailed, Ostinato
 
@@ -42,6 +44,14 @@ async def send_later(app: Ostinato) -> str:
     return canceled.state.value
 
 
+async def place_order(app: Ostinato, client: AsyncIOMotorClient[dict[str, Any]]) -> str:
+    """Store an order and schedule its letter in one transaction, with the application's client."""
+    async with await client.start_session() as session, session.start_transaction():
+        await client["shop"]["orders"].insert_one({"reader": "ada"}, session=session)
+        job = await app.schedule(send, {"to": "ada"}, session=session)
+    return await job.result(timeout=60)
+
+
 async def main() -> None:
     """Run the examples."""
     async with Ostinato.open() as app:
@@ -49,6 +59,8 @@ async def main() -> None:
         print(await send_many(app, ["grace", "katherine"]))
         print(await send_by_name(app))
         print(await send_later(app))
+        client: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(app.settings.mongo_url)
+        print(await place_order(app, client))
 
 
 if __name__ == "__main__":

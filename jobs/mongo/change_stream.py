@@ -4,7 +4,7 @@ Motor's own change streams switch threads once per event; this one switches once
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -18,7 +18,8 @@ from motor.motor_asyncio import AsyncIOMotorClientSession
 from ostinato.jobs.async_tools.timeouts import response_timeout
 from ostinato.jobs.changes import BEGINNING, ClusterTime, Position, WatchedCollection, time_of
 from ostinato.jobs.errors import HistoryLost
-from ostinato.jobs.mongo.client import Mongo
+from ostinato.jobs.mongo.client import Document, Mongo
+from ostinato.jobs.mongo.collections import JOBS
 from ostinato.jobs.mongo.mongo_retry import TRANSIENT_ERRORS, MongoRetry
 
 BATCH_SIZE: Final = 1_000  # events; decoding takes about 20 ms and must not block the loop longer
@@ -78,6 +79,13 @@ PIPELINE: Final[list[dict[str, Any]]] = [
 ]
 
 
+EXTERNAL_INSERTS: Final[list[dict[str, Any]]] = [
+    {"$match": {"operationType": "insert", "ns.coll": JOBS, "fullDocument.external": True}},
+    {"$project": {"_id": 1}},
+]
+"""Jobs that were inserted in transactions of applications, without their content."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamBatch:
     """The events of one server reply; often empty."""
@@ -120,11 +128,13 @@ async def peek(mongo: Mongo, after: Position) -> StreamBatch | None:
     return None if batch.events else batch
 
 
-def open_command(start: Mapping[str, Any], batch_size: int) -> dict[str, Any]:
+def open_command(
+    start: Mapping[str, Any], batch_size: int, pipeline: Sequence[Document] = PIPELINE
+) -> Document:
     """Build the command that opens a stream; its reply holds at most `batch_size` events."""
     return {
         "aggregate": 1,
-        "pipeline": [{"$changeStream": start}, *PIPELINE],
+        "pipeline": [{"$changeStream": start}, *pipeline],
         "cursor": {"batchSize": batch_size},
     }
 
@@ -141,13 +151,14 @@ async def kill_cursor(mongo: Mongo, cursor: int) -> None:
 
 
 class ChangeStream:
-    """Tails the watched collections for one consumer.
+    """Tails the watched collections, or the events of another pipeline, for one consumer.
 
     Usage: `async with`, one of the `open_*` methods, then iterate over `batches`.
     """
 
-    def __init__(self, mongo: Mongo) -> None:
+    def __init__(self, mongo: Mongo, pipeline: Sequence[Document] = PIPELINE) -> None:
         self._mongo = mongo
+        self._pipeline = pipeline
         self._session: AsyncIOMotorClientSession | None = None
         self._cursor = 0
         self._reply: asyncio.Task[RawBSONDocument] | None = None
@@ -263,7 +274,7 @@ class ChangeStream:
     async def _open(self, start: dict[str, Any]) -> None:
         await self._close()
         self._session = await self._mongo.client.start_session()
-        reply = await self._command(open_command(start, BATCH_SIZE))
+        reply = await self._command(open_command(start, BATCH_SIZE, self._pipeline))
         self._opened = self._take(reply, "firstBatch")
         self._is_behind = True
         self.position = self._opened.position
@@ -290,3 +301,17 @@ class ChangeStream:
         if self._session is not None:
             await self._session.end_session()
             self._session = None
+
+
+async def follow_external_inserts(mongo: Mongo, on_insert: Callable[[], None]) -> None:
+    """Call `on_insert` after commits of transactions in which applications inserted jobs.
+
+    Runs until canceled. Several commits may share a call; it is also called at the start, since
+    earlier commits may have been missed. Raises HistoryLost: the caller starts it again.
+    """
+    async with ChangeStream(mongo, EXTERNAL_INSERTS) as stream:
+        await stream.open_now()
+        on_insert()
+        async for batch in stream.batches():
+            if batch.events:
+                on_insert()

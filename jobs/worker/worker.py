@@ -25,6 +25,7 @@ from ostinato.jobs.logs import get_log
 from ostinato.jobs.maintenance.election import CannotLead, LeaderElection, leader_lease_ms
 from ostinato.jobs.maintenance.rescuer import HeartbeatHistory, WorkerRescuer, heartbeat_timeout_ms
 from ostinato.jobs.maintenance.sweeper import Sweeper, build_sweeps
+from ostinato.jobs.mongo.change_stream import follow_external_inserts
 from ostinato.jobs.mongo.client import MongoError
 from ostinato.jobs.mongo.sessions import worker_app_name
 from ostinato.jobs.records import Heartbeat
@@ -77,6 +78,7 @@ class WorkerRuntime:
             {"lost_workers": rescuer.rescue, **build_sweeps(engine)}, settings.sweep_ms
         )
         duties = (
+            partial(keep_running, "external inserts", self._follow_inserts),
             partial(keep_running, "dispatcher", self._dispatcher.run, reraise=(CannotLead,)),
             partial(keep_running, "sweeper", self.sweeper.run),
         )
@@ -140,6 +142,9 @@ class WorkerRuntime:
     async def abandon(self) -> None:
         """Stop running attempts without writing outcomes: the jobs belong to other workers."""
         await self.executor.stop_all(StopReason.LEASE_LOST)
+
+    async def _follow_inserts(self) -> None:
+        await follow_external_inserts(self.engine.mongo, self._dispatcher.wake)
 
     async def _listen(self) -> None:
         await self.engine.notifier.listen(self._on_signal)

@@ -66,6 +66,10 @@ class Connection:
             engine = await call(resources.enter_async_context(opening))
             yield cls(engine, ChangeFeed(engine.mongo, chosen), resources)
 
+    @property
+    def settings(self) -> Settings:
+        return self.engine.settings
+
     def context(self, owner: str | None = None) -> ApplicationContext:
         """Return a context that acts for an owner; raises BadRequest."""
         return ApplicationContext(

@@ -9,7 +9,7 @@ from ostinato.client.connection import Connection, call, page_size
 from ostinato.client.handles import ANY_JSON, JobHandle, result_type
 from ostinato.client.options import Args, ScheduleOptions, parse_options
 from ostinato.jobs.filters import JobFilter, JobOrder
-from ostinato.jobs.job_group import schedule_group
+from ostinato.jobs.job_group import CallerSession, insert_group, prepare_in, schedule_group
 from ostinato.jobs.new_job import NewJob
 from ostinato.jobs.paging import Page, PagePosition, Window
 from ostinato.jobs.records import Failure, Job, Json
@@ -41,35 +41,63 @@ class JobVerbs(Connection):
 
     @overload
     async def schedule(
-        self, function: str, args: Args | None = None, **options: Unpack[ScheduleOptions]
+        self,
+        function: str,
+        args: Args | None = None,
+        *,
+        session: CallerSession | None = None,
+        **options: Unpack[ScheduleOptions],
     ) -> JobHandle[Json]: ...
     @overload
     async def schedule(
-        self, function: Coroutine[R], args: Args | None = None, **options: Unpack[ScheduleOptions]
+        self,
+        function: Coroutine[R],
+        args: Args | None = None,
+        *,
+        session: CallerSession | None = None,
+        **options: Unpack[ScheduleOptions],
     ) -> JobHandle[R]: ...
     async def schedule(
-        self, function: FunctionRef, args: Args | None = None, **options: Unpack[ScheduleOptions]
+        self,
+        function: FunctionRef,
+        args: Args | None = None,
+        *,
+        session: CallerSession | None = None,
+        **options: Unpack[ScheduleOptions],
     ) -> JobHandle[Any]:
         """Schedule a job, due now by default; the function need not be public.
 
         A function that this process has not imported is given by name: its arguments are validated
         when the job starts. If the owner has used the key before, returns the existing job.
 
+        `session` is a session of Motor or PyMongo in a transaction of the application, on the same
+        deployment: the job exists if and only if that transaction commits. Errors of that session
+        are the driver's.
+
         Raises BadRequest, OwnerSuspended, QuotaExceeded, Unavailable, or Conflict if the key was
         used for a different function or different arguments.
         """
         new = await call(self._new_job(Call(function, args, **options)))
+        if session is not None:
+            (job,) = await self._insert([new], session)
+            return self._handle(function, job)
         scheduled = await call(self.engine.schedule(new))
         await self.engine.queues.warnings.report(new.queue)
         return self._handle(function, scheduled)
 
-    async def schedule_many(self, calls: Sequence[Call]) -> list[JobHandle[Any]]:
-        """Schedule 1 to 1,000 jobs in one transaction: all of them, or none.
+    async def schedule_many(
+        self, calls: Sequence[Call], *, session: CallerSession | None = None
+    ) -> list[JobHandle[Any]]:
+        """Schedule 1 to 1,000 jobs in one transaction, or in that of `session`: all, or none.
 
         Returns them in order. Raises like `schedule`, and PayloadTooLarge for more than 8 MiB of
         arguments in total.
         """
-        jobs = await call(schedule_group(self.engine, await self._new_jobs(calls)))
+        new = [await call(self._new_job(one)) for one in calls]
+        if session is None:
+            jobs = await call(schedule_group(self.engine, new))
+        else:
+            jobs = await self._insert(new, session)
         return [self._handle(one.function, job) for one, job in zip(calls, jobs, strict=True)]
 
     async def get(self, job_id: str, *, owner: str | None = None) -> Job:
@@ -124,8 +152,9 @@ class JobVerbs(Connection):
         """Delete a failure, and let its job be purged; raises NotFound."""
         return await call(scheduling.resolve_failure(self.context(owner), failure_id))
 
-    async def _new_jobs(self, calls: Sequence[Call]) -> list[NewJob]:
-        return [await call(self._new_job(one)) for one in calls]
+    async def _insert(self, new: Sequence[NewJob], session: CallerSession) -> list[Job]:
+        group = await call(prepare_in(self.engine, new, session))
+        return await insert_group(self.engine, group, session)
 
     async def _new_job(self, one: Call) -> NewJob:
         request = parse_options(_name(one.function), one.args, one.options)
