@@ -19,13 +19,16 @@ class PagePosition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """The part of an ordered list to read; both ends are exclusive."""
+    """The part of an ordered list to read, and of its documents; both ends are exclusive."""
 
     limit: int
     backward: bool = False
     """Whether to take the last `limit` documents of the range instead of the first."""
     after: PagePosition | None = None
     before: PagePosition | None = None
+    unread: frozenset[str] = frozenset()
+    """Large fields that are not read: `args`, `data`, `result`, `timeline`. Records have them
+    empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,13 +1,15 @@
 """Reads, pauses and resumes queues for operators."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Self
 
 from ostinato.jobs.arq_queue.notifier import Notifier, Signal
 from ostinato.jobs.clock import Clock
-from ostinato.jobs.lanes import Queue
+from ostinato.jobs.lanes import Lane, Queue
 from ostinato.jobs.mongo.client import Mongo
-from ostinato.jobs.mongo.due_jobs import DueJobs
+from ostinato.jobs.mongo.due_jobs import MAX_COUNT, DueJobs
 from ostinato.jobs.mongo.queues import QueueStore
 from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.queue_warnings import QueueWarnings
@@ -43,13 +45,23 @@ class Queues:
             await self.warnings.report(queue)
         return 0
 
-    async def all(self) -> list[Queue]:
-        """Return every known queue with its counts, sorted by name."""
-        stored = await self.store.all()
-        fleet = await self.workers.read_fleet()
-        names = stored.keys() | fleet.queues() | await self.due.find_queues()
+    async def find(self, limit: int, after: str = "") -> list[Queue]:
+        """Return up to `limit` known queues with names after `after`, with counts, by name.
+
+        The number of queries does not depend on the number of queues.
+        """
+        stored, fleet = await self.store.all(), await self.workers.read_fleet()
+        heads = await self.due.all_lane_heads()
+        known = stored.keys() | fleet.queues() | {lane.queue for lane in heads}
+        names = sorted(name for name in known if name > after)[:limit]
+        due = await self._count_due(heads, names)
         return [
-            await self._with_counts(stored.get(name) or Queue(name=name)) for name in sorted(names)
+            replace(
+                stored.get(name) or Queue(name=name),
+                pending_due=due[name],
+                workers=fleet.size(name),
+            )
+            for name in names
         ]
 
     async def pause(self, name: str) -> Queue:
@@ -65,6 +77,16 @@ class Queues:
         return await self._with_counts(queue)
 
     async def _with_counts(self, queue: Queue) -> Queue:
-        due = await self.due.count_due(queue.name, await self.clock.now())
+        heads = await self.due.lane_heads(queue.name)
+        due = await self._count_due(heads, [queue.name])
         fleet = await self.workers.read_fleet()
-        return replace(queue, pending_due=due, workers=fleet.size(queue.name))
+        return replace(queue, pending_due=due[queue.name], workers=fleet.size(queue.name))
+
+    async def _count_due(
+        self, heads: Mapping[Lane, datetime], queues: Collection[str]
+    ) -> dict[str, int]:
+        """Count the due jobs of queues, up to MAX_COUNT each; `heads` are those of their lanes."""
+        now, names = await self.clock.now(), frozenset(queues)
+        lanes = [lane for lane, at in heads.items() if lane.queue in names and at <= now]
+        counts = await self.due.count_due(lanes, now)
+        return {name: min(counts[name], MAX_COUNT) for name in queues}

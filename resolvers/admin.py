@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from ostinato.jobs.context import Context
-from ostinato.jobs.errors import Forbidden, PreconditionFailed
+from ostinato.jobs.errors import BadRequest, Forbidden, PreconditionFailed
 from ostinato.jobs.functions import owners
 from ostinato.jobs.json_values import replace_surrogates
 from ostinato.jobs.lanes import Queue
@@ -12,6 +12,7 @@ from ostinato.jobs.records import WorkerRecord
 from ostinato.jobs.rights import Owner
 from ostinato.resolvers.context import RequestContext
 
+MAX_QUEUES: Final = 100  # per page
 MANAGE_OWNERS: Final = "see, suspend, resume and purge owners"
 
 
@@ -21,10 +22,17 @@ async def workers(ctx: RequestContext) -> list[WorkerRecord]:
     return await ctx.engine.workers.find_all()
 
 
-async def queues(ctx: RequestContext) -> list[Queue]:
-    """Read all queues with workers, pending jobs or stored settings, by name."""
+async def queues(ctx: RequestContext, first: int, after: str) -> list[Queue]:
+    """Read up to `first` queues with names after `after`, by name: those with workers, pending
+    jobs or stored settings.
+
+    Raises BadRequest for a `first` outside 1 to 100.
+    """
     require_admin(ctx, "see, pause and resume queues")
-    return await ctx.engine.queues.all()
+    if not 1 <= first <= MAX_QUEUES:
+        message = f"first must be between 1 and {MAX_QUEUES}, got {first}"
+        raise BadRequest.at("first", message=message, code="out_of_range")
+    return await ctx.engine.queues.find(first, after)
 
 
 async def pause_queue(ctx: RequestContext, name: str) -> Queue:

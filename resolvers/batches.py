@@ -23,7 +23,8 @@ async def batch(ctx: RequestContext, batch_id: str) -> Batch:
 
 async def batches(ctx: RequestContext, window: Window) -> Page[Batch]:
     """Read a page of the viewer's batches, newest first."""
-    return await ctx.engine.reads.find_page(Batch, ctx.scope, window)
+    reads = ctx.engine.reads.within(ctx.read_budget)
+    return await reads.find_page(Batch, ctx.scope, window)
 
 
 async def add_items(ctx: RequestContext, items: Sequence[Json]) -> list[str]:

@@ -12,6 +12,7 @@ from ostinato.jobs.context import Context
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.errors import Malformed, NotFound, PayloadTooLarge, Unauthorized
 from ostinato.jobs.quotas import Quota
+from ostinato.jobs.read_budget import ReadBudget
 from ostinato.jobs.records import (
     Batch,
     Cause,
@@ -26,6 +27,8 @@ from ostinato.jobs.registry import BatchSource, Function
 from ostinato.jobs.rights import ADMIN
 from ostinato.resolvers.auth import Viewer
 from ostinato.resolvers.loaders import Loaders
+
+READ_FACTOR = 2  # of the response's limit: BSON is often larger than JSON
 
 T = TypeVar("T")
 R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request, Failure)
@@ -96,8 +99,13 @@ class RequestContext:
         return self.viewer.scope
 
     @cached_property
+    def read_budget(self) -> ReadBudget | None:
+        """Return the budget of what the operation reads in lists; None for no limit."""
+        return ReadBudget(READ_FACTOR * self.engine.settings.max_response_bytes)
+
+    @cached_property
     def loaders(self) -> Loaders:
-        return Loaders(self.engine, self.scope)
+        return Loaders(self.engine, self.scope, self.read_budget)
 
     async def quotas(self) -> list[Quota]:
         """Read the owner's quotas; the system has none."""
@@ -141,7 +149,7 @@ class RequestContext:
 class ApplicationContext(RequestContext):
     """The context of the application that embeds the Python client.
 
-    It has an admin's rights, may use every function and acts for any owner.
+    It has an admin's rights, may use every function, acts for any owner and reads without a budget.
     """
 
     caller: Viewer | None = APPLICATION
@@ -156,6 +164,10 @@ class ApplicationContext(RequestContext):
     @property
     def scope(self) -> str | None:
         return self.acting_for
+
+    @cached_property
+    def read_budget(self) -> None:
+        return None
 
     @property
     def cause(self) -> Cause:

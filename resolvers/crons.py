@@ -53,7 +53,8 @@ async def crons(
     """Read a page of the viewer's crons, newest first."""
     given = {"enabled": enabled, "functionName": function_name}
     fields = {name: value for name, value in given.items() if value is not None}
-    return await ctx.engine.reads.find_page(Cron, ctx.scope, window, **fields)
+    reads = ctx.engine.reads.within(ctx.read_budget)
+    return await reads.find_page(Cron, ctx.scope, window, **fields)
 
 
 async def register_cron(ctx: RequestContext, new: NewCron) -> Cron:

@@ -8,6 +8,7 @@ from ostinato.jobs.async_tools.batch_loader import BatchLoader
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.filters import JobFilter
 from ostinato.jobs.paging import Page, Window
+from ostinato.jobs.read_budget import ReadBudget
 from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
 
 R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request)
@@ -23,8 +24,8 @@ NO_JOBS: Page[Job] = Page(items=(), has_next=False, has_previous=False)
 class Loaders:
     """The batch loaders of a request, restricted to `owner` (None: all owners)."""
 
-    def __init__(self, engine: Engine, owner: str | None) -> None:
-        self._reads = engine.reads
+    def __init__(self, engine: Engine, owner: str | None, budget: ReadBudget | None) -> None:
+        self._reads = engine.reads.within(budget)
         self._owner = owner
         self.jobs = BatchLoader(self._of(Job))
         self.crons = BatchLoader(self._of(Cron))

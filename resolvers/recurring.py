@@ -30,7 +30,8 @@ async def recurring_task(ctx: RequestContext, task_id: str) -> RecurringTask:
 
 async def recurring_tasks(ctx: RequestContext, window: Window) -> Page[RecurringTask]:
     """Read a page of the viewer's recurring tasks, newest first."""
-    return await ctx.engine.reads.find_page(RecurringTask, ctx.scope, window)
+    reads = ctx.engine.reads.within(ctx.read_budget)
+    return await reads.find_page(RecurringTask, ctx.scope, window)
 
 
 async def start_recurring_task(ctx: RequestContext, new: NewTask) -> RecurringTask:

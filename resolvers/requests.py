@@ -13,7 +13,8 @@ async def request(ctx: RequestContext, request_id: str) -> Request:
 
 async def requests(ctx: RequestContext, window: Window) -> Page[Request]:
     """Read a page of the viewer's requests, newest first."""
-    return await ctx.engine.reads.find_page(Request, ctx.scope, window)
+    reads = ctx.engine.reads.within(ctx.read_budget)
+    return await reads.find_page(Request, ctx.scope, window)
 
 
 async def create_with_timeout(ctx: RequestContext, data: Json, timeout_ms: int) -> Request:

@@ -42,12 +42,14 @@ async def job(ctx: RequestContext, job_id: str) -> Job:
 
 async def jobs(ctx: RequestContext, which: JobFilter, order: JobOrder, window: Window) -> Page[Job]:
     """Read a page of the viewer's jobs."""
-    return await ctx.engine.reads.find_job_page(ctx.scope, which, order, window)
+    reads = ctx.engine.reads.within(ctx.read_budget)
+    return await reads.find_job_page(ctx.scope, which, order, window)
 
 
 async def failures(ctx: RequestContext, window: Window) -> Page[Failure]:
     """Read a page of the viewer's failures, newest first."""
-    return await ctx.engine.reads.find_page(Failure, ctx.scope, window)
+    reads = ctx.engine.reads.within(ctx.read_budget)
+    return await reads.find_page(Failure, ctx.scope, window)
 
 
 async def schedule_job(ctx: RequestContext, new: JobToSchedule) -> Job:

@@ -10,12 +10,16 @@ import strawberry
 from strawberry import UNSET
 
 from ostinato.resolvers.context import RequestContext
+from ostinato.schema.execution.root_fields import iter_fields
 
 Info: TypeAlias = strawberry.Info[RequestContext, None]
 """The `info` argument of a resolver, with the request's context."""
 
 F = TypeVar("F", bound=Callable[..., object])
 T = TypeVar("T")
+
+LARGE_FIELDS: Final = frozenset({"args", "data", "result", "timeline"})
+"""Fields of objects that are read only if they are selected."""
 
 SHARED: Final = "shared"
 """The metadata key of the `shared` flag."""
@@ -39,3 +43,15 @@ def strawberry_subscription(description: str) -> Callable[[F], F]:
 def unset_to_none(value: T | None) -> T | None:
     """Return the value, or None if it was omitted."""
     return None if value is UNSET else value
+
+
+def unread_fields(info: Info) -> frozenset[str]:
+    """Return the large fields that nothing below the current field selects."""
+    fragments = info._raw_info.fragments  # noqa: SLF001 # Strawberry converts all selections
+    unread, waiting = set(LARGE_FIELDS), list(info._raw_info.field_nodes)  # noqa: SLF001
+    while waiting and unread:
+        node = waiting.pop()
+        unread.discard(node.name.value)
+        if node.selection_set is not None:
+            waiting += iter_fields(node.selection_set, fragments)
+    return frozenset(unread)

@@ -12,7 +12,7 @@ import strawberry
 from ostinato.jobs.errors import BadRequest, Issue
 from ostinato.jobs.ids import is_id
 from ostinato.jobs.paging import Page, PagePosition, Window
-from ostinato.schema.fields import unset_to_none
+from ostinato.schema.fields import Info, unread_fields, unset_to_none
 
 
 class Identified(Protocol):
@@ -112,6 +112,8 @@ class PageRequest:
     after: str | None = None
     last: int | None = None
     before: str | None = None
+    info: Info | None = None
+    """Tells which fields of the objects are selected; None: all of them."""
 
     def window(self, order: str = BY_ID) -> Window:
         """Validate the arguments; raises BadRequest with all issues at once."""
@@ -132,6 +134,7 @@ class PageRequest:
             backward=last is not None,
             after=places["after"],
             before=places["before"],
+            unread=frozenset() if self.info is None else unread_fields(self.info),
         )
 
     def _size_issues(self) -> list[Issue]:

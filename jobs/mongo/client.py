@@ -55,6 +55,7 @@ TRANSIENT_CODES: Final = frozenset(
 
 # BSON allows dates and text that Python cannot represent. One such value must not fail a whole
 # batch: dates become DatetimeMS, invalid bytes become replacement characters.
+LARGE_READS: Final = 4  # at once
 LENIENT_CODEC: Final[CodecOptions[Document]] = CodecOptions(
     tz_aware=True,
     tzinfo=UTC,
@@ -108,6 +109,8 @@ class Mongo:
     """Serializes the retries of transactions after a write conflict."""
     decoding_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while documents are decoded: only one task does so in each turn of the event loop."""
+    large_reads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LARGE_READS))
+    """Held while documents with large fields are read: a reply of MongoDB has up to 16 MB."""
 
     @classmethod
     def connect(cls, settings: Settings, app_name: str) -> "Mongo":

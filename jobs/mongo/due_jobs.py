@@ -5,11 +5,11 @@ its result and on recently removed index entries, not on the number of pending j
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
-from functools import partial
 from types import NoneType
 from typing import Any, Final, NamedTuple
 
@@ -76,6 +76,7 @@ class DueJobs:
     """The pending jobs by lane, scheduled time and owner."""
 
     def __init__(self, mongo: Mongo) -> None:
+        self._database = mongo.database
         self._jobs = mongo[JOBS]
         self._malformed: Quarantine[str] = Quarantine(MAX_MALFORMED_EXCLUDED, QUARANTINE_S)
 
@@ -108,19 +109,6 @@ class DueJobs:
             report(JOBS, row["_id"], ValueError(INVALID_DATE))
         first = await self.find_first(lane, 1, frozenset())
         return {job.lane: job.scheduled_time for job in first}
-
-    async def find_queues(self) -> set[str]:
-        """Return the queues with pending jobs, from up to MAX_COUNT lanes."""
-        found = await self._aggregate(
-            "due",
-            [
-                {"$match": {**PENDING, "lane": {"$gte": "", "$lt": MAX_LANE}}},
-                {"$group": {"_id": "$lane"}},
-                {"$limit": MAX_COUNT},
-            ],
-        )
-        lanes = [Lane.parse(row["_id"]) for row in found]
-        return {lane.queue for lane in lanes if lane is not None}
 
     async def find_first(
         self,
@@ -168,23 +156,26 @@ class DueJobs:
         found = await self._aggregate("fair", owners_pipeline(lane))
         return [row["_id"] for row in found if type(row["_id"]) in (str, NoneType)]
 
-    async def count_due(self, queue: str, now: datetime) -> int:
-        """Count the due jobs of a queue, up to MAX_COUNT."""
-        due = [str(lane) for lane, at in (await self.lane_heads(queue)).items() if at <= now]
-        counted = 0
-        for lane in due:
-            where: Document = {
-                **PENDING,
-                "lane": lane,
-                "scheduledTime": {**VALID_DATES, "$lte": now},
-            }
-            rest = MAX_COUNT - counted
-            if rest <= 0:
-                break
-            counted += await read_with_hint(
-                "due", partial(self._jobs.count_documents, where, limit=rest)
-            )
-        return counted
+    async def count_due(self, lanes: Collection[Lane], now: datetime) -> Counter[str]:
+        """Count the due jobs in lanes by queue, up to MAX_COUNT for a lane, in one query."""
+        due: Document = {**PENDING, "scheduledTime": {**VALID_DATES, "$lte": now}}
+        pipeline: list[Document] = [
+            {"$documents": [{"lane": str(lane), "queue": lane.queue} for lane in lanes]},
+            {
+                "$lookup": {
+                    "from": JOBS,
+                    "localField": "lane",
+                    "foreignField": "lane",
+                    "pipeline": [{"$match": due}, {"$limit": MAX_COUNT}, {"$count": "jobs"}],
+                    "as": "due",
+                }
+            },
+            {"$unwind": "$due"},
+        ]
+        counts: Counter[str] = Counter()
+        for row in await self._database.aggregate(pipeline).to_list(None) if lanes else ():
+            counts[row["queue"]] += row["due"]["jobs"]
+        return counts
 
     async def find_claimable(
         self, ids: Sequence[str], key: str | None, clock_offset_ms: int

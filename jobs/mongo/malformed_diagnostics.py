@@ -13,7 +13,7 @@ from ostinato.jobs.errors import Malformed
 from ostinato.jobs.findings import Finding
 from ostinato.jobs.malformed import FIX, problem_of
 from ostinato.jobs.mongo.client import LENIENT_CODEC
-from ostinato.jobs.mongo.reads import READERS, RecordReader
+from ostinato.jobs.mongo.document_reader import READERS, RecordReader
 
 SUBJECT: Final = "documents"
 MAX_DOCUMENTS: Final = 10_000  # of a collection: takes about a second

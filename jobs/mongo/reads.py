@@ -6,28 +6,25 @@ snapshot of a read is at least as new as `min_cluster_time`.
 Malformed documents are logged and omitted from lists; reads by id return Malformed for them.
 """
 
-import asyncio
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Final, Generic, TypeVar, cast
 
 from ostinato.jobs.async_tools.batch_loader import BatchLoader
 from ostinato.jobs.changes import ClusterTime, Position, time_of
-from ostinato.jobs.documents import (
-    batch_from,
-    cron_from,
-    failure_from,
-    job_from,
-    recurring_task_from,
-    request_from,
-)
 from ostinato.jobs.errors import Malformed
 from ostinato.jobs.filters import JobFilter, JobOrder
-from ostinato.jobs.ids import is_id
-from ostinato.jobs.malformed import read_as, report
-from ostinato.jobs.mongo.client import Document, Mongo
-from ostinato.jobs.mongo.collections import BATCHES, CRONS, FAILURES, JOBS, REQUESTS, TASK_CONFIGS
+from ostinato.jobs.mongo.client import Mongo
+from ostinato.jobs.mongo.collections import JOBS
+from ostinato.jobs.mongo.document_reader import (
+    READERS,
+    DocumentReader,
+    Find,
+    ReadDocument,
+    aggregate,
+    find_in,
+    projection_without,
+)
 from ostinato.jobs.mongo.mongo_retry import MongoRetry
 from ostinato.jobs.mongo.page_queries import (
     NEWEST_FIRST,
@@ -37,8 +34,8 @@ from ostinato.jobs.mongo.page_queries import (
     job_page_query,
     owned_by,
 )
-from ostinato.jobs.mongo.stored_json import restore_document
 from ostinato.jobs.paging import Page, Window, build_page
+from ostinato.jobs.read_budget import ReadBudget
 from ostinato.jobs.records import (
     Batch,
     Cron,
@@ -48,7 +45,6 @@ from ostinato.jobs.records import (
     Request,
 )
 
-MAX_DECODING_S: Final = 0.005  # without letting other tasks run
 MALFORMED_BATCH_SIZE: Final = 100  # skipped per additional find
 MAX_MALFORMED: Final = 2_000  # skipped per page
 
@@ -56,43 +52,16 @@ R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request, Failure)
 
 
 @dataclass(frozen=True, slots=True)
-class RecordReader:
-    """The collection and decoder of a record type."""
-
-    collection: str
-    record_from: Callable[[Mapping[str, object]], object]
-
-    def decode_document(self, document: Document) -> object:
-        """Decode a document; raises Malformed."""
-        record = read_as(self.record_from, restore_document(document))
-        if not is_id(document["_id"]):  # unusable as an argument or a cursor
-            raise Malformed(f"_id {document['_id']!r} must have 24 hexadecimal digits")
-        return record
-
-    def record_of(self, document: Document) -> object:
-        """Decode a document; logs and raises Malformed."""
-        try:
-            return self.decode_document(document)
-        except Malformed as error:
-            report(self.collection, document["_id"], error)
-            raise
-
-
-READERS: Final[dict[type, RecordReader]] = {
-    Job: RecordReader(JOBS, job_from),
-    Cron: RecordReader(CRONS, cron_from),
-    RecurringTask: RecordReader(TASK_CONFIGS, recurring_task_from),
-    Batch: RecordReader(BATCHES, batch_from),
-    Request: RecordReader(REQUESTS, request_from),
-    Failure: RecordReader(FAILURES, failure_from),
-}
-
-
-@dataclass(frozen=True, slots=True)
 class Reads:
     """The reads of one database; use cases reach them as `engine.reads`."""
 
     mongo: Mongo
+    budget: ReadBudget | None = None
+    """The limit of what is read of large documents; None for no limit."""
+
+    def within(self, budget: ReadBudget | None) -> "Reads":
+        """Return the same reads with a budget; a read that exceeds it raises PayloadTooLarge."""
+        return replace(self, budget=budget)
 
     async def find_by_ids(
         self,
@@ -104,12 +73,11 @@ class Reads:
         """Return the owner's records with these ids, by id, in one query."""
         if not ids:
             return {}
-        reader = READERS[kind]
         query = owned_by(owner) | {"_id": {"$in": list(ids)}}
-        find = partial(self.mongo[reader.collection].find, query, batch_size=len(ids) + 1)
-        found = await self.mongo.causal_read(find, min_cluster_time)
-        records = await self._decode(kind, found)
-        return {document["_id"]: record for document, record in zip(found, records, strict=True)}
+        find = find_in(READERS[kind].collection, query, batch_size=len(ids) + 1)
+        return {
+            str(each.id): each.record for each in await self._read(kind, find, min_cluster_time)
+        }
 
     async def find_states(self, ids: Collection[str]) -> Mapping[str, str]:
         """Return the states of the existing jobs among `ids`, of all owners."""
@@ -138,19 +106,17 @@ class Reads:
         return await self._page(Job, job_page_query(owner, which, order, window), window)
 
     async def find_newest(
-        self, kind: type[R], owner: str | None, limit: int, min_cluster_time: ClusterTime
+        self, kind: type[R], owner: str | None, window: Window, min_cluster_time: ClusterTime
     ) -> Page[R]:
-        """Return the newest `limit` records of a kind other than jobs."""
-        window = Window(limit=limit)
+        """Return the newest records of a kind other than jobs."""
         return await self._page(
             kind, KeysetQuery.of(owned_by(owner), NEWEST_FIRST, window), window, min_cluster_time
         )
 
     async def find_newest_jobs(
-        self, owner: str | None, which: JobFilter, limit: int, min_cluster_time: ClusterTime
+        self, owner: str | None, which: JobFilter, window: Window, min_cluster_time: ClusterTime
     ) -> Page[Job]:
-        """Return the newest `limit` matching jobs."""
-        window = Window(limit=limit)
+        """Return the newest matching jobs."""
         find = job_page_query(owner, which, JobOrder.NEWEST, window)
         return await self._page(Job, find, window, min_cluster_time)
 
@@ -162,6 +128,7 @@ class Reads:
         Each cause costs one index range scan of page length.
         """
         find = KeysetQuery.of(owned_by(owner) | job_filter_query(which), NEWEST_FIRST, window)
+        projection = projection_without(Job, window.unread)
         pipeline: list[Query] = [
             {"$documents": [{"_id": cause_id} for cause_id in cause_ids]},
             {
@@ -173,6 +140,7 @@ class Reads:
                         {"$match": find.filter},
                         {"$sort": dict(find.sort)},
                         {"$limit": find.limit},
+                        *([{"$project": projection}] if projection else []),
                     ],
                     "as": "job",
                 }
@@ -183,8 +151,8 @@ class Reads:
         ]
         found: dict[str, list[Job]] = {cause_id: [] for cause_id in cause_ids}
         malformed: set[str] = set()
-        documents = await self.mongo.database.aggregate(pipeline).to_list(None)
-        for job in await self._decode(Job, documents):
+        for each in await self._read(Job, aggregate(pipeline), unread=window.unread):
+            job = each.record
             if isinstance(job, Malformed):  # unknown cause: an array can match several ids
                 malformed |= found.keys()
             else:
@@ -202,19 +170,17 @@ class Reads:
         window: Window,
         min_cluster_time: ClusterTime | None = None,
     ) -> Page[R]:
-        collection = READERS[kind].collection
+        projection = projection_without(kind, window.unread)
         skipped: list[object] = []
         while True:
-            documents = await self._found(collection, find, min_cluster_time)
-            valid: list[R] = []
-            malformed: list[object] = []
-            records = await self._decode(kind, documents)
-            for document, record in zip(documents, records, strict=True):
-                if isinstance(record, Malformed):
-                    malformed.append(document["_id"])
-                else:
-                    valid.append(record)
-            if not malformed or len(documents) < find.limit or len(valid) > window.limit:
+            # A batch larger than the limit returns everything in one reply and leaves no cursor
+            # open, which a server failure between replies would lose.
+            options = {"sort": find.sort, "limit": find.limit, "batch_size": find.limit + 1}
+            query = find_in(READERS[kind].collection, find.filter, projection, **options)
+            found = await self._read(kind, query, min_cluster_time, window.unread)
+            valid = [each.record for each in found if not isinstance(each.record, Malformed)]
+            malformed = [each.id for each in found if isinstance(each.record, Malformed)]
+            if not malformed or len(found) < find.limit or len(valid) > window.limit:
                 return build_page(valid, window)
             skipped += malformed
             if len(skipped) > MAX_MALFORMED:
@@ -223,42 +189,17 @@ class Reads:
                 )
             find = _skipping(find, skipped, window)
 
-    async def _decode(self, kind: type[R], documents: Iterable[Document]) -> list[R | Malformed]:
-        """Decode documents, in order; malformed ones become their error.
-
-        Lets other tasks run every few milliseconds: a job with a full timeline takes 4 ms.
-        """
-        decoded: list[R | Malformed] = []
-        waiting = iter(documents)
-        while True:
-            async with self.mongo.decoding_lock:
-                if _decode_some(kind, waiting, decoded):
-                    return decoded
-            await asyncio.sleep(0)
-
-    async def _found(
-        self, collection: str, find: KeysetQuery, min_cluster_time: ClusterTime | None
-    ) -> list[Document]:
-        # A batch larger than the limit returns everything in one reply and leaves no cursor open,
-        # which a server failure between replies would lose.
-        options = {"sort": find.sort, "limit": find.limit, "batch_size": find.limit + 1}
-        return await self.mongo.causal_read(
-            partial(self.mongo[collection].find, find.filter, **options), min_cluster_time
-        )
-
-
-def _decode_some(kind: type[R], waiting: Iterator[Document], decoded: list[R | Malformed]) -> bool:
-    """Decode for MAX_DECODING_S; return whether no document is left."""
-    reader, clock = READERS[kind], asyncio.get_running_loop().time
-    end = clock() + MAX_DECODING_S
-    for document in waiting:
-        try:
-            decoded.append(cast("R", reader.record_of(document)))
-        except Malformed as error:
-            decoded.append(error)
-        if clock() > end:
-            return False
-    return True
+    async def _read(
+        self,
+        kind: type[R],
+        find: Find,
+        min_cluster_time: ClusterTime | None = None,
+        unread: frozenset[str] = frozenset(),
+    ) -> list[ReadDocument[R]]:
+        reader = DocumentReader(self.mongo, kind, unread)
+        if self.budget is None or min_cluster_time is not None or not reader.is_large:
+            return await reader.read(find, min_cluster_time)
+        return await reader.read_within(self.budget, find)
 
 
 def _skipping(find: KeysetQuery, skipped: Collection[object], window: Window) -> KeysetQuery:

@@ -7,7 +7,7 @@ from typing import Final, Generic, TypeVar
 
 from ostinato.jobs.changefeed import ChangeFilter, FeedSubscription, MatchedChange
 from ostinato.jobs.changes import ClusterTime, DocumentChange, Position, time_of
-from ostinato.jobs.paging import Page
+from ostinato.jobs.paging import Page, Window
 from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
 from ostinato.resolvers.context import RequestContext
 from ostinato.resolvers.live.cursors import CursorCodec, LiveCursor
@@ -32,8 +32,8 @@ class ListSource(Generic[R]):
     """The topic of its cursors."""
     kind: type[R]
     change_filter: ChangeFilter
-    read: Callable[[int, ClusterTime], Awaitable[Page[R]]]
-    """Read the newest rows, up to a limit, as of a cluster time or later."""
+    read: Callable[[Window, ClusterTime], Awaitable[Page[R]]]
+    """Read the newest rows as of a cluster time or later."""
 
 
 class ListQuery(LiveQuery[LiveMessage[R]]):
@@ -118,7 +118,8 @@ class ListQuery(LiveQuery[LiveMessage[R]]):
         buffered: Sequence[MatchedChange] | None = ()
         if limit:
             position = subscription.position
-            page = await self._source.read(limit, time_of(position))
+            window = Window(limit=limit, unread=self._options.unread)
+            page = await self._source.read(window, time_of(position))
             cursor = self._cursor(position, in_snapshot=True)
             for row in page.items:
                 yield self._row(row, position, cursor)

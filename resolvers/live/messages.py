@@ -45,6 +45,8 @@ class SubscribeOptions:
     """Slow clients receive only the newest change of each object, instead of failing."""
     wants_object: bool = True
     """Whether the selection contains the object, which costs a query per batch."""
+    unread: frozenset[str] = frozenset()
+    """Large fields of the object that the selection does not contain."""
 
     def limit(self, maximum: int) -> int:
         """Return the maximum number of snapshot rows; raises BadRequest at `first`."""

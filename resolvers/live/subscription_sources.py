@@ -49,7 +49,7 @@ def jobs_changed(
         change_filter=ChangeFilter(
             collection=WatchedCollection.JOBS, owner=scope, job_filter=job_filter
         ),
-        read=lambda limit, time: reads.find_newest_jobs(scope, job_filter, limit, time),
+        read=lambda window, time: reads.find_newest_jobs(scope, job_filter, window, time),
     )
     return ListQuery(ctx, source, options)
 
@@ -97,6 +97,6 @@ def _list_query(
         name=name,
         kind=kind,
         change_filter=ChangeFilter(collection=collection, owner=scope),
-        read=lambda limit, time: reads.find_newest(kind, scope, limit, time),
+        read=lambda window, time: reads.find_newest(kind, scope, window, time),
     )
     return ListQuery(ctx, source, options)

@@ -51,7 +51,8 @@ LIST_SIZES: Final = MappingProxyType(
     {
         "timeline": 5,
         "functions": 20,
-        **dict.fromkeys(("queues", "quotas", "suspendedOwners", "tokenRevocations", "workers"), 10),
+        "queues": 100,
+        **dict.fromkeys(("quotas", "suspendedOwners", "tokenRevocations", "workers"), 10),
     }
 )
 """The assumed sizes of lists without pages."""

@@ -111,7 +111,7 @@ class Query:
         validated = validate_argument(
             info, unset_to_none(filter_by) or JobFilter(), "filter"
         ).to_plain()
-        paging = PageRequest(first=first, after=after, last=last, before=before)
+        paging = PageRequest(info=info, first=first, after=after, last=last, before=before)
         window = paging.window(cursor_order(order))
         return job_connection(await scheduling.jobs(info.context, validated, order, window), order)
 
@@ -145,7 +145,7 @@ class Query:
         before: Before = UNSET,
     ) -> Connection[Cron] | None:
         validated = validate_argument(info, unset_to_none(filter_by) or CronFilter(), "filter")
-        window = PageRequest(first=first, after=after, last=last, before=before).window()
+        window = PageRequest(info=info, first=first, after=after, last=last, before=before).window()
         page = await crons.crons(info.context, window, validated.enabled, validated.function_name)
         return connection_by_id(page, Cron.of)
 
@@ -182,7 +182,7 @@ class Query:
         last: Last = UNSET,
         before: Before = UNSET,
     ) -> Connection[RecurringTask] | None:
-        window = PageRequest(first=first, after=after, last=last, before=before).window()
+        window = PageRequest(info=info, first=first, after=after, last=last, before=before).window()
         return connection_by_id(
             await recurring.recurring_tasks(info.context, window), RecurringTask.of
         )
@@ -200,7 +200,7 @@ class Query:
         last: Last = UNSET,
         before: Before = UNSET,
     ) -> Connection[Batch] | None:
-        window = PageRequest(first=first, after=after, last=last, before=before).window()
+        window = PageRequest(info=info, first=first, after=after, last=last, before=before).window()
         return connection_by_id(await batches.batches(info.context, window), Batch.of)
 
     @strawberry_field(description="A request by its id.")
@@ -218,7 +218,7 @@ class Query:
         last: Last = UNSET,
         before: Before = UNSET,
     ) -> Connection[Request] | None:
-        window = PageRequest(first=first, after=after, last=last, before=before).window()
+        window = PageRequest(info=info, first=first, after=after, last=last, before=before).window()
         return connection_by_id(await requests.requests(info.context, window), Request.of)
 
     @strawberry_field(
@@ -232,7 +232,7 @@ class Query:
         last: Last = UNSET,
         before: Before = UNSET,
     ) -> Connection[Failure] | None:
-        window = PageRequest(first=first, after=after, last=last, before=before).window()
+        window = PageRequest(info=info, first=first, after=after, last=last, before=before).window()
         return connection_by_id(await scheduling.failures(info.context, window), Failure.of)
 
     @strawberry_field(
@@ -242,11 +242,23 @@ class Query:
         return [Function.of(entry) for entry in functions.list_functions(info.context)]
 
     @strawberry_field(
-        description="All queues with a running worker, with pending jobs, or that were ever paused "
+        description="The queues with a running worker, with pending jobs, or that were ever paused "
         "or resumed, sorted by name. Admins only."
     )
-    async def queues(self, info: Info) -> list[Queue] | None:
-        return [Queue.of(entry) for entry in await admin.queues(info.context)]
+    async def queues(
+        self,
+        info: Info,
+        first: Annotated[
+            int | None,
+            strawberry.argument(description="The maximum number of queues, 1 to 100."),
+        ] = admin.MAX_QUEUES,
+        after: Annotated[
+            str | None, strawberry.argument(description="Only queues with names after this name.")
+        ] = UNSET,
+    ) -> list[Queue] | None:
+        limit = admin.MAX_QUEUES if first is None else first
+        found = await admin.queues(info.context, limit, unset_to_none(after) or "")
+        return [Queue.of(entry) for entry in found]
 
     @strawberry_field(
         description="What is known of a user; of an unknown one, only the id. Admins only."

@@ -8,7 +8,7 @@ from strawberry import UNSET
 
 from ostinato.resolvers.live import stats_query, subscription_sources
 from ostinato.resolvers.live.messages import SubscribeOptions
-from ostinato.schema.fields import Info, strawberry_subscription, unset_to_none
+from ostinato.schema.fields import Info, strawberry_subscription, unread_fields, unset_to_none
 from ostinato.schema.ids import argument_id
 from ostinato.schema.inputs.scheduling import JobFilter
 from ostinato.schema.roots.root_fields import selects, validate_argument
@@ -111,6 +111,7 @@ class Subscription:
             first=unset_to_none(first),
             coalesce=coalesce,
             wants_object=selects(info, "job"),
+            unread=unread_fields(info),
         )
         query = subscription_sources.jobs_changed(info.context, job_filter, options)
         return query.map(JobChange.of)
@@ -120,7 +121,10 @@ class Subscription:
         self, info: Info, snapshot: Snapshot = False, after: AfterCursor = UNSET
     ) -> AsyncIterable[CronChange | None]:
         options = SubscribeOptions(
-            after=unset_to_none(after), snapshot=snapshot, wants_object=selects(info, "cron")
+            after=unset_to_none(after),
+            snapshot=snapshot,
+            wants_object=selects(info, "cron"),
+            unread=unread_fields(info),
         )
         query = subscription_sources.crons_changed(info.context, options)
         return query.map(CronChange.of)
@@ -133,6 +137,7 @@ class Subscription:
             after=unset_to_none(after),
             snapshot=snapshot,
             wants_object=selects(info, "recurringTask"),
+            unread=unread_fields(info),
         )
         query = subscription_sources.recurring_tasks_changed(info.context, options)
         return query.map(RecurringTaskChange.of)

@@ -121,5 +121,5 @@ class Cron(NodeProxy[records.Cron], Node):
 
     @strawberry_field(description="The jobs that it created, newest first.", shared=True)
     async def runs(self, info: Info, first: First = UNSET, after: After = UNSET) -> Connection[Job]:
-        window = PageRequest(first=first, after=after).window()
+        window = PageRequest(info=info, first=first, after=after).window()
         return job_connection(await info.context.loaders.runs(self.record.id, window))

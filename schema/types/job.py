@@ -175,7 +175,7 @@ class Job(NodeProxy[records.Job], Node):
     async def children(
         self, info: Info, first: First = UNSET, after: After = UNSET
     ) -> Connection["Job"]:
-        window = PageRequest(first=first, after=after).window()
+        window = PageRequest(info=info, first=first, after=after).window()
         page = await info.context.loaders.children(self.record.id, window)
         return job_connection(page)
 

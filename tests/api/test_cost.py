@@ -2,7 +2,7 @@
 
 The unit of time is a page of 100 jobs with 12 fields, about 10 ms, measured in the same run. No
 rejected request may block the event loop for much longer than that, and no accepted request for
-more than four times as long.
+more than six times as long.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ FIELDS = "id version functionName state scheduledTime createdAt startedAt comple
 PAGE = f"{{ jobs(first: 100) {{ nodes {{ {FIELDS} priority attempt maxAttempts }} }} }}"
 ABUSE = "abuse (longest stretch of the event loop, in pages of 100 jobs)"
 EVENT_FIELDS = "seq at from state attempt workerId nextRunAt error { name message }"
-MAX_ACCEPTED_UNITS = 4
+MAX_ACCEPTED_UNITS = 6
 MAX_REJECTED_UNITS = 2
 RARE = "0 0 29 2 1#5"
 
@@ -143,9 +143,15 @@ class Meter:
             turns.handle.cancel()
         return turns.longest_s
 
+    async def page_s(self) -> float:
+        """Return the processor time of a page of jobs, in all its turns together."""
+        started = time.thread_time()
+        await self.response(PAGE)
+        return time.thread_time() - started
+
     async def units(self, query: str) -> float:
         """Return the longest time in which nothing else ran, in pages of jobs."""
-        return await self.longest_s(query) / min([await self.longest_s(PAGE) for _ in range(5)])
+        return await self.longest_s(query) / min([await self.page_s() for _ in range(5)])
 
 
 @pytest.fixture

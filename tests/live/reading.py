@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from ostinato.jobs.filters import JobFilter
 from ostinato.jobs.mongo.client import Mongo
@@ -76,7 +76,7 @@ class JobReadCounter:
 
 
 def follow(
-    ctx: RequestContext, after: str | None = None, **options: bool
+    ctx: RequestContext, after: str | None = None, **options: Any
 ) -> Client[LiveMessage[Job]]:
     return Client(jobs_changed(ctx, ALL, SubscribeOptions(after=after, **options)))
 

@@ -184,7 +184,8 @@ async def test_lane_skips_malformed_due_times(rig_without_worker: Rig, odd: str)
     ((lane, at),) = (await due.lane_heads("default")).items()
     assert at == PAST
     assert [job.scheduled_time for job in await due.find_first(lane, 2, frozenset())] == [PAST]
-    assert await due.count_due("default", await rig_without_worker.engine.now()) == 1
+    counts = await due.count_due([lane], await rig_without_worker.engine.now())
+    assert counts == {"default": 1}
 
 
 @pytest.mark.parametrize(
