@@ -236,3 +236,11 @@ async def test_job_of_an_unknown_function_fails_and_the_function_is_logged_once(
     (line,) = [line for line in logs if line["event"] == "function.unknown"]
     assert (line["function"], line["reason"]) == ("functions.gone", job["error"]["message"])
     assert "is OSTINATO_FUNCTIONS the same for the API and the workers?" in line["reason"]
+
+
+async def test_job_of_an_unknown_function_is_retried_by_its_policy(rig: Rig) -> None:
+    known = await rig.build_job("echo", {"value": 1})
+    retry = Retry(retries=1, base_ms=1)
+    unknown = replace(known, function=replace(known.function, name="functions.gone", retry=retry))
+    job = await rig.wait_until_ended((await rig.engine.schedule(unknown)).id)
+    assert (job["attempt"], job["error"]["name"]) == (2, "UnknownFunction")
