@@ -106,7 +106,7 @@ async def test_a_job_within_five_years_is_accepted(rig_without_worker: Rig) -> N
         await schedule_with(rig_without_worker, delay_ms=FIVE_YEARS_MS)
     )
     ahead = job["scheduledTime"] - job["createdAt"] - timedelta(milliseconds=FIVE_YEARS_MS)
-    assert timedelta(0) <= ahead < timedelta(seconds=1)
+    assert timedelta(0) <= ahead < timedelta(seconds=30)
 
 
 async def build_keyed_job(

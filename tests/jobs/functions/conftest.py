@@ -11,10 +11,11 @@ from tests.jobs.functions.pattern_rig import PatternRig, open_rig, running_rig
 
 @pytest.fixture
 def pattern_settings(settings: Settings) -> Settings:
-    """Return settings that load the tests' own functions."""
+    """Return settings that load the tests' own functions, with a timeout for a busy machine."""
     work.faults.clear()
     work.gate.reset()
-    return settings.model_copy(update={"functions": ("tests.jobs.functions.work",)})
+    changes = {"functions": ("tests.jobs.functions.work",), "mutation_timeout_ms": 55_000}
+    return settings.model_copy(update=changes)
 
 
 @pytest.fixture

@@ -31,7 +31,9 @@ async def test_registering_schedules_the_first_tick_one_interval_from_now(
     before = await rig_without_worker.engine.now()
     cron = await register(rig_without_worker, interval_ms=MINUTE)
     assert cron.schedule == IntervalSchedule(ms=MINUTE)
-    assert timedelta(0) <= cron.next_run_time - before - timedelta(minutes=1) < timedelta(seconds=5)
+    assert (
+        timedelta(0) <= cron.next_run_time - before - timedelta(minutes=1) < timedelta(seconds=30)
+    )
     [tick] = await rig_without_worker.jobs(TICK)
     assert (tick.id, tick.scheduled_time) == (cron.scheduler_job_id, cron.next_run_time)
     assert tick.internal

@@ -204,7 +204,7 @@ async def test_a_request_without_a_handler_is_processed_after_its_delay(
     request = await create(rig_without_worker, data)
     [process] = await rig_without_worker.jobs(PROCESS)
     scheduled_after = process.scheduled_time - request.created_at
-    assert timedelta(0) <= scheduled_after - timedelta(seconds=delay) < timedelta(seconds=1)
+    assert timedelta(0) <= scheduled_after - timedelta(seconds=delay) < timedelta(seconds=30)
 
 
 async def test_a_handler_receives_its_request_without_a_delay(
@@ -213,7 +213,7 @@ async def test_a_handler_receives_its_request_without_a_delay(
     monkeypatch.setattr(rig_without_worker.engine.registry, "request_handler", answer)
     request = await create(rig_without_worker, {"delayMs": MINUTE})
     [process] = await rig_without_worker.jobs(PROCESS)
-    assert process.scheduled_time - request.created_at < timedelta(seconds=1)
+    assert process.scheduled_time - request.created_at < timedelta(seconds=30)
 
 
 async def test_concurrent_completions_and_timeouts_end_a_request_once(rig: PatternRig) -> None:

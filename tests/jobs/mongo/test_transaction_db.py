@@ -37,7 +37,8 @@ async def test_mutation_cannot_write_collections_managed_by_ostinato(
         with subtests.test(name):
             with pytest.raises(PermissionError, match=f"may read '{name}' but not write to it: "):
                 await rig_without_worker.engine.transact("alice", partial(write, name))
-            assert await rig_without_worker.all(name) == []
+            if name in READ_ONLY:  # only MongoDB itself may read system collections
+                assert await rig_without_worker.all(name) == []
 
 
 @pytest.mark.parametrize("stage", ["$out", "$merge"])
