@@ -48,6 +48,12 @@ class RequestLimits(BaseSettings):
         description="Maximum number of queries and mutations that one user runs at once in one API "
         "process.",
     )
+    max_subscription_bytes_per_user: int = Field(
+        67_108_864,
+        ge=1_048_576,
+        description="Maximum size of what one user's open subscriptions keep in memory in one API "
+        "process, in bytes: documents, variables and undelivered results, estimated.",
+    )
     max_operations_per_socket: int = Field(
         100, ge=1, description="Maximum number of open operations on one WebSocket."
     )

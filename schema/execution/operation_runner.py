@@ -102,6 +102,7 @@ class OperationRunner:
         self._throttle = throttle
         self._timeout_s = settings.request_timeout_ms / 1_000
         self._max_response_bytes = settings.max_response_bytes
+        self.max_subscription_bytes = settings.max_subscription_bytes_per_user
         self.max_running = settings.max_operations_per_user
         self.max_running_cost = MAX_RUNNING * settings.max_cost
         self._running: dict[str | None, _Running] = {}

@@ -91,6 +91,10 @@ class Broadcast:
         """The maximum number of results buffered for a slow subscriber."""
         return self._limits.results
 
+    @property
+    def buffered_bytes(self) -> int:
+        return self._buffer.size_bytes
+
     def covers(self, position: Position) -> bool:
         """Return whether this broadcast has, or will have, every result after `position`."""
         return not self.has_ended and (

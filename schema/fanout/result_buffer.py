@@ -56,7 +56,7 @@ class ResultBuffer:
         """The number of the oldest result."""
         self._limits = limits
         self._results: deque[PositionedResult] = deque()
-        self._bytes = 0
+        self.size_bytes = 0
 
     def __getitem__(self, number: int) -> PositionedResult:
         return self._results[number - self.first_number]
@@ -71,7 +71,7 @@ class ResultBuffer:
 
     def is_full(self) -> bool:
         """Return whether the buffer exceeds its limits for slow subscribers."""
-        return len(self._results) > self._limits.results or self._bytes > MAX_BUFFER_BYTES
+        return len(self._results) > self._limits.results or self.size_bytes > MAX_BUFFER_BYTES
 
     def number_after(self, position: Position) -> int:
         """Return the number of the first result after `position`."""
@@ -88,11 +88,11 @@ class ResultBuffer:
 
     def append(self, result: PositionedResult) -> None:
         self._results.append(result)
-        self._bytes += result.size_bytes
+        self.size_bytes += result.size_bytes
 
     def drop_oldest(self) -> None:
         result = self._results.popleft()
-        self._bytes -= result.size_bytes
+        self.size_bytes -= result.size_bytes
         self.start_position = result.event_position.position
         self.first_number += 1
 
@@ -100,7 +100,7 @@ class ResultBuffer:
         """Drop results with numbers below `needed` down to the retention limits."""
         limits = self._limits
         while self.first_number < needed and (
-            len(self._results) > limits.results // 2 or self._bytes > limits.retained_bytes
+            len(self._results) > limits.results // 2 or self.size_bytes > limits.retained_bytes
         ):
             self.drop_oldest()
 

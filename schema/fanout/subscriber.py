@@ -69,6 +69,11 @@ class Subscriber:
         return self._broadcast
 
     @property
+    def pending_bytes(self) -> int:
+        """Return the size of the results that it coalesces."""
+        return sum(each.size_bytes for each in (self._pending or {}).values())
+
+    @property
     def ended_with(self) -> ResumePoint | Reset | None:
         """How the broadcast ended: the position to continue from, a reset, or None."""
         end = self._broadcast.ended_with

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from ostinato.jobs.errors import HistoryLost, QuotaExceeded
+from ostinato.jobs.errors import HistoryLost, QuotaExceeded, TooManyRequests
 from ostinato.resolvers.auth import Viewer
 from ostinato.resolvers.live.live_query import LiveItem, LiveQuery, Reset, ResumePoint
 from ostinato.schema.errors import format_exception
@@ -28,6 +28,7 @@ from ostinato.schema.fanout.broadcast import ExecutedItems
 from ostinato.schema.fanout.broadcast_registry import BroadcastRegistry
 from ostinato.schema.fanout.result_buffer import NOWHERE, PositionedResult
 from ostinato.schema.fanout.subscriber import DeliveryOptions, Push, Subscriber
+from ostinato.schema.fanout.subscription_memory import HeldMemory, SubscriptionMemory
 
 CHANGES_KEY_EXCLUDES: Final = frozenset({AFTER, "snapshot", "first", "coalesce"})
 """Root field arguments that the key of shared changes excludes.
@@ -62,6 +63,7 @@ class SubscriptionRunner:
         open_subscription: OpenSubscription = without_limit,
     ) -> None:
         """Buffer at most `max_results` results per broadcast for slow clients."""
+        self.memory = SubscriptionMemory(runner.max_subscription_bytes)
         self._runner = runner
         self._open_subscription = open_subscription
         self.broadcasts = BroadcastRegistry(max_results)
@@ -70,7 +72,10 @@ class SubscriptionRunner:
         self, operation: Operation, viewer: Viewer | None, push: Push | None = None
     ) -> AsyncGenerator[EncodedResult, None]:
         """Yield the results that were not pushed; raises RequestRejected."""
-        with self._runner.metrics.count_end(operation.kind), self._opened(viewer):
+        with (
+            self._runner.metrics.count_end(operation.kind),
+            self._opened(viewer, operation) as held,
+        ):
             executor = self._runner.executor(operation, viewer)
             source = await self._runner.open_source(executor)
             if isinstance(source, LiveQuery):
@@ -79,7 +84,7 @@ class SubscriptionRunner:
                 execution = _LiveExecution(
                     runner=self._runner, operation=operation, viewer=viewer, query=source
                 )
-                session = SubscriptionSession(execution, self.broadcasts, push)
+                session = SubscriptionSession(execution, self.broadcasts, push, held)
                 results = session.results(operation.request.last_event_id)
             else:
                 results = self._unshared(executor, viewer, source)
@@ -88,15 +93,17 @@ class SubscriptionRunner:
                     yield result
 
     @contextmanager
-    def _opened(self, viewer: Viewer | None) -> Iterator[None]:
-        """Count an open subscription of the viewer; raises RequestRejected beyond the quota."""
+    def _opened(self, viewer: Viewer | None, operation: Operation) -> Iterator[HeldMemory]:
+        """Count an open subscription of the viewer; raises RequestRejected beyond the limits."""
         with ExitStack() as stack:
-            if viewer is not None:
-                try:
+            try:
+                if viewer is not None:
                     stack.enter_context(self._open_subscription(viewer.id))
-                except QuotaExceeded as error:
-                    raise RequestRejected([format_exception(error)]) from None
-            yield
+                user = ANONYMOUS if viewer is None else viewer.id
+                held = stack.enter_context(self.memory.hold(user, operation))
+            except (QuotaExceeded, TooManyRequests) as error:
+                raise RequestRejected([format_exception(error)]) from None
+            yield held
 
     async def aclose(self) -> None:
         """End all broadcasts."""
@@ -120,9 +127,14 @@ class SubscriptionSession:
     """The state of one subscription: its cursor and its current source of results."""
 
     def __init__(
-        self, execution: "_LiveExecution", registry: BroadcastRegistry, push: Push | None
+        self,
+        execution: "_LiveExecution",
+        registry: BroadcastRegistry,
+        push: Push | None,
+        held: HeldMemory,
     ) -> None:
         self._execution = execution
+        self._held = held
         self._registry = registry
         self._options = DeliveryOptions(push, execution.query.coalesce)
         self._cursor: str | None = None
@@ -162,10 +174,12 @@ class SubscriptionSession:
         execute = partial(self._execution.opening, None, restart=restart, shared=True)
         snapshots, key = self._registry.snapshots, (key, restart)
         subscriber = snapshots.join(key, execute, DeliveryOptions(self._options.push))
+        self._held.subscriber = subscriber
         try:
             while (encoded := await subscriber.next()) is not None:
                 yield encoded
         finally:
+            self._held.subscriber = None
             snapshots.leave(key, subscriber)
         self._record_end(subscriber)
 
@@ -177,6 +191,7 @@ class SubscriptionSession:
         key, others_lost_history = self._execution.changes_key(), False
         execute = partial(self._execution.changes, shared=True)
         subscriber = self._registry.join(key, start, execute, self._options)
+        self._held.subscriber = subscriber
         try:
             while (encoded := await subscriber.next()) is not None:
                 yield encoded
@@ -185,6 +200,7 @@ class SubscriptionSession:
             if not others_lost_history:
                 raise
         finally:
+            self._held.subscriber = None
             self._registry.leave(subscriber)
         self._record_end(subscriber)
         if others_lost_history:
