@@ -299,6 +299,11 @@ def function_name(call: AnyFunction) -> str:
     return given_name(call) or default_name(call)
 
 
+def name_of(ref: FunctionRef) -> str:
+    """Return the name of a function that is given by name or as the coroutine."""
+    return ref if isinstance(ref, str) else function_name(ref)
+
+
 def given_name(call: object) -> str | None:
     """Return the name registered by a decorator; None if there is none."""
     given = getattr(call, "__ostinato_name__", None)

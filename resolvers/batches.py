@@ -83,7 +83,7 @@ async def delete_items(ctx: RequestContext, item_ids: Sequence[str] | None) -> i
     Ids that are unknown or of another owner are ignored.
     """
     return await ctx.engine.transact(
-        ctx.viewer.id, lambda context: functions.delete_items(context, item_ids)
+        ctx.owner, lambda context: functions.delete_items(context, item_ids)
     )
 
 

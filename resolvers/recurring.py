@@ -74,7 +74,7 @@ async def delete_recurring_task(
     """
     _require_one_id(task_id, recurring_task_id)
     return await ctx.engine.transact(
-        ctx.scope if task_id is None else ctx.viewer.id,
+        ctx.scope if task_id is None else ctx.owner,
         lambda context: functions.delete_task(context, task_id, recurring_task_id),
     )
 

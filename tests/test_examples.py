@@ -163,20 +163,23 @@ async def test_the_python_client_works_as_described(
     env = {**os.environ, "PYTHONPATH": str(ROOT), **environment(settings)}
     script = await asyncio.create_subprocess_exec(*python, env=env, stdout=asyncio.subprocess.PIPE)
     output, _ = await script.communicate()
-    assert output.decode().splitlines() == [
+    printed = output.decode().splitlines()
+    assert printed[:5] == [
         "written to ada",
         "['written to grace', 'written to katherine']",
         "BadRequest: invalid arguments: args.amount: field required",
         "canceled",
         "written to ada",
     ]
+    assert printed[6].startswith("snapshot")
+    assert printed[-1] == f"changed {printed[5]} success"
 
 
 def test_the_python_client_on_the_page_equals_the_example() -> None:
     code = (ROOT / "docs" / "examples" / "from_python.py").read_text()
     in_readme = [block for block in code_blocks("README.md", "python") if "Ostinato" in block]
     blocks = [*in_readme, *code_blocks("docs/python.md", "python")]
-    assert len(blocks) == 7
+    assert len(blocks) == 8
     places = [(block, textwrap.indent(block, "    ")) for block in blocks]
     assert [block for block, inner in places if block not in code and inner not in code] == []
 

@@ -30,7 +30,6 @@ SMALL_WITH_A_REASON = {
     "jobs/lifecycle_page.py": "run with -m, generates a page of docs",
     "jobs/worker/worker_processes.py": "runs in the parent of workers, which loads no engine",
     "jobs/mongo/unresolved_jobs.py": "writes jobs, which only this package may",
-    "ostinato/client/application.py": "the class that ostinato/__init__.py exports",
     "schema/build.py": "run with -m, generates schema.graphql",
 }
 """Modules of at most SMALL_LINES lines that at most one other module imports."""

@@ -7,6 +7,7 @@ OSTINATO_MONGO_URL=… OSTINATO_REDIS_URL=… python docs/examples/from_python.p
 """
 
 import asyncio
+from contextlib import aclosing
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from mailing import send
 from motor.motor_asyncio import AsyncIOMotorClient
 
 from ostinato import Call, JobFailed, Ostinato
+from ostinato.jobs.records import JobState
 
 
 async def send_one(app: Ostinato) -> str:
@@ -52,6 +54,16 @@ async def place_order(app: Ostinato, client: AsyncIOMotorClient[dict[str, Any]])
     return await job.result(timeout=60)
 
 
+async def watch(app: Ostinato, cursor: str | None = None) -> None:
+    """Print each change of Alice's jobs; a cursor resumes after the last printed change."""
+    async with aclosing(app.changes(owner="alice", snapshot=True, after=cursor)) as messages:
+        async for message in messages:
+            print(message.kind, message.id, message.event and message.event.state)
+            cursor = message.cursor
+            if message.event is not None and message.event.state is JobState.SUCCESS:
+                break
+
+
 async def main() -> None:
     """Run the examples."""
     async with Ostinato.open() as app:
@@ -61,6 +73,9 @@ async def main() -> None:
         print(await send_later(app))
         client: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(app.settings.mongo_url)
         print(await place_order(app, client))
+        job = await app.schedule(send, {"to": "ada"}, owner="alice", run_after=timedelta(seconds=1))
+        print(job.id)
+        await watch(app)
 
 
 if __name__ == "__main__":

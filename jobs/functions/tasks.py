@@ -181,10 +181,13 @@ async def repair_task(ctx: Context, task_config_id: str) -> bool:
 
 
 async def _find(ctx: Context, task_id: str | None, document_id: str | None) -> dict[str, Any]:
-    """Read a task by one of its ids; without an owner, that of any owner. Raises NotFound."""
-    owned = {} if ctx.owner is None else {"owner": ctx.owner}
-    by_id = {"_id": document_id} if task_id is None else {"taskId": task_id}
-    found = await ctx.db["taskConfigs"].find_one({**owned, **by_id})
+    """Read the owner's own task by its `task_id`, or one by the id of its document; without an
+    owner, that of any owner. Raises NotFound."""
+    if task_id is not None:
+        by_id = {"owner": ctx.owner, "taskId": task_id}
+    else:
+        by_id = {"_id": document_id} | ({} if ctx.owner is None else {"owner": ctx.owner})
+    found = await ctx.db["taskConfigs"].find_one(by_id)
     if found is None:
         name = "id" if task_id is None else "taskId"
         raise NotFound(f"you have no recurring task with this {name}")

@@ -1,11 +1,103 @@
-"""The asynchronous client of an application."""
+"""The asynchronous client of an application: all verbs, and live changes."""
 
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import TypeVar
+
+from ostinato.client.admin_verbs import AdminVerbs
 from ostinato.client.job_verbs import JobVerbs
+from ostinato.client.pattern_verbs import PatternVerbs
+from ostinato.jobs.filters import JobFilter
+from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
+from ostinato.resolvers.context import ApplicationContext
+from ostinato.resolvers.live import subscription_sources as sources
+from ostinato.resolvers.live.live_query import LiveQuery
+from ostinato.resolvers.live.messages import LiveMessage, SubscribeOptions
+
+M = TypeVar("M")
+Changes = AsyncGenerator[M, None]
 
 
-class Ostinato(JobVerbs):
+class Ostinato(JobVerbs, PatternVerbs, AdminVerbs):
     """Ostinato inside an application's process: `async with Ostinato.open() as app`.
 
     The application is trusted: it may use every function and acts for any owner, or, with the owner
     None, for the system. Quotas and suspensions of owners hold. It runs no jobs: workers do.
+
+    The verbs that follow changes yield the messages of the GraphQL subscriptions: SNAPSHOT, READY,
+    CHANGED, LEFT, CHECKPOINT and RESET. Each has a cursor; `after=` resumes after it, once and in
+    order. Close the iterators (`contextlib.aclosing`). They raise BadRequest at `after`, NotFound
+    for an unknown id, HistoryLost for a cursor that is too old, SlowConsumer and Unavailable. The
+    first one opens a change stream, which all of them share.
     """
+
+    async def changes(
+        self,
+        which: JobFilter | None = None,
+        *,
+        owner: str | None = None,
+        after: str | None = None,
+        snapshot: bool = False,
+    ) -> Changes[LiveMessage[Job]]:
+        """Follow matching jobs; with `snapshot`, first the newest ones that exist."""
+        options = SubscribeOptions(after=after, snapshot=snapshot)
+        job_filter = which or JobFilter()
+        async for message in self._follow(
+            owner, lambda context: sources.jobs_changed(context, job_filter, options)
+        ):
+            yield message
+
+    async def job_changes(
+        self, job_id: str, *, owner: str | None = None, after: str | None = None
+    ) -> Changes[LiveMessage[Job]]:
+        """Follow one job: its current state, then each event."""
+        async for message in self._follow(
+            owner, lambda context: sources.job_changed(context, job_id, after=after)
+        ):
+            yield message
+
+    async def cron_changes(
+        self, *, owner: str | None = None, after: str | None = None, snapshot: bool = False
+    ) -> Changes[LiveMessage[Cron]]:
+        """Follow crons; LEFT reports a deleted one."""
+        options = SubscribeOptions(after=after, snapshot=snapshot)
+        async for message in self._follow(
+            owner, lambda context: sources.crons_changed(context, options)
+        ):
+            yield message
+
+    async def recurring_task_changes(
+        self, *, owner: str | None = None, after: str | None = None, snapshot: bool = False
+    ) -> Changes[LiveMessage[RecurringTask]]:
+        """Follow recurring tasks."""
+        options = SubscribeOptions(after=after, snapshot=snapshot)
+        async for message in self._follow(
+            owner, lambda context: sources.recurring_tasks_changed(context, options)
+        ):
+            yield message
+
+    async def batch_changes(
+        self, batch_id: str, *, owner: str | None = None, after: str | None = None
+    ) -> Changes[LiveMessage[Batch]]:
+        """Follow one batch: its current state, then each change."""
+        async for message in self._follow(
+            owner, lambda context: sources.batch_changed(context, batch_id, after=after)
+        ):
+            yield message
+
+    async def request_changes(
+        self, request_id: str, *, owner: str | None = None, after: str | None = None
+    ) -> Changes[LiveMessage[Request]]:
+        """Follow one request: its current state, then each change."""
+        async for message in self._follow(
+            owner, lambda context: sources.request_changed(context, request_id, after=after)
+        ):
+            yield message
+
+    async def _follow(
+        self, owner: str | None, start: Callable[[ApplicationContext], LiveQuery[M]]
+    ) -> Changes[M]:
+        messages = aiter(start(await self.following(owner)))
+        async with aclosing(messages):  # type: ignore[type-var]  # it is a generator
+            async for message in messages:
+                yield message

@@ -13,7 +13,7 @@ from ostinato.jobs.job_group import CallerSession, insert_group, prepare_in, sch
 from ostinato.jobs.new_job import NewJob
 from ostinato.jobs.paging import Page, PagePosition, Window
 from ostinato.jobs.records import Failure, Job, Json
-from ostinato.jobs.registry import FunctionRef, function_name
+from ostinato.jobs.registry import FunctionRef, name_of
 from ostinato.resolvers import scheduling
 
 R = TypeVar("R")
@@ -157,17 +157,13 @@ class JobVerbs(Connection):
         return await insert_group(self.engine, group, session)
 
     async def _new_job(self, one: Call) -> NewJob:
-        request = parse_options(_name(one.function), one.args, one.options)
+        request = parse_options(name_of(one.function), one.args, one.options)
         target = self.engine.registry.target(request.new.function_name)
         return await scheduling.build_job(self.context(request.owner), target, request.new)
 
     def _handle(self, function: FunctionRef, job: Job) -> JobHandle[Any]:
         returns: TypeAdapter[Any] = ANY_JSON if isinstance(function, str) else result_type(function)
         return JobHandle(self, job, returns)
-
-
-def _name(function: FunctionRef) -> str:
-    return function if isinstance(function, str) else function_name(function)
 
 
 def _position(job: Job, order: JobOrder) -> PagePosition:

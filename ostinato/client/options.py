@@ -1,14 +1,24 @@
 """The options of a new job, validated. No I/O."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypedDict
 
+from pydantic_core import to_json
+
+from ostinato.jobs.arguments import MAX_ARGS_BYTES
 from ostinato.jobs.context import MAX_HORIZON, MAX_JOB_TIMEOUT_MS, JobOptions, validate_options
 from ostinato.jobs.errors import BadRequest, Issue
-from ostinato.jobs.json_values import replace_surrogates
+from ostinato.jobs.json_values import (
+    NotJson,
+    TooLarge,
+    replace_surrogates,
+    require_bounded,
+    to_json_value,
+)
 from ostinato.jobs.options import MAX_NAME_CHARS
+from ostinato.jobs.records import Json
 from ostinato.resolvers.auth import MAX_SUBJECT_CHARS
 from ostinato.resolvers.scheduling import JobToSchedule
 
@@ -94,6 +104,33 @@ def require_owner(owner: object) -> str | None:
     raise BadRequest(f"owner {problem}", [_issue("owner", problem)])
 
 
+def require_name(field: str, name: object) -> str:
+    """Return a name of 1 to 200 storable characters; raises BadRequest at `field`."""
+    if not isinstance(name, str) or not 1 <= len(name) <= MAX_NAME_CHARS:
+        problem = f"must be 1 to {MAX_NAME_CHARS} characters, got {name!r:.100}"
+    elif not _is_storable(name):
+        problem = "must not contain the NUL character or an unpaired surrogate"
+    else:
+        return str.__str__(name)
+    raise BadRequest(f"{field} {problem}", [_issue(field, problem)])
+
+
+def plain_json(value: object, *path: str | int) -> Json:
+    """Return a JSON value of at most 64 KiB; raises BadRequest at `path`."""
+    try:
+        require_bounded(value, MAX_ARGS_BYTES)
+        plain = to_json_value(value, *path, limit_bytes=MAX_ARGS_BYTES)
+    except NotJson as error:
+        raise BadRequest.at(*error.path, message=str(error), code=error.code) from None
+    except TooLarge as error:
+        raise BadRequest.at(*path, message=str(error), code=error.code) from None
+    if (size := len(to_json(plain))) > MAX_ARGS_BYTES:
+        where = ".".join(map(str, path))
+        message = f"{where} must be at most {MAX_ARGS_BYTES:,} bytes as JSON, got {size:,}"
+        raise BadRequest.at(*path, message=message, code="too_long")
+    return plain
+
+
 def to_ms(duration: timedelta) -> int:
     """Return a duration in milliseconds, rounded up."""
     return -(-duration // MILLISECOND)
@@ -123,15 +160,13 @@ def _due_issues(options: ScheduleOptions) -> list[Issue]:
     return []
 
 
-def _key_issues(options: ScheduleOptions) -> list[Issue]:
-    key: object = options.get("key")
-    if key is None:
-        return []
-    if not isinstance(key, str) or not 1 <= len(key) <= MAX_NAME_CHARS:
-        return [_issue("key", f"must be 1 to {MAX_NAME_CHARS} characters, got {key!r:.100}")]
-    if not _is_storable(key):
-        return [_issue("key", "must not contain the NUL character or an unpaired surrogate")]
-    return []
+def _key_issues(options: ScheduleOptions) -> Sequence[Issue]:
+    try:
+        if options.get("key") is not None:
+            require_name("key", options["key"])
+    except BadRequest as error:
+        return error.issues
+    return ()
 
 
 def _is_storable(text: str) -> bool:

@@ -1,0 +1,87 @@
+"""The client's verbs for administrators: functions, workers, queues, and the owners of objects."""
+
+from typing import Final
+
+from ostinato.client.connection import Connection, call
+from ostinato.client.options import require_owner
+from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.json_values import replace_surrogates
+from ostinato.jobs.lanes import MAX_WEIGHT, QUEUE_PATTERN, Queue, is_queue_name
+from ostinato.jobs.quotas import Quota
+from ostinato.jobs.records import WorkerRecord
+from ostinato.jobs.rights import Owner
+from ostinato.resolvers import admin
+from ostinato.resolvers.functions import CatalogEntry, list_functions
+
+MAX_REASON_CHARS: Final = 500
+
+
+class AdminVerbs(Connection):
+    """Reads and changes what belongs to the installation."""
+
+    def functions(self) -> list[CatalogEntry]:
+        """Return the functions that this process has imported, by name."""
+        return list_functions(self.context())
+
+    async def workers(self) -> list[WorkerRecord]:
+        """Read the registered workers, oldest first."""
+        return await call(admin.workers(self.context()))
+
+    async def queues(self, *, first: int = admin.MAX_QUEUES, after: str = "") -> list[Queue]:
+        """Read up to 100 queues with names after `after`, by name: those with workers, pending jobs
+        or stored settings."""
+        return await call(admin.queues(self.context(), first, after))
+
+    async def pause_queue(self, queue: str) -> Queue:
+        """Pause a queue: within a second, none of its pending jobs start."""
+        return await call(admin.pause_queue(self.context(), _queue_name(queue)))
+
+    async def resume_queue(self, queue: str, weight: int | None = None) -> Queue:
+        """Resume a queue, with a new weight of 1 to 1,000 if one is given."""
+        if weight is not None and not 1 <= weight <= MAX_WEIGHT:
+            message = f"weight must be 1 to {MAX_WEIGHT}, got {weight}"
+            raise BadRequest.at("weight", message=message, code="out_of_range")
+        return await call(admin.resume_queue(self.context(), _queue_name(queue), weight))
+
+    async def quotas(self, owner: str) -> list[Quota]:
+        """Read the quotas of an owner."""
+        return await call(self.context(_owner(owner)).quotas())
+
+    async def owner(self, owner: str) -> Owner:
+        """Read what is known of an owner; of an unknown one, only the id."""
+        return await call(admin.owner(self.context(), _owner(owner)))
+
+    async def suspended_owners(self) -> list[Owner]:
+        """Read the suspended owners, newest suspension first."""
+        return await call(admin.suspended_owners(self.context()))
+
+    async def suspend_owner(self, owner: str, reason: str | None = None) -> Owner:
+        """Refuse new work of an owner; `reason`, 1 to 500 characters, appears in errors."""
+        if reason is not None and not 1 <= len(reason) <= MAX_REASON_CHARS:
+            message = f"reason must have 1 to {MAX_REASON_CHARS} characters, got {len(reason)}"
+            raise BadRequest.at("reason", message=message, code="length")
+        text = None if reason is None else replace_surrogates(reason)
+        return await call(admin.suspend_owner(self.context(), _owner(owner), text))
+
+    async def resume_owner(self, owner: str) -> Owner:
+        """End a suspension, and resume what it paused; raises PreconditionFailed."""
+        return await call(admin.resume_owner(self.context(), _owner(owner)))
+
+    async def purge_owner(self, owner: str) -> Owner:
+        """Start to delete everything of a suspended owner; raises PreconditionFailed."""
+        return await call(admin.purge_owner(self.context(), _owner(owner)))
+
+
+def _owner(owner: str) -> str:
+    found = require_owner(owner)
+    if found is None:
+        message = "owner must be the id of a user: the system cannot be suspended"
+        raise BadRequest.at("owner", message=message, code="missing")
+    return found
+
+
+def _queue_name(name: str) -> str:
+    if not is_queue_name(name):
+        message = f"queue must match {QUEUE_PATTERN}, got {name!r:.100}"
+        raise BadRequest.at("queue", message=message, code="invalid")
+    return name
