@@ -136,7 +136,7 @@ async def test_first_free_slot_goes_to_a_new_owner(
     running = set(worker.executor.attempts) & set(alices)
     await rig.cancel(running.pop())
     assert (await rig.wait_until_ended(bobs))["state"] == "success"
-    assert set(worker.executor.attempts) == running
+    await rig.wait_until(lambda: set(worker.executor.attempts) == running)
     gate.opened.set()
 
 
@@ -149,8 +149,13 @@ async def test_redis_holds_at_most_a_share_of_one_owners_jobs(
     await dispatcher.dispatch()
     assert (await owners_in_redis(few_slots))[owner_tag("alice")] == SLOTS
     await insert_jobs(rig_without_worker, "echo", 3, "bob")
-    await dispatcher.dispatch()
-    assert await owners_in_redis(few_slots) == {owner_tag("alice"): SLOTS, owner_tag("bob"): 4}
+
+    async def has_all_of_bob() -> bool:
+        await dispatcher.dispatch()  # by its own clock, the jobs may become due a moment later
+        return (await owners_in_redis(few_slots))[owner_tag("bob")] == 4
+
+    await rig_without_worker.wait_until(has_all_of_bob)
+    assert (await owners_in_redis(few_slots))[owner_tag("alice")] <= SLOTS
 
 
 async def test_jobs_over_the_share_do_not_hold_up_others_of_their_chunk(
