@@ -14,7 +14,13 @@ from ostinato.jobs.arq_queue.notifier import NOTIFY_WITHIN, Signal
 from ostinato.jobs.documents import job_from
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.errors import BadRequest, PayloadTooLarge
-from ostinato.jobs.mongo.caller_sessions import CallerSession, insert_in, require_transaction
+from ostinato.jobs.mongo.caller_sessions import (
+    BlockingSession,
+    CallerSession,
+    insert_blocking,
+    insert_in,
+    require_transaction,
+)
 from ostinato.jobs.mongo.client import Document, Session
 from ostinato.jobs.mongo.job_documents import StoredJob, build_job_document, existing_job
 from ostinato.jobs.mongo.stored_json import escape_document
@@ -24,7 +30,15 @@ from ostinato.jobs.owner_quotas import Reservation
 from ostinato.jobs.records import Job
 from ostinato.jobs.transactions.transactor import MAX_BYTES, MAX_JOBS
 
-__all__ = ["CallerSession", "JobGroup", "insert_group", "prepare_in", "schedule_group"]
+__all__ = [
+    "BlockingSession",
+    "CallerSession",
+    "JobGroup",
+    "insert_group",
+    "insert_group_blocking",
+    "prepare_in",
+    "schedule_group",
+]
 
 Key = tuple[str | None, str]
 
@@ -121,6 +135,13 @@ async def insert_group(engine: Engine, group: JobGroup, session: CallerSession) 
     """
     database = engine.settings.database
     await insert_in(session, database, group.used_keys, group.resolve_keys)
+    return group.jobs
+
+
+def insert_group_blocking(engine: Engine, group: JobGroup, session: BlockingSession) -> list[Job]:
+    """Insert a group like `insert_group`, in the calling thread."""
+    database = engine.settings.database
+    insert_blocking(session, database, group.used_keys, group.resolve_keys)
     return group.jobs
 
 

@@ -28,6 +28,17 @@ ADD = """mutation ($email: JSON!) {
 }"""
 
 
+OF_PYTHON_CLIENT = [
+    "written to ada",
+    "written to ada",
+    "['written to grace', 'written to katherine']",
+    "BadRequest: invalid arguments: args.amount: field required",
+    "canceled",
+    "written to ada",
+]
+"""What the examples of the Python client print before the id of the job that they follow."""
+
+
 def code_blocks(page: str, language: str) -> list[str]:
     """Return the code blocks of a page in a language."""
     return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / page).read_text(), re.M | re.S)
@@ -164,22 +175,16 @@ async def test_the_python_client_works_as_described(
     script = await asyncio.create_subprocess_exec(*python, env=env, stdout=asyncio.subprocess.PIPE)
     output, _ = await script.communicate()
     printed = output.decode().splitlines()
-    assert printed[:5] == [
-        "written to ada",
-        "['written to grace', 'written to katherine']",
-        "BadRequest: invalid arguments: args.amount: field required",
-        "canceled",
-        "written to ada",
-    ]
-    assert printed[6].startswith("snapshot")
-    assert printed[-1] == f"changed {printed[5]} success"
+    assert printed[:6] == OF_PYTHON_CLIENT
+    assert printed[7].startswith("snapshot")
+    assert printed[-1] == f"changed {printed[6]} success"
 
 
 def test_the_python_client_on_the_page_equals_the_example() -> None:
     code = (ROOT / "docs" / "examples" / "from_python.py").read_text()
     in_readme = [block for block in code_blocks("README.md", "python") if "Ostinato" in block]
     blocks = [*in_readme, *code_blocks("docs/python.md", "python")]
-    assert len(blocks) == 8
+    assert len(blocks) == 9
     places = [(block, textwrap.indent(block, "    ")) for block in blocks]
     assert [block for block, inner in places if block not in code and inner not in code] == []
 

@@ -13,8 +13,9 @@ from typing import Any
 
 from mailing import send
 from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo import MongoClient
 
-from ostinato import Call, JobFailed, Ostinato
+from ostinato import Call, JobFailed, Ostinato, sync
 from ostinato.jobs.records import JobState
 
 
@@ -54,6 +55,14 @@ async def place_order(app: Ostinato, client: AsyncIOMotorClient[dict[str, Any]])
     return await job.result(timeout=60)
 
 
+def place_order_in_a_view(app: sync.Ostinato, client: MongoClient[dict[str, Any]]) -> str:
+    """Store an order and schedule its letter in one transaction, without async."""
+    with client.start_session() as session, session.start_transaction():
+        client["shop"]["orders"].insert_one({"reader": "ada"}, session=session)
+        job = app.schedule(send, {"to": "ada"}, session=session)
+    return job.result(timeout=60)
+
+
 async def watch(app: Ostinato, cursor: str | None = None) -> None:
     """Print each change of Alice's jobs; a cursor resumes after the last printed change."""
     async with aclosing(app.changes(owner="alice", snapshot=True, after=cursor)) as messages:
@@ -78,5 +87,15 @@ async def main() -> None:
         await watch(app)
 
 
+def main_without_async() -> None:
+    """Run the example of the blocking client."""
+    with (
+        sync.Ostinato.open() as app,
+        MongoClient[dict[str, Any]](app.app.settings.mongo_url) as client,
+    ):
+        print(place_order_in_a_view(app, client))
+
+
 if __name__ == "__main__":
+    main_without_async()
     asyncio.run(main())

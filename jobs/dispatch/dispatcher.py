@@ -29,6 +29,7 @@ from ostinato.jobs.mongo.workers import Fleet, WorkerStore
 MAX_CHUNK_SIZE: Final = 250  # as many outcomes as one batched write matches
 POLL_INTERVAL_S: Final = 1.0  # the maximum delay of a due job after a lost signal
 FLEET_CACHE_S: Final = 1.0
+BUSY_S: Final = 0.5
 
 log = get_log(__name__)
 
@@ -57,6 +58,12 @@ class Dispatcher:
         self._failing_since: float | None = None
         """Start of the current series of Redis failures, in event loop time; None if healthy."""
         self._failures = RepeatedWarning(log, "dispatch.failed")
+        self._busy_until = 0.0
+
+    @property
+    def is_busy(self) -> bool:
+        """Return whether more jobs were due within the last BUSY_S than an idle leader runs."""
+        return asyncio.get_running_loop().time() < self._busy_until
 
     def wake(self) -> None:
         self._wake.set()
@@ -82,6 +89,7 @@ class Dispatcher:
         most = 2 * self._fleet.slots()
         capacity = most - queued.total_within(self._queue_settings.owner_limit(most))
         if capacity <= 0:
+            self._set_busy()
             return None
         now = await self._engine.clock.now()
         found = await self._find_candidates(self._local.lookahead(now), capacity, queued)
@@ -90,6 +98,9 @@ class Dispatcher:
             await self._dispatch_by_weight(found, capacity, queued.total)
         times = [each.search_again_at for each in found.values() if each.search_again_at]
         return min(times, default=None)
+
+    def _set_busy(self) -> None:
+        self._busy_until = asyncio.get_running_loop().time() + BUSY_S
 
     async def _try_to_dispatch(self) -> float:
         """Dispatch once; return the delay until the next dispatch, in seconds."""
@@ -149,6 +160,7 @@ class Dispatcher:
             jobs = candidates.jobs[: shares.granted[queue]]
             await self._enqueue(queue, jobs, is_full or candidates.has_backlog)
         if any(shares.granted.values()):
+            self._set_busy()
             self._engine.notifier.notify(Signal.WORK)
 
     async def _find_candidates(

@@ -18,6 +18,7 @@ from ostinato.jobs.mongo.client import LENIENT_CODEC, Document, Mongo
 from ostinato.jobs.mongo.collections import JOBS
 from ostinato.jobs.mongo.stored_json import escape_document
 
+BlockingSession: TypeAlias = ClientSession
 CallerSession: TypeAlias = AsyncIOMotorClientSession | AsyncClientSession | ClientSession
 ResolveKeys: TypeAlias = Callable[[Sequence[Document]], list[Document]]
 """Returns the documents to insert, given the stored jobs with their keys."""
@@ -40,11 +41,6 @@ def require_transaction(session: object) -> None:
     else:
         return
     raise BadRequest.at("session", message=f"session {problem}", code="invalid_session")
-
-
-def is_blocking(session: CallerSession) -> bool:
-    """Return whether the session's calls block the thread."""
-    return isinstance(session, ClientSession)
 
 
 class Deployment:

@@ -28,6 +28,7 @@ POLL_MS: Final = 1  # while catching up: an empty reply marks the end of the his
 COALESCE_S: Final = 0.004  # the cost of a reply is mostly fixed: close changes share one
 BUSY_COALESCE_S: Final = 0.016  # under load; imperceptible to users
 BUSY_EVENTS: Final = 20
+BUSY_POLL_S: Final = 0.025
 PROMPT_REPLY_S: Final = 0.01  # a faster reply indicates a steady flow of changes
 REPLY_TIMEOUT_S: Final = 15.0  # a connection without a reply for this long is considered dead
 FALLBACK_HISTORY_S: Final = (10, 1)  # a new replica set has little history
@@ -156,9 +157,19 @@ class ChangeStream:
     Usage: `async with`, one of the `open_*` methods, then iterate over `batches`.
     """
 
-    def __init__(self, mongo: Mongo, pipeline: Sequence[Document] = PIPELINE) -> None:
+    def __init__(
+        self,
+        mongo: Mongo,
+        pipeline: Sequence[Document] = PIPELINE,
+        is_busy: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """While `is_busy` returns True, the stream polls every BUSY_POLL_S.
+
+        A request that waits costs the server time at every write, whatever the pipeline matches.
+        """
         self._mongo = mongo
         self._pipeline = pipeline
+        self._is_busy = is_busy
         self._session: AsyncIOMotorClientSession | None = None
         self._cursor = 0
         self._reply: asyncio.Task[RawBSONDocument] | None = None
@@ -249,15 +260,16 @@ class ChangeStream:
         return COALESCE_S if events < BUSY_EVENTS else BUSY_COALESCE_S
 
     async def _get_more(self, pause_s: float) -> RawBSONDocument:
-        if pause_s:
-            await asyncio.sleep(pause_s)
+        is_busy = self._is_busy()
+        if is_busy or pause_s:
+            await asyncio.sleep(BUSY_POLL_S if is_busy else pause_s)
         self._requested_at = asyncio.get_running_loop().time()
         return await self._command(
             {
                 "getMore": self._cursor,
                 "collection": DATABASE_CURSOR,
                 "batchSize": BATCH_SIZE,
-                "maxTimeMS": POLL_MS if self._is_behind else AWAIT_MS,
+                "maxTimeMS": POLL_MS if self._is_behind or is_busy else AWAIT_MS,
             }
         )
 
@@ -303,13 +315,16 @@ class ChangeStream:
             self._session = None
 
 
-async def follow_external_inserts(mongo: Mongo, on_insert: Callable[[], None]) -> None:
+async def follow_external_inserts(
+    mongo: Mongo, on_insert: Callable[[], None], is_busy: Callable[[], bool]
+) -> None:
     """Call `on_insert` after commits of transactions in which applications inserted jobs.
 
-    Runs until canceled. Several commits may share a call; it is also called at the start, since
-    earlier commits may have been missed. Raises HistoryLost: the caller starts it again.
+    While `is_busy` returns True, that may take BUSY_POLL_S longer. Runs until canceled. Several
+    commits may share a call; it is also called at the start, since earlier commits may have been
+    missed. Raises HistoryLost: the caller starts it again.
     """
-    async with ChangeStream(mongo, EXTERNAL_INSERTS) as stream:
+    async with ChangeStream(mongo, EXTERNAL_INSERTS, is_busy) as stream:
         await stream.open_now()
         on_insert()
         async for batch in stream.batches():

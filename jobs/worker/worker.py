@@ -144,7 +144,10 @@ class WorkerRuntime:
         await self.executor.stop_all(StopReason.LEASE_LOST)
 
     async def _follow_inserts(self) -> None:
-        await follow_external_inserts(self.engine.mongo, self._dispatcher.wake)
+        dispatcher = self._dispatcher
+        await follow_external_inserts(
+            self.engine.mongo, dispatcher.wake, lambda: dispatcher.is_busy
+        )
 
     async def _listen(self) -> None:
         await self.engine.notifier.listen(self._on_signal)

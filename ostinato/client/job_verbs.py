@@ -9,7 +9,13 @@ from ostinato.client.connection import Connection, call, page_size
 from ostinato.client.handles import ANY_JSON, JobHandle, result_type
 from ostinato.client.options import Args, ScheduleOptions, parse_options
 from ostinato.jobs.filters import JobFilter, JobOrder
-from ostinato.jobs.job_group import CallerSession, insert_group, prepare_in, schedule_group
+from ostinato.jobs.job_group import (
+    CallerSession,
+    JobGroup,
+    insert_group,
+    prepare_in,
+    schedule_group,
+)
 from ostinato.jobs.new_job import NewJob
 from ostinato.jobs.paging import Page, PagePosition, Window
 from ostinato.jobs.records import Failure, Job, Json
@@ -77,10 +83,11 @@ class JobVerbs(Connection):
         Raises BadRequest, OwnerSuspended, QuotaExceeded, Unavailable, or Conflict if the key was
         used for a different function or different arguments.
         """
-        new = await call(self._new_job(Call(function, args, **options)))
+        one = Call(function, args, **options)
         if session is not None:
-            (job,) = await self._insert([new], session)
-            return self._handle(function, job)
+            (handle,) = await self.schedule_many([one], session=session)
+            return handle
+        new = await call(self._new_job(one))
         scheduled = await call(self.engine.schedule(new))
         await self.engine.queues.warnings.report(new.queue)
         return self._handle(function, scheduled)
@@ -93,11 +100,18 @@ class JobVerbs(Connection):
         Returns them in order. Raises like `schedule`, and PayloadTooLarge for more than 8 MiB of
         arguments in total.
         """
-        new = [await call(self._new_job(one)) for one in calls]
         if session is None:
-            jobs = await call(schedule_group(self.engine, new))
+            jobs = await call(schedule_group(self.engine, await self._new_jobs(calls)))
         else:
-            jobs = await self._insert(new, session)
+            jobs = await insert_group(self.engine, await self.prepare(calls, session), session)
+        return self.handles(calls, jobs)
+
+    async def prepare(self, calls: Sequence[Call], session: CallerSession) -> JobGroup:
+        """Build jobs for a transaction, without writing them; for `ostinato.sync`."""
+        return await call(prepare_in(self.engine, await self._new_jobs(calls), session))
+
+    def handles(self, calls: Sequence[Call], jobs: Sequence[Job]) -> list[JobHandle[Any]]:
+        """Return the handles of the jobs of calls."""
         return [self._handle(one.function, job) for one, job in zip(calls, jobs, strict=True)]
 
     async def get(self, job_id: str, *, owner: str | None = None) -> Job:
@@ -152,9 +166,8 @@ class JobVerbs(Connection):
         """Delete a failure, and let its job be purged; raises NotFound."""
         return await call(scheduling.resolve_failure(self.context(owner), failure_id))
 
-    async def _insert(self, new: Sequence[NewJob], session: CallerSession) -> list[Job]:
-        group = await call(prepare_in(self.engine, new, session))
-        return await insert_group(self.engine, group, session)
+    async def _new_jobs(self, calls: Sequence[Call]) -> list[NewJob]:
+        return [await call(self._new_job(one)) for one in calls]
 
     async def _new_job(self, one: Call) -> NewJob:
         request = parse_options(name_of(one.function), one.args, one.options)

@@ -1,0 +1,170 @@
+"""The blocking client schedules and reads jobs from any thread, also in a transaction."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any, assert_type
+
+import pytest
+from pymongo import MongoClient
+from pymongo.synchronous.collection import Collection
+
+from ostinato import Call, JobFailed, sync
+from ostinato.jobs.errors import BadRequest, Conflict, NotFound
+from ostinato.jobs.records import JobState, Json
+from ostinato.jobs.settings import Settings
+from tests.client.functions import double
+from tests.client.sessions import Rollback
+from tests.engine.functions import fail_with
+
+HOUR = timedelta(hours=1)
+WITHIN = timedelta(seconds=60)
+TIMES = 100
+Client = MongoClient[dict[str, Any]]
+
+Scenario = Callable[[sync.Ostinato], None]
+InThread = Callable[[Scenario], Any]
+
+
+@pytest.fixture
+async def in_thread(client_settings: Settings) -> AsyncIterator[InThread]:
+    """Return a function that runs a scenario with a blocking client, in another thread."""
+    opened = sync.Ostinato.open(client_settings)
+    app = await asyncio.to_thread(opened.__enter__)
+    yield lambda scenario: asyncio.to_thread(scenario, app)
+    await asyncio.to_thread(opened.__exit__, None, None, None)
+
+
+async def test_result_is_that_of_the_function(in_thread: InThread, worker: None) -> None:
+    def scenario(app: sync.Ostinato) -> None:
+        handle = app.schedule(double, {"number": 21}, owner="alice")
+        assert_type(handle, sync.BlockingJobHandle[int])
+        assert handle.result(WITHIN) == 42
+        assert app.get(handle.id, owner="alice").state is JobState.SUCCESS
+        with pytest.raises(NotFound):
+            app.get(handle.id, owner="bob")
+        with pytest.raises(JobFailed, match="no stamps"):
+            app.schedule(fail_with, {"message": "no stamps"}).result(WITHIN)
+
+    await in_thread(scenario)
+
+
+async def test_jobs_are_read_canceled_and_retried(in_thread: InThread) -> None:
+    def scenario(app: sync.Ostinato) -> None:
+        first, second = app.schedule_many([Call(double, {"number": n}) for n in (1, 2)])
+        assert first.cancel().state is JobState.CANCELED
+        assert app.cancel(second.id).state is JobState.CANCELED
+        assert app.retry(first.id).state is JobState.PENDING
+        assert second.retry().state is second.refresh().state is JobState.PENDING
+        assert [job.id for job in app.jobs().items] == [second.id, first.id]
+        by_name = app.schedule("functions.double", {"number": 1}, run_after=HOUR)
+        assert_type(by_name, sync.BlockingJobHandle[Json])
+        with pytest.raises(TimeoutError):
+            app.handle(by_name.job).result(0.05)
+
+    await in_thread(scenario)
+
+
+async def test_other_verbs_run_in_the_thread_of_the_client(in_thread: InThread) -> None:
+    def scenario(app: sync.Ostinato) -> None:
+        cron = app.run(app.app.register_cron("hourly", every=HOUR))
+        assert not app.run(app.app.pause_cron(cron.id)).enabled
+
+    await in_thread(scenario)
+
+
+def schedule_in_transaction(app: sync.Ostinato, client: Client, number: int) -> None:
+    """Schedule a job in a transaction; a negative number rolls it back."""
+    with client.start_session() as session, session.start_transaction():
+        app.schedule(double, {"number": number}, session=session)
+        if number < 0:
+            raise Rollback
+
+
+async def test_jobs_exist_if_and_only_if_the_transaction_commits(
+    in_thread: InThread, settings: Settings
+) -> None:
+    def scenario(app: sync.Ostinato) -> None:
+        with Client(settings.mongo_url) as client:
+            for number in range(TIMES):
+                schedule_in_transaction(app, client, number)
+                with pytest.raises(Rollback):
+                    schedule_in_transaction(app, client, -1 - number)
+        numbers = {job.args["number"] for job in app.jobs(first=1_000).items}
+        assert numbers == set(range(TIMES))
+
+    await in_thread(scenario)
+
+
+async def test_job_is_inserted_in_the_calling_thread(
+    in_thread: InThread, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[int] = []
+    insert_many = Collection.insert_many
+
+    def noted(*args: Any, **options: Any) -> Any:
+        threads.append(threading.get_ident())
+        return insert_many(*args, **options)
+
+    def scenario(app: sync.Ostinato) -> None:
+        with Client(settings.mongo_url) as client:
+            schedule_in_transaction(app, client, 1)
+        assert threads == [threading.get_ident()]
+
+    monkeypatch.setattr(Collection, "insert_many", noted)
+    await in_thread(scenario)
+
+
+async def test_with_transaction_repeats_the_loser_of_a_key(
+    in_thread: InThread, settings: Settings
+) -> None:
+    def scenario(app: sync.Ostinato) -> None:
+        def schedule(_: int) -> str:
+            with Client(settings.mongo_url) as client, client.start_session() as session:
+                return session.with_transaction(
+                    lambda s: app.schedule(double, {"number": 1}, key="k", session=s).id
+                )
+
+        with ThreadPoolExecutor(8) as threads:
+            assert len(set(threads.map(schedule, range(16)))) == 1
+        with pytest.raises(Conflict):
+            app.schedule(double, {"number": 2}, key="k")
+
+    await in_thread(scenario)
+
+
+async def test_many_threads_share_a_client(in_thread: InThread, worker: None) -> None:
+    def scenario(app: sync.Ostinato) -> None:
+        with ThreadPoolExecutor(8) as threads:
+            results = threads.map(
+                lambda n: app.schedule(double, {"number": n}).result(WITHIN), range(40)
+            )
+            assert list(results) == [2 * n for n in range(40)]
+
+    await in_thread(scenario)
+
+
+async def test_thread_with_an_event_loop_is_refused(
+    in_thread: InThread, client_settings: Settings
+) -> None:
+    with pytest.raises(RuntimeError, match=r"use ostinato\.Ostinato with `await`"):
+        sync.Ostinato.open(client_settings).__enter__()
+
+
+async def test_error_of_an_option_reaches_the_caller(in_thread: InThread) -> None:
+    def scenario(app: sync.Ostinato) -> None:
+        with pytest.raises(BadRequest, match="priority"):
+            app.schedule(double, {"number": 1}, priority=10)
+
+    await in_thread(scenario)
+
+
+async def test_closed_client_leaves_no_thread(client_settings: Settings) -> None:
+    def scenario() -> None:
+        with sync.Ostinato.open(client_settings):
+            assert "ostinato-client" in {each.name for each in threading.enumerate()}
+
+    await asyncio.to_thread(scenario)
+    assert "ostinato-client" not in {each.name for each in threading.enumerate()}
