@@ -196,7 +196,8 @@ class Settings(RequestLimits, QuotaSettings):
     send_timeout_ms: int = Field(
         10_000,
         ge=100,
-        description="How long a send may block on a client that does not read, in milliseconds.",
+        description="How long a send may block on a client that does not read, in milliseconds. A "
+        "response over HTTP is aborted unless its client reads 64 KiB, or the rest, in this time.",
     )
     audit_retention_ms: int = Field(
         7_776_000_000,

@@ -1,7 +1,11 @@
-"""Extended uvicorn protocols: limits for incoming requests, and raw WebSocket frames."""
+"""Extended uvicorn protocols: limits for requests and responses, and raw WebSocket frames."""
 
 import asyncio
+import fcntl
+import struct
 import sys
+import termios
+from contextlib import suppress
 from typing import Any, cast
 
 from uvicorn._types import ASGISendEvent
@@ -12,6 +16,7 @@ from ostinato.schema.fanout.frames import EXTENSION
 from ostinato.schema.server.idle_connections import IdleConnections
 
 MAX_HEAD_BYTES = 65_536  # in addition to the first read: a few thousand headers
+MIN_READ_BYTES = 65_536  # per send timeout; 10 s: 52 kbit/s, less than any mobile network
 SERVICE_UNAVAILABLE = b"503 Service Unavailable\r\nretry-after: 1"
 REQUEST_TIMEOUT = b"408 Request Timeout"
 HEADERS_TOO_LARGE = b"431 Request Header Fields Too Large"
@@ -25,17 +30,75 @@ class InvalidHostHeader(Exception):
         super().__init__(f"HTTP/1.1 requires exactly one Host header, got {hosts}.")
 
 
+class UnreadResponse:
+    """Aborts a connection whose client does not read what was written to it.
+
+    A regular close waits until the client has read everything, possibly forever.
+    """
+
+    def __init__(self, transport: asyncio.Transport, timeout_s: float) -> None:
+        self._transport = transport
+        self._timeout_s = timeout_s
+        self._timer: asyncio.TimerHandle | None = None
+        self._unread_bytes = 0
+
+    def start(self) -> None:
+        """Abort unless the client reads `MIN_READ_BYTES`, or everything, per timeout."""
+        if self._timer is None and self._transport.get_write_buffer_size():
+            self._schedule(_count_unread_bytes(self._transport))
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _schedule(self, unread_bytes: int) -> None:
+        self._unread_bytes = unread_bytes
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._timeout_s, self.check)
+
+    def check(self) -> None:
+        """Abort if the client has read too little since the last check."""
+        self.stop()
+        if not self._transport.get_write_buffer_size():
+            return
+        unread_bytes = _count_unread_bytes(self._transport)
+        if unread_bytes > self._unread_bytes - MIN_READ_BYTES:
+            self._transport.abort()
+        else:
+            self._schedule(unread_bytes)
+
+
+def _count_unread_bytes(transport: asyncio.Transport) -> int:
+    """Return the bytes that the client has not acknowledged.
+
+    The kernel accepts new bytes only after it has freed a third of its buffer, which can hold
+    megabytes, so a slow client would seem to read nothing if these were not counted.
+    """
+    queued = bytearray(4)
+    with suppress(OSError):  # not supported for this socket: count this process's buffer only
+        fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, queued)
+    return transport.get_write_buffer_size() + int(struct.unpack("i", queued)[0])
+
+
 class RequestTimeoutProtocol(HttpToolsProtocol):
-    """Closes connections whose request does not arrive completely within `arrival_timeout_s`."""
+    """Closes connections whose client is too slow: in sending a request, or reading a response.
+
+    A request must arrive completely within `arrival_timeout_s`; see UnreadResponse for
+    `send_timeout_s`.
+    """
 
     arrival_timeout_s: float
+    send_timeout_s: float
     idle: IdleConnections
+    unread: UnreadResponse
     _deadline: asyncio.TimerHandle | None = None
     _in_head = False
     _head_bytes = 0
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self.unread = UnreadResponse(transport, self.send_timeout_s)
         if self.idle.admit(len(self.connections)):
             self.idle.add(self, self._host)
             self._start_timer()
@@ -83,6 +146,7 @@ class RequestTimeoutProtocol(HttpToolsProtocol):
         if error is not None and isinstance(error.__context__, InvalidHostHeader):
             msg = str(error.__context__)
         super().send_400_response(msg)
+        self.unread.start()
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
@@ -92,8 +156,28 @@ class RequestTimeoutProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
+        if self.transport.is_closing():
+            self.unread.start()
         if not self._is_responding() and not self._keeps_open_for_proxy():
             self.idle.add(self, self._host)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.unread.start()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if not self.transport.is_closing():
+            self.unread.stop()
+
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()
+        self.unread.start()
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        if self.transport.is_closing():
+            self.unread.start()
 
     def _keeps_open_for_proxy(self) -> bool:
         """Return whether a proxy may send its next request at this moment."""
@@ -105,6 +189,7 @@ class RequestTimeoutProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        self.unread.stop()
         self.idle.remove(self)
         super().connection_lost(exc)
 
@@ -127,15 +212,22 @@ class RequestTimeoutProtocol(HttpToolsProtocol):
         else:
             self.transport.write(EMPTY_RESPONSE % status)
             self.transport.close()
+            self.unread.start()
 
     def _is_responding(self) -> bool:
         cycle = getattr(self, "cycle", None)  # None before the first request
         return cycle is not None and not cycle.response_complete
 
 
-def http_protocol(timeout_s: float, idle: IdleConnections) -> type[RequestTimeoutProtocol]:
-    """Return a subclass with the timeout and the limits."""
-    attributes = {"arrival_timeout_s": timeout_s, "idle": idle}
+def http_protocol(
+    arrival_timeout_s: float, send_timeout_s: float, idle: IdleConnections
+) -> type[RequestTimeoutProtocol]:
+    """Return a subclass with the timeouts and the limits."""
+    attributes = {
+        "arrival_timeout_s": arrival_timeout_s,
+        "send_timeout_s": send_timeout_s,
+        "idle": idle,
+    }
     return type("RequestTimeoutProtocol", (RequestTimeoutProtocol,), attributes)
 
 

@@ -42,7 +42,11 @@ def build_server(app: Starlette, settings: Settings) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http=http_protocol(ARRIVAL_TIMEOUT_FACTOR * settings.request_timeout_ms / 1_000, idle),
+        http=http_protocol(
+            ARRIVAL_TIMEOUT_FACTOR * settings.request_timeout_ms / 1_000,
+            settings.send_timeout_ms / 1_000,
+            idle,
+        ),
         ws=websocket_protocol(idle),
         ws_max_size=settings.body_limit_bytes,
         ws_ping_interval=None,

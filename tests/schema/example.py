@@ -118,6 +118,10 @@ class Query:
         return JSON({"value": object()})
 
     @strawberry.field
+    def large(self, size: int) -> str | None:
+        return "x" * size
+
+    @strawberry.field
     async def endless(self) -> str | None:
         await asyncio.Event().wait()
         return "never"
