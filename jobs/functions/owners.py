@@ -114,7 +114,7 @@ async def purge(ctx: Context, owner_id: str) -> None:
     elif still_running:
         await ctx.scheduler.run_after(RUNNING_POLL_MS, purge, {"ownerId": owner_id})
     else:
-        await _write(ctx, found, {"purgedAt": await ctx.now(), "roles": None})
+        await _write(ctx, found, {"purgedAt": await ctx.now()})
 
 
 async def _delete_slices(ctx: Context, owner_id: str) -> int:

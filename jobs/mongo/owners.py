@@ -36,6 +36,8 @@ class OwnerStore:
     async def record_roles(self, owner: str, roles: frozenset[str], issued_at: datetime) -> None:
         """Store the roles of a verified token, unless those of a newer token are stored.
 
+        Of tokens that were issued in the same second, only the roles that all have are stored.
+
         Writes nothing if this process has stored the same or newer roles. Does not raise if
         MongoDB is unavailable: the next verification tries again.
         """
@@ -74,7 +76,11 @@ class OwnerStore:
 
     async def _record(self, owner: str, roles: frozenset[str], issued_at: datetime) -> None:
         not_newer = {"_id": owner, "rolesIssuedAt": {"$not": {"$gt": issued_at}}}
-        update = {"$set": {"roles": sorted(roles), "rolesIssuedAt": issued_at}}
+        given = {"$literal": sorted(roles)}
+        is_same = {"$and": [{"$eq": ["$rolesIssuedAt", issued_at]}, {"$isArray": "$roles"}]}
+        shared = {"$setIntersection": ["$roles", given]}
+        stored = {"$cond": [is_same, shared, given]}
+        update = [{"$set": {"roles": stored, "rolesIssuedAt": issued_at}}]
         try:
             await self._owners.update_one(not_newer, update, upsert=True)
         except DuplicateKeyError:  # another process was first, with an older or a newer token

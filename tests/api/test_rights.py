@@ -81,9 +81,12 @@ async def send(http: httpx.AsyncClient, token: Token) -> None:
     [
         ([(["auditor"], 0), ([], 1)], []),
         ([([], 1), (["auditor"], 0)], []),
-        ([([], 1), (["auditor", "a"], 1)], ["a", "auditor"]),
+        ([([], 1), (["auditor", "a"], 2)], ["a", "auditor"]),
+        ([(["a", "auditor"], 1), (["auditor", "b"], 1)], ["auditor"]),
+        ([([], 1), (["$auditor"], 1)], []),
+        ([(["$auditor"], 1), ([], 1), (["$auditor"], 1)], []),
     ],
-    ids=["newer", "older", "same second"],
+    ids=["newer", "older", "more roles", "same second", "fewer first", "fewer last"],
 )
 async def test_roles_of_the_newest_token_are_stored(
     api_settings: Settings, engine: Engine, tokens: list[Token], stored: list[str]

@@ -1,6 +1,7 @@
 """Owners: suspending and resuming one, and purging what belongs to one."""
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -179,6 +180,23 @@ async def test_purge_cancels_running_jobs_and_waits_for_them(rig: PatternRig) ->
     await eventually(is_canceled)
     await eventually(partial(_is_purged, rig))
     assert await count(rig, ALICE) == {}
+
+
+async def test_a_role_that_was_lost_stays_lost_after_a_purge(rig: PatternRig) -> None:
+    tokens = {"old": frozenset({"auditor"}), "new": frozenset[str]()}
+    issued = await rig.engine.now()
+    await rig.engine.owners.record_roles(ALICE, tokens["old"], issued)
+    await rig.engine.owners.record_roles(ALICE, tokens["new"], issued + timedelta(seconds=1))
+    await suspend_alice(rig)
+    await purge_alice(rig)
+    await rig.advance(PURGE_DELAY_MS)
+    await rig.run_mutation(resume)
+    await rig.engine.owners.record_roles(ALICE, tokens["new"], issued + timedelta(seconds=1))
+    await rig.engine.owners.record_roles(ALICE, tokens["old"], issued)
+    assert (await rig.engine.owners.find(ALICE)).roles == frozenset()
+    await register(rig, function_name="work.reconcile")
+    await rig.advance(MINUTE)
+    assert await rig.jobs("work.reconcile") == []
 
 
 async def _is_purged(rig: PatternRig) -> bool:
