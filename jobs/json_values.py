@@ -3,6 +3,7 @@
 import math
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from functools import singledispatch
@@ -132,6 +133,23 @@ def format_instant(instant: datetime) -> str:
 def replace_surrogates(text: str) -> str:
     """Replace unpaired surrogates, which UTF-8 cannot encode."""
     return text.encode(errors="replace").decode()
+
+
+@dataclass(frozen=True, slots=True)
+class TextProblem:
+    """Why a text is not accepted as a name or an id."""
+
+    code: str
+    message: str
+
+
+def find_text_problem(text: str) -> TextProblem | None:
+    """Return why a text cannot be a name or an id; None if it can."""
+    if "\0" in text:
+        return TextProblem("null_character", "must not contain the NUL character, \\u0000")
+    if text != replace_surrogates(text):
+        return TextProblem("surrogate", "must not contain an unpaired surrogate")
+    return None
 
 
 def to_whole_number(value: object, *path: str | int, minimum: int, maximum: int) -> int:

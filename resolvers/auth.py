@@ -11,7 +11,7 @@ from cachetools import LRUCache
 
 from ostinato.jobs.errors import Unauthorized
 from ostinato.jobs.ids import new_id
-from ostinato.jobs.json_values import replace_surrogates
+from ostinato.jobs.json_values import find_text_problem, replace_surrogates
 from ostinato.jobs.rights import ADMIN
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.jwt_keys import JwtKeys
@@ -19,6 +19,7 @@ from ostinato.resolvers.throttle import Throttle
 
 MAX_TOKEN_CHARS = 8_192  # the header limit of most proxies
 MAX_SUBJECT_CHARS = 255  # OpenID Connect Core, 2: `sub` is at most 255 characters
+MAX_TOKEN_ID_CHARS = 1_024
 TOKEN_CACHE_SIZE = 1_000
 REVOKED: Final = "the token was revoked: sign in again"
 TOKEN_CACHE_TTL_S = 30.0  # a removed key is accepted up to this long
@@ -234,16 +235,29 @@ def bearer_token(authorization: object) -> str | None:
 
 def _viewer_of(claims: Mapping[str, Any], leeway: timedelta) -> Viewer:
     subject, roles = claims["sub"], claims.get("roles", [])
-    if not isinstance(subject, str) or not 0 < len(subject) <= MAX_SUBJECT_CHARS:
-        raise Unauthorized("the token's `sub` must be 1 to 255 characters")
+    if not isinstance(subject, str):
+        raise Unauthorized("the token's `sub` must be a string")
+    _require_nameable("sub", subject, MAX_SUBJECT_CHARS)
+    token_id = claims.get("jti")
+    if token_id is not None:
+        _require_nameable("jti", token_id, MAX_TOKEN_ID_CHARS)
     if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
         raise Unauthorized("the token's `roles` must be a list of strings")
-    if any(text != replace_surrogates(text) for text in (subject, *roles)):
-        raise Unauthorized("the token's `sub` and `roles` must not contain an unpaired surrogate")
+    if any(text != replace_surrogates(text) for text in roles):
+        raise Unauthorized("the token's `roles` must not contain an unpaired surrogate")
     return Viewer(
         id=subject,
         roles=frozenset(roles),
         expires_at=datetime.fromtimestamp(int(claims["exp"]), UTC) + leeway,
         issued_at=datetime.fromtimestamp(int(claims["iat"]), UTC),
-        token_id=claims.get("jti"),
+        token_id=token_id,
     )
+
+
+def _require_nameable(claim: str, text: str, max_chars: int) -> None:
+    """Raise Unauthorized for a claim that an admin could not name in the input of a mutation."""
+    if not 0 < len(text) <= max_chars:
+        allowed = f"1 to {max_chars:,} characters"
+        raise Unauthorized(f"the token's `{claim}` must be {allowed}, got {len(text):,}")
+    if problem := find_text_problem(text):
+        raise Unauthorized(f"the token's `{claim}` {problem.message}")

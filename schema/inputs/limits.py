@@ -13,17 +13,16 @@ from ostinato.jobs.context import MAX_HORIZON, MAX_JOB_TIMEOUT_MS
 from ostinato.jobs.functions.batch import MAX_BATCH_SIZE, MAX_ITEMS, MAX_PAGE_DELAY_MS
 from ostinato.jobs.functions.new_cron import MAX_JITTER_MS
 from ostinato.jobs.functions.requests import MAX_TIMEOUT_MS, MIN_TIMEOUT_MS
-from ostinato.jobs.json_values import NotJson, TooLarge, to_json_value
+from ostinato.jobs.json_values import NotJson, TooLarge, find_text_problem, to_json_value
 from ostinato.jobs.lanes import MAX_PRIORITY, MAX_WEIGHT, QUEUE_PATTERN
 from ostinato.jobs.options import MAX_NAME_CHARS
 from ostinato.jobs.schedules import MAX_INTERVAL_MS, MIN_INTERVAL_MS
-from ostinato.resolvers.auth import MAX_SUBJECT_CHARS
+from ostinato.resolvers.auth import MAX_SUBJECT_CHARS, MAX_TOKEN_ID_CHARS
 from ostinato.schema.ids import document_id
 from ostinato.schema.scalars import Milliseconds
 
 MAX_DELAY_MS: Final = MAX_HORIZON // timedelta(milliseconds=1)
 MAX_REASON_CHARS: Final = 500
-MAX_TOKEN_ID_CHARS: Final = 1_024
 MAX_JSON_DEPTH: Final = 30  # the engine accepts 32, including the object that wraps the value
 
 
@@ -45,12 +44,9 @@ def _bounded_json(value: Any) -> Any:
 
 
 def _storable_text(text: str) -> str:
-    if "\0" in text:
-        raise PydanticCustomError("null_character", "must not contain the NUL character, \\u0000")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise PydanticCustomError("surrogate", "must not contain an unpaired surrogate") from None
+    problem = find_text_problem(text)
+    if problem is not None:
+        raise PydanticCustomError(problem.code, problem.message)
     return text
 
 
