@@ -47,10 +47,13 @@ SERVER_SELECTION_TIMEOUT_MS = 5_000  # a failover takes 1 to 2 s; the driver's d
 SOCKET_TIMEOUT_MS = 20_000  # longer than any of our commands: only a dead peer exceeds it
 TRANSIENT_LABELS: Final = ("RetryableWriteError", "TransientTransactionError")
 TRANSIENT_CODES: Final = frozenset(
-    {6, 7, 43, 89, 91, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436}
+    {6, 7, 89, 91, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436}  # see below
+    | {43, 175, 237}  # CursorNotFound, QueryPlanKilled, CursorKilled: the server ended the read
+    | {24, 202, 290}  # LockTimeout, a time limit between servers, the lifetime of a transaction
+    | {239, 246, 365}  # SnapshotTooOld, SnapshotUnavailable, TemporarilyUnavailable
 )
-"""Codes from https://github.com/mongodb/specifications/blob/master/source/retryable-writes, and
-43 (CursorNotFound): the server that held the cursor is gone."""
+"""The first row is from https://github.com/mongodb/specifications/blob/master/source/retryable-writes,
+the others from the server's `src/mongo/base/error_codes.yml`."""
 
 
 # BSON allows dates and text that Python cannot represent. One such value must not fail a whole

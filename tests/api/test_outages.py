@@ -38,6 +38,7 @@ def test_an_unreachable_database_is_unavailable(kind: type[Exception]) -> None:
     assert "secret-host" not in formatted["message"]
 
 
+INTERRUPTED = (24, 175, 202, 237, 239, 246, 262, 290, 365)
 STEPPED_DOWN = {"code": 189, "errmsg": "Not primary while writing"}
 
 
@@ -49,6 +50,7 @@ STEPPED_DOWN = {"code": 189, "errmsg": "Not primary while writing"}
         BulkWriteError({"writeErrors": [], "writeConcernErrors": [{"code": 91}]}),
         WriteConcernError("not replicated to a majority", 91),
         CursorNotFound("cursor lost with its server", 43),
+        *(OperationFailure("interrupted", code) for code in INTERRUPTED),
     ],
 )
 def test_a_server_that_disappears_during_an_operation_is_unavailable(error: Exception) -> None:
