@@ -31,8 +31,15 @@ def get_log(name: str, **fields: object) -> Log:
 class LogThrottle:
     """Suppresses repeated lines: allows the first of equal lines in each period."""
 
-    def __init__(self, period_s: float, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        period_s: float,
+        now: Callable[[], float] = time.monotonic,
+        *,
+        max_lines: int = MAX_LINES_PER_PERIOD,
+    ) -> None:
         self._period_s = period_s
+        self._max_lines = max_lines
         self._now = now
         self._logged: set[Hashable] = set()
         self._since = now()
@@ -42,7 +49,7 @@ class LogThrottle:
         if self._now() - self._since > self._period_s:
             self._logged.clear()
             self._since = self._now()
-        if key in self._logged or len(self._logged) >= MAX_LINES_PER_PERIOD:
+        if key in self._logged or len(self._logged) >= self._max_lines:
             return False
         self._logged.add(key)
         return True

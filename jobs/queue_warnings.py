@@ -4,14 +4,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from cachetools import LRUCache
+
 from ostinato.jobs.async_tools.single_flight import SingleFlight
-from ostinato.jobs.logs import get_log
+from ostinato.jobs.logs import LogThrottle, get_log
 from ostinato.jobs.mongo.client import MongoError
 from ostinato.jobs.mongo.queues import QueueStore
 from ostinato.jobs.mongo.workers import WorkerStore
 
 CACHE_TTL_S: Final = 1.0
 MAX_LOGGED_QUEUES: Final = 1_000  # clients choose the names of queues
+MAX_LINES_PER_MINUTE: Final = 20
 
 log = get_log(__name__)
 
@@ -59,7 +62,8 @@ class QueueWarnings:
         self._queue_store = queue_store
         self._lease_ms = lease_ms
         self._status = SingleFlight(self._read)
-        self._logged: dict[str, WarningCode] = {}
+        self._logged: LRUCache[str, WarningCode] = LRUCache(MAX_LOGGED_QUEUES)
+        self._throttle = LogThrottle(60.0, max_lines=MAX_LINES_PER_MINUTE)
 
     async def find(self, queue: str) -> SchedulingWarning | None:
         """Return a warning if a queue's pending jobs do not start; None if they do.
@@ -75,11 +79,16 @@ class QueueWarnings:
             return None
 
     async def report(self, queue: str) -> None:
-        """Log the warning of a queue, once until the reason changes."""
+        """Log the warning of a queue, once until the reason changes.
+
+        Logs at most MAX_LINES_PER_MINUTE; a line over the limit is logged at a later call.
+        """
         warning = await self.find(queue)
         if warning is None:
             self._logged.pop(queue, None)
-        elif self._logged.get(queue) != warning.code and len(self._logged) < MAX_LOGGED_QUEUES:
+        elif self._logged.get(queue) != warning.code and self._throttle.allows(
+            (queue, warning.code)
+        ):
             self._logged[queue] = warning.code
             if warning.code is WarningCode.QUEUE_PAUSED:  # by an admin
                 log.info("queue.paused", queue=queue, reason=warning.message)

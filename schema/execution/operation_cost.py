@@ -28,8 +28,19 @@ from ostinato.schema.pagination import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
 PAGE_SIZES: Final = frozenset({"first", "last"})
 PAGE_ITEMS: Final = frozenset({"nodes", "edges"})
 PAGES: Final = frozenset(
-    {"jobs", "crons", "recurringTasks", "batches", "requests", "failures", "runs", "children"}
+    {
+        "auditLog",
+        "batches",
+        "children",
+        "crons",
+        "failures",
+        "jobs",
+        "recurringTasks",
+        "requests",
+        "runs",
+    }
 )
+"""The fields that return connections."""
 ROW_COST: Final = 2  # of a page, whatever is selected: it is read and decoded
 JSON_COST: Final = 5  # up to 64 KiB each, to be read, decoded and encoded
 TICK_COST: Final = 5

@@ -11,11 +11,13 @@ from graphql import (
     GraphQLNonNull,
     GraphQLObjectType,
     build_schema,
+    get_named_type,
     is_introspection_type,
     is_specified_scalar_type,
 )
 
 from ostinato.schema.build import print_sdl
+from ostinato.schema.execution.operation_cost import PAGES
 
 COMMITTED = Path(__file__).parents[2] / "schema" / "schema.graphql"
 SCHEMA = build_schema(print_sdl())
@@ -79,3 +81,14 @@ def test_every_stored_object_is_a_node() -> None:
     assert isinstance(node, GraphQLInterfaceType)
     names = {type_.name for type_ in SCHEMA.get_possible_types(node)}
     assert names == {"Job", "Cron", "RecurringTask", "Batch", "Request", "Failure"}
+
+
+def test_every_connection_is_a_page_with_a_price() -> None:
+    connections = {
+        name
+        for type_ in TYPES
+        if isinstance(type_, GraphQLObjectType)
+        for name, field in type_.fields.items()
+        if get_named_type(field.type).name.endswith("Connection")
+    }
+    assert connections == PAGES

@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.mongo.diagnostics import inspect_mongo
 from ostinato.jobs.mongo.workers import WorkerStore
+from ostinato.jobs.queue_warnings import MAX_LINES_PER_MINUTE
 from tests.api import operations as op
 from tests.api.conftest import Client
 
@@ -135,6 +136,15 @@ async def test_an_unserved_queue_is_logged_once(engine: Engine, ann: Client) -> 
         await engine.queues.report_unserved()
     named = [line["queue"] for line in lines if line["event"] == "queue.not_served"]
     assert named == ["mail"]
+
+
+async def test_lines_about_unserved_queues_are_limited(engine: Engine, ann: Client) -> None:
+    await serve(engine, "default")
+    with capture_logs() as lines:
+        for number in range(MAX_LINES_PER_MINUTE + 5):
+            await ann.get(SCHEDULE, input=IN_MAIL | {"queue": f"mail-{number}"})
+    named = [line for line in lines if line["event"] == "queue.not_served"]
+    assert len(named) == MAX_LINES_PER_MINUTE
 
 
 async def test_doctor_reports_a_queue_with_due_jobs_and_no_worker(

@@ -35,6 +35,11 @@ def test_the_number_of_lines_per_period_is_limited() -> None:
     assert not allowed[-1]
 
 
+def test_a_throttle_may_have_a_lower_limit_of_lines() -> None:
+    throttle = LogThrottle(60, Time(), max_lines=2)
+    assert [throttle.allows(number) for number in range(4)] == [True, True, False, False]
+
+
 @pytest.fixture
 def console(settings: Settings) -> Iterator[io.StringIO]:
     """Log to a buffer as text."""
