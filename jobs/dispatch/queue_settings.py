@@ -58,17 +58,20 @@ class QueueSettings:
             await wait_for_event(self._wake, REFRESH_INTERVAL_S)
 
     async def refresh(self) -> None:
-        queues, had_several = await self._store.all(), self._has_several_owners
+        queues = await self._store.all()
         is_changed, self._queues = queues != self._queues, queues
-        await self._refresh_owners()
-        if is_changed or had_several != self._has_several_owners:
+        if is_changed:
+            self._changed()  # before the next read, which may fail
+        if await self._refresh_owners():
             self._changed()
 
-    async def _refresh_owners(self) -> None:
-        began = time.monotonic()
+    async def _refresh_owners(self) -> bool:
+        """Return whether the answer changed."""
+        began, had_several = time.monotonic(), self._has_several_owners
         if self._owner_share == 1.0 or began < self._owners_refresh_at:
-            return
+            return False
         self._has_several_owners = await has_several_owners(self._mongo)
         now = time.monotonic()
         pause = SEVERAL_OWNERS_S if self._has_several_owners else 0.0
         self._owners_refresh_at = now + max(pause, (now - began) / MAX_OWNERS_TIME_SHARE)
+        return self._has_several_owners != had_several

@@ -9,7 +9,11 @@ import pytest
 
 from ostinato.jobs.arq_queue.chunk_queue import Chunk, ChunkQueue
 from ostinato.jobs.arq_queue.connection import connect
+from ostinato.jobs.dispatch.queue_settings import QueueSettings
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.ids import new_id
 from ostinato.jobs.lanes import owner_tag
+from ostinato.jobs.mongo.client import MongoError
 from ostinato.jobs.mongo.due_jobs import has_several_owners
 from ostinato.jobs.mongo.job_documents import build_job_document
 from ostinato.jobs.settings import Settings
@@ -22,6 +26,7 @@ from tests.profiling import profiled
 FLOOD = 300
 SLOTS = 10
 SHARE = SLOTS // 2
+UNREADABLE_OWNER = {"$set": {"owner": {"$toInt": "$_id"}}}
 
 
 @pytest.fixture
@@ -193,6 +198,23 @@ async def test_slots_of_ended_jobs_are_returned_to_their_owner(
     await executor.take_chunk(chunk({"alice": [*ids, "0" * 24]}))
     await rig_without_worker.wait_until(lambda: not executor.attempts)
     assert executor.free_starts_of(owner_tag("alice")) == SHARE
+
+
+async def test_pause_is_announced_although_the_owners_cannot_be_read(settings: Settings) -> None:
+    fresh = settings.model_copy(update={"database": f"unreadable_owners_{new_id()}"})
+    changes: list[bool] = []
+    async with Engine.open(fresh) as engine:
+        database = engine.mongo.client[fresh.database]
+        queues = QueueSettings(
+            engine.mongo, lambda: changes.append(queues.is_paused("default")), owner_share=0.5
+        )
+        await database.drop_collection("jobs")
+        await database.create_collection("jobs", viewOn="queues", pipeline=[UNREADABLE_OWNER])
+        await engine.queues.pause("default")
+        with pytest.raises(MongoError):
+            await queues.refresh()
+        await engine.mongo.client.drop_database(fresh.database)
+    assert changes == [True]
 
 
 @pytest.mark.parametrize(
