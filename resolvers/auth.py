@@ -15,7 +15,7 @@ from ostinato.jobs.json_values import find_text_problem, replace_surrogates
 from ostinato.jobs.rights import ADMIN
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.jwt_keys import JwtKeys
-from ostinato.resolvers.throttle import Throttle
+from ostinato.resolvers.throttle import Now, Throttle
 
 MAX_TOKEN_CHARS = 8_192  # the header limit of most proxies
 MAX_SUBJECT_CHARS = 255  # OpenID Connect Core, 2: `sub` is at most 255 characters
@@ -62,6 +62,7 @@ class Authenticator:
         on_verified: OnVerified | None = None,
         failed_tokens: Throttle | None = None,
         is_revoked: "Callable[[Viewer], bool]" = lambda _: False,
+        now: Now = time.time,
     ) -> None:
         """Raise ValueError if no key is configured: there is no default secret.
 
@@ -72,7 +73,7 @@ class Authenticator:
         self._on_verified = on_verified
         self._failed_tokens = failed_tokens
         self._keys = JwtKeys(settings)
-        self._cache = _TokenCache()
+        self._cache = _TokenCache(now)
         self._audience = settings.jwt_audience
         self._issuer = settings.jwt_issuer
         self._leeway = timedelta(seconds=settings.jwt_leeway_s)
@@ -82,7 +83,7 @@ class Authenticator:
         """Return the viewer of `token`, sent from `address`.
 
         Raises Unauthorized, Unavailable if keys are missing, or TooManyRequests after too many
-        invalid tokens from the address: then only tokens that were valid recently are accepted.
+        invalid tokens from the address: then only known tokens are accepted.
         """
         viewer = self._cache.find(token)
         if viewer is None:
@@ -101,10 +102,12 @@ class Authenticator:
     async def _verify_counted(self, token: str, address: str) -> Viewer:
         if self._failed_tokens is None:
             return await self._verify(token)
-        self._failed_tokens.require(address)
+        if not self._cache.is_known(token):
+            self._failed_tokens.require(address)
         try:
             return await self._verify(token)
         except Unauthorized:
+            self._cache.remove(token)
             self._failed_tokens.spend(address)
             raise
 
@@ -168,19 +171,29 @@ def _reason(error: Exception) -> str:
 
 
 class _TokenCache:
-    """Recently verified tokens: verifying a signature costs as much as a small query."""
+    """The last tokens that were accepted: verifying a signature costs as much as a small query.
 
-    def __init__(self) -> None:
+    After its time, a token must be verified again, but remains known until that fails.
+    """
+
+    def __init__(self, now: Now) -> None:
+        self._now = now
         self._entries: LRUCache[str, tuple[Viewer, float]] = LRUCache(TOKEN_CACHE_SIZE)
 
     def find(self, token: str) -> Viewer | None:
         viewer, until = self._entries.get(token, (None, 0.0))
-        if viewer is None or time.time() >= until:
+        if viewer is None or self._now() >= until:
             return None
         return viewer
 
+    def is_known(self, token: str) -> bool:
+        return token in self._entries
+
+    def remove(self, token: str) -> None:
+        self._entries.pop(token, None)
+
     def put(self, token: str, viewer: Viewer) -> None:
-        until = time.time() + TOKEN_CACHE_TTL_S
+        until = self._now() + TOKEN_CACHE_TTL_S
         if viewer.expires_at is not None:
             until = min(until, viewer.expires_at.timestamp())
         self._entries[token] = (viewer, until)

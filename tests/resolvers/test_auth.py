@@ -2,6 +2,9 @@
 
 import base64
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,8 +13,15 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from pydantic import SecretStr
 
-from ostinato.jobs.errors import Unauthorized
-from ostinato.resolvers.auth import TOKEN_CACHE_SIZE, Authenticator, bearer_token, issue_token
+from ostinato.jobs.errors import TooManyRequests, Unauthorized
+from ostinato.resolvers.auth import (
+    TOKEN_CACHE_SIZE,
+    TOKEN_CACHE_TTL_S,
+    Authenticator,
+    bearer_token,
+    issue_token,
+)
+from ostinato.resolvers.throttle import Throttles, spend_alone
 from tests.processes import eventually
 from tests.schema.conftest import SECRET, make_settings
 from tests.schema.tokens import (
@@ -89,6 +99,59 @@ async def _is_rejected(authenticator: Authenticator, token: str) -> bool:
     except Unauthorized:
         return True
     return False
+
+
+@dataclass(slots=True)
+class LimitedAddress:
+    """An authenticator whose address has no invalid tokens left, and its clock."""
+
+    authenticator: Authenticator
+    now: float
+
+    async def is_limited(self, token: str) -> bool:
+        try:
+            await self.authenticator.viewer(token, "192.0.2.1")
+        except TooManyRequests:
+            return True
+        return False
+
+
+@asynccontextmanager
+async def _limited_address(*known: str) -> AsyncIterator[LimitedAddress]:
+    settings = make_settings(failed_tokens_per_second=0.01, failed_tokens_burst=1)
+    limits = Throttles(settings, spend_alone)
+    authenticator = Authenticator(
+        settings, failed_tokens=limits.failed_tokens, now=lambda: address.now
+    )
+    address = LimitedAddress(authenticator, time.time())
+    for token in known:
+        await authenticator.viewer(token, "192.0.2.1")
+    with pytest.raises(Unauthorized):
+        await authenticator.viewer("invalid", "192.0.2.1")
+    yield address
+    await limits.aclose()
+
+
+async def test_known_token_is_accepted_from_a_limited_address_until_it_expires() -> None:
+    known = issue_token(make_settings(), "ada", ttl_s=3_600)
+    async with _limited_address(known) as address:
+        for _ in range(10):
+            address.now += TOKEN_CACHE_TTL_S
+            assert not await address.is_limited(known)
+        assert await address.is_limited(issue_token(make_settings(), "bob"))
+
+
+async def test_known_token_that_has_become_invalid_is_verified_once_and_counted() -> None:
+    known = issue_token(make_settings(), "ada", ttl_s=5)
+    async with _limited_address(known) as address:
+        with pytest.raises(Unauthorized):
+            await eventually(lambda: _is_limited_later(address, known))
+        assert await address.is_limited(known)
+
+
+async def _is_limited_later(address: LimitedAddress, token: str) -> bool:
+    address.now += TOKEN_CACHE_TTL_S
+    return await address.is_limited(token)
 
 
 async def test_number_of_cached_tokens_is_limited() -> None:
