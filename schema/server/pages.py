@@ -75,7 +75,8 @@ def page_routes(settings: Settings, built: Path = PAGES_FOLDER) -> list[BaseRout
 def _development_token(settings: Settings, request: Request) -> str | None:
     """Return the token of `ostinato dev` for its pages in a browser on this machine.
 
-    Only browsers send `Sec-Fetch-Site`: an action that calls the API itself gets no token.
+    `Sec-Fetch-Site` keeps the token from an action whose URL is the API's own. A program that sets
+    this header gets the token.
     """
     if settings.mode is not Mode.DEVELOPMENT or settings.development_token is None:
         return None
