@@ -88,7 +88,6 @@ class Authenticator:
         viewer = self._cache.find(token)
         if viewer is None:
             viewer = await self._verify_counted(token, address)
-            self._require_accepted(viewer)
             if self._on_verified is not None:
                 await self._on_verified(viewer)
             self._cache.put(token, viewer)
@@ -101,15 +100,20 @@ class Authenticator:
 
     async def _verify_counted(self, token: str, address: str) -> Viewer:
         if self._failed_tokens is None:
-            return await self._verify(token)
+            return await self._verify_accepted(token)
         if not self._cache.is_known(token):
             self._failed_tokens.require(address)
         try:
-            return await self._verify(token)
+            return await self._verify_accepted(token)
         except Unauthorized:
             self._cache.remove(token)
             self._failed_tokens.spend(address)
             raise
+
+    async def _verify_accepted(self, token: str) -> Viewer:
+        viewer = await self._verify(token)
+        self._require_accepted(viewer)
+        return viewer
 
     async def _verify(self, token: str) -> Viewer:
         if len(token) > MAX_TOKEN_CHARS:

@@ -51,21 +51,17 @@ FIELD_COSTS: Final = MappingProxyType(
         **dict.fromkeys(("args", "argsSchema", "data", "warnings"), JSON_COST),
         "result": 2 * JSON_COST,
         "previewCron": 500,  # a rare date of a new expression takes 5 ms
-        "workers": 100,
-        "queues": 100,
-        "quotas": 100,
-        "suspendedOwners": 100,
-        "tokenRevocations": 100,
     }
 )
-LIST_SIZES: Final = MappingProxyType(
+READ_COST: Final = 100  # of a list without pages, which is read for each request
+READ_LISTS: Final = MappingProxyType(
     {
-        "timeline": 5,
-        "functions": 20,
         "queues": 100,
         **dict.fromkeys(("quotas", "suspendedOwners", "tokenRevocations", "workers"), 10),
     }
 )
+"""Lists that are read as a whole, and their assumed sizes."""
+LIST_SIZES: Final = MappingProxyType({"timeline": 5, "functions": 20, **READ_LISTS})
 """The assumed sizes of lists without pages."""
 TICK_FIELDS: Final = frozenset({"nextRuns", "previewCron"})
 """Fields that compute as many ticks as their `count` says."""
@@ -94,7 +90,10 @@ class CostModel:
     def field_cost(self, node: FieldNode, *, mutates: bool) -> int:
         """Return the cost of a field for one object, without its selections."""
         name = node.name.value
-        cost = FIELD_COSTS.get(name, 1) + MUTATION_COST * mutates
+        is_list = (
+            name in READ_LISTS and node.selection_set is not None
+        )  # `workers` of a queue is not
+        cost = (READ_COST if is_list else FIELD_COSTS.get(name, 1)) + MUTATION_COST * mutates
         if name in TICK_FIELDS:
             cost += TICK_COST * self._ticks(node)
         if name in PAGES:

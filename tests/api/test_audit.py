@@ -151,7 +151,6 @@ async def test_entries_are_filtered_by_user_mutation_and_time(
     assert await read(admin, user="ann") == [added, anns]
     assert await read(admin, mutation="scheduleJob") == [bobs, anns]
     assert await read(admin, user="ann", mutation="scheduleJob") == [anns]
-    assert await read(admin, calledTo=added["at"], user="bob") in ([bobs], [])
     assert added in await read(admin, calledFrom=added["at"])
     assert await read(admin, calledFrom="2100-01-01T00:00:00Z") == []
     assert await read(admin, calledTo="1960-01-01T00:00:00Z") == []

@@ -232,7 +232,7 @@ class Fuzzer:
         if "json" in response.headers.get("content-type", ""):
             yield json.loads(response.read())
             return
-        for message in filter(None, map(_response_in, response.iter_lines())):
+        for message in filter(None, map(_response_in, _lines_of(response))):
             yield message
             if _is_last(message):
                 return
@@ -265,9 +265,17 @@ def _over_socket(
                 return
 
 
-def _response_in(line: str) -> Response | None:
+def _lines_of(response: httpx.Response) -> Iterator[bytes]:
+    """Yield the complete lines of a stream; httpx would also split at U+2028."""
+    rest = b""
+    for chunk in response.iter_bytes():
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from lines
+
+
+def _response_in(line: bytes) -> Response | None:
     """Return the response in a line of a stream, None if it has none."""
-    start = line.find("{")
+    start = line.find(b"{")
     if start < 0:
         return None
     message: Response = json.loads(line[start:])

@@ -83,7 +83,7 @@ LINES: Final[dict[str, Line]] = {
     "Query.requests": Line(access=OWN, of="request"),
     "Query.failures": Line(access=OWN, of="failure"),
     "Query.functions": Line(access=SIGNED_IN, shows_object=False),
-    "Query.queues": Line(access=ADMIN, shows_object=False),
+    "Query.queues": Line(access=ADMIN, shows_object=False, args={"first": 10}),
     "Query.owner": Line(access=ADMIN, shows_object=False, args={"id": "carl"}),
     "Query.suspendedOwners": Line(access=ADMIN, shows_object=False),
     "Query.auditLog": Line(access=ADMIN, shows_object=False),
@@ -147,6 +147,16 @@ READABLE: Final[dict[str, dict[str, Any]]] = {
     "failure": {"data": {"name": MARKER}},
 }
 """Fields of ann's objects, with a text that nobody else may receive."""
+
+
+COLLECTIONS: Final = {
+    "job": "jobs",
+    "cron": "crons",
+    "recurring_task": "taskConfigs",
+    "batch": "batches",
+    "request": "requests",
+    "failure": "failures",
+}
 
 
 def root_fields() -> dict[str, GraphQLField]:
@@ -234,16 +244,23 @@ async def test_callers_read_and_change_only_what_is_theirs(
     line, codes = LINES[name], dict[str, str | None]()
     for who, user in CALLERS.items():
         identifier = await _insert(engine, line)
+        before = await _stored(engine, line)
         args = json.loads(json.dumps(line.args).replace("$id", identifier))
         response = await caller.call(name, args, user)
         codes[who] = code_of(response)
         if who in ("other", "anonymous"):
             assert MARKER not in response
             assert identifier in str(args) or identifier not in response
+            assert await _stored(engine, line) == before
         elif who == "owner" and READABLE[line.of] and not name.startswith("Mutation"):
             assert (MARKER in response) == line.shows_object
     tried("owner matrix", name, ", ".join(f"{who} {code or 'data'}" for who, code in codes.items()))
-    assert codes == line.access
+    assert codes == line.access, response
+
+
+async def _stored(engine: Engine, line: Line) -> list[dict[str, Any]]:
+    """Return ann's objects of the line's kind, as they are stored."""
+    return await engine.mongo[COLLECTIONS[line.of]].find({"owner": "ann"}).sort("_id").to_list(None)
 
 
 async def _insert(engine: Engine, line: Line) -> str:

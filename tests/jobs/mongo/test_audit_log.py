@@ -44,17 +44,17 @@ async def accepting_only(engine: Engine, rule: Mapping[str, object]) -> AsyncIte
         await engine.mongo.database.command("collMod", "auditLog", validator={})
 
 
-async def test_entries_are_written_in_the_background(rig_without_worker: Rig) -> None:
+async def test_entries_are_written_in_the_background(
+    rig_without_worker: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ostinato.jobs.mongo.audit_log.FLUSH_DELAY_S", 3_600)
     log = rig_without_worker.engine.audit
     entries = [replace(entry(), outcome="OK") for _ in range(3)]
     for one in entries:
         log.record(one)
     assert await stored(log) == []
-
-    async def are_stored() -> bool:
-        return await stored(log) == entries[::-1]
-
-    await eventually(are_stored)
+    await log.close()
+    assert await stored(log) == entries[::-1]
 
 
 async def test_begun_entry_is_stored_at_once_and_its_outcome_later(rig_without_worker: Rig) -> None:

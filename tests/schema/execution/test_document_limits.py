@@ -171,6 +171,8 @@ def test_cost_of_lists_depends_on_the_variables(
         ("query($i: I!) { previewCron(input: $i) }", {"i": {}}, 525),
         ("query($n: Int) { previewCron(input: {count: $n}) }", {"n": 1_000}, 1_000),
         ("{ jobs(first: 100) { __typename } }", {}, 202),
+        ("{ queues { name workers } }", {}, 300),
+        ("{ workers { id } }", {}, 110),
         (USED_ONCE, {"a": "x" * 102_398}, 2_551),
         (USED_TWICE, {"a": "x" * 102_398}, 5_102),
         (USED_TWICE, {"a": 2**70}, 102),

@@ -85,7 +85,8 @@ async def test_streams_and_running_requests_are_not_idle() -> None:
 
 
 async def test_sockets_count_until_their_token_is_accepted() -> None:
-    async with serve(make_settings(**TWO)) as running, AsyncExitStack() as stack:
+    settings = make_settings(**TWO, connection_init_timeout_ms=60_000)
+    async with serve(settings) as running, AsyncExitStack() as stack:
         accepted = [await stack.enter_async_context(running.acknowledged()) for _ in range(4)]
         waiting = [await stack.enter_async_context(running.socket()) for _ in range(3)]
         assert await waiting[0].closed() == 1006

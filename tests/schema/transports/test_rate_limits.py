@@ -10,7 +10,7 @@ from tests.processes import TLS, Processes
 from tests.schema.conftest import Running, make_settings, serve
 from tests.schema.streams import SSE
 
-RATE = 0.01  # slow enough for a busy machine
+RATE = 0.001  # one in 1,000 s: a busy machine gains nothing
 THREE: dict[str, Any] = {"operations_per_second": RATE, "operations_burst": 3}
 THREE_TOKENS: dict[str, Any] = {"failed_tokens_per_second": RATE, "failed_tokens_burst": 3}
 HELLO = {"query": "{ hello }"}
@@ -34,8 +34,8 @@ async def test_user_over_the_rate_gets_429_with_the_time_to_wait(accept: str) ->
         assert rejected.status_code == HTTPStatus.TOO_MANY_REQUESTS
         extensions = rejected.json()["errors"][0]["extensions"]
         assert extensions["code"] == "TOO_MANY_REQUESTS"
-        assert 90_000 < extensions["retryAfterMs"] <= 100_000
-        assert 90 < int(rejected.headers["retry-after"]) <= 100
+        assert 900_000 < extensions["retryAfterMs"] <= 1_000_000
+        assert 900 < int(rejected.headers["retry-after"]) <= 1_000
         assert (await ask(running, running.token("bob"))).is_success
 
 
@@ -79,7 +79,7 @@ async def test_invalid_tokens_over_the_rate_are_rejected_without_verification() 
         assert codes == [HTTPStatus.UNAUTHORIZED] * 3
         rejected = await ask(running, fresh)
         assert rejected.status_code == HTTPStatus.TOO_MANY_REQUESTS
-        assert 90 < int(rejected.headers["retry-after"]) <= 100
+        assert 900 < int(rejected.headers["retry-after"]) <= 1_000
         assert rejected.json()["errors"][0]["extensions"]["code"] == "TOO_MANY_REQUESTS"
         assert (await ask(running, known)).is_success
 
@@ -108,5 +108,5 @@ async def test_api_processes_share_the_rate_of_a_user(processes: Processes) -> N
             response = await client.post(api.graphql_url, json=body)
             codes.append(response.status_code)
     admitted = codes.count(HTTPStatus.OK)
-    assert 20 <= admitted <= 24
+    assert 20 <= admitted < 40  # each process alone would admit 20
     assert codes.count(HTTPStatus.TOO_MANY_REQUESTS) == 80 - admitted

@@ -84,6 +84,16 @@ async def _is_accepted(running: Running, token: str) -> bool:
     return (await post(running, token)).is_success
 
 
+async def test_revoked_tokens_are_limited_like_invalid_ones() -> None:
+    limit = {"failed_tokens_per_second": 0.001, "failed_tokens_burst": 3}
+    async with serve(make_settings(**limit)) as running:
+        revoked = [running.token("ada", ttl_s=60 + number) for number in range(5)]
+        running.probe.revocations.extend(map(revocation_of, revoked))
+        await eventually(lambda: _is_rejected(running, revoked[0]))
+        codes = [(await post(running, token)).status_code for token in revoked[1:]]
+        assert codes == [HTTPStatus.UNAUTHORIZED] * 3 + [HTTPStatus.TOO_MANY_REQUESTS]
+
+
 async def test_socket_of_a_revoked_token_sends_errors_and_closes_4403() -> None:
     async with serve(make_settings()) as running:
         token = running.token("ada")
