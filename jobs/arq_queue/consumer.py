@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, Final, Protocol
@@ -146,19 +147,20 @@ class _ArqWorker(Worker):
         await super().start_jobs(self._choose(name for name in job_ids if name.isascii()))
 
     def _choose(self, names: Iterable[bytes]) -> list[bytes]:
-        """Return the chunks whose lane has a free slot and whose owner may start a job.
+        """Return the chunks whose lane has a free slot and whose owner, if all jobs have the same
+        one, may start a job.
 
         At most one per limited function, and of an owner no more than may start.
         """
         chosen: list[bytes] = []
         limited: set[Lane] = set()
-        free: dict[str, int] = {}
+        chosen_of = Counter[str]()
         for name in names:
             lane, owner = lane_of(name), owner_of(name)
-            owner_free = free.setdefault(owner, self.free_slots.free_starts_of(owner))
-            if lane not in limited and owner_free > 0 and self.free_slots.has_free_slot(lane):
+            may_start = not owner or self.free_slots.free_starts_of(owner) > chosen_of[owner]
+            if lane not in limited and may_start and self.free_slots.has_free_slot(lane):
                 chosen.append(name)
-                free[owner] = owner_free - size_of(name)
+                chosen_of[owner] += size_of(name)
                 if lane.function is not None:
                     limited.add(lane)
         return chosen

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import chain
 from typing import Any
@@ -18,12 +18,14 @@ from structlog.testing import capture_logs
 from ostinato.jobs.arq_queue.chunk_queue import Chunk, ChunkQueue
 from ostinato.jobs.arq_queue.connection import close, connect
 from ostinato.jobs.arq_queue.consumer import Consumer, _ArqWorker, _drop_cancellations
+from ostinato.jobs.lanes import owner_tag
 from ostinato.jobs.settings import Settings
 from tests.engine.proxy import proxied
 from tests.engine.rig import AllFree, Rig, chunk_of
 from tests.processes import eventually
 
-ONE, TWO = "1" * 24, "2" * 24
+ONE, TWO, THREE, FOUR = ("1" * 24, "2" * 24, "3" * 24, "4" * 24)
+HOUR_S = 3_600
 
 
 class RecordingTaker:
@@ -34,6 +36,22 @@ class RecordingTaker:
 
     async def take(self, chunk: Chunk) -> bool:
         self.ids += chunk.ids
+        return False
+
+
+class OneStartPerOwner(AllFree):
+    """An executor in which each owner may start one more job."""
+
+    def free_starts_of(self, owner: str) -> int:
+        return 1
+
+
+class HoldingTaker(RecordingTaker):
+    """Records the ids of all chunks, and holds the chunks."""
+
+    async def take(self, chunk: Chunk) -> bool:
+        await super().take(chunk)
+        await asyncio.Event().wait()
         return False
 
 
@@ -49,6 +67,42 @@ async def consuming(url: str, queue: str, taken: RecordingTaker) -> AsyncIterato
         consuming.cancel()
         await asyncio.gather(consuming, return_exceptions=True)
         await redis.aclose(close_connection_pool=True)
+
+
+@asynccontextmanager
+async def polling_once(
+    settings: Settings, queue: str, monkeypatch: pytest.MonkeyPatch, chunks: Sequence[Chunk]
+) -> AsyncIterator[tuple[Consumer, HoldingTaker, ChunkQueue]]:
+    """Enqueue chunks, then run a consumer that polls once, and again each time it is woken."""
+    for constant in ("POLL_INTERVAL_S", "ARQ_JOB_TIMEOUT_S"):
+        monkeypatch.setattr(f"ostinato.jobs.arq_queue.consumer.{constant}", HOUR_S)
+    redis, taken = connect(settings.redis_url, queue), HoldingTaker()
+    chunk_queue = ChunkQueue(redis)
+    for chunk in chunks:
+        await chunk_queue.put(chunk)
+    consumer = Consumer(
+        lambda: connect(settings.redis_url, queue), taken.take, OneStartPerOwner(), lambda: None
+    )
+    running = asyncio.create_task(consumer.run())
+    try:
+        yield consumer, taken, chunk_queue
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await close(redis)
+
+
+def chunk_of_owners(**ids: str) -> Chunk:
+    """Return a chunk with one job of each owner."""
+    return Chunk(ids=tuple(ids.values()), owners=tuple(map(owner_tag, ids)))
+
+
+async def test_chunks_of_several_owners_are_taken_in_one_poll(
+    settings: Settings, queue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mixed = [chunk_of_owners(alice=ONE, bob=TWO), chunk_of_owners(alice=THREE, bob=FOUR)]
+    async with polling_once(settings, queue, monkeypatch, mixed) as (_, taken, _):
+        await eventually(lambda: sorted(taken.ids) == [ONE, TWO, THREE, FOUR], within=30)
 
 
 async def test_consumer_detects_a_stopped_redis_and_continues_after_recovery(
