@@ -27,18 +27,18 @@ class Orders:
         self._orders = client[database]["orders"]
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[CallerSession]:
+    async def transaction(self, order: Document | None = None) -> AsyncIterator[CallerSession]:
         """Write an order in a transaction; commit on exit, abort after an error."""
         if isinstance(self.client, MongoClient):
             with self.client.start_session() as session, session.start_transaction():
-                self._orders.insert_one({}, session=session)
+                self._orders.insert_one({**(order or {})}, session=session)
                 yield session
             return
         session = self.client.start_session()
         if isinstance(self.client, AsyncIOMotorClient):
             session = await session
         async with session, await _started(session):
-            await self._orders.insert_one({}, session=session)
+            await self._orders.insert_one({**(order or {})}, session=session)
             yield session
 
 

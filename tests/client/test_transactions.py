@@ -1,5 +1,6 @@
 """Jobs that are scheduled in a transaction of the application exist if and only if it commits."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import timedelta
@@ -14,10 +15,12 @@ from ostinato import Call, Ostinato
 from ostinato.jobs.embedded import start_servers
 from ostinato.jobs.errors import BadRequest, Conflict, NotFound, QuotaExceeded
 from ostinato.jobs.job_group import CallerSession
+from ostinato.jobs.mongo.change_stream import follow_external_inserts
 from ostinato.jobs.settings import Settings
 from tests.client.functions import double
 from tests.client.sessions import Orders, Rollback, connected
 from tests.engine.rig import run_worker
+from tests.processes import eventually
 
 WITHIN = timedelta(seconds=60)
 HOUR = timedelta(hours=1)
@@ -155,3 +158,22 @@ async def test_job_starts_after_the_commit_without_redis_and_without_a_poll(
         async with orders.transaction() as session:
             second = await app.schedule(double, {"number": 2}, session=session)
         assert await second.result(WITHIN) == 4
+
+
+@pytest.mark.parametrize("is_busy", [False, True])
+async def test_only_commits_of_applications_are_followed(
+    app: Ostinato, settings: Settings, is_busy: bool
+) -> None:
+    seen: list[None] = []
+    following = asyncio.create_task(
+        follow_external_inserts(app.engine.mongo, lambda: seen.append(None), lambda: is_busy)
+    )
+    await eventually(lambda: seen)  # the call at the start
+    await app.schedule_many([Call(double, {"number": 1})] * 10)
+    await app.schedule(double, {"number": 1})
+    async with connected("motor", settings.mongo_url) as client:
+        await schedule_in(app, Orders(client, settings.database))
+    await eventually(lambda: len(seen) > 1)
+    assert len(seen) == 2
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
