@@ -3,7 +3,10 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Any, Final
+from contextvars import copy_context
+from typing import Any, Final, TypeVar
+
+T = TypeVar("T")
 
 MAX_CLEANUP_TRIES: Final = 100  # code that cancels in an endless loop must not keep a process alive
 
@@ -57,3 +60,23 @@ async def run_cleanup(cleanup: Callable[[], Coroutine[Any, Any, None]]) -> None:
             break
     if canceled is not None:
         raise canceled
+
+
+async def run_in_thread(call: Callable[[], T]) -> T:
+    """Return what `call` returns in another thread, with the context of the caller.
+
+    If the caller is canceled, raises CancelledError only after `call` has returned: until then, the
+    thread uses what the caller may then close.
+    """
+    context = copy_context()
+    running = asyncio.get_running_loop().run_in_executor(None, lambda: context.run(call))
+    canceled: asyncio.CancelledError | None = None
+    while not running.done():
+        try:
+            await asyncio.wait({running})
+        except asyncio.CancelledError as error:
+            canceled = error
+    if canceled is None:
+        return running.result()
+    running.exception()  # retrieved, so that asyncio does not log it
+    raise canceled

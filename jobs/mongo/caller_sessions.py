@@ -7,12 +7,14 @@ unchanged: their labels tell `with_transaction` what to retry.
 import asyncio
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 from motor.motor_asyncio import AsyncIOMotorClientSession
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.client_session import ClientSession
 
+from ostinato.jobs.async_tools.cancellation import run_in_thread
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.mongo.client import LENIENT_CODEC, Document, Mongo
 from ostinato.jobs.mongo.collections import JOBS
@@ -92,7 +94,8 @@ async def insert_in(
 ) -> None:
     """Insert jobs in a transaction; a blocking session is used in another thread."""
     if isinstance(session, ClientSession):
-        await asyncio.to_thread(insert_blocking, session, database, used_keys, resolve)
+        insert = partial(insert_blocking, session, database, used_keys, resolve)
+        await run_in_thread(insert)
         return
     jobs: Any = _jobs(session, database)
     found = await jobs.find(used_keys, session=session).to_list(None) if used_keys else []

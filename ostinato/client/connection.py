@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Final, Self, TypedDict, TypeVar, Unpack
+from typing import Any, Final, Self, TypedDict, TypeVar, Unpack
 
-from pydantic import SecretStr
+from pydantic import ConfigDict, SecretStr, create_model
 
 from ostinato.client.options import require_owner
 from ostinato.jobs.changefeed import ChangeFeed
@@ -35,6 +35,15 @@ class OpenOptions(TypedDict, total=False):
     """Modules with functions, to import at the start."""
 
 
+OPTION_FIELDS: Final[dict[str, Any]] = {
+    name: (Settings.model_fields[name].annotation, Settings.model_fields[name])
+    for name in OpenOptions.__annotations__
+}
+VALID_OPTIONS: Final = create_model(  # a copy of the settings would not be validated
+    "ValidOptions", __config__=ConfigDict(hide_input_in_errors=True), **OPTION_FIELDS
+)
+
+
 class Connection:
     """The resources of a client; one event loop uses it."""
 
@@ -55,12 +64,13 @@ class Connection:
 
         Options take precedence over `settings`, or over the `OSTINATO_…` variables if there are no
         `settings`. Redis is optional: without it, jobs start up to a second later. Raises
-        ValidationError for invalid settings, RuntimeError unless MongoDB is a replica set, and
-        Unavailable.
+        BadRequest for an unknown option, ValidationError for invalid values, RuntimeError unless
+        MongoDB is a replica set, and Unavailable.
         """
         log_through_standard_library()
+        valid = _validate_options(options)
         base = Settings(**options) if settings is None else settings
-        chosen = _settings_of_client(base.model_copy(update={**options}))
+        chosen = _settings_of_client(base.model_copy(update=valid))
         async with AsyncExitStack() as resources:
             opening = Engine.open(chosen, f"ostinato-client-{new_id()}")
             engine = await call(resources.enter_async_context(opening))
@@ -103,6 +113,15 @@ def page_size(first: int) -> int:
         message = f"first must be 1 to {MAX_PAGE_SIZE:,}, got {first}"
         raise BadRequest.at("first", message=message, code="out_of_range")
     return first
+
+
+def _validate_options(options: OpenOptions) -> dict[str, object]:
+    """Return the options that were passed, as settings; raises BadRequest or ValidationError."""
+    for name in options:
+        if name not in OPTION_FIELDS:
+            message = f"{name} is not an option: use {', '.join(OPTION_FIELDS)}"
+            raise BadRequest.at(name, message=message, code="invalid_option")
+    return VALID_OPTIONS(**options).model_dump(exclude_unset=True)
 
 
 def _settings_of_client(settings: Settings) -> Settings:

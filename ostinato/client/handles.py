@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 
 from ostinato.jobs.end_waiter import EndWaiter
 from ostinato.jobs.errors import OstinatoError
+from ostinato.jobs.lifecycle import FINAL_STATES
 from ostinato.jobs.records import Job, JobError, JobState
 from ostinato.jobs.registry import AnyFunction
 
@@ -74,8 +75,7 @@ class JobHandle(Generic[R_co]):
         seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
         try:
             async with asyncio.timeout(seconds):
-                await self._actions.ends.wait(self.id)
-                ended = await self._actions.get(self.id)
+                ended = await self._wait_for_end()
         except TimeoutError as error:
             raise TimeoutError(f"job {self.id} has not ended within {seconds} s") from error
         return self._result_of(ended)
@@ -91,6 +91,13 @@ class JobHandle(Generic[R_co]):
     async def retry(self) -> Job:
         """Start another set of attempts of a failed or canceled job; raises PreconditionFailed."""
         return await self._actions.retry(self.id)
+
+    async def _wait_for_end(self) -> Job:
+        while True:
+            await self._actions.ends.wait(self.id)
+            job = await self._actions.get(self.id)
+            if job.state in FINAL_STATES:  # it may have been retried before it was read
+                return job
 
     def _result_of(self, ended: Job) -> R_co:
         if ended.state is JobState.FAILED:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from ostinato import Call, JobCanceled, JobFailed, Ostinato
 from ostinato.jobs.errors import (
@@ -73,6 +74,17 @@ async def test_run_at_is_the_due_time(app: Ostinato) -> None:
     assert (await app.schedule(double, {"number": 1}, run_at=at)).job.scheduled_time == at
 
 
+async def test_wrong_option_of_open_is_named(client_settings: Settings) -> None:
+    for settings in (None, client_settings):
+        with pytest.raises(BadRequest, match="databse is not an option: use mongo_url, redis_url"):
+            await Ostinato.open(settings, databse="shop").__aenter__()  # type: ignore[call-arg]
+        with pytest.raises(ValidationError, match="database\n"):
+            await Ostinato.open(settings, database="a b").__aenter__()
+        with pytest.raises(ValidationError, match="functions") as raised:
+            await Ostinato.open(settings, functions=5, mongo_url=6).__aenter__()  # type: ignore[arg-type]
+        assert {each["loc"] for each in raised.value.errors()} == {("functions",), ("mongo_url",)}
+
+
 WRONG_OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "naive time": ({"run_at": datetime(2030, 1, 1)}, "run_at must be an aware datetime"),  # noqa: DTZ001
     "two times": (
@@ -123,6 +135,31 @@ async def test_result_of_a_failed_job_is_its_error(app: Ostinato, worker: None) 
     with pytest.raises(JobFailed, match="ValueError: no stamps") as raised:
         await handle.result(WITHIN)
     assert (raised.value.error.name, raised.value.job.id) == ("ValueError", handle.id)
+
+
+@pytest.fixture
+def retry_after_first_wait(app: Ostinato, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retry a job between the first wait for its end and the read of its result."""
+    wait, waited = app.ends.wait, list[str]()
+
+    async def wait_and_retry_once(job_id: str) -> None:
+        await wait(job_id)
+        waited.append(job_id)
+        if len(waited) == 1:
+            await app.retry(job_id)
+
+    monkeypatch.setattr(app.ends, "wait", wait_and_retry_once)
+
+
+@pytest.mark.usefixtures("retry_after_first_wait")
+async def test_result_waits_for_a_job_that_is_retried_while_it_is_read(app: Ostinato) -> None:
+    handle = await app.schedule(double, {"number": 1}, run_after=HOUR)
+    await handle.cancel()
+    with pytest.raises(TimeoutError):
+        await handle.result(0.5)
+    await handle.cancel()
+    with pytest.raises(JobCanceled):
+        await handle.result(WITHIN)
 
 
 async def test_result_of_a_canceled_job_is_an_error(app: Ostinato) -> None:

@@ -1,6 +1,7 @@
 """Jobs that are scheduled in a transaction of the application exist if and only if it commits."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import timedelta
@@ -10,6 +11,7 @@ from typing import Any, cast
 import pytest
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
+from pymongo.synchronous.collection import Collection
 
 from ostinato import Call, Ostinato
 from ostinato.jobs.embedded import start_servers
@@ -66,6 +68,52 @@ async def test_job_runs_after_the_commit(app: Ostinato, orders: Orders, worker: 
     async with orders.transaction() as session:
         handle = await app.schedule(double, {"number": 21}, session=session)
     assert await handle.result(WITHIN) == 42
+
+
+class SlowInsert:
+    """An insert of PyMongo that waits until the test lets it go on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.started, self.may_go_on = threading.Event(), threading.Event()
+        self.has_ended = False
+        insert_many = Collection.insert_many
+
+        def insert_slowly(*args: Any, **options: Any) -> Any:
+            self.started.set()
+            assert self.may_go_on.wait(60)
+            inserted = insert_many(*args, **options)
+            self.has_ended = True
+            return inserted
+
+        monkeypatch.setattr(Collection, "insert_many", insert_slowly)
+
+    async def cancel_meanwhile(self, call: asyncio.Task[None]) -> None:
+        """Cancel a call repeatedly, during its insert."""
+        assert await asyncio.to_thread(self.started.wait, 60)
+        for _ in range(5):
+            call.cancel()
+            await asyncio.wait({call}, timeout=0)
+        self.may_go_on.set()
+
+
+async def test_canceled_call_does_not_use_the_session_afterwards(
+    app: Ostinato, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    insert = SlowInsert(monkeypatch)
+
+    async def schedule(orders: Orders) -> None:
+        async with orders.transaction() as session:
+            with pytest.raises(asyncio.CancelledError):
+                await app.schedule(double, {"number": 1}, session=session)
+            assert insert.has_ended
+            raise Rollback
+
+    async with connected("sync", settings.mongo_url) as client:
+        call = asyncio.create_task(schedule(Orders(client, settings.database)))
+        await insert.cancel_meanwhile(call)
+        with pytest.raises(Rollback):
+            await call
+    assert await numbers_of_jobs(app) == []
 
 
 async def test_used_key_returns_the_existing_job_and_keeps_the_transaction(
