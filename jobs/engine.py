@@ -208,7 +208,8 @@ class Engine:
                 "allowed in total: schedule a new one"
             )
         with self.quotas.reserve(before.owner if before else None) as reservation:
-            await reservation.add_pending()
+            if before is not None:
+                await reservation.add_stored_job(before.size_bytes)
             retried = await self.store.retry(job_id, clock_offset_ms)
         if retried is None:
             raise await self._why_not_retried(job_id)

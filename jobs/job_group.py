@@ -104,10 +104,10 @@ async def build_group(engine: Engine, new_jobs: Sequence[NewJob], *, external: b
     now = await engine.clock.now()
     with ExitStack() as stack:
         reservations: dict[str | None, Reservation] = {}
-        for new, size in zip(new_jobs, sizes, strict=True):
+        for new in new_jobs:
             if new.owner not in reservations:
                 reservations[new.owner] = stack.enter_context(engine.quotas.reserve(new.owner))
-            await reservations[new.owner].add_job(new, size)
+            await reservations[new.owner].add_job(new)
     documents = [
         build_job_document(new, now, engine.settings.purge_after_ms, external=external)
         for new in new_jobs

@@ -1,5 +1,7 @@
 """Checks an owner's quotas in the transaction that creates or resumes an object."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from ostinato.jobs.context import Context
@@ -8,9 +10,13 @@ from ostinato.jobs.quotas import QuotaKind, limit_of, quota_exceeded
 from ostinato.jobs.records import Schedule
 from ostinato.jobs.schedules import ticks_per_minute
 
-SERIALIZED_ROOM: Final = 1_000
-"""Within this many of a limit, an owner's transactions are serialized, so that concurrent ones
-cannot exceed it together. With more room, they do not conflict."""
+SIMULTANEOUS: Final = 1_000
+"""As many simultaneous transactions of an owner cannot exceed a limit together. They are serialized
+when the room is less than they could add; with more room, they do not conflict."""
+LARGEST_AMOUNTS: Final[Mapping[QuotaKind, int]] = MappingProxyType(
+    {QuotaKind.ITEMS: 1_000, QuotaKind.TICKS_PER_MINUTE: 60}
+)
+"""What one transaction can add of a kind, if not 1: the items of a call, the ticks of a cron."""
 
 
 async def require_room(ctx: Context, kind: QuotaKind, amount: int = 1) -> None:
@@ -41,8 +47,7 @@ async def _require(ctx: Context, kind: QuotaKind, numbers: tuple[float, float, i
     used, amount, limit = numbers
     if used + amount > limit:
         raise quota_exceeded(kind, used, amount, limit)
-    is_near = used + amount > limit - SERIALIZED_ROOM
-    if is_near or kind is QuotaKind.TICKS_PER_MINUTE:  # one cron can have 60 ticks
+    if used + SIMULTANEOUS * LARGEST_AMOUNTS.get(kind, 1) > limit:
         await ctx.db.internal_collection("quotaLocks").update_one(
             {"_id": ctx.owner}, {"$set": {"usedAt": await ctx.now()}, "$inc": {"n": 1}}, upsert=True
         )

@@ -9,7 +9,7 @@ from ostinato.jobs.errors import Conflict
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.malformed import read_as
 from ostinato.jobs.mongo.client import Document
-from ostinato.jobs.mongo.stored_json import restore_document
+from ostinato.jobs.mongo.stored_json import restore_document, size_bytes
 from ostinato.jobs.mongo.transitions import first_event
 from ostinato.jobs.new_job import NewJob
 from ostinato.jobs.records import Job, JobState, JsonObject
@@ -39,6 +39,11 @@ class StoredJob:
     def retries(self) -> int:
         """Return the number of retries per set of attempts."""
         return int(self._document["retry"]["retries"])
+
+    @property
+    def size_bytes(self) -> int:
+        """Return the size of the document; encodes it."""
+        return size_bytes(self._document)
 
     def calls(self, function_name: str, args: JsonObject) -> bool:
         """Return whether the job calls this function with these arguments."""

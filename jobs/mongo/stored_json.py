@@ -10,11 +10,11 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from typing import Any, Final, TypeVar, cast
 
-from bson import DBRef, ObjectId, json_util
+from bson import DBRef, ObjectId, encode, json_util
 from bson.json_util import CANONICAL_JSON_OPTIONS
 
 from ostinato.jobs.json_values import NotJson, to_json_form
-from ostinato.jobs.mongo.client import Document
+from ostinato.jobs.mongo.client import ENCODING_ERRORS, Document
 from ostinato.jobs.records import Json
 
 JSON_FIELDS: Final = ("args", "result", "data")
@@ -56,6 +56,17 @@ def restore_document(document: Document) -> Document:
 def escape_update(update: Mapping[str, Any]) -> Document:
     """Encode the JSON fields in an update's operators for storage."""
     return {operator: escape_document(fields) for operator, fields in update.items()}
+
+
+def size_bytes(value: object) -> int:
+    """Return the size of a value in a stored document; 0 if a write will reject it.
+
+    It can be more than five times the size as JSON: `1,` in a long list takes 11 bytes.
+    """
+    try:
+        return len(encode({"": value}))
+    except ENCODING_ERRORS:
+        return 0
 
 
 def id_to_text(document_id: object) -> str:

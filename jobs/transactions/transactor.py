@@ -96,14 +96,13 @@ class TransactionJobWriter:
         new = replace(new, canceled=is_canceled)
         document = build_job_document(new, self.created_at, self.retention_ms)
         self._require_open()  # the body may have ended during the read
-        args_bytes = len(to_json(new.args))
-        self.size_bytes += args_bytes
+        self.size_bytes += len(to_json(new.args))
         if len(self.documents) >= MAX_JOBS or self.size_bytes > MAX_BYTES:
             raise PayloadTooLarge(
                 f"one transaction can schedule at most {MAX_JOBS:,} jobs with {MAX_BYTES:,} bytes "
                 "of arguments in total: schedule the rest from a follow-up job"
             )
-        await self.reservation.add_job(new, args_bytes)
+        await self.reservation.add_job(new)
         self._require_open()
         self.documents[document["_id"]] = document
         return str(document["_id"])

@@ -51,17 +51,18 @@ FIELD_COSTS: Final = MappingProxyType(
         **dict.fromkeys(("args", "argsSchema", "data", "warnings"), JSON_COST),
         "result": 2 * JSON_COST,
         "previewCron": 500,  # a rare date of a new expression takes 5 ms
+        "quotas": 500,  # counts up to 200,000 index keys, at most once a second per user
     }
 )
 READ_COST: Final = 100  # of a list without pages, which is read for each request
 READ_LISTS: Final = MappingProxyType(
     {
         "queues": 100,
-        **dict.fromkeys(("quotas", "suspendedOwners", "tokenRevocations", "workers"), 10),
+        **dict.fromkeys(("suspendedOwners", "tokenRevocations", "workers"), 10),
     }
 )
 """Lists that are read as a whole, and their assumed sizes."""
-LIST_SIZES: Final = MappingProxyType({"timeline": 5, "functions": 20, **READ_LISTS})
+LIST_SIZES: Final = MappingProxyType({"timeline": 5, "functions": 20, "quotas": 10, **READ_LISTS})
 """The assumed sizes of lists without pages."""
 TICK_FIELDS: Final = frozenset({"nextRuns", "previewCron"})
 """Fields that compute as many ticks as their `count` says."""

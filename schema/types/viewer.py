@@ -39,7 +39,10 @@ class Viewer:
         description="Whether the user can read and manage the objects of all users."
     )
 
-    @strawberry_field(description="The user's quotas, the same for all users.")
+    @strawberry_field(
+        description="The user's quotas, the same for all users. The figures are up to two seconds "
+        "old, and `STORED_BYTES` up to a minute."
+    )
     async def quotas(self, info: Info) -> list[Quota]:
         return [Quota.of(quota) for quota in await info.context.quotas()]
 

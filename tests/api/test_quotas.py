@@ -18,6 +18,7 @@ from tests.api import operations as op
 from tests.api.conftest import Client, Clients
 from tests.live.serving import served
 from tests.processes import TLS, eventually
+from tests.profiling import profiled
 
 QUOTAS: Final = "{ viewer { quotas { kind used limit } } }"
 OpenClients = Callable[..., Any]
@@ -112,6 +113,15 @@ async def test_parallel_calls_do_not_exceed_a_quota(limited: OpenClients, kind: 
         assert codes.count(None) == 5 or (kind == "pending_jobs" and codes.count(None) < 5)
 
 
+async def test_parallel_calls_with_many_items_do_not_exceed_the_quota(limited: OpenClients) -> None:
+    async with limited(items=2_000) as clients:
+        ann = clients.of("ann")
+        calls = (ann(op.ADD_ITEMS, input={"items": [1] * 500}) for _ in range(12))
+        codes = [answer.code for answer in await asyncio.gather(*calls)]
+        assert (codes.count(None), codes.count("QUOTA_EXCEEDED")) == (4, 8)
+        assert await _used(ann, "items") == 2_000
+
+
 @pytest.mark.parametrize("kind", CREATE)
 async def test_zero_is_no_limit(limited: OpenClients, kind: str) -> None:
     async with limited(**{kind: 0}) as clients:
@@ -136,6 +146,17 @@ async def test_quotas_of_a_viewer_count_only_what_is_theirs(limited: OpenClients
         }  # fmt: skip
         assert {quota["used"] for quota in (await clients.of("bob").get(QUOTAS))["quotas"]} == {0}
         assert (await clients.anonymous()(QUOTAS)).code == "UNAUTHORIZED"
+
+
+async def test_quotas_are_read_once_for_all_aliases_and_concurrent_requests(
+    limited: OpenClients,
+) -> None:
+    async with limited() as clients:
+        ann = clients.of("ann")
+        query = "{ viewer { a: quotas { used } b: quotas { used } c: quotas { used } } }"
+        async with profiled(clients.engine.mongo, "items") as reads:
+            await asyncio.gather(*(ann.get(query) for _ in range(5)))
+        assert len(reads) <= 4  # the count and the size, read again if this took over a second
 
 
 async def test_deleting_a_cron_and_canceling_a_batch_free_room(limited: OpenClients) -> None:

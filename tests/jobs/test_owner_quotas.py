@@ -36,7 +36,7 @@ def limited(fast_settings: Settings) -> OpenRig:
     return open_rig
 
 
-async def schedule_later(rig: Rig, value: str = "x") -> str:
+async def schedule_later(rig: Rig, value: object = "x") -> str:
     new = await rig.build_job("echo", {"value": value})
     return await rig.schedule_at(new, new.scheduled_time + HALF_AN_HOUR)
 
@@ -129,6 +129,19 @@ async def test_retry_counts_as_a_pending_job(limited: OpenRig) -> None:
             await rig.engine.retry(canceled)
 
 
+async def test_retried_jobs_count_with_their_stored_size(limited: OpenRig) -> None:
+    async with limited() as rig:
+        canceled = [await schedule_later(rig, "x" * 40_000) for _ in range(4)]
+        for job_id in canceled:
+            await rig.cancel(job_id)
+    async with limited(stored_bytes=100_000) as rig:
+        for job_id in canceled[:2]:
+            await rig.engine.retry(job_id)
+        with pytest.raises(QuotaExceeded) as rejected:
+            await rig.engine.retry(canceled[2])
+        assert rejected.value.extensions["quota"] == "STORED_BYTES"
+
+
 async def test_function_that_schedules_beyond_the_quota_fails_with_the_reason(
     limited: OpenRig,
 ) -> None:
@@ -150,6 +163,15 @@ async def test_stored_bytes_include_arguments_and_are_rejected_beyond_the_quota(
         assert rejected.value.extensions["quota"] == "STORED_BYTES"
         await schedule_later(rig, "small")
         assert 80_000 < await used(rig, QuotaKind.STORED_BYTES) < 90_000
+
+
+async def test_bytes_are_counted_as_stored_and_not_as_json(limited: OpenRig) -> None:
+    async with limited(stored_bytes=100_000) as rig:
+        await schedule_later(rig, [1] * 5_000)  # 10 kB of JSON, 49 kB stored
+        await schedule_later(rig, [1] * 4_000)
+        with pytest.raises(QuotaExceeded, match="bytes of pending jobs"):
+            await schedule_later(rig, [1] * 4_000)
+        assert 80_000 < await used(rig, QuotaKind.STORED_BYTES) < 100_000
 
 
 async def test_far_from_the_quotas_scheduling_costs_no_read(limited: OpenRig) -> None:

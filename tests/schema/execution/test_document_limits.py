@@ -167,6 +167,7 @@ def test_cost_of_lists_depends_on_the_variables(
         ("{ crons(first: 3) { nodes { nextRuns } } }", {}, 86),
         ("{ crons(first: 3) { nodes { nextRuns(count: 100) } } }", {}, 1_511),
         ("{ previewCron(input: {count: 7}) }", {}, 535),
+        ("{ viewer { quotas { kind used limit } } }", {}, 531),
         ("query($i: I!) { previewCron(input: $i) }", {"i": {"count": 9}}, 545),
         ("query($i: I!) { previewCron(input: $i) }", {"i": {}}, 525),
         ("query($n: Int) { previewCron(input: {count: $n}) }", {"n": 1_000}, 1_000),
