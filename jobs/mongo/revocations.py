@@ -34,12 +34,18 @@ class RevocationStore:
     async def revoke_tokens(self, subject: str, before: datetime, by: str | None) -> Revocation:
         """Revoke a subject's tokens that were issued before an instant.
 
-        An earlier instant than the stored one changes nothing. Raises PreconditionFailed beyond
-        MAX_REVOCATIONS.
+        An instant that is not later than the stored one changes neither it, nor who stored it and
+        when. Raises PreconditionFailed beyond MAX_REVOCATIONS.
         """
         fields = {"subject": subject, "revokedAt": datetime.now(UTC), "revokedBy": by}
         latest = {"before": before, "purgeAt": before + self._lifetime}
-        return await self._write(f"sub:{subject}", fields, latest)
+        is_kept = {
+            "$and": [
+                {"$gte": ["$before", before]},
+                {"$eq": [{"$type": "$revokedAt"}, "date"]},  # a malformed revocation is replaced
+            ]
+        }
+        return await self._write(f"sub:{subject}", fields, latest, is_kept)
 
     async def delete(self, revocation_id: str) -> Revocation | None:
         """Delete a revocation and return it; None if there is none."""
@@ -53,19 +59,30 @@ class RevocationStore:
         return [each for each in decoded if each is not None]
 
     async def _write(
-        self, identifier: str, fields: dict[str, Any], latest: dict[str, datetime]
+        self,
+        identifier: str,
+        fields: dict[str, Any],
+        latest: dict[str, datetime],
+        is_kept: Mapping[str, Any] | bool = False,
     ) -> Revocation:
-        if await self._revocations.estimated_document_count() >= MAX_REVOCATIONS:
+        """Store `fields`, unless `is_kept` is true of the stored document, and the later times."""
+        has_room = await self._revocations.estimated_document_count() < MAX_REVOCATIONS
+        update: dict[str, Any] = {
+            name: {"$cond": [is_kept, f"${name}", {"$literal": value}]}
+            for name, value in fields.items()
+        }
+        update |= {name: {"$max": [f"${name}", at]} for name, at in latest.items()}
+        written: Document | None = await self._revocations.find_one_and_update(
+            {"_id": identifier},
+            [{"$set": update}],
+            upsert=has_room,
+            return_document=ReturnDocument.AFTER,
+        )
+        if written is None:
             raise PreconditionFailed(
                 f"{MAX_REVOCATIONS:,} revocations are stored, the maximum: delete some, or replace "
                 "the key that signs the tokens, which revokes all of them"
             )
-        written = await self._revocations.find_one_and_update(
-            {"_id": identifier},
-            {"$set": fields, "$max": latest},
-            upsert=True,
-            return_document=ReturnDocument.AFTER,
-        )
         return _decode(written)
 
 

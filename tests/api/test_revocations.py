@@ -1,5 +1,6 @@
 """Revocations of tokens: who adds, lists and deletes them, and how they are stored."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -91,6 +92,37 @@ async def test_number_of_revocations_is_limited(
     answer = await admin(REVOKE_TOKEN, i={"jti": "a2"})
     assert answer.code == "PRECONDITION_FAILED"
     assert "replace the key" in answer.message
+
+
+async def test_stored_revocation_moves_forward_at_the_limit(
+    admin: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(revocations, "MAX_REVOCATIONS", 1)
+    now = datetime.now(UTC).replace(microsecond=0)
+    await revoked(admin, now - timedelta(hours=1))
+    assert instant((await revoked(admin, now))["before"]) == now
+
+
+async def test_earlier_instant_changes_neither_who_revoked_the_tokens_nor_when(
+    engine: Engine,
+) -> None:
+    store, now = engine.revocations, datetime.now(UTC).replace(microsecond=0)
+    first = await store.revoke_tokens("ann", now, "root")
+    assert await store.revoke_tokens("ann", now - timedelta(hours=1), "other") == first
+    assert await store.find_all() == [first]
+    later = await store.revoke_tokens("ann", now + timedelta(seconds=1), "other")
+    assert later.revoked_by == "other"
+    assert later.revoked_at > first.revoked_at
+
+
+async def test_concurrent_revocations_of_a_user_store_the_latest_instant(engine: Engine) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    instants = [now + timedelta(seconds=n) for n in range(20)]
+    await asyncio.gather(
+        *(engine.revocations.revoke_tokens("$ann", at, f"${at}") for at in reversed(instants))
+    )
+    [stored] = await engine.revocations.find_all()
+    assert (stored.before, stored.revoked_by) == (instants[-1], f"${instants[-1]}")
 
 
 @pytest.mark.parametrize(
