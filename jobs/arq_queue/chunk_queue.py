@@ -32,6 +32,9 @@ _numbers = itertools.count()
 IsPaused = Callable[[str], bool]
 """Returns whether a queue is paused."""
 
+SlotsAcquired = Callable[[int], None]
+"""Is called with the number of a chunk's jobs that have got slots, each time some have."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:

@@ -11,7 +11,14 @@ from typing import Any, Final, Protocol
 from arq.connections import ArqRedis
 from arq.worker import Worker, func
 
-from ostinato.jobs.arq_queue.chunk_queue import RUN_CHUNK, Chunk, lane_of, owner_of, size_of
+from ostinato.jobs.arq_queue.chunk_queue import (
+    RUN_CHUNK,
+    Chunk,
+    SlotsAcquired,
+    lane_of,
+    owner_of,
+    size_of,
+)
 from ostinato.jobs.arq_queue.connection import (
     REDIS_ERRORS,
     delete_if_wrong_type,
@@ -31,7 +38,7 @@ ARQ_JOB_TIMEOUT_S: Final = 5  # a limit on hung chunks, above the time a claim m
 POLL_INTERVAL_S: Final = 1.0  # maximum delay of a chunk whose signal was lost
 READ_BATCH_SIZE: Final = 1_000  # skipped chunks may precede those this worker can take
 
-TakeChunk = Callable[[Chunk], Awaitable[bool]]
+TakeChunk = Callable[[Chunk, SlotsAcquired], Awaitable[bool]]
 """Claims a chunk. Returns whether to signal the dispatcher."""
 
 
@@ -92,13 +99,15 @@ class Consumer:
         async def run_chunk(
             ctx: dict[str, Any], ids: object, notify_after_claim: object, owners: object = None
         ) -> None:
-            chunk = _decode(ctx["job_id"].encode(), ids, notify_after_claim, owners)
+            name = ctx["job_id"].encode()
+            chunk = _decode(name, ids, notify_after_claim, owners)
             if chunk is None:
                 log.warning("chunk.malformed", chunk=ctx["job_id"])
-            elif await self._take_chunk(chunk):
+            elif await self._take_chunk(chunk, partial(worker.chosen.slots_acquired, name)):
                 to_notify.add(ctx["job_id"])
 
         def chunk_done(name: str) -> None:
+            worker.chosen.remove(name.encode())
             self._wake.set()  # capacity for the next chunk
             if name in to_notify:
                 to_notify.discard(name)
@@ -120,14 +129,50 @@ class Consumer:
             job_serializer=serialize,
             job_deserializer=deserialize,
         )
-        worker.finishing = set()
+        worker.finishing, worker.chosen = set(), _ChosenChunks()
         worker.wake, worker.chunk_done = self._wake, chunk_done
         worker.free_slots = self._slots
         return worker
 
 
+class _ChosenChunks:
+    """The chunks that were chosen and are not done, and how many of their jobs have no slot yet."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[bytes, int] = {}
+        self._jobs_of: Counter[str] = Counter()
+
+    def __contains__(self, name: bytes) -> bool:
+        return name in self._jobs
+
+    def add(self, name: bytes) -> None:
+        self._jobs[name] = size_of(name)
+        self._jobs_of[owner_of(name)] += size_of(name)
+
+    def slots_acquired(self, name: bytes, number: int) -> None:
+        number = min(number, self._jobs.get(name, 0))  # the name may be malformed
+        if number:
+            self._jobs[name] -= number
+            self._jobs_of[owner_of(name)] -= number
+
+    def remove(self, name: bytes) -> None:
+        self.slots_acquired(name, self._jobs.get(name, 0))
+        self._jobs.pop(name, None)
+        if not self._jobs_of[owner_of(name)]:
+            del self._jobs_of[owner_of(name)]
+
+    def without_slots(self) -> list[bytes]:
+        """Return the chunks that have a job without a slot."""
+        return [name for name, number in self._jobs.items() if number]
+
+    def jobs_of(self, owner: str) -> int:
+        """Return the number of jobs without a slot, given the tag of their owner."""
+        return self._jobs_of[owner]
+
+
 class _ArqWorker(Worker):
     wake: asyncio.Event
+    chosen: _ChosenChunks
     free_slots: FreeSlots
     chunk_done: Callable[[str], None]
     finishing: set["asyncio.Task[Any]"]
@@ -144,7 +189,12 @@ class _ArqWorker(Worker):
         if malformed:
             log.warning("queue.malformed_names", names=len(malformed))
             await self.pool.zrem(self.queue_name, *malformed)
-        await super().start_jobs(self._choose(name for name in job_ids if name.isascii()))
+        chosen = self._choose(name for name in job_ids if name.isascii())
+        await super().start_jobs(chosen)
+        for name in chosen:
+            task = self.tasks.get(name.decode())
+            if task is None or task.done():  # another worker took it, or all places are taken
+                self.chosen.remove(name)
 
     def _choose(self, names: Iterable[bytes]) -> list[bytes]:
         """Return the chunks whose lane has a free slot and whose owner, if all jobs have the same
@@ -153,17 +203,23 @@ class _ArqWorker(Worker):
         At most one per limited function, and of an owner no more than may start.
         """
         chosen: list[bytes] = []
-        limited: set[Lane] = set()
-        chosen_of = Counter[str]()
+        limited = {
+            lane_of(name) for name in self.chosen.without_slots() if self._free_starts(name) > 0
+        }
         for name in names:
             lane, owner = lane_of(name), owner_of(name)
-            may_start = not owner or self.free_slots.free_starts_of(owner) > chosen_of[owner]
-            if lane not in limited and may_start and self.free_slots.has_free_slot(lane):
+            if name in self.chosen or (lane.function is not None and lane in limited):
+                continue
+            may_start = self._free_starts(name) > (self.chosen.jobs_of(owner) if owner else 0)
+            if may_start and self.free_slots.has_free_slot(lane):
+                self.chosen.add(name)
                 chosen.append(name)
-                chosen_of[owner] += size_of(name)
-                if lane.function is not None:
-                    limited.add(lane)
+                limited.add(lane)
         return chosen
+
+    def _free_starts(self, name: bytes) -> int:
+        owner = owner_of(name)
+        return self.free_slots.free_starts_of(owner) if owner else 1
 
     async def finish_job(self, *args: Any) -> None:
         await self._track_finishing(super().finish_job(*args))

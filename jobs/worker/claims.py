@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from ostinato.jobs.arguments import MAX_ARGS_BYTES
-from ostinato.jobs.arq_queue.chunk_queue import Chunk
+from ostinato.jobs.arq_queue.chunk_queue import Chunk, SlotsAcquired
 from ostinato.jobs.arq_queue.notifier import Signal
 from ostinato.jobs.dispatch.queue_settings import QueueSettings
 from ostinato.jobs.engine import Engine
@@ -100,7 +100,7 @@ class Claimer:
         is_own = lane.queue in self._engine.settings.queues
         return is_own and not self._queue_settings.is_paused(lane.queue)
 
-    async def take_chunk(self, chunk: Chunk) -> bool:
+    async def take_chunk(self, chunk: Chunk, slots_acquired: SlotsAcquired) -> bool:
         """Claim and start a chunk's jobs as slots become free, for at most CLAIM_CHUNK_TIMEOUT_S.
 
         The others stay pending. Returns whether to signal the dispatcher: if `notify_after_claim`
@@ -112,6 +112,7 @@ class Claimer:
         try:
             async with asyncio.timeout(CLAIM_CHUNK_TIMEOUT_S):
                 while remaining and (acquired := await self._acquire_slots(chunk, remaining)):
+                    slots_acquired(len(acquired))
                     remaining = _without(remaining, acquired)
                     # A claim in flight takes effect even if this chunk times out.
                     await asyncio.shield(self.start_claim(acquired, chunk.lane))

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from cachetools import LRUCache
 
-from ostinato.jobs.arq_queue.chunk_queue import Chunk
+from ostinato.jobs.arq_queue.chunk_queue import Chunk, SlotsAcquired
 from ostinato.jobs.arq_queue.notifier import NOTIFY_WITHIN, Signal
 from ostinato.jobs.async_tools.cancellation import clear_cancellation
 from ostinato.jobs.dispatch.queue_settings import QueueSettings
@@ -100,9 +100,11 @@ class Executor:
         """Return how many jobs of an owner may start, given the owner's tag."""
         return self.slots.free_starts_of(owner)
 
-    async def take_chunk(self, chunk: Chunk) -> bool:
+    async def take_chunk(
+        self, chunk: Chunk, slots_acquired: SlotsAcquired = lambda number: None
+    ) -> bool:
         """Claim and start a chunk's jobs; return whether to signal the dispatcher."""
-        return await self._claimer.take_chunk(chunk)
+        return await self._claimer.take_chunk(chunk, slots_acquired)
 
     async def close(self, drain_s: float) -> None:
         """Wait up to `drain_s` seconds for running jobs, then stop the rest.

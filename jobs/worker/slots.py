@@ -46,16 +46,14 @@ class FunctionLimits:
             return maximum
         return max(0, min(maximum, function.concurrency - self._running[function.name]))
 
-    def acquire(self, lane: Lane, maximum: int) -> int:
-        """Reserve up to `maximum` starts within the limit, without waiting; returns how many."""
-        granted = self.free_starts(lane, maximum)
+    def acquire(self, lane: Lane, number: int) -> None:
+        """Count jobs that start now: at most `free_starts`."""
         if lane.function is not None:
-            self._running[lane.function] += granted
-        return granted
+            self._running[lane.function] += number
 
-    def release(self, lane: Lane, number: int) -> None:
+    def release(self, lane: Lane) -> None:
         if lane.function is not None:
-            self._running[lane.function] -= number
+            self._running[lane.function] -= 1
 
 
 class OwnerLimits:
@@ -119,32 +117,23 @@ class Slots:
         """Wait until a slot is free, then take slots for up to `maximum` jobs; returns these jobs.
 
         With `wait_for_owner`, also waits until an owner of the jobs may take a slot. Returns an
-        empty list without waiting if the lane's function is at its own limit.
+        empty list if the lane's function is at its own limit.
         """
-        granted = self._limits.acquire(lane, min(len(jobs), maximum))
-        taken: list[JobOwner] = []
-        try:
-            if granted:
-                taken = await self._take(jobs, granted, wait_for_owner)
-        finally:
-            self._limits.release(lane, granted - len(taken))
-        return taken
-
-    async def _take(
-        self, jobs: Collection[JobOwner], maximum: int, wait_for_owner: bool
-    ) -> list[JobOwner]:
-        while True:
+        while startable := self._limits.free_starts(lane, min(len(jobs), maximum)):
             if self._is_open:
-                taken = self._owners.acquire(jobs, min(maximum, self.free))
+                taken = self._owners.acquire(jobs, min(startable, self.free))
+                # Only now: a start that waits for its owner's slot would block other owners.
+                self._limits.acquire(lane, len(taken))
                 self.free -= len(taken)
                 if taken or not wait_for_owner:
                     return taken
             self._freed.clear()
             await self._freed.wait()
+        return []
 
     def release(self, slot: Slot) -> None:
         self.free += 1
-        self._limits.release(slot.lane, 1)
+        self._limits.release(slot.lane)
         self._owners.release(slot.owner)
         self._freed.set()
 

@@ -15,7 +15,7 @@ from redis import Redis
 from redis.asyncio.connection import AbstractConnection
 from structlog.testing import capture_logs
 
-from ostinato.jobs.arq_queue.chunk_queue import Chunk, ChunkQueue
+from ostinato.jobs.arq_queue.chunk_queue import Chunk, ChunkQueue, SlotsAcquired
 from ostinato.jobs.arq_queue.connection import close, connect
 from ostinato.jobs.arq_queue.consumer import Consumer, _ArqWorker, _drop_cancellations
 from ostinato.jobs.lanes import owner_tag
@@ -34,7 +34,7 @@ class RecordingTaker:
     def __init__(self) -> None:
         self.ids: list[str] = []
 
-    async def take(self, chunk: Chunk) -> bool:
+    async def take(self, chunk: Chunk, slots_acquired: SlotsAcquired) -> bool:
         self.ids += chunk.ids
         return False
 
@@ -47,10 +47,15 @@ class OneStartPerOwner(AllFree):
 
 
 class HoldingTaker(RecordingTaker):
-    """Records the ids of all chunks, and holds the chunks."""
+    """Records the ids of all chunks, and holds the chunks, whose jobs get no slots at first."""
 
-    async def take(self, chunk: Chunk) -> bool:
-        await super().take(chunk)
+    def __init__(self) -> None:
+        super().__init__()
+        self.acquire: dict[str, SlotsAcquired] = {}
+
+    async def take(self, chunk: Chunk, slots_acquired: SlotsAcquired) -> bool:
+        await super().take(chunk, slots_acquired)
+        self.acquire |= dict.fromkeys(chunk.ids, slots_acquired)
         await asyncio.Event().wait()
         return False
 
@@ -103,6 +108,39 @@ async def test_chunks_of_several_owners_are_taken_in_one_poll(
     mixed = [chunk_of_owners(alice=ONE, bob=TWO), chunk_of_owners(alice=THREE, bob=FOUR)]
     async with polling_once(settings, queue, monkeypatch, mixed) as (_, taken, _):
         await eventually(lambda: sorted(taken.ids) == [ONE, TWO, THREE, FOUR], within=30)
+
+
+async def test_chunks_of_an_owner_stay_in_redis_while_earlier_ones_have_no_slots(
+    settings: Settings, queue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = [chunk_of_owners(alice=ONE)]
+    async with polling_once(settings, queue, monkeypatch, first) as (consumer, taken, chunks):
+        await eventually(lambda: taken.ids == [ONE])
+        await chunks.put(chunk_of_owners(alice=TWO))
+        await chunks.put(chunk_of_owners(bob=THREE))
+        consumer.wake()
+        await eventually(lambda: taken.ids == [ONE, THREE])
+        taken.acquire[ONE](1)
+        consumer.wake()
+        await eventually(lambda: taken.ids == [ONE, THREE, TWO])
+
+
+async def test_chunk_that_is_read_again_after_it_was_taken_does_not_count(
+    settings: Settings, queue: str
+) -> None:
+    redis = connect(settings.redis_url, queue)
+    taken, chunks = RecordingTaker(), ChunkQueue(redis)
+    worker = Consumer(lambda: redis, taken.take, OneStartPerOwner(), lambda: None)._worker()
+    await chunks.put(chunk_of_owners(alice=ONE))
+    read = await redis.zrange(queue, 0, -1)
+    await worker.start_jobs(read)
+    await asyncio.gather(*worker.tasks.values())
+    await worker.start_jobs(read)
+    assert taken.ids == [ONE]
+    await chunks.put(chunk_of_owners(alice=TWO))
+    read = await redis.zrange(queue, 0, -1)
+    assert worker._choose(read) == read
+    await close(redis)
 
 
 async def test_consumer_detects_a_stopped_redis_and_continues_after_recovery(

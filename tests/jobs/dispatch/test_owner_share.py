@@ -1,5 +1,6 @@
 """One owner's jobs hold at most a share of the slots while jobs of several owners are stored."""
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -12,7 +13,7 @@ from ostinato.jobs.arq_queue.connection import connect
 from ostinato.jobs.dispatch.queue_settings import QueueSettings
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.ids import new_id
-from ostinato.jobs.lanes import owner_tag
+from ostinato.jobs.lanes import Lane, owner_tag
 from ostinato.jobs.mongo.client import MongoError
 from ostinato.jobs.mongo.due_jobs import has_several_owners
 from ostinato.jobs.mongo.job_documents import build_job_document
@@ -188,6 +189,22 @@ async def test_chunk_of_owners_at_their_share_does_not_signal_the_dispatcher(
         left = {one: list(set(ids[one]) - set(worker.executor.attempts)) for one in owners}
         assert not await worker.executor.take_chunk(replace(chunk(left), notify_after_claim=True))
         gate.opened.set()
+
+
+async def test_function_with_a_limit_is_free_for_others_while_an_owner_is_at_its_share(
+    rig_without_worker: Rig, idle_worker: WorkerRuntime
+) -> None:
+    rig, executor = rig_without_worker, idle_worker.executor
+    lane = Lane(function="functions.threeAtOnce")
+    await executor.take_chunk(chunk({"alice": await insert_jobs(rig, "hold", SHARE, "alice")}))
+    alices, bobs = [await insert_jobs(rig, "three_at_once", 3, one) for one in ("alice", "bob")]
+    waiting = asyncio.create_task(executor.take_chunk(replace(chunk({"alice": alices}), lane=lane)))
+    await asyncio.wait({waiting}, timeout=0)  # one turn of the event loop
+    await executor.take_chunk(replace(chunk({"bob": bobs}), lane=lane))
+    assert set(bobs) <= set(executor.attempts)
+    assert not set(alices) & set(executor.attempts)
+    gate.opened.set()
+    await waiting
 
 
 async def test_slots_of_ended_jobs_are_returned_to_their_owner(
