@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import to_json
 
 from ostinato.jobs.declarations import DeclarationError, shown
-from ostinato.jobs.errors import BadRequest, Issue
+from ostinato.jobs.errors import MAX_ISSUES, BadRequest, Issue
 from ostinato.jobs.json_values import NotJson, TooLarge, require_bounded, to_json_value
 from ostinato.jobs.nearest import nearest
 from ostinato.jobs.records import JsonObject
@@ -60,10 +60,30 @@ class Arguments:
         try:
             return self.model.model_validate(args)
         except ValidationError as error:
-            issues = issues_of(error, "args")
+            issues = self._unknown_arguments(args, error) or issues_of(error, "args")
             if len(issues) <= MAX_SUGGESTIONS:
                 issues = [self._explained(issue) for issue in issues]
             raise BadRequest(f"invalid arguments: {issues[0].message}", issues) from None
+
+    def _unknown_arguments(self, args: Mapping[str, object], error: ValidationError) -> list[Issue]:
+        """Return the first issues if the names alone cause more than MAX_ISSUES.
+
+        Pydantic would describe each of up to 8,000 names.
+        """
+        if error.error_count() <= MAX_ISSUES:
+            return []
+        known = {*self.names, *self.model.model_fields}
+        unknown = [name for name in args if name not in known]
+        if len(unknown) <= MAX_ISSUES:
+            return []
+        return [
+            Issue(
+                path=("args", name),
+                message=f"args.{name}: extra inputs are not permitted",
+                code=UNKNOWN_ARGUMENT,
+            )
+            for name in unknown[:MAX_ISSUES]
+        ]
 
     def _explained(self, issue: Issue) -> Issue:
         """Suggest the most similar argument for one that does not exist."""
@@ -168,14 +188,15 @@ def _require_sound_default(
 
 
 def issues_of(error: ValidationError, *prefix: str | int) -> list[Issue]:
-    """Convert Pydantic's errors to issues, with `prefix` before each path."""
+    """Convert Pydantic's first MAX_ISSUES errors to issues, with `prefix` before each path."""
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
     return [
         Issue(
             path=(*prefix, *found["loc"]),
             message=f"{'.'.join(map(str, (*prefix, *found['loc'])))}: {plain_message(found)}",
             code=found["type"],
         )
-        for found in error.errors(include_url=False, include_context=False, include_input=False)
+        for found in errors[:MAX_ISSUES]
     ]
 
 

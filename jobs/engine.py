@@ -8,6 +8,8 @@ from datetime import datetime
 from functools import partial
 from typing import Self, TypeVar
 
+from pydantic_core import to_json
+
 from ostinato.jobs.arq_queue.connection import close, connect
 from ostinato.jobs.arq_queue.notifier import NOTIFY_WITHIN, Notifier, Signal
 from ostinato.jobs.arq_queue.shared_buckets import SharedBuckets
@@ -56,6 +58,7 @@ from ostinato.jobs.transactions.transactor import ExecutionIdentity, Transactor
 T = TypeVar("T")
 
 INSERT_BATCH_SIZE = 1_000  # documents per write
+INSERT_BATCH_BYTES = 1024 * 1024  # of arguments as JSON, per write
 CLOSE_TIMEOUT_S = 2.0
 FLUSH_TIMEOUT_S = 10.0
 
@@ -158,7 +161,9 @@ class Engine:
             queues=Queues.of(mongo, workers, clock, notifier, settings.lease_ms),
             quotas=quotas,
             deployment=Deployment(mongo),
-            inserts=GroupCommit(partial(_insert_each, store), INSERT_BATCH_SIZE),
+            inserts=GroupCommit(
+                partial(_insert_each, store), INSERT_BATCH_SIZE, max_weight=INSERT_BATCH_BYTES
+            ),
         )
 
     async def schedule(self, new: NewJob) -> Job:
@@ -177,7 +182,7 @@ class Engine:
                 if new.key is None or not await self.store.find_by_key(new.owner, new.key):
                     raise
                 return await self._existing(new)
-            is_new = await self.inserts.submit(document)
+            is_new = await self.inserts.submit(document, len(to_json(new.args)))
         if not is_new:
             return await self._existing(new)
         if new.scheduled_time - now < NOTIFY_WITHIN:

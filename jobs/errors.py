@@ -21,7 +21,9 @@ OstinatoError
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
+
+MAX_ISSUES: Final = 50  # per error: a list of numbers may have 20,000 texts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

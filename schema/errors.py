@@ -13,7 +13,7 @@ from typing import Any
 from graphql import GraphQLError
 
 from ostinato.jobs.engine import to_client_error
-from ostinato.jobs.errors import BadRequest, Issue, OstinatoError
+from ostinato.jobs.errors import MAX_ISSUES, BadRequest, Issue, OstinatoError
 from ostinato.jobs.logs import get_log
 
 log = get_log("ostinato.graphql")
@@ -24,7 +24,6 @@ INTERNAL = "INTERNAL_SERVER_ERROR"
 
 MAX_MESSAGE_CHARS = 1_000
 MAX_STEP_CHARS = 100  # of a key in the path of an issue
-MAX_ISSUES = 50  # per error: a list of numbers may have 20,000 texts
 
 FormattedError = dict[str, Any]
 

@@ -33,7 +33,7 @@ from ostinato.jobs.mongo.indexes import read_with_hint
 from ostinato.jobs.mongo.job_documents import StoredJob
 from ostinato.jobs.mongo.page_queries import owned_by
 from ostinato.jobs.mongo.poisoned_jobs import HeldJob, PoisonedJobs, write_bisecting
-from ostinato.jobs.mongo.stored_json import escape_document, restore_document
+from ostinato.jobs.mongo.stored_json import encode_in_slices, escape_document, restore_document
 from ostinato.jobs.mongo.transaction import run_shielded_transaction
 from ostinato.jobs.records import Failure, JobState
 
@@ -66,8 +66,7 @@ class JobStore:
         The values are MongoDB's errors, or None for a job that already exists.
         """
         try:
-            stored = [escape_document(document) for document in documents]
-            await self._jobs.insert_many(stored, ordered=False)
+            await self._jobs.insert_many(await encode_in_slices(documents), ordered=False)
         except BulkWriteError as error:
             if is_transient(error):  # the write may lack a majority and be rolled back
                 raise

@@ -5,21 +5,25 @@ The driver decodes an object with the keys `$ref` and `$id` as a DBRef, losing t
 documents of other programs may contain types without a JSON equivalent.
 """
 
+import asyncio
 import re
-from collections.abc import Callable, Collection, Mapping
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, TypeVar, cast
 
 from bson import DBRef, ObjectId, encode, json_util
 from bson.json_util import CANONICAL_JSON_OPTIONS
+from bson.raw_bson import RawBSONDocument
 
 from ostinato.jobs.json_values import NotJson, to_json_form
-from ostinato.jobs.mongo.client import ENCODING_ERRORS, Document
+from ostinato.jobs.mongo.client import ENCODING_ERRORS, LENIENT_CODEC, Document
 from ostinato.jobs.records import Json
 
 JSON_FIELDS: Final = ("args", "result", "data")
 """Fields of Ostinato's documents that contain JSON from clients and functions."""
 
+SLICE_S: Final = 0.005
 ID_PREFIX: Final = "bson:"  # of non-string ids in batch cursors
 
 _READ_AS_REFERENCE: Final = re.compile(r"\$+ref")
@@ -51,6 +55,23 @@ def escape_document(document: Mapping[str, Any]) -> Document:
 def restore_document(document: Document) -> Document:
     """Decode the JSON fields of a stored Ostinato document."""
     return _changed(document, restore)
+
+
+async def encode_in_slices(documents: Sequence[Mapping[str, Any]]) -> list[RawBSONDocument]:
+    """Encode documents for an insert; yields to the event loop every SLICE_S.
+
+    The driver would encode all of them at once, and no other thread runs meanwhile. Raises one of
+    ENCODING_ERRORS.
+    """
+    encoded: list[RawBSONDocument] = []
+    end = time.monotonic() + SLICE_S
+    for document in documents:
+        stored = encode(escape_document(document), codec_options=LENIENT_CODEC)
+        encoded.append(RawBSONDocument(stored))
+        if time.monotonic() > end:
+            await asyncio.sleep(0)
+            end = time.monotonic() + SLICE_S
+    return encoded
 
 
 def escape_update(update: Mapping[str, Any]) -> Document:

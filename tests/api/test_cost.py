@@ -34,6 +34,7 @@ ABUSE = "abuse (longest stretch of the event loop, in pages of 100 jobs)"
 EVENT_FIELDS = "seq at from state attempt workerId nextRunAt error { name message }"
 MAX_ACCEPTED_UNITS = 6
 MAX_REJECTED_UNITS = 2
+MAX_MUTATION_UNITS = 4  # 8,000 names of arguments are read before they are rejected
 RARE = "0 0 29 2 1#5"
 
 
@@ -124,20 +125,25 @@ class Meter:
 
     runner: OperationRunner
 
-    async def response(self, query: str, viewer: Viewer | None = ANN) -> Any:
+    async def response(self, sent: str | OperationRequest, viewer: Viewer | None = ANN) -> Any:
         """Return the decoded response, or the errors of a rejected operation."""
+        request = OperationRequest(query=sent) if isinstance(sent, str) else sent
         try:
-            operation = await self.runner.prepare(OperationRequest(query=query))
+            operation = await self.runner.prepare(request)
             return orjson.loads(await self.runner.run(operation, viewer))
         except RequestRejected as rejected:
             return rejected.errors
 
-    async def longest_s(self, query: str) -> float:
-        """Return the most processor time that the event loop spent between two of its turns."""
+    async def longest_s(self, *requests: str | OperationRequest) -> float:
+        """Return the most processor time that the event loop spent between two of its turns.
+
+        Each of the concurrent requests is sent by another user.
+        """
         turns = Turns(asyncio.get_running_loop())
         gc.disable()
+        viewers = [ANN, *(Viewer(id=f"user {number}") for number in range(1, len(requests)))]
         try:
-            await asyncio.create_task(self.response(query))
+            await asyncio.gather(*map(self.response, requests, viewers))
         finally:
             gc.enable()
             turns.handle.cancel()
@@ -149,9 +155,9 @@ class Meter:
         await self.response(PAGE)
         return time.thread_time() - started
 
-    async def units(self, query: str) -> float:
+    async def units(self, *requests: str | OperationRequest) -> float:
         """Return the longest time in which nothing else ran, in pages of jobs."""
-        return await self.longest_s(query) / min([await self.page_s() for _ in range(5)])
+        return await self.longest_s(*requests) / min([await self.page_s() for _ in range(5)])
 
 
 @pytest.fixture
@@ -189,6 +195,38 @@ async def test_accepted_operation_does_not_block_the_event_loop(
     tried(ABUSE, f"{name} ({len(ACCEPTED[name]):,} bytes)", f"accepted, {units:.2f}")
     assert units < MAX_ACCEPTED_UNITS
     assert "data" in await meter.response(ACCEPTED[name])
+
+
+def _scheduling(times: int, function: str, args: dict[str, Any]) -> OperationRequest:
+    field = f'scheduleJob(input: {{functionName: "functions.{function}", args: $args}}) {{ jobId }}'
+    query = f"mutation($args: JSON!) {_aliased(times, field)}"
+    return OperationRequest(query=query, variables={"args": args})
+
+
+UNKNOWN = dict.fromkeys((f"k{number}" for number in range(6_000)), 1)
+CONCURRENT: dict[str, list[str | OperationRequest]] = {
+    "unknown arguments": [_scheduling(1, "greet", UNKNOWN)],
+    "unknown arguments, four times": [_scheduling(4, "greet", UNKNOWN)],
+    "mutations that fail": [
+        "mutation " + _aliased(49, 'deleteCron(input: {cronId: "x%"}) { cronId }')
+    ]
+    * 16,
+}
+
+
+@pytest.mark.parametrize("name", CONCURRENT)
+async def test_mutations_do_not_block_the_event_loop(meter: Meter, tried: Tried, name: str) -> None:
+    units = await meter.units(*CONCURRENT[name])
+    tried(ABUSE, f"{name} ({len(CONCURRENT[name])} documents)", f"{units:.2f}")
+    assert units < MAX_MUTATION_UNITS
+
+
+async def test_calls_with_large_arguments_take_turns(meter: Meter, tried: Tried) -> None:
+    large = _scheduling(1, "acceptAny", {"value": [1] * 32_000})
+    alone = max([await meter.longest_s(large) for _ in range(3)])
+    together = await meter.longest_s(*[large] * 90)
+    tried(ABUSE, "90 calls with arguments of 64 KiB", f"{together / alone:.2f} times one call")
+    assert together < 3 * alone
 
 
 async def test_timelines_are_charged_by_their_length(meter: Meter) -> None:

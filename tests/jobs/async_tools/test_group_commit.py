@@ -51,6 +51,14 @@ async def test_items_submitted_together_share_a_write() -> None:
     assert len(ledger.groups) == 1
 
 
+async def test_group_ends_with_the_item_that_reaches_the_maximum_weight() -> None:
+    ledger = Ledger()
+    group: GroupCommit[int, int] = GroupCommit(ledger.commit, 3, max_weight=10)
+    weights = {1: 4, 2: 6, 3: 50, 4: 1, 5: 1, 6: 1, 7: 1}
+    await asyncio.gather(*(group.submit(item, weight) for item, weight in weights.items()))
+    assert ledger.groups == [[1, 2], [3], [4, 5, 6], [7]]
+
+
 async def test_canceled_caller_leaves_its_item_and_does_not_affect_others() -> None:
     ledger = Ledger()
     group: GroupCommit[int, int] = GroupCommit(ledger.commit, 10)
