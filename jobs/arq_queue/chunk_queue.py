@@ -41,16 +41,16 @@ class Chunk:
     """Due jobs for one claim."""
 
     ids: tuple[str, ...]
-    owners: tuple[str, ...]
+    owner_tags: tuple[str, ...]
     """The tag of each job's owner."""
     lane: Lane = field(default_factory=Lane)
     notify_after_claim: bool = False
     """Whether the worker signals the dispatcher after the claim."""
 
     @property
-    def owner(self) -> str | None:
+    def owner_tag(self) -> str | None:
         """The tag of the owner of all its jobs; None if they have several owners."""
-        return self.owners[0] if len(set(self.owners)) == 1 else None
+        return self.owner_tags[0] if len(set(self.owner_tags)) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class QueuedJobs:
     counts: dict[Lane, int]
     ids: dict[Lane, frozenset[str]]
     """Only ids that this process enqueued."""
-    owners: Mapping[str, Counter[str]] = field(default_factory=dict)
+    owner_tag_counts: Mapping[str, Counter[str]] = field(default_factory=dict)
     """The number of jobs by queue and tag of the owner; incomplete for chunks with several owners
     that another process enqueued."""
 
@@ -73,11 +73,11 @@ class QueuedJobs:
 
     def total_within(self, owner_limit: int | None) -> int:
         """Return the total, in which each owner counts for at most `owner_limit` jobs."""
-        return self.total - _excess(sum(self.owners.values(), Counter()), owner_limit)
+        return self.total - _excess(sum(self.owner_tag_counts.values(), Counter()), owner_limit)
 
     def of_queue_within(self, queue: str, owner_limit: int | None) -> int:
         """Return the number of a queue's jobs; each owner counts for at most `owner_limit`."""
-        return self.of_queue(queue) - _excess(self.owners.get(queue, {}), owner_limit)
+        return self.of_queue(queue) - _excess(self.owner_tag_counts.get(queue, {}), owner_limit)
 
 
 class ChunkQueue:
@@ -92,13 +92,13 @@ class ChunkQueue:
         """Enqueue a chunk."""
         order = f"{time.time_ns() // 1_000_000:012x}-{next(_numbers):06x}-{os.urandom(4).hex()}"
         lane = quote(str(chunk.lane), safe="/")
-        name = f"{order}~{chunk.owner or ''}-{len(chunk.ids)}|{lane}"
-        owners = [] if chunk.owner else [list(chunk.owners)]
+        name = f"{order}~{chunk.owner_tag or ''}-{len(chunk.ids)}|{lane}"
+        owner_tags = [] if chunk.owner_tag else [list(chunk.owner_tags)]
         await self._redis.enqueue_job(
             RUN_CHUNK,
             list(chunk.ids),
             chunk.notify_after_claim,
-            *owners,
+            *owner_tags,
             _job_id=name,
             _defer_until=PAST_SCORE,
             _expires=EXPIRES_S,
@@ -125,17 +125,19 @@ class ChunkQueue:
         self._chunks = {name: chunk for name, chunk in self._chunks.items() if name in live}
         counts: defaultdict[Lane, int] = defaultdict(int)
         ids: defaultdict[Lane, set[str]] = defaultdict(set)
-        owners: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        tag_counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for name in live:
             lane, chunk = lane_of(name), self._chunks.get(name)
             counts[lane] += size_of(name)
             if chunk is not None:
                 ids[lane].update(chunk.ids)
-                owners[lane.queue].update(chunk.owners)
-            elif owner := owner_of(name):
-                owners[lane.queue][owner] += size_of(name)
+                tag_counts[lane.queue].update(chunk.owner_tags)
+            elif owner_tag := owner_tag_of(name):
+                tag_counts[lane.queue][owner_tag] += size_of(name)
         return QueuedJobs(
-            dict(counts), {lane: frozenset(some) for lane, some in ids.items()}, dict(owners)
+            dict(counts),
+            {lane: frozenset(lane_ids) for lane, lane_ids in ids.items()},
+            dict(tag_counts),
         )
 
     @property
@@ -149,7 +151,7 @@ def lane_of(name: bytes) -> Lane:
     return Lane.parse(text) or Lane()
 
 
-def owner_of(name: bytes) -> str:
+def owner_tag_of(name: bytes) -> str:
     """Return the tag of the owner in a chunk's name; an empty string if it has none."""
     order = name.partition(b"|")[0].rpartition(b"-")[0]
     return order.partition(b"~")[2].decode(errors="replace")
@@ -161,7 +163,7 @@ def size_of(name: bytes) -> int:
     return int(size) if size.isdigit() and len(size) <= MAX_SIZE_DIGITS else 1
 
 
-def _excess(owners: Mapping[str, int], limit: int | None) -> int:
+def _excess(tag_counts: Mapping[str, int], limit: int | None) -> int:
     if limit is None:
         return 0
-    return sum(max(0, count - limit) for count in owners.values())
+    return sum(max(0, count - limit) for count in tag_counts.values())

@@ -16,7 +16,7 @@ from ostinato.jobs.arq_queue.chunk_queue import (
     Chunk,
     SlotsAcquired,
     lane_of,
-    owner_of,
+    owner_tag_of,
     size_of,
 )
 from ostinato.jobs.arq_queue.connection import (
@@ -48,8 +48,8 @@ class FreeSlots(Protocol):
     def has_free_slot(self, lane: Lane | None) -> bool:
         """Return whether a slot is free; with a lane, for a job of that lane."""
 
-    def free_starts_of(self, owner: str) -> int:
-        """Return how many jobs of an owner may start, given the owner's tag."""
+    def free_starts_of(self, owner_tag: str) -> int:
+        """Return how many jobs of an owner may start."""
 
 
 log = get_log(__name__)
@@ -97,10 +97,10 @@ class Consumer:
         to_notify: set[str] = set()
 
         async def run_chunk(
-            ctx: dict[str, Any], ids: object, notify_after_claim: object, owners: object = None
+            ctx: dict[str, Any], ids: object, notify_after_claim: object, owner_tags: object = None
         ) -> None:
             name = ctx["job_id"].encode()
-            chunk = _decode(name, ids, notify_after_claim, owners)
+            chunk = _decode(name, ids, notify_after_claim, owner_tags)
             if chunk is None:
                 log.warning("chunk.malformed", chunk=ctx["job_id"])
             elif await self._take_chunk(chunk, partial(worker.chosen.slots_acquired, name)):
@@ -147,27 +147,27 @@ class _ChosenChunks:
 
     def add(self, name: bytes) -> None:
         self._jobs[name] = size_of(name)
-        self._jobs_of[owner_of(name)] += size_of(name)
+        self._jobs_of[owner_tag_of(name)] += size_of(name)
 
     def slots_acquired(self, name: bytes, number: int) -> None:
         number = min(number, self._jobs.get(name, 0))  # the name may be malformed
         if number:
             self._jobs[name] -= number
-            self._jobs_of[owner_of(name)] -= number
+            self._jobs_of[owner_tag_of(name)] -= number
 
     def remove(self, name: bytes) -> None:
         self.slots_acquired(name, self._jobs.get(name, 0))
         self._jobs.pop(name, None)
-        if not self._jobs_of[owner_of(name)]:
-            del self._jobs_of[owner_of(name)]
+        if not self._jobs_of[owner_tag_of(name)]:
+            del self._jobs_of[owner_tag_of(name)]
 
     def without_slots(self) -> list[bytes]:
         """Return the chunks that have a job without a slot."""
         return [name for name, number in self._jobs.items() if number]
 
-    def jobs_of(self, owner: str) -> int:
-        """Return the number of jobs without a slot, given the tag of their owner."""
-        return self._jobs_of[owner]
+    def jobs_of(self, owner_tag: str) -> int:
+        """Return the number of an owner's jobs without a slot."""
+        return self._jobs_of[owner_tag]
 
 
 class _ArqWorker(Worker):
@@ -207,10 +207,12 @@ class _ArqWorker(Worker):
             lane_of(name) for name in self.chosen.without_slots() if self._free_starts(name) > 0
         }
         for name in names:
-            lane, owner = lane_of(name), owner_of(name)
+            lane, owner_tag = lane_of(name), owner_tag_of(name)
             if name in self.chosen or (lane.function is not None and lane in limited):
                 continue
-            may_start = self._free_starts(name) > (self.chosen.jobs_of(owner) if owner else 0)
+            may_start = self._free_starts(name) > (
+                self.chosen.jobs_of(owner_tag) if owner_tag else 0
+            )
             if may_start and self.free_slots.has_free_slot(lane):
                 self.chosen.add(name)
                 chosen.append(name)
@@ -218,8 +220,8 @@ class _ArqWorker(Worker):
         return chosen
 
     def _free_starts(self, name: bytes) -> int:
-        owner = owner_of(name)
-        return self.free_slots.free_starts_of(owner) if owner else 1
+        owner_tag = owner_tag_of(name)
+        return self.free_slots.free_starts_of(owner_tag) if owner_tag else 1
 
     async def finish_job(self, *args: Any) -> None:
         await self._track_finishing(super().finish_job(*args))
@@ -251,18 +253,20 @@ class _ArqWorker(Worker):
             self.chunk_done(job_id)
 
 
-def _decode(name: bytes, ids: object, notify_after_claim: object, owners: object) -> Chunk | None:
+def _decode(
+    name: bytes, ids: object, notify_after_claim: object, owner_tags: object
+) -> Chunk | None:
     """Decode an arq job; return None if it is malformed: other programs may have written it."""
     if not isinstance(ids, list) or not all(is_id(str(one)) for one in ids):
         return None
     if len(set(ids)) != len(ids):
         return None
-    tags = owners if isinstance(owners, list) else [owner_of(name)] * len(ids)
+    tags = owner_tags if isinstance(owner_tags, list) else [owner_tag_of(name)] * len(ids)
     if len(tags) != len(ids) or not all(isinstance(tag, str) for tag in tags):
         return None
     return Chunk(
         ids=tuple(ids),
-        owners=tuple(tags),
+        owner_tags=tuple(tags),
         lane=lane_of(name),
         notify_after_claim=notify_after_claim is True,
     )

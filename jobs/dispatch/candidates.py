@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from ostinato.jobs.dispatch.fairness import (
-    OwnerQuota,
+    OwnerShare,
     StartLimits,
     by_rank,
     rotate_after,
@@ -43,7 +43,7 @@ class Candidates:
     jobs: tuple[PendingJob, ...]
     """The startable jobs, in order."""
     has_backlog: bool
-    """Whether due jobs exceed the capacity, or an owner's jobs its quota."""
+    """Whether due jobs exceed the capacity, or an owner's jobs its share."""
     search_again_at: datetime | None
     """The time of the next search; None if unknown."""
 
@@ -77,8 +77,8 @@ class CandidateFinder:
         self._owners: dict[str, _Owners] = {}
         self.skipped: frozenset[str] = frozenset()
         """Ids of jobs to exclude from the search, in any lane."""
-        self.quotas: Mapping[str, OwnerQuota] = {}
-        """The quotas of owners, by queue; a queue without one is not limited."""
+        self.owner_shares: Mapping[str, OwnerShare] = {}
+        """By queue; the owners of a queue without one are not limited."""
 
     async def find(
         self, queue: str, due_until: datetime, capacity: int, workers: int, queued_ids: QueuedIds
@@ -89,7 +89,7 @@ class CandidateFinder:
             due_until=due_until,
             capacity=capacity,
             queued_ids=queued_ids,
-            limits=StartLimits(owners=self._quota_of(queue)),
+            limits=StartLimits(owners=self._owner_share_of(queue)),
         )
         lane_heads = await self._cursors.lane_heads(queue)
         search.times = [at for at in lane_heads.values() if at > due_until]
@@ -106,18 +106,18 @@ class CandidateFinder:
         has_capacity = not search.has_backlog or len(jobs) < capacity
         if has_capacity and self._cursors.forget_heads(queue):
             return await self.find(queue, due_until, capacity, workers, queued_ids)
-        quota = search.limits.owners
-        has_backlog = search.has_backlog or (quota is not None and quota.has_rejected)
+        owner_share = search.limits.owners
+        has_backlog = search.has_backlog or (owner_share is not None and owner_share.has_rejected)
         return Candidates(
             jobs=tuple(jobs),
             has_backlog=has_backlog,
             search_again_at=min(search.times, default=None),
         )
 
-    def _quota_of(self, queue: str) -> OwnerQuota | None:
-        """Return a copy of the queue's quota: a search takes from it."""
-        quota = self.quotas.get(queue)
-        return quota and OwnerQuota(limit=quota.limit, queued=Counter(quota.queued))
+    def _owner_share_of(self, queue: str) -> OwnerShare | None:
+        """Return a copy: a search takes from it."""
+        share = self.owner_shares.get(queue)
+        return share and OwnerShare(limit=share.limit, queued=Counter(share.queued))
 
     def mark_served(self, queue: str, last: PendingJob) -> None:
         """Record the owner of the last dispatched job."""

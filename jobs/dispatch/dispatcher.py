@@ -13,7 +13,7 @@ from ostinato.jobs.async_tools.timeouts import wait_for_event
 from ostinato.jobs.dispatch.candidates import CandidateFinder, Candidates
 from ostinato.jobs.dispatch.fairness import (
     Demand,
-    OwnerQuota,
+    OwnerShare,
     split_by_owner,
     weighted_share,
 )
@@ -167,7 +167,7 @@ class Dispatcher:
         self, due_until: datetime, capacity: int, queued: QueuedJobs
     ) -> dict[str, Candidates]:
         capacities: dict[str, int] = {}
-        quotas: dict[str, OwnerQuota] = {}
+        owner_shares: dict[str, OwnerShare] = {}
         for queue in self._fleet.queues():
             if self._queue_settings.is_paused(queue):
                 continue
@@ -175,9 +175,11 @@ class Dispatcher:
             limit = self._queue_settings.owner_limit(most)
             capacities[queue] = min(capacity, most - queued.of_queue_within(queue, limit))
             if limit is not None:
-                quotas[queue] = OwnerQuota(limit=limit, queued=queued.owners.get(queue, Counter()))
+                owner_shares[queue] = OwnerShare(
+                    limit=limit, queued=queued.owner_tag_counts.get(queue, Counter())
+                )
         open_queues = [queue for queue, free in capacities.items() if free > 0]
-        self._finder.quotas = quotas
+        self._finder.owner_shares = owner_shares
         self._finder.skipped = self._fleet.unwritable() | self._engine.store.poisoned.unwritable()
         found = await asyncio.gather(
             *(
@@ -206,9 +208,13 @@ class Dispatcher:
             by_limit_lane.setdefault(job.lane.limit_lane, []).append(job)
         slots = self._fleet.slots(queue)
         owner_limit = self._queue_settings.owner_limit(slots)
-        for limit_lane, some in by_limit_lane.items():
-            size = self._chunk_size_of(limit_lane, len(some))
-            parts = [some] if owner_limit is None else split_by_owner(some, slots, owner_limit)
+        for limit_lane, lane_jobs in by_limit_lane.items():
+            size = self._chunk_size_of(limit_lane, len(lane_jobs))
+            parts = (
+                [lane_jobs]
+                if owner_limit is None
+                else split_by_owner(lane_jobs, slots, owner_limit)
+            )
             for part in parts:
                 for start in range(0, len(part), size):
                     await self._chunks.put(_chunk(part[start : start + size], limit_lane, notify))
@@ -231,7 +237,7 @@ class Dispatcher:
 def _chunk(jobs: Sequence[PendingJob], limit_lane: Lane, notify: bool) -> Chunk:
     return Chunk(
         ids=tuple(job.id for job in jobs),
-        owners=tuple(owner_tag(job.owner) for job in jobs),
+        owner_tags=tuple(owner_tag(job.owner) for job in jobs),
         lane=limit_lane,
         notify_after_claim=notify or limit_lane.function is not None,
     )

@@ -31,7 +31,7 @@ class WeightedShares:
 
 
 @dataclass(slots=True, kw_only=True)
-class OwnerQuota:
+class OwnerShare:
     """Limits how many jobs of one owner Redis holds."""
 
     limit: int
@@ -57,7 +57,7 @@ class StartLimits:
     """Remaining jobs under the concurrency limit."""
     remaining_starts: dict[Lane, int] = field(default_factory=dict)
     """Remaining starts under the rate limit."""
-    owners: OwnerQuota | None = None
+    owners: OwnerShare | None = None
     """None: owners are not limited."""
 
     def free_starts(self, lane: Lane, maximum: int) -> int:
@@ -97,19 +97,19 @@ def split_by_owner(jobs: Sequence[PendingJob], slots: int, owner_limit: int) -> 
     slots, so that they take turns. The other jobs are one part, since every part costs a claim.
     """
     counts = Counter(job.owner for job in jobs)
-    few = max(1, owner_limit // 2, slots // max(1, len(counts)))
-    size = few if len(counts) * owner_limit > slots else len(jobs)
+    max_shared = max(1, owner_limit // 2, slots // max(1, len(counts)))
+    own_size = max_shared if len(counts) * owner_limit > slots else len(jobs)
     parts: list[Jobs] = []
     open_parts: dict[str | None, Jobs] = {}
-    mixed: Jobs = []
+    shared_part: Jobs = []
     for job in jobs:
-        if counts[job.owner] <= few:
-            if not mixed:
-                parts.append(mixed)
-            mixed.append(job)
+        if counts[job.owner] <= max_shared:
+            if not shared_part:
+                parts.append(shared_part)
+            shared_part.append(job)
             continue
         part = open_parts.get(job.owner)
-        if part is None or len(part) == size:
+        if part is None or len(part) == own_size:
             part = open_parts[job.owner] = []
             parts.append(part)
         part.append(job)

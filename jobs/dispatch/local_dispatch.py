@@ -61,12 +61,12 @@ class LocalDispatcher:
         """Return the jobs in Redis plus the local ones."""
         counts = defaultdict(int, queued.counts)
         ids: defaultdict[Lane, frozenset[str]] = defaultdict(frozenset, queued.ids)
-        owners = defaultdict(Counter, queued.owners)
+        tag_counts = defaultdict(Counter, queued.owner_tag_counts)
         for job in self._jobs.values():
             counts[job.lane.limit_lane] += 1
             ids[job.lane.limit_lane] |= {job.id}
-            owners[job.lane.queue] += Counter([owner_tag(job.owner)])
-        return QueuedJobs(dict(counts), dict(ids), dict(owners))
+            tag_counts[job.lane.queue] += Counter([owner_tag(job.owner)])
+        return QueuedJobs(dict(counts), dict(ids), dict(tag_counts))
 
     async def close(self) -> None:
         """Drop the waiting jobs; the executor completes claims in flight."""
@@ -82,7 +82,7 @@ class LocalDispatcher:
     async def _claim(self, job: PendingJob) -> bool:
         while (left := job.scheduled_time - await self._clock.now()) > timedelta(0):
             await asyncio.sleep(left.total_seconds())
-        chunk = Chunk(ids=(job.id,), owners=(owner_tag(job.owner),), lane=job.lane)
+        chunk = Chunk(ids=(job.id,), owner_tags=(owner_tag(job.owner),), lane=job.lane)
         has_remaining = await self._executor.take_chunk(chunk)
         # The claim fails if the job is not yet due by MongoDB's clock: search again.
         return has_remaining or not self._executor.holds(job.id)

@@ -107,7 +107,7 @@ class Claimer:
         is set, or jobs of the chunk are left. If no owner of the chunk may start a job, returns
         False, since the dispatcher would only send the same jobs again.
         """
-        jobs = [JobOwner(*pair) for pair in zip(chunk.ids, chunk.owners, strict=True)]
+        jobs = [JobOwner(*pair) for pair in zip(chunk.ids, chunk.owner_tags, strict=True)]
         remaining = jobs
         try:
             async with asyncio.timeout(CLAIM_CHUNK_TIMEOUT_S):
@@ -119,7 +119,7 @@ class Claimer:
         except TimeoutError:
             return True
         has_free_slot = self._slots.has_free_slot(chunk.lane) and self.is_serving(chunk.lane)
-        if chunk.owner is None and remaining == jobs and has_free_slot:
+        if chunk.owner_tag is None and remaining == jobs and has_free_slot:
             return False
         return chunk.notify_after_claim or bool(remaining)
 
@@ -138,11 +138,11 @@ class Claimer:
         if not self.is_serving(lane):
             return []
         acquired = await self._slots.acquire(
-            lane, jobs, CLAIM_BATCH_SIZE, wait_for_owner=chunk.owner is not None
+            lane, jobs, CLAIM_BATCH_SIZE, wait_for_owner=chunk.owner_tag is not None
         )
         if not self.is_serving(lane):  # the queue was paused during the wait
             for job in acquired:
-                self._slots.release(Slot(lane, job.owner))
+                self._slots.release(Slot(lane, job.owner_tag))
             return []
         return acquired
 

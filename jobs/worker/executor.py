@@ -96,9 +96,9 @@ class Executor:
         is_serving = self._claimer.is_serving
         return self.slots.has_free_slot(lane) and (lane is None or is_serving(lane))
 
-    def free_starts_of(self, owner: str) -> int:
-        """Return how many jobs of an owner may start, given the owner's tag."""
-        return self.slots.free_starts_of(owner)
+    def free_starts_of(self, owner_tag: str) -> int:
+        """Return how many jobs of an owner may start."""
+        return self.slots.free_starts_of(owner_tag)
 
     async def take_chunk(
         self, chunk: Chunk, slots_acquired: SlotsAcquired = lambda number: None

@@ -22,14 +22,14 @@ class JobOwner(NamedTuple):
     """A job to claim, and the tag of its owner."""
 
     job_id: str
-    owner: str
+    owner_tag: str
 
 
 class Slot(NamedTuple):
     """A slot that a running job holds."""
 
     lane: Lane
-    owner: str
+    owner_tag: str
 
 
 class FunctionLimits:
@@ -64,9 +64,9 @@ class OwnerLimits:
         self._limit = limit
         self._taken: Counter[str] = Counter()
 
-    def free_starts(self, owner: str) -> int:
+    def free_starts(self, owner_tag: str) -> int:
         limit = self._limit()
-        return UNLIMITED if limit is None else limit - self._taken[owner]
+        return UNLIMITED if limit is None else limit - self._taken[owner_tag]
 
     def acquire(self, jobs: Iterable[JobOwner], maximum: int) -> list[JobOwner]:
         """Take slots for up to `maximum` of the jobs whose owners may take one; returns these."""
@@ -75,15 +75,15 @@ class OwnerLimits:
         for job in jobs:
             if len(granted) == maximum:
                 break
-            if self._taken[job.owner] < limit:
-                self._taken[job.owner] += 1
+            if self._taken[job.owner_tag] < limit:
+                self._taken[job.owner_tag] += 1
                 granted.append(job)
         return granted
 
-    def release(self, owner: str) -> None:
-        self._taken[owner] -= 1
-        if not self._taken[owner]:
-            del self._taken[owner]
+    def release(self, owner_tag: str) -> None:
+        self._taken[owner_tag] -= 1
+        if not self._taken[owner_tag]:
+            del self._taken[owner_tag]
 
 
 class Slots:
@@ -107,9 +107,9 @@ class Slots:
         """Return whether a slot is free; with a lane, for a job of that lane."""
         return self._is_open and (lane is None or self._limits.free_starts(lane, 1) > 0)
 
-    def free_starts_of(self, owner: str) -> int:
-        """Return how many jobs of an owner may start, given the owner's tag."""
-        return self._owners.free_starts(owner)
+    def free_starts_of(self, owner_tag: str) -> int:
+        """Return how many jobs of an owner may start."""
+        return self._owners.free_starts(owner_tag)
 
     async def acquire(
         self, lane: Lane, jobs: Collection[JobOwner], maximum: int, *, wait_for_owner: bool = True
@@ -134,7 +134,7 @@ class Slots:
     def release(self, slot: Slot) -> None:
         self.free += 1
         self._limits.release(slot.lane)
-        self._owners.release(slot.owner)
+        self._owners.release(slot.owner_tag)
         self._freed.set()
 
     def release_returned(self, slot: Slot) -> None:
@@ -157,11 +157,11 @@ class ClaimSlots:
     def __init__(self, slots: Slots, lane: Lane, jobs: Iterable[JobOwner]) -> None:
         self.lane = lane
         self._slots = slots
-        self._owners = dict(jobs)
+        self._owner_tags = dict(jobs)
 
     def keep(self, job_ids: Collection[str]) -> None:
         """Release the slots of all other jobs."""
-        for job_id in self._owners.keys() - set(job_ids):
+        for job_id in self._owner_tags.keys() - set(job_ids):
             self.release(job_id)
 
     def release(self, job_id: str) -> None:
@@ -169,4 +169,4 @@ class ClaimSlots:
 
     def hand_over(self, job_id: str) -> Slot:
         """Assign the slot to its starting job, which releases it."""
-        return Slot(self.lane, self._owners.pop(job_id))
+        return Slot(self.lane, self._owner_tags.pop(job_id))

@@ -118,7 +118,7 @@ class AllFree:
     def has_free_slot(self, lane: Lane | None) -> bool:
         return True
 
-    def free_starts_of(self, owner: str) -> int:
+    def free_starts_of(self, owner_tag: str) -> int:
         return 1
 
 
@@ -148,7 +148,7 @@ async def running_worker(settings: Settings) -> AsyncIterator[WorkerRuntime]:
 
 def chunk_of(*ids: str) -> Chunk:
     """Return a chunk with jobs of alice."""
-    return Chunk(ids=ids, owners=(owner_tag("alice"),) * len(ids))
+    return Chunk(ids=ids, owner_tags=(owner_tag("alice"),) * len(ids))
 
 
 def state_changes(job: Document) -> list[tuple[str | None, str]]:

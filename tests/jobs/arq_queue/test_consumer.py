@@ -42,7 +42,7 @@ class RecordingTaker:
 class OneStartPerOwner(AllFree):
     """An executor in which each owner may start one more job."""
 
-    def free_starts_of(self, owner: str) -> int:
+    def free_starts_of(self, owner_tag: str) -> int:
         return 1
 
 
@@ -99,7 +99,7 @@ async def polling_once(
 
 def chunk_of_owners(**ids: str) -> Chunk:
     """Return a chunk with one job of each owner."""
-    return Chunk(ids=tuple(ids.values()), owners=tuple(map(owner_tag, ids)))
+    return Chunk(ids=tuple(ids.values()), owner_tags=tuple(map(owner_tag, ids)))
 
 
 async def test_chunks_of_several_owners_are_taken_in_one_poll(

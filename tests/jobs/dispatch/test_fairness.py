@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ostinato.jobs.dispatch.fairness import (
     Demand,
-    OwnerQuota,
+    OwnerShare,
     StartLimits,
     by_rank,
     owner_limit,
@@ -163,11 +163,11 @@ def test_function_limits_are_kept_and_do_not_delay_other_functions(
 
 
 @given(queues_of_jobs, st.integers(1, 9), st.booleans())
-def test_quota_of_each_owner_is_kept_and_does_not_delay_other_owners(
+def test_share_of_each_owner_is_kept_and_does_not_delay_other_owners(
     jobs: list[PendingJob], most: int, by_owner: bool
 ) -> None:
     ordered = sorted(jobs, key=rank)
-    owners = OwnerQuota(limit=most, queued=Counter({owner_tag("ann"): 1}))
+    owners = OwnerShare(limit=most, queued=Counter({owner_tag("ann"): 1}))
     limits = StartLimits(owners=owners)
     chosen = round_robin(jobs, 60, limits, None) if by_owner else by_rank([ordered], 60, limits)
     demands, granted = (Counter(pending.owner for pending in some) for some in (jobs, chosen))
@@ -197,10 +197,10 @@ def test_chunks_have_one_owner_or_owners_with_few_jobs(jobs: list[PendingJob], s
     assert sum(map(len, parts)) == len(jobs)
     assert all(parts)
     counts = Counter(pending.owner for pending in jobs)
-    few = max(1, most // 2, slots // max(1, len(counts)))
+    max_shared = max(1, most // 2, slots // max(1, len(counts)))
     for part in parts:
         owners = {pending.owner for pending in part}
-        assert all(counts[owner] <= few for owner in owners) or len(owners) == 1
+        assert all(counts[owner] <= max_shared for owner in owners) or len(owners) == 1
     for owner in counts:
         own = [pending for pending in chain.from_iterable(parts) if pending.owner == owner]
         assert own == [pending for pending in jobs if pending.owner == owner]

@@ -71,14 +71,14 @@ def is_done(worker: WorkerRuntime, job_id: str) -> bool:
 def chunk(ids: dict[str, list[str]]) -> Chunk:
     """Build a chunk from the ids of each owner."""
     pairs = [(job_id, owner_tag(owner)) for owner, some in ids.items() for job_id in some]
-    return Chunk(ids=tuple(one for one, _ in pairs), owners=tuple(tag for _, tag in pairs))
+    return Chunk(ids=tuple(one for one, _ in pairs), owner_tags=tuple(tag for _, tag in pairs))
 
 
 async def owners_in_redis(settings: Settings) -> Counter[str]:
     redis = connect(settings.redis_url, f"{settings.redis_prefix}:queue")
-    owners = (await ChunkQueue(redis).queued()).owners
+    counts = (await ChunkQueue(redis).queued()).owner_tag_counts
     await redis.aclose(close_connection_pool=True)
-    return owners.get("default", Counter())
+    return counts.get("default", Counter())
 
 
 async def test_job_starts_although_another_owner_has_more_jobs_than_slots(
