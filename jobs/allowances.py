@@ -6,7 +6,7 @@ limit by at most one share each.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -24,6 +24,8 @@ class Allowance:
     """Added, but possibly not stored yet: a measurement may miss it."""
     used: int = 0
     """As measured, and what this process has added since."""
+    uncertain: int = 0
+    """The part of `used` that was in flight during the measurement: it may be counted twice."""
     measured_at: float = float("-inf")
     is_full: bool = False
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -32,6 +34,11 @@ class Allowance:
         self.granted -= amount
         self.in_flight += amount
         self.used += amount
+
+    def give_up(self, amount: int) -> None:
+        self.in_flight -= amount
+        self.used -= amount
+        self.uncertain = max(self.uncertain - amount, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +84,19 @@ class Allowances:
             allowance.take(amount)
         return allowance
 
+    def could_fit(self, owner: str, amount: int, own: Iterable[tuple[Allowance, int]]) -> bool:
+        """Return whether `amount` may fit later: if what others have in flight is given up, or
+        was counted twice; then the next `take` measures again."""
+        allowance = self._of(owner)
+        own_amount = sum(taken for each, taken in own if each is allowance)
+        missing = allowance.used + amount - (self._rules.limit or 0)
+        if missing <= allowance.in_flight - own_amount:
+            return True
+        if missing <= allowance.uncertain - own_amount:
+            allowance.is_full = False
+            return True
+        return False
+
     async def used(self, owner: str) -> int:
         """Return how much the owner uses, measured at most `max_age_s` ago."""
         allowance = self._of(owner)
@@ -95,8 +115,11 @@ class Allowances:
         allowance.granted = max(amount, self._share)
 
     async def _measure_into(self, owner: str, allowance: Allowance) -> None:
-        in_flight, now = allowance.in_flight, asyncio.get_running_loop().time()
-        allowance.used = await self._measure(owner) + in_flight
+        in_flight, before = allowance.in_flight, allowance.used
+        now = asyncio.get_running_loop().time()
+        measured = await self._measure(owner)
+        allowance.uncertain = in_flight + allowance.used - before
+        allowance.used = measured + allowance.uncertain
         allowance.measured_at = now
 
     def _of(self, owner: str) -> Allowance:

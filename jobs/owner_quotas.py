@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ostinato.jobs.allowances import MAX_OWNERS, Allowance, AllowanceRules, Allowances
+from ostinato.jobs.errors import QuotaExceeded
 from ostinato.jobs.mongo.quota_usage import QuotaReader
 from ostinato.jobs.mongo.stored_json import size_bytes
 from ostinato.jobs.new_job import NewJob
@@ -21,12 +22,14 @@ DOCUMENT_BYTES: Final = 700  # of a pending job, without its arguments
 class Reservation:
     """What one call or transaction adds, until it is stored or given up."""
 
-    __slots__ = ("_owner", "_quotas", "_taken")
+    __slots__ = ("_owner", "_quotas", "_taken", "was_contended")
 
     def __init__(self, quotas: "OwnerQuotas", owner: str | None) -> None:
         self._quotas = quotas
         self._owner = owner if isinstance(owner, str) else None  # another program's may be a dict
         self._taken: list[tuple[Allowance, int]] = []
+        self.was_contended = False
+        """Whether there was no room because of what others have in flight, and may roll back."""
 
     async def add_job(self, new: NewJob) -> None:
         """Admit a pending job; raises QuotaExceeded."""
@@ -46,9 +49,15 @@ class Reservation:
         await self._take(self._quotas.bytes, sum(sizes))
 
     def release(self) -> None:
-        """Note that a measurement finds what was added, or that it was given up."""
+        """Note that a measurement finds what was added, or that it may have been given up."""
         for allowance, amount in self._taken:
             allowance.in_flight -= amount
+        self._taken.clear()
+
+    def give_up(self) -> None:
+        """Note that what was added was rolled back."""
+        for allowance, amount in self._taken:
+            allowance.give_up(amount)
         self._taken.clear()
 
     async def _take(self, allowances: Allowances, amount: int) -> None:
@@ -56,14 +65,20 @@ class Reservation:
             return
         allowance = allowances.take_granted(self._owner, amount)
         if allowance is None:
-            allowance = await allowances.take(self._owner, amount)
+            try:
+                allowance = await allowances.take(self._owner, amount)
+            except QuotaExceeded:
+                self.was_contended = allowances.could_fit(self._owner, amount, self._taken)
+                raise
         if allowance is not None:
             self._taken.append((allowance, amount))
 
     def __enter__(self) -> "Reservation":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error_class: type[BaseException] | None, *_: object) -> None:
+        if error_class is not None and issubclass(error_class, QuotaExceeded):
+            self.give_up()  # nothing was written
         self.release()
 
 

@@ -37,6 +37,13 @@ class Contended(TimeoutError):
     """A transaction timed out because of conflicts, or because MongoDB was unavailable or slow."""
 
 
+class RerunNeeded(PyMongoError):
+    """Raised by a body that must be rolled back and rerun, like after a write conflict."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, error_labels=["TransientTransactionError"])
+
+
 class Deadline:
     """A transaction's deadline; excludes queueing time, up to `queue_time_s` in total."""
 

@@ -9,12 +9,12 @@ from pydantic_core import to_json
 
 from ostinato.jobs.clock import Clock
 from ostinato.jobs.context import AttemptLost, Context, ReportProgress, Scheduler
-from ostinato.jobs.errors import PayloadTooLarge
+from ostinato.jobs.errors import PayloadTooLarge, QuotaExceeded
 from ostinato.jobs.logs import Log, get_log
 from ostinato.jobs.mongo.client import Document, Mongo, Session
 from ostinato.jobs.mongo.job_documents import build_job_document
 from ostinato.jobs.mongo.job_store import AttemptStatus, JobStore
-from ostinato.jobs.mongo.transaction import MAX_QUEUE_TIME_S, Body, run_transaction
+from ostinato.jobs.mongo.transaction import MAX_QUEUE_TIME_S, Body, RerunNeeded, run_transaction
 from ostinato.jobs.mongo.transaction_db import TransactionDatabase
 from ostinato.jobs.new_job import NewJob
 from ostinato.jobs.owner_quotas import OwnerQuotas, Reservation
@@ -144,6 +144,19 @@ class TransactionJobWriter:
             await self.store.insert_in_transaction(self.session, list(self.documents.values()))
 
 
+async def _run_body(
+    body: Callable[[Context], Awaitable[T]], context: Context, reservation: Reservation
+) -> T:
+    """Run a body once; raises RerunNeeded if what others may roll back leaves it no room."""
+    try:
+        return await body(context)
+    except QuotaExceeded as error:
+        if not reservation.was_contended:
+            raise
+        reservation.give_up()
+        raise RerunNeeded("other transactions may fill the quota") from error
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transactor:
     """Runs bodies in transactions, and signals workers after a commit."""
@@ -183,7 +196,7 @@ class Transactor:
 
         async def run_once(session: Session) -> T:
             nonlocal writer
-            reservation.release()  # what an earlier run added was rolled back
+            reservation.give_up()  # what an earlier run added was rolled back
             if writer is not None and fence is not None:
                 await self.mongo.sessions.track(session, fence.check(session))
             writer = TransactionJobWriter(
@@ -198,7 +211,7 @@ class Transactor:
             )
             context = self._context(identity, writer)
             try:
-                result = await body(context)
+                result = await _run_body(body, context, reservation)
             finally:
                 context.db.close()
                 writer.close()

@@ -152,6 +152,19 @@ async def test_function_that_schedules_beyond_the_quota_fails_with_the_reason(
         assert await rig.find_jobs("echo") == []
 
 
+async def test_jobs_of_transactions_that_roll_back_take_no_room(limited: OpenRig) -> None:
+    async with limited(pending_jobs=200) as rig:
+        calls = (rig.engine.transact("alice", _schedule_30) for _ in range(20))
+        results = await asyncio.gather(*calls, return_exceptions=True)
+        assert [type(each) for each in results if each is not None] == [QuotaExceeded] * 14
+        assert len(await rig.all("jobs")) == 180
+
+
+async def _schedule_30(ctx: Context) -> None:
+    for _ in range(30):
+        await ctx.scheduler.run_after(60_000, "functions.echo", {"value": 1})
+
+
 async def test_stored_bytes_include_arguments_and_are_rejected_beyond_the_quota(
     limited: OpenRig,
 ) -> None:
