@@ -8,7 +8,7 @@ import termios
 from contextlib import suppress
 from typing import Any, cast
 
-from uvicorn._types import ASGISendEvent
+from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
@@ -17,6 +17,8 @@ from ostinato.schema.server.idle_connections import IdleConnections
 
 MAX_HEAD_BYTES = 65_536  # in addition to the first read: a few thousand headers
 MIN_READ_BYTES = 65_536  # per send timeout; 10 s: 52 kbit/s, less than any mobile network
+PARSED_BYTES = 2_048  # about 100 of the smallest messages
+MAX_PARSING_S = 0.002  # of one connection in one turn of the event loop
 SERVICE_UNAVAILABLE = b"503 Service Unavailable\r\nretry-after: 1"
 REQUEST_TIMEOUT = b"408 Request Timeout"
 HEADERS_TOO_LARGE = b"431 Request Header Fields Too Large"
@@ -231,23 +233,76 @@ def http_protocol(
     return type("RequestTimeoutProtocol", (RequestTimeoutProtocol,), attributes)
 
 
-def websocket_protocol(idle: IdleConnections) -> "type[RawFrameProtocol]":
-    """Return a subclass with the limits."""
-    return type("RawFrameProtocol", (RawFrameProtocol,), {"idle": idle})
+def websocket_protocol(send_timeout_s: float, idle: IdleConnections) -> "type[RawFrameProtocol]":
+    """Return a subclass with the timeout and the limits."""
+    attributes = {"send_timeout_s": send_timeout_s, "idle": idle}
+    return type("RawFrameProtocol", (RawFrameProtocol,), attributes)
 
 
 class RawFrameProtocol(WebSocketsSansIOProtocol):
-    """The server side of a WebSocket; also the FrameWriter in its ASGI scope."""
+    """The server side of a WebSocket; also the FrameWriter in its ASGI scope.
 
+    One read can contain thousands of frames, so they are parsed in slices: a slice starts once the
+    application has received the messages of the last one, and the client reads what it is sent.
+    """
+
+    send_timeout_s: float
     idle: IdleConnections
+    unread: UnreadResponse
+    _parsing: asyncio.Handle | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self._unparsed = bytearray()
+        self.unread = UnreadResponse(transport, self.send_timeout_s)
         self.idle.add(self, self.client[0] if self.client else "")
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._unparsed.clear()
+        self.unread.stop()
         self.idle.remove(self)
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._unparsed += data
+        if self._parsing is None:
+            self._parse()
+
+    def _parse(self) -> None:
+        self._parsing = None
+        ends_at = self.loop.time() + MAX_PARSING_S
+        while self._unparsed and self._may_parse() and self.loop.time() < ends_at:
+            data = bytes(self._unparsed[:PARSED_BYTES])
+            del self._unparsed[:PARSED_BYTES]
+            super().data_received(data)
+        if self._unparsed:
+            self.read_paused = True
+            self.transport.pause_reading()
+        self._continue()
+
+    def _may_parse(self) -> bool:
+        if self.transport.is_closing():
+            return False
+        return self.close_sent or (self.queue.empty() and self.writable.is_set())
+
+    def _continue(self) -> None:
+        """Parse the next slice in a later turn, or read again, unless something is waited for."""
+        if self._parsing is not None or not self._may_parse():
+            return
+        if self._unparsed:
+            self._parsing = self.loop.call_soon(self._parse)
+        elif self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+
+    async def receive(self) -> ASGIReceiveEvent:
+        message = await self.queue.get()
+        self._continue()
+        return message
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._continue()
 
     def abort(self) -> None:
         """Close at once, without waiting for the client."""
@@ -261,12 +316,15 @@ class RawFrameProtocol(WebSocketsSansIOProtocol):
         extensions = cast("dict[str, object]", self.scope["extensions"])
         extensions[EXTENSION] = self
         await super().run_asgi()
+        self.unread.start()
 
     async def send(self, event: ASGISendEvent) -> None:
         await super().send(event)
         if event["type"] == "websocket.http.response.body" and self.close_sent:
             # After a denial response; otherwise uvicorn logs that no response was sent.
             self.handshake_complete = True
+        if event["type"] == "websocket.close":
+            self._continue()  # to the client's close frame
 
     def write(self, frames: bytes) -> bool:
         """Write whole frames and return True; return False if the peer is gone or not reading."""

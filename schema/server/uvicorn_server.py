@@ -39,15 +39,16 @@ class DrainingServer(uvicorn.Server):
 def build_server(app: Starlette, settings: Settings) -> uvicorn.Server:
     """Build the server, without uvicorn's pings: the WebSocket endpoint sends its own."""
     idle = IdleConnections.of(settings)
+    send_timeout_s = settings.send_timeout_ms / 1_000
     config = uvicorn.Config(
         app,
         loop="uvloop",
         http=http_protocol(
             ARRIVAL_TIMEOUT_FACTOR * settings.request_timeout_ms / 1_000,
-            settings.send_timeout_ms / 1_000,
+            send_timeout_s,
             idle,
         ),
-        ws=websocket_protocol(idle),
+        ws=websocket_protocol(send_timeout_s, idle),
         ws_max_size=settings.body_limit_bytes,
         ws_ping_interval=None,
         ws_per_message_deflate=False,

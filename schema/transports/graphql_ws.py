@@ -29,7 +29,8 @@ class CloseCode(IntEnum):
     SERVICE_RESTART = 1012
     """* The process is stopping."""
     TRY_AGAIN_LATER = 1013
-    """* Slow client, missing pong, or too many connections of its user or address."""
+    """* Slow client, missing pong, too many messages, or too many connections of its user or
+    address."""
     MESSAGE_TOO_BIG = 1009
     INVALID_MESSAGE = 4400
     UNAUTHORIZED = 4401

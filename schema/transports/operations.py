@@ -34,6 +34,8 @@ from ostinato.schema.transports.graphql_ws import (
 )
 
 RETRY_AFTER_MS = 1_000
+MESSAGES_PER_OPERATION = 10  # messages that start no operation, and count as one
+MAX_REJECTED = 100  # operations over the rate, without one that is admitted
 RESUMABLE_CODES = frozenset({"SLOW_CONSUMER", "UNAVAILABLE"})
 """Codes of errors after which clients reconnect and resume the subscription from its cursor."""
 
@@ -66,9 +68,14 @@ class Operations:
         self._tasks = tasks
         self._max_operations = settings.max_operations_per_socket
         self._running: dict[str, RunningOperation] = {}
+        self._other_messages = 0
+        self._rejected = 0
 
     async def start(self, message: Subscribe, viewer: Viewer) -> None:
-        """Start an operation; raises ConnectionClosing if its id is in use."""
+        """Start an operation.
+
+        Raises ConnectionClosing if its id is in use, or after too many operations over the rate.
+        """
         self._require_free(message.id)
         if len(self._running) >= self._max_operations:
             text = (
@@ -81,10 +88,24 @@ class Operations:
         try:
             self._runner.admit(viewer, "")
         except TooManyRequests as error:
+            self._rejected += 1
+            if self._rejected > MAX_REJECTED:
+                raise _rate_exceeded(error) from None
             await self._channel.send(error_message(message.id, [format_exception(error)]))
             return
+        self._rejected = 0
         task = self._tasks.create_task(self._run(message, viewer))
         self._running[message.id] = RunningOperation(task)
+
+    def count(self, viewer: Viewer) -> None:
+        """Count a message that starts no operation; raises ConnectionClosing beyond the rate."""
+        self._other_messages += 1
+        if self._other_messages % MESSAGES_PER_OPERATION:
+            return
+        try:
+            self._runner.admit(viewer, "")
+        except TooManyRequests as error:
+            raise _rate_exceeded(error) from None
 
     async def reject(self, message: InvalidSubscribe) -> None:
         """Send an error for an invalid operation; raises ConnectionClosing if its id is in use."""
@@ -158,6 +179,10 @@ class Operations:
         async with aclosing(self._subscriptions.results(operation, viewer, push)) as results:
             async for result in results:
                 await self._channel.send(prefix + result.payload + b"}")
+
+
+def _rate_exceeded(error: TooManyRequests) -> ConnectionClosing:
+    return ConnectionClosing(CloseCode.TRY_AGAIN_LATER, str(error))
 
 
 def to_resumable_error(error: Exception) -> OstinatoError | None:

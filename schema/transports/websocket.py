@@ -43,6 +43,8 @@ from ostinato.schema.transports.operations import Operations
 from ostinato.schema.transports.origins import AllowedOrigins
 from ostinato.schema.transports.task_groups import end_tasks, first_error
 
+MAX_MESSAGES_BEFORE_INIT = 10
+
 log = get_log("ostinato.socket")
 
 
@@ -135,7 +137,7 @@ class WebSocketConnection:
         return viewer
 
     async def _receive_init(self) -> ConnectionInit:
-        while True:
+        for _ in range(MAX_MESSAGES_BEFORE_INIT):
             match message := await self._channel.receive():
                 case ConnectionInit():
                     return message
@@ -144,8 +146,9 @@ class WebSocketConnection:
                 case Pong():
                     pass
                 case _:
-                    reason = "Unauthorized: send connection_init first"
-                    raise ConnectionClosing(CloseCode.UNAUTHORIZED, reason)
+                    break
+        reason = "Unauthorized: send connection_init first"
+        raise ConnectionClosing(CloseCode.UNAUTHORIZED, reason)
 
     async def _authenticate(self, init: ConnectionInit) -> Viewer:
         parameters = {name.lower(): value for name, value in init.payload.items()}
@@ -170,6 +173,8 @@ class WebSocketConnection:
                 await self._handle(await self._next_message(lifetime), viewer)
 
     async def _handle(self, message: ClientMessage, viewer: Viewer) -> None:
+        if not isinstance(message, Subscribe):
+            self._operations.count(viewer)
         match message:
             case Subscribe():
                 await self._operations.start(message, viewer)
