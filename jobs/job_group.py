@@ -3,20 +3,23 @@
 The transaction is Ostinato's own, or one of the application.
 """
 
+import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
-from contextlib import ExitStack
-from typing import Final
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import closing
+from typing import Any, Final
 
 from pydantic_core import to_json
 
 from ostinato.jobs.arq_queue.notifier import NOTIFY_WITHIN, Signal
 from ostinato.jobs.documents import job_from
-from ostinato.jobs.engine import Engine
-from ostinato.jobs.errors import BadRequest, PayloadTooLarge
+from ostinato.jobs.engine import Engine, to_client_error
+from ostinato.jobs.errors import BadRequest, PayloadTooLarge, QuotaExceeded
 from ostinato.jobs.mongo.caller_sessions import (
     BlockingSession,
     CallerSession,
+    find_blocking,
+    find_in,
     insert_blocking,
     insert_in,
     require_transaction,
@@ -26,7 +29,7 @@ from ostinato.jobs.mongo.job_documents import StoredJob, build_job_document, exi
 from ostinato.jobs.mongo.stored_json import escape_document
 from ostinato.jobs.mongo.transaction import run_shielded_transaction
 from ostinato.jobs.new_job import NewJob
-from ostinato.jobs.owner_quotas import Reservation
+from ostinato.jobs.owner_quotas import GroupReservation, OwnerQuotas
 from ostinato.jobs.records import Job
 from ostinato.jobs.transactions.transactor import MAX_BYTES, MAX_JOBS
 
@@ -41,14 +44,39 @@ __all__ = [
 ]
 
 Key = tuple[str | None, str]
+RunInLoop = Callable[[Coroutine[Any, Any, None]], None]
 
 
 class JobGroup:
-    """New jobs, and what becomes of those whose keys were used before. No I/O."""
+    """New jobs, what becomes of those whose keys were used before, and their reservation.
 
-    def __init__(self, new_jobs: Sequence[NewJob], documents: Sequence[Document]) -> None:
+    Close it, in the event loop of the engine, once the jobs are inserted or given up.
+    """
+
+    def __init__(
+        self, new_jobs: Sequence[NewJob], documents: Sequence[Document], quotas: OwnerQuotas
+    ) -> None:
         self._pairs: Final = tuple(zip(new_jobs, documents, strict=True))
         self._jobs: dict[int, Job] = {}
+        self._reservation: Final = GroupReservation(quotas)
+        self.loop: Final = asyncio.get_running_loop()
+        self.is_admitted = False
+
+    async def admit(self, documents: Sequence[Document]) -> None:
+        """Reserve room for documents of the group, unless it was admitted before.
+
+        Raises QuotaExceeded.
+        """
+        if self.is_admitted:
+            return
+        ids = {document["_id"] for document in documents}
+        admitted = [new for new, document in self._pairs if document["_id"] in ids]
+        await self._reservation.add_jobs(admitted)
+        self.is_admitted = True
+
+    def close(self) -> None:
+        """Release the reservation: a measurement of the owners' jobs finds these from now on."""
+        self._reservation.release()
 
     @property
     def used_keys(self) -> Document | None:
@@ -89,8 +117,9 @@ class JobGroup:
 async def build_group(engine: Engine, new_jobs: Sequence[NewJob], *, external: bool) -> JobGroup:
     """Build the documents of a group; `external` if the application commits the transaction.
 
-    Raises BadRequest, PayloadTooLarge or QuotaExceeded. Until an open transaction of the
-    application commits, its jobs do not count towards the quotas of other processes.
+    At a quota, a group with keys is not admitted yet: jobs whose keys were used before need no
+    room. Raises BadRequest, PayloadTooLarge, or QuotaExceeded for a group without keys. Until a
+    transaction commits, its jobs do not count towards the quotas of other processes.
     """
     if not 1 <= len(new_jobs) <= MAX_JOBS:
         message = f"one call can schedule 1 to {MAX_JOBS:,} jobs, got {len(new_jobs):,}"
@@ -102,17 +131,17 @@ async def build_group(engine: Engine, new_jobs: Sequence[NewJob], *, external: b
             f"{sum(sizes):,}: schedule fewer jobs at once"
         )
     now = await engine.clock.now()
-    with ExitStack() as stack:
-        reservations: dict[str | None, Reservation] = {}
-        for new in new_jobs:
-            if new.owner not in reservations:
-                reservations[new.owner] = stack.enter_context(engine.quotas.reserve(new.owner))
-            await reservations[new.owner].add_job(new)
     documents = [
         build_job_document(new, now, engine.settings.purge_after_ms, external=external)
         for new in new_jobs
     ]
-    return JobGroup(new_jobs, documents)
+    group = JobGroup(new_jobs, documents, engine.quotas)
+    try:
+        await group.admit(documents)
+    except QuotaExceeded:
+        if group.used_keys is None:
+            raise
+    return group
 
 
 async def prepare_in(
@@ -130,19 +159,46 @@ async def prepare_in(
 async def insert_group(engine: Engine, group: JobGroup, session: CallerSession) -> list[Job]:
     """Insert a group: its jobs exist if and only if the transaction commits.
 
-    The leader's change stream then wakes the dispatcher. Raises Conflict and the driver's errors,
-    which an application handles as those of its own writes.
+    The leader's change stream then wakes the dispatcher. Raises Conflict, QuotaExceeded, and the
+    driver's errors, which an application handles as those of its own writes.
     """
     database = engine.settings.database
-    await insert_in(session, database, group.used_keys, group.resolve_keys)
+    with closing(group):
+        found = await find_in(session, database, group.used_keys)
+        documents = group.resolve_keys(found)
+        await _admit(group, documents)
+        await insert_in(session, database, documents)
     return group.jobs
 
 
-def insert_group_blocking(engine: Engine, group: JobGroup, session: BlockingSession) -> list[Job]:
-    """Insert a group like `insert_group`, in the calling thread."""
+def insert_group_blocking(
+    engine: Engine, group: JobGroup, session: BlockingSession, run: RunInLoop
+) -> list[Job]:
+    """Insert a group like `insert_group`, in the calling thread.
+
+    `run` runs a coroutine in the event loop of the engine.
+    """
     database = engine.settings.database
-    insert_blocking(session, database, group.used_keys, group.resolve_keys)
+    try:
+        found = find_blocking(session, database, group.used_keys)
+        documents = group.resolve_keys(found)
+        if not group.is_admitted:
+            run(_admit(group, documents))
+        insert_blocking(session, database, documents)
+    finally:
+        group.loop.call_soon_threadsafe(group.close)
     return group.jobs
+
+
+async def _admit(group: JobGroup, documents: Sequence[Document]) -> None:
+    """Reserve room; errors of Ostinato's own client are not those of the application's session."""
+    try:
+        await group.admit(documents)
+    except Exception as error:
+        converted = to_client_error(error)
+        if converted is error:
+            raise
+        raise converted from error
 
 
 async def schedule_group(engine: Engine, new_jobs: Sequence[NewJob]) -> list[Job]:
@@ -160,7 +216,11 @@ async def schedule_group(engine: Engine, new_jobs: Sequence[NewJob]) -> list[Job
         if documents := group.resolve_keys(found):
             await engine.store.insert_in_transaction(session, documents)
 
-    await run_shielded_transaction(engine.mongo, insert)
+    with closing(group):
+        if not group.is_admitted:
+            found = await jobs.find(group.used_keys).to_list(None)
+            await group.admit(group.resolve_keys(found))
+        await run_shielded_transaction(engine.mongo, insert)
     now = await engine.clock.now()
     if any(new.scheduled_time - now < NOTIFY_WITHIN for new in new_jobs):
         engine.notifier.notify(Signal.DUE)

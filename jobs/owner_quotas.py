@@ -1,6 +1,8 @@
 """The quotas of owners in one process: reads them, and admits pending jobs and stored bytes."""
 
 import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -33,10 +35,22 @@ class Reservation:
 
     async def add_job(self, new: NewJob) -> None:
         """Admit a pending job; raises QuotaExceeded."""
-        if self._owner is None or new.canceled or new.function.is_chain:
+        if self._owner is None or not _is_counted(new):
             return
         await self._take(self._quotas.jobs, 1)
         await self._take(self._quotas.bytes, DOCUMENT_BYTES + size_bytes(new.args))
+
+    async def add_jobs(self, new_jobs: Sequence[NewJob]) -> None:
+        """Admit pending jobs of the owner: all of them, or none. Raises QuotaExceeded."""
+        if self._owner is None:
+            return
+        sizes = [DOCUMENT_BYTES + size_bytes(new.args) for new in new_jobs if _is_counted(new)]
+        try:
+            await self._take(self._quotas.jobs, len(sizes))
+            await self._take(self._quotas.bytes, sum(sizes))
+        except BaseException:
+            self.give_up()
+            raise
 
     async def add_stored_job(self, job_bytes: int) -> None:
         """Admit a stored job of this size that becomes pending again; raises QuotaExceeded."""
@@ -89,6 +103,40 @@ class _LastRead:
     quotas: list[Quota] = field(default_factory=list)
     begun_at: float = float("-inf")
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+def _is_counted(new: NewJob) -> bool:
+    return not (new.canceled or new.function.is_chain)
+
+
+class GroupReservation:
+    """The reservations of a group of jobs of any owners."""
+
+    def __init__(self, quotas: "OwnerQuotas") -> None:
+        self._quotas = quotas
+        self._reservations: list[Reservation] = []
+
+    async def add_jobs(self, new_jobs: Sequence[NewJob]) -> None:
+        """Admit pending jobs: all of them, or none. Raises QuotaExceeded."""
+        owned: defaultdict[str | None, list[NewJob]] = defaultdict(list)
+        for new in new_jobs:
+            owned[new.owner].append(new)
+        try:
+            for owner, each in owned.items():
+                reservation = self._quotas.reserve(owner)
+                self._reservations.append(reservation)
+                await reservation.add_jobs(each)
+        except BaseException:
+            for reservation in self._reservations:
+                reservation.give_up()
+            self._reservations.clear()
+            raise
+
+    def release(self) -> None:
+        """Release the reservations: the jobs were stored, or given up."""
+        for reservation in self._reservations:
+            reservation.release()
+        self._reservations.clear()
 
 
 class OwnerQuotas:

@@ -172,7 +172,7 @@ class Ostinato:
             handles = self.run(self.app.schedule_many(calls))
         else:
             group = self.run(self.app.prepare(calls, session))
-            jobs = insert_group_blocking(self.app.engine, group, session)
+            jobs = insert_group_blocking(self.app.engine, group, session, self.run)
             handles = self.app.handles(calls, jobs)
         return [BlockingJobHandle(handle, self._thread) for handle in handles]
 

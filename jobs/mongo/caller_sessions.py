@@ -6,7 +6,7 @@ unchanged: their labels tell `with_transaction` what to retry.
 
 import asyncio
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final, TypeAlias
 
@@ -22,8 +22,6 @@ from ostinato.jobs.mongo.stored_json import escape_document
 
 BlockingSession: TypeAlias = ClientSession
 CallerSession: TypeAlias = AsyncIOMotorClientSession | AsyncClientSession | ClientSession
-ResolveKeys: TypeAlias = Callable[[Sequence[Document]], list[Document]]
-"""Returns the documents to insert, given the stored jobs with their keys."""
 
 SESSION_TYPES: Final = (AsyncIOMotorClientSession, AsyncClientSession, ClientSession)
 MAX_HELLOS: Final = 3  # between two replies, another member may become primary
@@ -89,28 +87,43 @@ def _described(hello: Mapping[str, Any]) -> str:
     return f"replica set {hello.get('setName')} on {hello.get('me')}"
 
 
-async def insert_in(
-    session: CallerSession, database: str, used_keys: Document | None, resolve: ResolveKeys
-) -> None:
-    """Insert jobs in a transaction; a blocking session is used in another thread."""
+async def find_in(
+    session: CallerSession, database: str, used_keys: Document | None
+) -> list[Document]:
+    """Read jobs in a transaction; a blocking session is used in another thread."""
+    if used_keys is None:
+        return []
     if isinstance(session, ClientSession):
-        insert = partial(insert_blocking, session, database, used_keys, resolve)
-        await run_in_thread(insert)
+        return await run_in_thread(partial(find_blocking, session, database, used_keys))
+    jobs: Any = _jobs(session, database)
+    found: list[Document] = await jobs.find(used_keys, session=session).to_list(None)
+    return found
+
+
+async def insert_in(session: CallerSession, database: str, documents: Sequence[Document]) -> None:
+    """Insert jobs in a transaction; a blocking session is used in another thread."""
+    if not documents:
+        return
+    if isinstance(session, ClientSession):
+        await run_in_thread(partial(insert_blocking, session, database, documents))
         return
     jobs: Any = _jobs(session, database)
-    found = await jobs.find(used_keys, session=session).to_list(None) if used_keys else []
-    if documents := [escape_document(each) for each in resolve(found)]:
-        await jobs.insert_many(documents, session=session)
+    await jobs.insert_many([escape_document(each) for each in documents], session=session)
 
 
-def insert_blocking(
-    session: ClientSession, database: str, used_keys: Document | None, resolve: ResolveKeys
-) -> None:
+def find_blocking(
+    session: ClientSession, database: str, used_keys: Document | None
+) -> list[Document]:
+    """Read jobs in a transaction, in the calling thread."""
+    jobs: Any = _jobs(session, database)
+    return list(jobs.find(used_keys, session=session)) if used_keys else []
+
+
+def insert_blocking(session: ClientSession, database: str, documents: Sequence[Document]) -> None:
     """Insert jobs in a transaction, in the calling thread."""
     jobs: Any = _jobs(session, database)
-    found = list(jobs.find(used_keys, session=session)) if used_keys else []
-    if documents := [escape_document(each) for each in resolve(found)]:
-        jobs.insert_many(documents, session=session)
+    if documents:
+        jobs.insert_many([escape_document(each) for each in documents], session=session)
 
 
 def _jobs(session: CallerSession, database: str) -> object:

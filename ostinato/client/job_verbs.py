@@ -107,7 +107,10 @@ class JobVerbs(Connection):
         return self.handles(calls, jobs)
 
     async def prepare(self, calls: Sequence[Call], session: CallerSession) -> JobGroup:
-        """Build jobs for a transaction, without writing them; for `ostinato.sync`."""
+        """Build jobs for a transaction, without writing them; for `ostinato.sync`.
+
+        They count towards the quotas until the group is closed.
+        """
         return await call(prepare_in(self.engine, await self._new_jobs(calls), session))
 
     def handles(self, calls: Sequence[Call], jobs: Sequence[Job]) -> list[JobHandle[Any]]:

@@ -12,7 +12,8 @@ from pymongo import MongoClient
 from pymongo.synchronous.collection import Collection
 
 from ostinato import Call, JobFailed, sync
-from ostinato.jobs.errors import BadRequest, Conflict, NotFound
+from ostinato.jobs.errors import BadRequest, Conflict, NotFound, QuotaExceeded
+from ostinato.jobs.quotas import QuotaKind
 from ostinato.jobs.records import JobState, Json
 from ostinato.jobs.settings import Settings
 from tests.client.functions import double
@@ -131,6 +132,39 @@ async def test_with_transaction_repeats_the_loser_of_a_key(
             assert len(set(threads.map(schedule, range(16)))) == 1
         with pytest.raises(Conflict):
             app.schedule(double, {"number": 2}, key="k")
+
+    await in_thread(scenario)
+
+
+async def test_repeated_key_is_answered_at_the_quota(client_settings: Settings) -> None:
+    limited = client_settings.model_copy(update={"quota_pending_jobs": 1})
+    a, b = (Call(double, {"number": 1}, owner="alice", run_after=HOUR, key=key) for key in "ab")
+
+    def scenario() -> None:
+        with sync.Ostinato.open(limited) as app, Client(limited.mongo_url) as client:
+            (first,) = app.schedule_many([a])
+            with client.start_session() as session, session.start_transaction():
+                assert app.schedule_many([a], session=session)[0].id == first.id
+                with pytest.raises(QuotaExceeded):
+                    app.schedule_many([a, b], session=session)
+            app.cancel(first.id)
+
+    await asyncio.to_thread(scenario)
+
+
+async def test_room_of_a_group_is_released_from_the_calling_thread(
+    in_thread: InThread, settings: Settings
+) -> None:
+    def scenario(app: sync.Ostinato) -> None:
+        later = Call(double, {"number": 1}, owner="alice", run_after=HOUR)
+        with (
+            Client(settings.mongo_url) as client,
+            client.start_session() as session,
+            session.start_transaction(),
+        ):
+            app.schedule_many([later] * 5, session=session)
+        quotas = app.run(app.app.quotas("alice"))
+        assert [q.used for q in quotas if q.kind is QuotaKind.PENDING_JOBS] == [5]
 
     await in_thread(scenario)
 

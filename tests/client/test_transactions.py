@@ -191,6 +191,20 @@ async def test_quota_holds_in_a_transaction(client_settings: Settings) -> None:
             await app.schedule_many([later], session=session)
 
 
+async def test_repeated_key_is_answered_at_the_quota(
+    client_settings: Settings, orders: Orders
+) -> None:
+    limited = client_settings.model_copy(update={"quota_pending_jobs": 2})
+    a, b = (Call(double, {"number": 1}, owner="alice", run_after=HOUR, key=key) for key in "ab")
+    async with Ostinato.open(limited) as app:
+        (first,) = await app.schedule_many([a])
+        async with orders.transaction() as session:
+            (second,) = await app.schedule_many([b], session=session)
+            again = await app.schedule_many([a, b], session=session)
+        assert [each.id for each in again] == [first.id, second.id]
+        assert len((await app.jobs()).items) == 2
+
+
 async def test_job_starts_after_the_commit_without_redis_and_without_a_poll(
     app_without_redis: Ostinato,
     orders: Orders,
