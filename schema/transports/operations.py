@@ -77,6 +77,8 @@ class Operations:
         Raises ConnectionClosing if its id is in use, or after too many operations over the rate.
         """
         self._require_free(message.id)
+        if not await self._admit(message.id, viewer):
+            return
         if len(self._running) >= self._max_operations:
             text = (
                 f"the connection already has {self._max_operations} operations: complete one "
@@ -85,15 +87,6 @@ class Operations:
             error = TooManyRequests(text, RETRY_AFTER_MS)
             await self._channel.send(error_message(message.id, [format_exception(error)]))
             return
-        try:
-            self._runner.admit(viewer, "")
-        except TooManyRequests as error:
-            self._rejected += 1
-            if self._rejected > MAX_REJECTED:
-                raise _rate_exceeded(error) from None
-            await self._channel.send(error_message(message.id, [format_exception(error)]))
-            return
-        self._rejected = 0
         task = self._tasks.create_task(self._run(message, viewer))
         self._running[message.id] = RunningOperation(task)
 
@@ -107,9 +100,11 @@ class Operations:
         except TooManyRequests as error:
             raise _rate_exceeded(error) from None
 
-    async def reject(self, message: InvalidSubscribe) -> None:
-        """Send an error for an invalid operation; raises ConnectionClosing if its id is in use."""
+    async def reject(self, message: InvalidSubscribe, viewer: Viewer) -> None:
+        """Send an error for an invalid operation; raises ConnectionClosing like `start`."""
         self._require_free(message.id)
+        if not await self._admit(message.id, viewer):
+            return
         errors = [format_exception(BadRequest(message.problem))]
         await self._channel.send(error_message(message.id, errors))
 
@@ -140,6 +135,22 @@ class Operations:
         for operation_id, running in interrupted.items():
             if running.kind is OperationType.MUTATION:
                 await self._channel.send(error_message(operation_id, errors))
+
+    async def _admit(self, operation_id: str, viewer: Viewer) -> bool:
+        """Count an operation of the viewer; beyond the rate, send the error and return False.
+
+        Raises ConnectionClosing after too many operations over the rate.
+        """
+        try:
+            self._runner.admit(viewer, "")
+        except TooManyRequests as error:
+            self._rejected += 1
+            if self._rejected > MAX_REJECTED:
+                raise _rate_exceeded(error) from None
+            await self._channel.send(error_message(operation_id, [format_exception(error)]))
+            return False
+        self._rejected = 0
+        return True
 
     def _require_free(self, operation_id: str) -> None:
         if operation_id in self._running:

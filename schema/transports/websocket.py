@@ -179,7 +179,7 @@ class WebSocketConnection:
             case Subscribe():
                 await self._operations.start(message, viewer)
             case InvalidSubscribe():
-                await self._operations.reject(message)
+                await self._operations.reject(message, viewer)
             case Complete():
                 self._operations.stop(message.id)
             case Ping():

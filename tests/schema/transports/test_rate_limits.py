@@ -53,6 +53,33 @@ async def test_rate_is_one_for_all_tokens_and_transports_of_a_user() -> None:
         assert message["payload"][0]["extensions"]["code"] == "TOO_MANY_REQUESTS"
 
 
+async def test_invalid_operations_of_a_socket_count() -> None:
+    async with (
+        serve(make_settings(**THREE)) as running,
+        running.acknowledged(running.token("ada")) as socket,
+    ):
+        codes = []
+        for _ in range(4):
+            await socket.send(r'{"id":"1","type":"subscribe","payload":{"query":"\ud83d"}}')
+            codes.append((await socket.receive())["payload"][0]["extensions"]["code"])
+    assert codes == ["BAD_REQUEST"] * 3 + ["TOO_MANY_REQUESTS"]
+
+
+async def test_operations_over_the_limit_of_a_socket_count() -> None:
+    async with (
+        serve(make_settings(**THREE, max_operations_per_socket=1)) as running,
+        running.acknowledged(running.token("ada")) as socket,
+    ):
+        await socket.subscribe("1", "subscription { ticks }")
+        await socket.receive()
+        waits = []
+        for _ in range(3):
+            await socket.subscribe("2", "{ hello }")
+            waits.append((await socket.receive())["payload"][0]["extensions"]["retryAfterMs"])
+    assert waits[:2] == [1_000, 1_000]
+    assert waits[2] > 900_000
+
+
 async def test_operations_without_a_token_are_limited_by_address() -> None:
     async with serve(make_settings(**THREE, trusted_proxies=("127.0.0.1",))) as running:
         for _ in range(3):
