@@ -13,6 +13,8 @@ T = TypeVar("T")
 
 ADMIN: Final = "admin"
 """The role that may do everything."""
+MAX_SUSPENDED: Final = 10_000  # owners; every API process reads all of them, every second
+SUSPENSION_TTL_S: Final = 1.0  # how long a process does not notice a suspension of another one
 CLIENT_CAUSES: Final = frozenset({CauseKind.API, CauseKind.CRON, CauseKind.RECURRING})
 """Jobs with these causes run what a client chose. All others run what a function chose."""
 

@@ -9,11 +9,12 @@ from ostinato.jobs.functions.crons import pause_found, resume_cron
 from ostinato.jobs.functions.job_chain import CHAIN_RETRY, read_owner, update_document
 from ostinato.jobs.functions.tasks import pause_task, resume_task
 from ostinato.jobs.records import JobState, PauseReason
-from ostinato.jobs.rights import Owner, owner_from
+from ostinato.jobs.rights import MAX_SUSPENDED, SUSPENSION_TTL_S, Owner, owner_from
+from ostinato.jobs.settings import Settings
 
 SLICE: Final = 50  # crons and tasks per transaction: each takes up to ten commands
 PURGE_SLICE: Final = 500  # documents of a collection per transaction
-PURGE_DELAY_MS: Final = 15_000  # a mutation accepted before the suspension may take this long
+PURGE_MARGIN_MS: Final = 5_000  # for the end of a request after its timeout
 RUNNING_POLL_MS: Final = 1_000  # how often a purge checks for the end of running jobs
 KEEP_STEPS_MS: Final = 60_000  # the steps of a purge are not part of the owner's history
 PURGED_WITH_EVENT: Final = ("crons", "taskConfigs", "batches", "requests")
@@ -24,9 +25,12 @@ PURGED: Final = ("failures", "items")
 async def suspend(ctx: Context, by: str, reason: str | None) -> Owner:
     """Suspend the context's owner, and schedule the pausing of their crons and recurring tasks.
 
-    Suspending a suspended owner replaces the reason.
+    Suspending a suspended owner replaces the reason. Raises PreconditionFailed if MAX_SUSPENDED
+    owners are suspended.
     """
     found = await read_owner(ctx)
+    if not found.is_suspended:
+        await _require_room(ctx)
     await ctx.scheduler.run_after(0, pause_schedules)
     fields: dict[str, Any] = {"suspendedBy": by, "suspendedFor": reason}
     if not found.is_suspended:
@@ -63,8 +67,16 @@ async def request_purge(ctx: Context, owner_id: str) -> Owner:
             f"{owner_id!r} is not suspended: suspend the owner first, so that no new work arrives "
             "during the purge"
         )
-    await ctx.scheduler.run_after(PURGE_DELAY_MS, purge, {"ownerId": owner_id})
+    await ctx.scheduler.run_after(purge_delay_ms(ctx.settings), purge, {"ownerId": owner_id})
     return await _write(ctx, found, {"purgeRequestedAt": await ctx.now(), "purgedAt": None})
+
+
+def purge_delay_ms(settings: Settings) -> int:
+    """Return the delay after which requests accepted before a suspension have ended.
+
+    Another process may accept one until it notices the suspension.
+    """
+    return settings.request_timeout_ms + round(SUSPENSION_TTL_S * 1_000) + PURGE_MARGIN_MS
 
 
 @mutation(internal=True, retry=CHAIN_RETRY)
@@ -148,6 +160,15 @@ async def _resume_one(ctx: Context, collection: str, found: dict[str, Any]) -> N
     except OstinatoError as error:  # it has ended or is malformed, or a role or a quota is missing
         ctx.log.warning("schedule.not_resumed", document_id=found["_id"], reason=str(error))
         await update_document(ctx, collection, found, {"pausedBecause": None})
+
+
+async def _require_room(ctx: Context) -> None:
+    suspended = ctx.db["owners"].count_documents({"suspendedAt": {"$type": "date"}})
+    if await suspended >= MAX_SUSPENDED:
+        raise PreconditionFailed(
+            f"{MAX_SUSPENDED:,} users are suspended, the maximum: resume some, or revoke the "
+            "tokens of this user"
+        )
 
 
 async def _write(ctx: Context, found: Owner, fields: dict[str, Any]) -> Owner:

@@ -13,12 +13,10 @@ from ostinato.jobs.async_tools.single_flight import SingleFlight
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.client import Mongo, MongoError
 from ostinato.jobs.mongo.collections import OWNERS
-from ostinato.jobs.rights import Owner, owner_from, owner_suspended
+from ostinato.jobs.rights import SUSPENSION_TTL_S, Owner, owner_from, owner_suspended
 
 MAX_RECORDED: Final = 10_000  # owners whose stored roles a process remembers
-MAX_SUSPENDED: Final = 10_000  # owners; the newest suspensions count
 MAX_LISTED: Final = 1_000
-SUSPENSION_TTL_S: Final = 1.0  # how long a process does not notice a suspension of another one
 RECORD_TIMEOUT_S: Final = 2.0  # a request must not wait longer for a database that is unavailable
 
 log = get_log(__name__)
@@ -86,7 +84,8 @@ class OwnerStore:
         except DuplicateKeyError:  # another process was first, with an older or a newer token
             await self._owners.update_one(not_newer, update)
 
-    async def _read_suspended(self, limit: int = MAX_SUSPENDED) -> dict[str, Owner]:
+    async def _read_suspended(self, limit: int = 0) -> dict[str, Owner]:
+        """Return suspended owners by id; `limit` 0 is all: `suspend` limits their number."""
         found = self._owners.find(
             {"suspendedAt": {"$type": "date"}}, sort=[("suspendedAt", -1)], limit=limit
         )

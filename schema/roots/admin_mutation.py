@@ -72,7 +72,8 @@ class AdminMutation(Mutation):
     @strawberry_field(
         description="Delete everything that a suspended user has: jobs, crons, recurring tasks, "
         "batches, items, requests and failures. Running jobs are canceled first. Workers do this "
-        "in the background, from 15 seconds after the call, until `purgedAt` is set. "
+        "in the background, starting 6 seconds and the request timeout after the call, until "
+        "`purgedAt` is set. "
         "PRECONDITION_FAILED unless the user is suspended. Admins only."
     )
     async def purge_owner(self, info: Info, given: Input[OwnerInput]) -> OwnerPayload | None:

@@ -9,12 +9,13 @@ from structlog.testing import capture_logs
 
 from ostinato.jobs.context import Context
 from ostinato.jobs.errors import OwnerSuspended, PreconditionFailed
+from ostinato.jobs.functions import owners
 from ostinato.jobs.functions.batch import add_items, start_batch
 from ostinato.jobs.functions.crons import resume_cron
 from ostinato.jobs.functions.owners import (
-    PURGE_DELAY_MS,
     SLICE,
     pause_schedules,
+    purge_delay_ms,
     request_purge,
     resume,
     suspend,
@@ -22,8 +23,9 @@ from ostinato.jobs.functions.owners import (
 from ostinato.jobs.functions.requests import create_with_timeout
 from ostinato.jobs.functions.tasks import start_task
 from ostinato.jobs.records import JobState, PauseReason
-from ostinato.jobs.rights import Owner
-from tests.jobs.functions.pattern_rig import ALICE, MINUTE, PatternRig
+from ostinato.jobs.rights import MAX_SUSPENDED, SUSPENSION_TTL_S, Owner
+from ostinato.jobs.settings import Settings
+from tests.jobs.functions.pattern_rig import ALICE, MINUTE, PatternRig, open_rig
 from tests.jobs.functions.test_crons import register
 from tests.jobs.functions.work import gate
 from tests.processes import eventually
@@ -146,10 +148,49 @@ async def test_purge_deletes_everything_of_one_owner(rig: PatternRig) -> None:
     assert set(bobs) == set(COLLECTIONS) == set(await count(rig, ALICE))
     await suspend_alice(rig)
     await purge_alice(rig)
-    await rig.advance(PURGE_DELAY_MS)
+    await rig.advance(purge_delay_ms(rig.engine.settings))
     assert await count(rig, ALICE) == {}
     assert await count(rig, "bob") == bobs
     assert (await rig.find_one("owners", _id=ALICE))["purgedAt"] is not None
+
+
+async def test_purge_starts_after_requests_that_another_process_accepted_have_ended(
+    pattern_settings: Settings,
+) -> None:
+    timeout_ms = 40_000
+    changes = {"request_timeout_ms": timeout_ms}
+    async with open_rig(pattern_settings.model_copy(update=changes)) as rig:
+        await rig.run_mutation(lambda ctx: suspend(ctx, "root", None))
+        requested_at = await rig.engine.now()
+        await purge_alice(rig)
+        (step,) = await rig.jobs("owners.purge")
+    latest_end = timedelta(milliseconds=timeout_ms, seconds=SUSPENSION_TTL_S)
+    assert step.scheduled_time - requested_at > latest_end
+
+
+async def test_suspensions_beyond_the_limit_are_rejected(
+    rig_without_worker: PatternRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = rig_without_worker
+    monkeypatch.setattr(owners, "MAX_SUSPENDED", 1)
+    await rig.run_mutation(lambda ctx: suspend(ctx, "root", "spam"), ALICE)
+    again = await rig.run_mutation(lambda ctx: suspend(ctx, "root", "fraud"), ALICE)
+    assert again.suspended_for == "fraud"
+    with pytest.raises(PreconditionFailed, match="users are suspended, the maximum"):
+        await rig.run_mutation(lambda ctx: suspend(ctx, "root", "spam"), "bob")
+    await rig.run_mutation(resume, ALICE)
+    await rig.run_mutation(lambda ctx: suspend(ctx, "root", "spam"), "bob")
+
+
+async def test_oldest_of_many_suspensions_is_in_effect(rig_without_worker: PatternRig) -> None:
+    now = await rig_without_worker.engine.now()
+    suspended = [
+        {"_id": f"user {n}", "suspendedAt": now + timedelta(seconds=n)}
+        for n in range(MAX_SUSPENDED + 1)
+    ]
+    await rig_without_worker.engine.mongo["owners"].insert_many(suspended)
+    with pytest.raises(OwnerSuspended):
+        await rig_without_worker.engine.owners.require_active("user 0")
 
 
 async def fill(rig: PatternRig, owner: str) -> None:
@@ -171,7 +212,7 @@ async def test_purge_cancels_running_jobs_and_waits_for_them(rig: PatternRig) ->
     await gate.reached.wait()
     await rig.run_mutation(lambda ctx: suspend(ctx, "root", None))
     await purge_alice(rig)
-    await rig.engine.advance(PURGE_DELAY_MS)
+    await rig.engine.advance(purge_delay_ms(rig.engine.settings))
 
     async def is_canceled() -> bool:
         found = await rig.engine.mongo["jobs"].find_one({"_id": job})
@@ -189,7 +230,7 @@ async def test_a_role_that_was_lost_stays_lost_after_a_purge(rig: PatternRig) ->
     await rig.engine.owners.record_roles(ALICE, tokens["new"], issued + timedelta(seconds=1))
     await suspend_alice(rig)
     await purge_alice(rig)
-    await rig.advance(PURGE_DELAY_MS)
+    await rig.advance(purge_delay_ms(rig.engine.settings))
     await rig.run_mutation(resume)
     await rig.engine.owners.record_roles(ALICE, tokens["new"], issued + timedelta(seconds=1))
     await rig.engine.owners.record_roles(ALICE, tokens["old"], issued)
@@ -213,6 +254,6 @@ async def test_purge_can_be_repeated_and_ends_before_the_owner_resumes(rig: Patt
         await purge_alice(rig)
         with pytest.raises(PreconditionFailed, match="'alice' is being purged"):
             await rig.run_mutation(resume)
-        await rig.advance(PURGE_DELAY_MS)
+        await rig.advance(purge_delay_ms(rig.engine.settings))
     assert not (await rig.run_mutation(resume)).is_suspended
     assert await rig.all("crons") == []
