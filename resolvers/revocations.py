@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
 
+from ostinato.jobs.async_tools.cancellation import cancel_and_wait
 from ostinato.jobs.async_tools.supervision import keep_running
 from ostinato.jobs.engine import to_client_error
 from ostinato.jobs.errors import BadRequest, NotFound, Unavailable
@@ -87,9 +88,7 @@ class RevocationMonitor:
         try:
             yield
         finally:
-            polling.cancel()
-            with suppress(asyncio.CancelledError):
-                await polling
+            await cancel_and_wait(polling)
 
     async def refresh(self) -> None:
         """Read the revocations; keeps the known ones, and logs it, if MongoDB is unavailable."""

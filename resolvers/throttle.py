@@ -9,7 +9,6 @@ import hashlib
 import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
@@ -18,6 +17,7 @@ from typing import Final, TypeAlias
 from cachetools import LRUCache
 
 from ostinato.jobs.arq_queue.shared_buckets import BucketPolicy, Spending
+from ostinato.jobs.async_tools.cancellation import cancel_and_wait
 from ostinato.jobs.errors import TooManyRequests, Unavailable
 from ostinato.jobs.logs import LogThrottle, get_log
 from ostinato.jobs.settings import Settings
@@ -91,9 +91,7 @@ class SpendingReporter:
     async def aclose(self) -> None:
         """Cancel the running report."""
         if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await cancel_and_wait(self._task)
 
     async def _report_pending(self) -> None:
         try:

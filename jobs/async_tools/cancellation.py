@@ -40,6 +40,21 @@ async def clear_cancellation() -> None:
         await asyncio.sleep(0)
 
 
+async def cancel_and_wait(task: asyncio.Task[None]) -> None:
+    """Cancel a task and wait for its end, even if the caller is canceled meanwhile.
+
+    Raises the task's exception, or the CancelledError of the caller.
+    """
+
+    async def end() -> None:
+        task.cancel()
+        await asyncio.wait({task})
+
+    await run_cleanup(end)
+    if not task.cancelled():
+        task.result()
+
+
 async def run_cleanup(cleanup: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run `cleanup` to completion, even if the caller is canceled meanwhile; raises the
     CancelledError afterwards.

@@ -119,7 +119,7 @@ class AuditLog:
                     return
             else:
                 return
-            await self._pause(RETRY_DELAY_S)
+            await self._pause_before_retry()
 
     async def _insert(self, documents: list[Document]) -> None:
         """Insert entries; ignores existing ones, and logs those that MongoDB rejects.
@@ -136,6 +136,13 @@ class AuditLog:
             if is_transient(failed):
                 raise failed
             log.error("audit.rejected", entries=len(errors), code=errors[0]["code"])
+
+    async def _pause_before_retry(self) -> None:
+        """Wait RETRY_DELAY_S; the start of closing ends the pause, but shortens no later one."""
+        if self._is_closing.is_set():
+            await asyncio.sleep(RETRY_DELAY_S)
+        else:
+            await self._pause(RETRY_DELAY_S)
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but not while the log is closing."""

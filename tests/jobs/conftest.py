@@ -1,9 +1,11 @@
 """Fixtures for the engine tests: settings, and installations with and without a worker."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from ostinato.jobs.embedded import servers
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.settings import Settings
 from tests.engine import functions
@@ -26,6 +28,17 @@ FAST_SETTINGS = {
     "mutation_timeout_ms": 55_000,
 }
 """A lease short enough to wait for, and timeouts long enough for a busy machine."""
+
+
+@pytest.fixture(scope="module")
+def failing_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the URL of a mongod with fail points enabled."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(servers.MONGOD_PARAMETERS, "enableTestCommands", "1")
+        start = servers.start_mongod(tmp_path_factory.mktemp("failing"))
+        server, url = asyncio.run(start)
+    yield url
+    asyncio.run(server.stop())
 
 
 @pytest.fixture

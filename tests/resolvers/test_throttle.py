@@ -1,7 +1,8 @@
 """Rate limits: token buckets in a process, and what processes share through Redis."""
 
+import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -182,6 +183,37 @@ async def test_overdraft_of_a_bucket_is_at_most_one_burst(settings: Settings) ->
         policy = BucketPolicy(per_s=10, burst=100)
         spending = Spending(bucket="a", policy=policy, tokens=100_000)
         assert await buckets.spend([spending]) == [20.0]
+
+
+class SlowToEnd:
+    """A report that does not end before the test lets it, even if it is canceled."""
+
+    def __init__(self) -> None:
+        self.begun, self.canceled, self.may_end = (asyncio.Event() for _ in range(3))
+
+    async def spend(self, _spendings: Sequence[Spending]) -> Sequence[float]:
+        self.begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.canceled.set()
+            await self.may_end.wait()
+        return ()
+
+
+async def test_cancellation_of_the_closing_task_is_raised_after_the_report_has_ended() -> None:
+    report = SlowToEnd()
+    limits = Settings(operations_per_second=10, operations_burst=1)
+    throttles = Throttles(limits, report.spend)
+    throttles.operations.spend("ann")
+    await report.begun.wait()
+    closing = asyncio.create_task(throttles.aclose())
+    await report.canceled.wait()
+    closing.cancel()
+    report.may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    assert throttles.is_idle
 
 
 async def test_malformed_bucket_in_redis_is_full(settings: Settings, redis_admin: Redis) -> None:

@@ -1,5 +1,6 @@
 """The audit log: writes that callers do not wait for, and their limits."""
 
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -21,6 +22,7 @@ from tests.engine.rig import Rig
 from tests.processes import eventually
 
 DAY_MS = 86_400_000
+LOCK_TIMEOUT = 24
 ALL = AuditFilter()
 
 
@@ -72,6 +74,26 @@ async def test_closing_the_engine_writes_the_waiting_entries(fast_settings: Sett
         engine.audit.record(entry())
     async with Engine.open(fast_settings) as engine:
         assert len(await stored(engine.audit)) == 1
+
+
+async def test_closing_pauses_before_each_retry(
+    fast_settings: Settings, failing_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_log, "RETRY_DELAY_S", 0.2)
+    fresh = {"mongo_url": failing_url, "database": f"audit_{new_id()}"}
+    settings = fast_settings.model_copy(update=fresh)
+    async with Engine.open(settings) as engine:
+        admin, entries = engine.mongo.client.admin, f"{settings.database}.auditLog"
+        data = {"failCommands": ["insert"], "errorCode": LOCK_TIMEOUT, "namespace": entries}
+        await admin.command(
+            {"configureFailPoint": "failCommand", "mode": {"times": 2}, "data": data}
+        )
+        engine.audit.record(entry())
+        since = time.monotonic()
+        await engine.audit.close()
+        assert time.monotonic() - since > 0.39
+        assert len(await stored(engine.audit)) == 1
+        await engine.mongo.client.drop_database(settings.database)
 
 
 async def test_entry_is_purged_after_its_retention(rig_without_worker: Rig) -> None:

@@ -1,7 +1,7 @@
 """MongoDB rejects an outcome: the function does not run again, and other jobs are unaffected."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from ostinato.jobs.embedded import servers
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.mongo.outcomes import OutcomeStore
@@ -26,17 +25,6 @@ ONCE = [(None, "pending"), ("pending", "inProgress")]
 OTHERS = 12
 DRAIN_S = 30.0  # rejections last until the worker has exited
 TRANSIENT_CODES = [8, 13, 14031]  # unknown error, missing privilege, full disk
-
-
-@pytest.fixture(scope="module")
-def failing_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Return the URL of a mongod with fail points enabled."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(servers.MONGOD_PARAMETERS, "enableTestCommands", "1")
-        start = servers.start_mongod(tmp_path_factory.mktemp("failing"))
-        server, url = asyncio.run(start)
-    yield url
-    asyncio.run(server.stop())
 
 
 @pytest.fixture
