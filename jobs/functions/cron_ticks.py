@@ -111,5 +111,5 @@ async def _start(ctx: Context, cron: Cron, due_times: Sequence[datetime]) -> lis
         key = error.code if isinstance(error, QuotaExceeded) else reason
         if _throttle.allows((cron.id, key)):
             ctx.log.error("cron.not_executed", cron_id=cron.id, reason=reason)
-        await record_refusal(ctx, cron.function_name, error, cron.args)
+        await record_refusal(ctx, cron.id, cron.function_name, error, cron.args)
     return jobs

@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+from cachetools import TTLCache
 from pydantic import Field, JsonValue
 
 from ostinato.jobs.context import Context
@@ -9,16 +10,17 @@ from ostinato.jobs.decorators import mutation
 from ostinato.jobs.documents import NewFailure
 from ostinato.jobs.errors import BadRequest, QuotaExceeded
 from ostinato.jobs.json_values import replace_surrogates, to_json_value
-from ostinato.jobs.logs import LogThrottle
 from ostinato.jobs.records import Json
 
 __ostinato_module__ = "errors"  # the registered name is errors.logFailure
 
 QUOTA_PERIOD_S = 3_600.0
+MAX_RECORDED = 10_000  # crons and tasks per process and period; others record no exceeded quota
 MAX_MESSAGE_CHARS = 1_000  # at most 4 KiB in UTF-8
 Attempts = Annotated[int, Field(ge=0, le=2**31 - 1)]  # the range of GraphQL's Int
 
-_throttle = LogThrottle(QUOTA_PERIOD_S)
+_recording_jobs: TTLCache[str, str] = TTLCache(MAX_RECORDED, QUOTA_PERIOD_S)
+"""The jobs that recorded an exceeded quota in this period, by cron or task."""
 
 
 @mutation(internal=True)
@@ -31,15 +33,29 @@ async def log_failure(
 
 
 async def record_refusal(
-    ctx: Context, function_name: str, error: BadRequest | QuotaExceeded, args: Json
+    ctx: Context,
+    document_id: str,
+    function_name: str,
+    error: BadRequest | QuotaExceeded,
+    args: Json,
 ) -> None:
-    """Record that a cron or recurring task could not schedule its function.
+    """Record that the running job of a cron or recurring task could not schedule its function.
 
-    An exceeded quota is recorded at most once an hour by each process: the failures would fill what
-    the quota keeps free.
+    An exceeded quota is recorded at most once an hour by each process, for each cron and task: the
+    failures would fill what the quota keeps free.
     """
-    if isinstance(error, BadRequest) or _throttle.allows((ctx.owner, function_name)):
+    if isinstance(error, BadRequest) or _may_record(document_id, ctx.job.id):
         await record_failure(ctx, function_name, error, args)
+
+
+def _may_record(document_id: str, job_id: str) -> bool:
+    """Return whether this job may record the failure of a cron or task.
+
+    A job may record it again: its transaction may not have been committed.
+    """
+    if document_id not in _recording_jobs and len(_recording_jobs) >= MAX_RECORDED:
+        return False
+    return _recording_jobs.setdefault(document_id, job_id) == job_id
 
 
 async def record_failure(

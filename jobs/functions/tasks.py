@@ -234,7 +234,7 @@ async def _run_function(ctx: Context, config: dict[str, Any]) -> None:
     try:
         await ctx.scheduler.run_after(0, config["functionName"], config["args"], cause=cause)
     except (BadRequest, QuotaExceeded) as error:
-        await record_refusal(ctx, config["functionName"], error, config["args"])
+        await record_refusal(ctx, config["_id"], config["functionName"], error, config["args"])
 
 
 async def _change(ctx: Context, found: dict[str, Any], fields: dict[str, Any]) -> RecurringTask:

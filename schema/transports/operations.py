@@ -100,11 +100,9 @@ class Operations:
         except TooManyRequests as error:
             raise _rate_exceeded(error) from None
 
-    async def reject(self, message: InvalidSubscribe, viewer: Viewer) -> None:
-        """Send an error for an invalid operation; raises ConnectionClosing like `start`."""
+    async def reject(self, message: InvalidSubscribe) -> None:
+        """Send an error for an invalid operation; raises ConnectionClosing if its id is in use."""
         self._require_free(message.id)
-        if not await self._admit(message.id, viewer):
-            return
         errors = [format_exception(BadRequest(message.problem))]
         await self._channel.send(error_message(message.id, errors))
 

@@ -179,7 +179,7 @@ class WebSocketConnection:
             case Subscribe():
                 await self._operations.start(message, viewer)
             case InvalidSubscribe():
-                await self._operations.reject(message, viewer)
+                await self._operations.reject(message)
             case Complete():
                 self._operations.stop(message.id)
             case Ping():

@@ -1,16 +1,23 @@
 """Crons and recurring tasks of an owner whose quota of pending jobs is full."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from functools import partial
 
 import pytest
+from cachetools import TTLCache
+from pymongo.errors import OperationFailure
 
+from ostinato.jobs.context import Context
+from ostinato.jobs.errors import QuotaExceeded
+from ostinato.jobs.functions import failures
 from ostinato.jobs.functions.crons import register_cron
 from ostinato.jobs.functions.new_cron import NewCron
 from ostinato.jobs.functions.owners import suspend
 from ostinato.jobs.functions.tasks import start_task
-from ostinato.jobs.logs import LogThrottle
+from ostinato.jobs.records import Cause, CauseKind, JobInfo
 from ostinato.jobs.settings import Settings
-from tests.jobs.functions.pattern_rig import DAY, MINUTE, SECOND, PatternRig, running_rig
+from tests.jobs.functions.pattern_rig import ALICE, DAY, MINUTE, SECOND, PatternRig, running_rig
 from tests.processes import eventually
 
 
@@ -19,7 +26,7 @@ async def full_rig(
     pattern_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[PatternRig]:
     """Return an installation in which alice has as many pending jobs as she may have."""
-    monkeypatch.setattr("ostinato.jobs.functions.failures._throttle", LogThrottle(3_600))
+    monkeypatch.setattr(failures, "_recording_jobs", TTLCache(failures.MAX_RECORDED, 3_600))
     changes = {"quota_pending_jobs": 1}
     async with running_rig(pattern_settings.model_copy(update=changes)) as rig:
         await rig.schedule("work.needsNumber", {"number": 1}, 30 * DAY)
@@ -37,6 +44,44 @@ async def test_cron_skips_its_ticks_and_records_one_failure(full_rig: PatternRig
     assert failure["error"]["name"] == "QuotaExceeded"
     assert "1 pending jobs and asked for 1 more" in failure["error"]["message"]
     assert len(await full_rig.jobs("crons.executeCron", state="pending")) == 1
+
+
+async def test_each_cron_of_a_function_records_its_failure(full_rig: PatternRig) -> None:
+    for name in ("a", "b"):
+        new = NewCron(name=name, interval_ms=MINUTE, args={"name": name})
+        await full_rig.run_mutation(partial(register_cron, new=new))
+    await full_rig.advance(MINUTE + SECOND)
+    recorded = await full_rig.all("failures")
+    assert sorted(failure["data"]["name"] for failure in recorded) == ["a", "b"]
+
+
+def tick_job(job_id: str) -> JobInfo:
+    return JobInfo(
+        id=job_id,
+        function_name="crons.executeCron",
+        attempt=1,
+        max_attempts=1,
+        owner=ALICE,
+        cause=Cause(kind=CauseKind.CRON),
+        scheduled_time=datetime.now(UTC),
+    )
+
+
+async def test_failure_is_recorded_if_the_first_transaction_conflicts(full_rig: PatternRig) -> None:
+    full = QuotaExceeded("full", quota="pending_jobs", used=1, limit=1)
+    conflict = OperationFailure("conflict", 112, {"errorLabels": ["TransientTransactionError"]})
+    errors = [conflict]
+
+    async def record(job: JobInfo, ctx: Context) -> None:
+        ctx.running_job = job
+        await failures.record_refusal(ctx, "cron", "tasks.runTask", full, {})
+        if errors:
+            raise errors.pop()
+
+    for job_id in ("first", "second"):
+        await full_rig.run_mutation(partial(record, tick_job(job_id)))
+        assert len(await full_rig.all("failures")) == 1
+    assert errors == []
 
 
 async def test_owner_with_a_full_quota_can_be_suspended(full_rig: PatternRig) -> None:

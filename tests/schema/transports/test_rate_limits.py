@@ -53,18 +53,6 @@ async def test_rate_is_one_for_all_tokens_and_transports_of_a_user() -> None:
         assert message["payload"][0]["extensions"]["code"] == "TOO_MANY_REQUESTS"
 
 
-async def test_invalid_operations_of_a_socket_count() -> None:
-    async with (
-        serve(make_settings(**THREE)) as running,
-        running.acknowledged(running.token("ada")) as socket,
-    ):
-        codes = []
-        for _ in range(4):
-            await socket.send(r'{"id":"1","type":"subscribe","payload":{"query":"\ud83d"}}')
-            codes.append((await socket.receive())["payload"][0]["extensions"]["code"])
-    assert codes == ["BAD_REQUEST"] * 3 + ["TOO_MANY_REQUESTS"]
-
-
 async def test_operations_over_the_limit_of_a_socket_count() -> None:
     async with (
         serve(make_settings(**THREE, max_operations_per_socket=1)) as running,
