@@ -277,4 +277,4 @@ def _require_nameable(claim: str, text: str, max_chars: int) -> None:
         allowed = f"1 to {max_chars:,} characters"
         raise Unauthorized(f"the token's `{claim}` must be {allowed}, got {len(text):,}")
     if problem := find_text_problem(text):
-        raise Unauthorized(f"the token's `{claim}` {problem.message}")
+        raise Unauthorized(f"the token's `{claim}` {problem.message}: issue tokens without it")

@@ -147,8 +147,9 @@ async def test_all_options_out_of_range_are_reported_together(rig_without_worker
 
 
 async def test_the_leader_logs_an_unserved_queue_with_due_jobs_once(
-    rig: Rig,
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("ostinato.jobs.maintenance.sweeper.SLOW_SWEEP_EVERY", 10**9)
     later = replace(await rig.build_job("echo"), queue="later")
     await rig.schedule_at(later, later.scheduled_time + timedelta(hours=1))
     await schedule_in_queue(rig, "echo", "other")
