@@ -8,8 +8,6 @@ from datetime import datetime
 from functools import partial
 from typing import Self, TypeVar
 
-from pydantic_core import to_json
-
 from ostinato.jobs.arq_queue.connection import close, connect
 from ostinato.jobs.arq_queue.notifier import NOTIFY_WITHIN, Notifier, Signal
 from ostinato.jobs.arq_queue.shared_buckets import SharedBuckets
@@ -45,6 +43,7 @@ from ostinato.jobs.mongo.owners import OwnerStore
 from ostinato.jobs.mongo.quota_usage import QuotaReader
 from ostinato.jobs.mongo.reads import Reads
 from ostinato.jobs.mongo.revocations import RevocationStore
+from ostinato.jobs.mongo.stored_json import size_bytes
 from ostinato.jobs.mongo.transaction import Contended
 from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.new_job import NewJob
@@ -58,7 +57,7 @@ from ostinato.jobs.transactions.transactor import ExecutionIdentity, Transactor
 T = TypeVar("T")
 
 INSERT_BATCH_SIZE = 1_000  # documents per write
-INSERT_BATCH_BYTES = 1024 * 1024  # of arguments as JSON, per write
+INSERT_BATCH_BYTES = 1024 * 1024  # of stored arguments, per write
 CLOSE_TIMEOUT_S = 2.0
 FLUSH_TIMEOUT_S = 10.0
 
@@ -175,14 +174,15 @@ class Engine:
         """
         now = await self.clock.now()
         document = build_job_document(new, now, self.settings.purge_after_ms)
+        args_bytes = size_bytes(new.args)
         with self.quotas.reserve(new.owner) as reservation:
             try:
-                await reservation.add_job(new)
+                await reservation.add_job(new, args_bytes)
             except QuotaExceeded:
                 if new.key is None or not await self.store.find_by_key(new.owner, new.key):
                     raise
                 return await self._existing(new)
-            is_new = await self.inserts.submit(document, len(to_json(new.args)))
+            is_new = await self.inserts.submit(document, args_bytes)
         if not is_new:
             return await self._existing(new)
         if new.scheduled_time - now < NOTIFY_WITHIN:

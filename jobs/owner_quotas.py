@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from cachetools import LRUCache
+
 from ostinato.jobs.allowances import MAX_OWNERS, Allowance, AllowanceRules, Allowances
 from ostinato.jobs.errors import QuotaExceeded
 from ostinato.jobs.mongo.quota_usage import QuotaReader
@@ -33,12 +35,12 @@ class Reservation:
         self.was_contended = False
         """Whether there was no room because of what others have in flight, and may roll back."""
 
-    async def add_job(self, new: NewJob) -> None:
-        """Admit a pending job; raises QuotaExceeded."""
+    async def add_job(self, new: NewJob, args_bytes: int) -> None:
+        """Admit a pending job whose stored arguments have this size; raises QuotaExceeded."""
         if self._owner is None or not _is_counted(new):
             return
         await self._take(self._quotas.jobs, 1)
-        await self._take(self._quotas.bytes, DOCUMENT_BYTES + size_bytes(new.args))
+        await self._take(self._quotas.bytes, DOCUMENT_BYTES + args_bytes)
 
     async def add_jobs(self, new_jobs: Sequence[NewJob]) -> None:
         """Admit pending jobs of the owner: all of them, or none. Raises QuotaExceeded."""
@@ -163,7 +165,7 @@ class OwnerQuotas:
             ),
             reader.measure_bytes,
         )
-        self._last_reads: dict[str, _LastRead] = {}
+        self._last_reads: LRUCache[str, _LastRead] = LRUCache(MAX_OWNERS)
         self.subscriptions = OpenSubscriptions(limit_of(settings, QuotaKind.SUBSCRIPTIONS))
 
     def reserve(self, owner: str | None) -> Reservation:
@@ -175,21 +177,13 @@ class OwnerQuotas:
 
         They are as of at most two seconds ago, and bytes as of at most a minute ago.
         """
-        last = self._last_read(owner)
+        last = self._last_reads.setdefault(owner, _LastRead())
         async with last.lock:
             now = asyncio.get_running_loop().time()
             if now - last.begun_at > READ_MAX_AGE_S:
                 reads = (self._read_one(owner, kind) for kind in QuotaKind)
                 last.quotas, last.begun_at = list(await asyncio.gather(*reads)), now
             return last.quotas
-
-    def _last_read(self, owner: str) -> _LastRead:
-        found = self._last_reads.get(owner)
-        if found is None:
-            if len(self._last_reads) >= MAX_OWNERS:
-                del self._last_reads[next(iter(self._last_reads))]
-            found = self._last_reads[owner] = _LastRead()
-        return found
 
     async def _read_one(self, owner: str, kind: QuotaKind) -> Quota:
         limit = limit_of(self._settings, kind)

@@ -14,6 +14,7 @@ from ostinato.jobs.logs import Log, get_log
 from ostinato.jobs.mongo.client import Document, Mongo, Session
 from ostinato.jobs.mongo.job_documents import build_job_document
 from ostinato.jobs.mongo.job_store import AttemptStatus, JobStore
+from ostinato.jobs.mongo.stored_json import size_bytes
 from ostinato.jobs.mongo.transaction import MAX_QUEUE_TIME_S, Body, RerunNeeded, run_transaction
 from ostinato.jobs.mongo.transaction_db import TransactionDatabase
 from ostinato.jobs.new_job import NewJob
@@ -102,7 +103,7 @@ class TransactionJobWriter:
                 f"one transaction can schedule at most {MAX_JOBS:,} jobs with {MAX_BYTES:,} bytes "
                 "of arguments in total: schedule the rest from a follow-up job"
             )
-        await self.reservation.add_job(new)
+        await self.reservation.add_job(new, size_bytes(new.args))
         self._require_open()
         self.documents[document["_id"]] = document
         return str(document["_id"])

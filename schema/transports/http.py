@@ -26,7 +26,7 @@ from ostinato.schema.execution.operation_request import (
     OperationRequest,
     parse_parameters,
 )
-from ostinato.schema.execution.operation_runner import Operation, OperationRunner
+from ostinato.schema.execution.operation_runner import RETRY_AFTER_MS, Operation, OperationRunner
 from ostinato.schema.fanout.subscription_runner import SubscriptionRunner
 from ostinato.schema.transports.connections import (
     ConnectionClosing,
@@ -57,7 +57,6 @@ from ostinato.schema.transports.negotiation import (
     require_json,
 )
 
-RETRY_AFTER_MS = 1_000  # after a refused connection
 HEADERS = {"cache-control": "no-store", "vary": "accept, accept-encoding, authorization"}
 STREAM_FORMATS: Mapping[MediaType, StreamFormat] = {
     MediaType.EVENT_STREAM: ServerSentEvents(),

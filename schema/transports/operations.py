@@ -19,7 +19,7 @@ from ostinato.resolvers.auth import Viewer
 from ostinato.schema.errors import FormattedError, format_exception
 from ostinato.schema.execution.documents import RequestRejected
 from ostinato.schema.execution.encoding import encode_json
-from ostinato.schema.execution.operation_runner import Operation, OperationRunner
+from ostinato.schema.execution.operation_runner import RETRY_AFTER_MS, Operation, OperationRunner
 from ostinato.schema.fanout.frames import FrameBatch
 from ostinato.schema.fanout.subscription_runner import SubscriptionRunner
 from ostinato.schema.transports.channel import Channel
@@ -33,7 +33,6 @@ from ostinato.schema.transports.graphql_ws import (
     next_prefix,
 )
 
-RETRY_AFTER_MS = 1_000
 MESSAGES_PER_OPERATION = 10  # messages that start no operation, and count as one
 MAX_REJECTED = 100  # operations over the rate, without one that is admitted
 RESUMABLE_CODES = frozenset({"SLOW_CONSUMER", "UNAVAILABLE"})
