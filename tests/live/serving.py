@@ -23,10 +23,11 @@ async def served(
     server = build_server(app, settings)
     if ws == PLAIN:
         server.config.ws = ws
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(server.serve([listener]))
-        await eventually(lambda: server.started, within=30)
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            server.should_exit = True
+    with listener:  # a server that is canceled does not close it
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(server.serve([listener]))
+            await eventually(lambda: server.started, within=30)
+            try:
+                yield listener.getsockname()[1]
+            finally:
+                server.should_exit = True

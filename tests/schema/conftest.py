@@ -125,14 +125,15 @@ async def serve(settings: Settings, ws: WebSockets = RawFrameProtocol) -> AsyncI
     server = build_server(app, settings)
     if ws == PLAIN:
         server.config.ws = ws
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(server.serve([listener]))
-        await eventually(lambda: server.started)
-        port = listener.getsockname()[1]
-        try:
-            yield Running(port=port, settings=settings, probe=probe, server=server, app=app)
-        finally:
-            server.should_exit = True
+    with listener:  # a server that is canceled does not close it
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(server.serve([listener]))
+            await eventually(lambda: server.started)
+            port = listener.getsockname()[1]
+            try:
+                yield Running(port=port, settings=settings, probe=probe, server=server, app=app)
+            finally:
+                server.should_exit = True
 
 
 @pytest.fixture(autouse=True)
