@@ -40,15 +40,15 @@ from ostinato.jobs.mongo.indexes import ensure_collections
 from ostinato.jobs.mongo.job_documents import build_job_document, existing_job
 from ostinato.jobs.mongo.job_store import AttemptStatus, JobStore
 from ostinato.jobs.mongo.owners import OwnerStore
-from ostinato.jobs.mongo.quota_usage import QuotaReader
 from ostinato.jobs.mongo.reads import Reads
 from ostinato.jobs.mongo.revocations import RevocationStore
 from ostinato.jobs.mongo.stored_json import size_bytes
 from ostinato.jobs.mongo.transaction import Contended
 from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.new_job import NewJob
-from ostinato.jobs.owner_quotas import OwnerQuotas
 from ostinato.jobs.queues import Queues
+from ostinato.jobs.quotas.counts import QuotaReader
+from ostinato.jobs.quotas.owner_quotas import OwnerQuotas
 from ostinato.jobs.records import Failure, Job, JobInfo, JobState
 from ostinato.jobs.registry import Registry, registry, retention_ms_of
 from ostinato.jobs.settings import Settings
@@ -127,7 +127,7 @@ class Engine:
         clock = Clock(ServerClock(mongo), settings.mode)
         store = JobStore(mongo, settings.purge_after_ms)
         workers = WorkerStore(mongo)
-        quotas = OwnerQuotas(QuotaReader(mongo, settings), settings)
+        quotas = OwnerQuotas(QuotaReader(mongo.aggregate, settings), settings)
 
         async def after_commit(scheduled: bool, canceled: frozenset[str]) -> None:
             if scheduled:

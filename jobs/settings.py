@@ -19,7 +19,7 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 
 from ostinato.jobs.hosts import is_own_name, parse_entry
 from ostinato.jobs.lanes import QUEUE_PATTERN
-from ostinato.jobs.quotas import QuotaSettings
+from ostinato.jobs.quotas.limits import QuotaSettings
 from ostinato.jobs.request_limits import RequestLimits
 
 MIN_SECRET_BYTES = 32  # RFC 7518, 3.2: an HS256 key is at least as long as its hash

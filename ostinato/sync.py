@@ -16,11 +16,11 @@ from ostinato.client.handles import JobHandle
 from ostinato.client.job_verbs import Call
 from ostinato.client.options import Args, ScheduleOptions
 from ostinato.jobs.filters import JobFilter, JobOrder
-from ostinato.jobs.job_group import BlockingSession, insert_group_blocking
 from ostinato.jobs.paging import Page
 from ostinato.jobs.records import Job, Json
 from ostinato.jobs.registry import FunctionRef
 from ostinato.jobs.settings import Settings
+from ostinato.jobs.transactions.job_group import BlockingSession, insert_group_blocking
 
 R = TypeVar("R")
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from ostinato.jobs.changes import ClusterTime
 from ostinato.jobs.context import Context
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.errors import Malformed, NotFound, PayloadTooLarge, Unauthorized
-from ostinato.jobs.quotas import Quota
+from ostinato.jobs.quotas.limits import Quota
 from ostinato.jobs.read_budget import ReadBudget
 from ostinato.jobs.records import (
     Batch,

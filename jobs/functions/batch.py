@@ -13,9 +13,9 @@ from ostinato.jobs.functions.job_chain import (
     is_active,
     update_document,
 )
-from ostinato.jobs.functions.quotas import require_room
 from ostinato.jobs.handler_decorators import BatchPage, Document, batch
-from ostinato.jobs.quotas import QuotaKind
+from ostinato.jobs.quotas.limits import QuotaKind
+from ostinato.jobs.quotas.transaction_checks import require_room
 from ostinato.jobs.records import Batch, BatchState, Cause, CauseKind, JobState, Json
 from ostinato.jobs.retry import Retry
 

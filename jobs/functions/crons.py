@@ -27,10 +27,10 @@ from ostinato.jobs.functions.job_chain import (
     update_document,
 )
 from ostinato.jobs.functions.new_cron import NewCron, validate_cron, with_default_name
-from ostinato.jobs.functions.quotas import require_room, require_tick_room
 from ostinato.jobs.json_values import format_instant
 from ostinato.jobs.malformed import read_as
-from ostinato.jobs.quotas import QuotaKind
+from ostinato.jobs.quotas.limits import QuotaKind
+from ostinato.jobs.quotas.transaction_checks import require_room, require_tick_room
 from ostinato.jobs.records import Cron, JsonObject, PauseReason, Schedule
 from ostinato.jobs.schedules import first_run
 

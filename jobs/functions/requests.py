@@ -10,9 +10,9 @@ from ostinato.jobs.decorators import action, mutation
 from ostinato.jobs.documents import request_from
 from ostinato.jobs.errors import BadRequest, NotFound, PreconditionFailed
 from ostinato.jobs.functions.job_chain import cancel_if_active, delete_document, is_active
-from ostinato.jobs.functions.quotas import require_room
 from ostinato.jobs.json_values import to_json_value
-from ostinato.jobs.quotas import QuotaKind
+from ostinato.jobs.quotas.limits import QuotaKind
+from ostinato.jobs.quotas.transaction_checks import require_room
 from ostinato.jobs.records import Cause, CauseKind, Json, Request, RequestState
 
 MIN_TIMEOUT_MS: Final = 1

@@ -20,11 +20,11 @@ from ostinato.jobs.functions.job_chain import (
     update_document,
 )
 from ostinato.jobs.functions.new_cron import with_default_name
-from ostinato.jobs.functions.quotas import require_room, require_tick_room
 from ostinato.jobs.json_values import format_instant
 from ostinato.jobs.malformed import read_as
 from ostinato.jobs.options import MAX_NAME_CHARS
-from ostinato.jobs.quotas import QuotaKind
+from ostinato.jobs.quotas.limits import QuotaKind
+from ostinato.jobs.quotas.transaction_checks import require_room, require_tick_room
 from ostinato.jobs.records import (
     CatchUpPolicy,
     Cause,

@@ -138,6 +138,10 @@ class Mongo:
     def __getitem__(self, collection: str) -> Collection:
         return self.database[collection]
 
+    async def aggregate(self, collection: str, pipeline: list[Document]) -> list[Document]:
+        """Return the results of a pipeline over a collection."""
+        return await self.database[collection].aggregate(pipeline).to_list(None)
+
     async def causal_read(
         self, find: Callable[..., Cursor], min_cluster_time: ClusterTime | None
     ) -> list[Document]:

@@ -18,7 +18,7 @@ from ostinato.jobs.mongo.stored_json import size_bytes
 from ostinato.jobs.mongo.transaction import MAX_QUEUE_TIME_S, Body, RerunNeeded, run_transaction
 from ostinato.jobs.mongo.transaction_db import TransactionDatabase
 from ostinato.jobs.new_job import NewJob
-from ostinato.jobs.owner_quotas import OwnerQuotas, Reservation
+from ostinato.jobs.quotas.owner_quotas import OwnerQuotas, Reservation
 from ostinato.jobs.records import Cause, CauseKind, JobInfo, JobState
 from ostinato.jobs.registry import Registry
 from ostinato.jobs.settings import Settings

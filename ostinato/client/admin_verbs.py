@@ -7,7 +7,7 @@ from ostinato.client.options import require_owner
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.json_values import replace_surrogates
 from ostinato.jobs.lanes import MAX_WEIGHT, QUEUE_PATTERN, Queue, is_queue_name
-from ostinato.jobs.quotas import Quota
+from ostinato.jobs.quotas.limits import Quota
 from ostinato.jobs.records import WorkerRecord
 from ostinato.jobs.rights import Owner
 from ostinato.resolvers import admin

@@ -9,17 +9,17 @@ from ostinato.client.connection import Connection, call, page_size
 from ostinato.client.handles import ANY_JSON, JobHandle, result_type
 from ostinato.client.options import Args, ScheduleOptions, parse_options
 from ostinato.jobs.filters import JobFilter, JobOrder
-from ostinato.jobs.job_group import (
+from ostinato.jobs.new_job import NewJob
+from ostinato.jobs.paging import Page, PagePosition, Window
+from ostinato.jobs.records import Failure, Job, Json
+from ostinato.jobs.registry import FunctionRef, name_of
+from ostinato.jobs.transactions.job_group import (
     CallerSession,
     JobGroup,
     insert_group,
     prepare_in,
     schedule_group,
 )
-from ostinato.jobs.new_job import NewJob
-from ostinato.jobs.paging import Page, PagePosition, Window
-from ostinato.jobs.records import Failure, Job, Json
-from ostinato.jobs.registry import FunctionRef, name_of
 from ostinato.resolvers import scheduling
 
 R = TypeVar("R")

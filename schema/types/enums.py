@@ -8,7 +8,7 @@ from strawberry.types.enum import has_enum_definition
 
 from ostinato.jobs.filters import JobOrder
 from ostinato.jobs.queue_warnings import WarningCode
-from ostinato.jobs.quotas import QuotaKind
+from ostinato.jobs.quotas.limits import QuotaKind
 from ostinato.jobs.records import (
     BatchState,
     CatchUpPolicy,

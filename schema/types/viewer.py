@@ -5,8 +5,8 @@ from typing import Self
 import strawberry
 from strawberry.scalars import JSON
 
-from ostinato.jobs import quotas
-from ostinato.jobs.quotas import QuotaKind
+from ostinato.jobs.quotas import limits
+from ostinato.jobs.quotas.limits import QuotaKind
 from ostinato.jobs.records import FunctionKind
 from ostinato.resolvers import auth
 from ostinato.resolvers.functions import CatalogEntry
@@ -25,7 +25,7 @@ class Quota:
     limit: float | None = strawberry.field(description="The limit; null if there is none.")
 
     @classmethod
-    def of(cls, quota: quotas.Quota) -> Self:
+    def of(cls, quota: limits.Quota) -> Self:
         return cls(kind=quota.kind, used=quota.used, limit=quota.limit)
 
 

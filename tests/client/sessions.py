@@ -7,7 +7,7 @@ from typing import Any
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import AsyncMongoClient, MongoClient
 
-from ostinato.jobs.job_group import CallerSession
+from ostinato.jobs.transactions.job_group import CallerSession
 
 Document = dict[str, Any]
 

@@ -13,7 +13,7 @@ from pymongo.synchronous.collection import Collection
 
 from ostinato import Call, JobFailed, sync
 from ostinato.jobs.errors import BadRequest, Conflict, NotFound, QuotaExceeded
-from ostinato.jobs.quotas import QuotaKind
+from ostinato.jobs.quotas.limits import QuotaKind
 from ostinato.jobs.records import JobState, Json
 from ostinato.jobs.settings import Settings
 from tests.client.functions import double

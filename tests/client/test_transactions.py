@@ -16,9 +16,9 @@ from pymongo.synchronous.collection import Collection
 from ostinato import Call, Ostinato
 from ostinato.jobs.embedded import start_servers
 from ostinato.jobs.errors import BadRequest, Conflict, NotFound, QuotaExceeded
-from ostinato.jobs.job_group import CallerSession
 from ostinato.jobs.mongo.change_stream import follow_external_inserts
 from ostinato.jobs.settings import Settings
+from ostinato.jobs.transactions.job_group import CallerSession
 from tests.client.functions import double
 from tests.client.sessions import Orders, Rollback, connected
 from tests.engine.rig import run_worker

@@ -8,18 +8,20 @@ from typing import Final
 
 from cachetools import LRUCache
 
-from ostinato.jobs.allowances import MAX_OWNERS, Allowance, AllowanceRules, Allowances
 from ostinato.jobs.errors import QuotaExceeded
-from ostinato.jobs.mongo.quota_usage import QuotaReader
 from ostinato.jobs.mongo.stored_json import size_bytes
 from ostinato.jobs.new_job import NewJob
-from ostinato.jobs.quotas import OpenSubscriptions, Quota, QuotaKind, QuotaSettings, limit_of
+from ostinato.jobs.quotas.allowances import MAX_OWNERS, Allowance, AllowanceRules, Allowances
+from ostinato.jobs.quotas.counts import QuotaReader
+from ostinato.jobs.quotas.limits import OpenSubscriptions, Quota, QuotaKind, QuotaSettings, limit_of
 
-JOBS_MAX_AGE_S: Final = 1.0
 READ_MAX_AGE_S: Final = 1.0  # reading all quotas of an owner at their limits takes 0.1 s
-BYTES_MAX_AGE_S: Final = 60.0  # a measurement reads every document that counts
-JOBS_SHARE: Final = 100
-BYTES_SHARE: Final = 10
+JOBS_RULES: Final = AllowanceRules(kind=QuotaKind.PENDING_JOBS, share=0.01, max_age_s=1.0)
+BYTES_RULES: Final = AllowanceRules(
+    kind=QuotaKind.STORED_BYTES,
+    share=0.1,
+    max_age_s=60.0,  # a measurement reads every document that counts
+)
 DOCUMENT_BYTES: Final = 700  # of a pending job, without its arguments
 
 
@@ -148,22 +150,10 @@ class OwnerQuotas:
         self._reader = reader
         self._settings = settings
         self.jobs = Allowances(
-            AllowanceRules(
-                kind=QuotaKind.PENDING_JOBS,
-                limit=limit_of(settings, QuotaKind.PENDING_JOBS),
-                share=JOBS_SHARE,
-                max_age_s=JOBS_MAX_AGE_S,
-            ),
-            reader.count_pending_jobs,
+            JOBS_RULES, limit_of(settings, JOBS_RULES.kind), reader.count_pending_jobs
         )
         self.bytes = Allowances(
-            AllowanceRules(
-                kind=QuotaKind.STORED_BYTES,
-                limit=limit_of(settings, QuotaKind.STORED_BYTES),
-                share=BYTES_SHARE,
-                max_age_s=BYTES_MAX_AGE_S,
-            ),
-            reader.measure_bytes,
+            BYTES_RULES, limit_of(settings, BYTES_RULES.kind), reader.measure_bytes
         )
         self._last_reads: LRUCache[str, _LastRead] = LRUCache(MAX_OWNERS)
         self.subscriptions = OpenSubscriptions(limit_of(settings, QuotaKind.SUBSCRIPTIONS))

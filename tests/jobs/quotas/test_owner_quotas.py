@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from ostinato.jobs.allowances import AllowanceRules, Allowances
 from ostinato.jobs.context import Context
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.errors import QuotaExceeded
-from ostinato.jobs.quotas import QuotaKind
+from ostinato.jobs.quotas.allowances import AllowanceRules, Allowances
+from ostinato.jobs.quotas.limits import QuotaKind
 from ostinato.jobs.settings import Settings
 from tests.engine.rig import Rig, run_worker
 from tests.profiling import profiled
@@ -212,8 +212,8 @@ async def test_full_quota_is_counted_at_most_once_in_its_period() -> None:
         measured.append(owner)
         return 300
 
-    rules = AllowanceRules(kind=QuotaKind.PENDING_JOBS, limit=300, share=100, max_age_s=3_600)
-    allowances = Allowances(rules, measure)
+    rules = AllowanceRules(kind=QuotaKind.PENDING_JOBS, share=0.01, max_age_s=3_600)
+    allowances = Allowances(rules, 300, measure)
     for _ in range(3):
         await allowances.take("ann", 1)  # the share that is granted without a measurement
     for _ in range(5):

@@ -5,8 +5,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from ostinato.jobs.context import Context
-from ostinato.jobs.quota_counts import Aggregate, count, count_ticks
-from ostinato.jobs.quotas import QuotaKind, limit_of, quota_exceeded
+from ostinato.jobs.quotas.counts import Aggregate, count, count_ticks
+from ostinato.jobs.quotas.limits import QuotaKind, limit_of, quota_exceeded
 from ostinato.jobs.records import Schedule
 from ostinato.jobs.schedules import ticks_per_minute
 

@@ -29,7 +29,7 @@ from ostinato.jobs.mongo.job_documents import StoredJob, build_job_document, exi
 from ostinato.jobs.mongo.stored_json import escape_document
 from ostinato.jobs.mongo.transaction import run_shielded_transaction
 from ostinato.jobs.new_job import NewJob
-from ostinato.jobs.owner_quotas import GroupReservation, OwnerQuotas
+from ostinato.jobs.quotas.owner_quotas import GroupReservation, OwnerQuotas
 from ostinato.jobs.records import Job
 from ostinato.jobs.transactions.transactor import MAX_BYTES, MAX_JOBS
 

@@ -1,12 +1,13 @@
-"""Counts what an owner has, for quotas, through any function that runs pipelines. No I/O."""
+"""Counts what an owner has, for quotas, through any function that runs pipelines."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, Final
 
 from ostinato.jobs.documents import schedule_from
-from ostinato.jobs.quotas import QuotaKind
+from ostinato.jobs.quotas.limits import QuotaKind, QuotaSettings, limit_of
 from ostinato.jobs.records import BatchState, IntervalSchedule, JobState, RequestState
 from ostinato.jobs.schedules import ticks_per_minute
 
@@ -26,6 +27,9 @@ COUNTED: Final[Mapping[QuotaKind, tuple[str, Document]]] = MappingProxyType(
 )
 """The collection of each kind that is a number of documents, and the filter of those that count.
 An index covers each count."""
+
+MEASURED: Final = (QuotaKind.PENDING_JOBS, QuotaKind.ITEMS, QuotaKind.REQUESTS)
+"""The kinds whose documents count as stored bytes: they do not expire while they wait."""
 
 COUNT_WITHOUT_LIMIT: Final = 100_000  # a count stops here if the quota has no limit
 
@@ -64,3 +68,28 @@ async def count_ticks(aggregate: Aggregate, owner: str, without: str | None = No
 
 def _grouped(filter_: Document, value: str) -> list[Document]:
     return [{"$match": filter_}, {"$group": {"_id": value, "n": {"$sum": 1}}}]
+
+
+class QuotaReader:
+    """Counts what an owner has, outside of transactions."""
+
+    def __init__(self, aggregate: Aggregate, settings: QuotaSettings) -> None:
+        self._aggregate = aggregate
+        self._settings = settings
+
+    async def count(self, kind: QuotaKind, owner: str, limit: int | None) -> float:
+        return await count(self._aggregate, kind, owner, limit)
+
+    async def count_pending_jobs(self, owner: str) -> int:
+        limit = limit_of(self._settings, QuotaKind.PENDING_JOBS)
+        return int(await self.count(QuotaKind.PENDING_JOBS, owner, limit))
+
+    async def measure_bytes(self, owner: str) -> int:
+        """Return the size of the owner's documents of the MEASURED kinds; reads all of them."""
+        sizes = [self._measure(*COUNTED[kind], owner) for kind in MEASURED]
+        return sum(await asyncio.gather(*sizes))
+
+    async def _measure(self, collection: str, filter_: Document, owner: str) -> int:
+        total = {"$group": {"_id": None, "bytes": {"$sum": {"$bsonSize": "$$ROOT"}}}}
+        found = await self._aggregate(collection, [{"$match": {"owner": owner, **filter_}}, total])
+        return int(found[0]["bytes"]) if found else 0

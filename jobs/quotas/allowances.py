@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from ostinato.jobs.quotas import QuotaKind, quota_exceeded
+from ostinato.jobs.quotas.limits import QuotaKind, quota_exceeded
 
 MAX_OWNERS: Final = 10_000  # whose allowances a process remembers
 
@@ -46,9 +46,8 @@ class AllowanceRules:
     """How the allowances of one quota are granted."""
 
     kind: QuotaKind
-    limit: int | None
-    share: int
-    """The part of the limit that is granted at once: 100 for one percent."""
+    share: float
+    """The part of the limit that is granted at once, from 0 to 1."""
     max_age_s: float
     """How long a measurement is reused that found no room, or is read by a client."""
 
@@ -56,8 +55,12 @@ class AllowanceRules:
 class Allowances:
     """The allowances of one quota, by owner."""
 
-    def __init__(self, rules: AllowanceRules, measure: Callable[[str], Awaitable[int]]) -> None:
+    def __init__(
+        self, rules: AllowanceRules, limit: int | None, measure: Callable[[str], Awaitable[int]]
+    ) -> None:
         self._rules = rules
+        self._limit = limit
+        self._share = max(round((limit or 0) * rules.share), 1)
         self._measure = measure
         self._owners: dict[str, Allowance] = {}
 
@@ -74,7 +77,7 @@ class Allowances:
 
         Returns None without a limit. Raises QuotaExceeded if there is no room.
         """
-        limit = self._rules.limit
+        limit = self._limit
         if limit is None:
             return None
         allowance = self._of(owner)
@@ -89,7 +92,7 @@ class Allowances:
         was counted twice; then the next `take` measures again."""
         allowance = self._of(owner)
         own_amount = sum(taken for each, taken in own if each is allowance)
-        missing = allowance.used + amount - (self._rules.limit or 0)
+        missing = allowance.used + amount - (self._limit or 0)
         if missing <= allowance.in_flight - own_amount:
             return True
         if missing <= allowance.uncertain - own_amount:
@@ -129,10 +132,6 @@ class Allowances:
                 del self._owners[next(iter(self._owners))]  # an LRU cache would slow each job down
             found = self._owners[owner] = Allowance(granted=self._share)
         return found
-
-    @property
-    def _share(self) -> int:
-        return max((self._rules.limit or 0) // self._rules.share, 1)
 
     def _is_old(self, allowance: Allowance) -> bool:
         age_s = asyncio.get_running_loop().time() - allowance.measured_at
