@@ -114,7 +114,8 @@ async def test_pages_show_values_completely(
             others = Documents(mongo)
             await others.job("alice", args={"value": value}, state="success", result=value)
             # Held by the worker, or its next sweep would rescue the job.
-            held = {"worker": (await mongo["workers"].find_one({}))["_id"], "token": new_id()}
+            (worker,) = await mongo["workers"].find({}).to_list(2)
+            held = {"worker": worker["_id"], "token": new_id()}
             await others.job("alice", state="inProgress", progress=progress, lease=held)
 
     await chromium.run_scenario("values", echo_api, {"store what others wrote": store})
