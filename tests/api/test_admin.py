@@ -11,6 +11,8 @@ from tests.api import operations as op
 from tests.api.conftest import Client, Clients
 from tests.api.documents import Documents
 
+pytestmark = pytest.mark.audit("suspension and purge")
+
 
 async def test_stopping_a_task_takes_exactly_one_of_its_ids(ann: Client) -> None:
     both = {"taskId": "t", "recurringTaskId": global_id("RecurringTask", new_id())}

@@ -19,6 +19,8 @@ from tests.api.documents import Documents
 from tests.api.test_contract import SCHEMA
 from tests.jobs.mongo.test_audit_log import accepting_only
 
+pytestmark = pytest.mark.audit("audit log")
+
 FIELDS = "id at user asAdmin mutation input objectId address outcome"
 LOG = f"""query($filter: AuditFilter, $first: Int, $after: String) {{
   auditLog(filter: $filter, first: $first, after: $after) {{

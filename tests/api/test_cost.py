@@ -27,14 +27,19 @@ from tests.api.documents import Documents
 from tests.audit.report import Tried
 from tests.malformed import JOB, valid_document
 
+pytestmark = pytest.mark.audit("cost of an operation")
+
 ANN = Viewer(id="ann")
 FIELDS = "id version functionName state scheduledTime createdAt startedAt completedAt queue"
 PAGE = f"{{ jobs(first: 100) {{ nodes {{ {FIELDS} priority attempt maxAttempts }} }} }}"
-ABUSE = "abuse (longest stretch of the event loop, in pages of 100 jobs)"
 EVENT_FIELDS = "seq at from state attempt workerId nextRunAt error { name message }"
 MAX_ACCEPTED_UNITS = 6
 MAX_REJECTED_UNITS = 2
 MAX_MUTATION_UNITS = 4  # 8,000 names of arguments are read before they are rejected
+ABUSE = (
+    "abuse (longest stretch of the event loop, in pages of 100 jobs: "
+    f"under {MAX_REJECTED_UNITS} if rejected, {MAX_ACCEPTED_UNITS} if accepted)"
+)
 RARE = "0 0 29 2 1#5"
 
 

@@ -22,6 +22,8 @@ from ostinato.schema.execution.documents import RequestRejected
 from ostinato.schema.execution.operation_request import OperationRequest
 from ostinato.schema.execution.operation_runner import OperationRunner
 
+pytestmark = pytest.mark.audit("large inputs")
+
 LARGE = "x" * 200_000
 MAX_ANSWER_BYTES = 4_096
 MAX_REJECTED_S = 0.01

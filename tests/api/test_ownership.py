@@ -10,6 +10,8 @@ from tests.api import operations as op
 from tests.api.conftest import Client, Clients
 from tests.api.documents import Documents
 
+pytestmark = pytest.mark.audit("ownership")
+
 KINDS = ("job", "cron", "recurring_task", "batch", "request", "failure")
 TYPE_NAMES = {kind: kind.title().replace("_", "") for kind in KINDS}
 LISTED = dict(zip(op.LISTS, KINDS, strict=True))

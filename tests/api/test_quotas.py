@@ -16,9 +16,13 @@ from ostinato.resolvers.auth import issue_token
 from ostinato.schema.server.app import create_app
 from tests.api import operations as op
 from tests.api.conftest import Client, Clients
+from tests.audit.report import Tried
 from tests.live.serving import served
 from tests.processes import TLS, eventually
 from tests.profiling import profiled
+
+AUDIT: Final = "quotas"
+pytestmark = pytest.mark.audit(AUDIT)
 
 QUOTAS: Final = "{ viewer { quotas { kind used limit } } }"
 OpenClients = Callable[..., Any]
@@ -86,7 +90,7 @@ async def _used(client: Client, kind: str) -> float:
 
 @pytest.mark.parametrize("kind", CREATE)
 async def test_more_than_a_quota_is_rejected_and_others_are_unaffected(
-    limited: OpenClients, kind: str
+    limited: OpenClients, tried: Tried, kind: str
 ) -> None:
     async with limited(**{kind: 2}) as clients:
         ann, bob, create = clients.of("ann"), clients.of("bob"), CREATE[kind]
@@ -99,15 +103,21 @@ async def test_more_than_a_quota_is_rejected_and_others_are_unaffected(
         assert "the limit is 2: " in rejected.message
         assert f"raise OSTINATO_QUOTA_{kind.upper()}" in rejected.message
         assert await _used(ann, kind) == 2
-        assert (await create(bob, 0)).code is None
+        others = (await create(bob, 0)).code or "accepted"
+        tried(AUDIT, f"a third of {kind}, with a limit of 2", f"{rejected.code}; others {others}")
+        assert others == "accepted"
 
 
 @pytest.mark.parametrize("kind", CREATE)
-async def test_parallel_calls_do_not_exceed_a_quota(limited: OpenClients, kind: str) -> None:
+async def test_parallel_calls_do_not_exceed_a_quota(
+    limited: OpenClients, tried: Tried, kind: str
+) -> None:
     async with limited(**{kind: 5}) as clients:
         ann, create = clients.of("ann"), CREATE[kind]
         answers = await asyncio.gather(*(create(ann, number) for number in range(20)))
         codes = [answer.code for answer in answers]
+        accepted = f"{codes.count(None)} accepted"
+        tried(AUDIT, f"20 parallel calls that add {kind}, with a limit of 5", accepted)
         assert set(codes) == {None, "QUOTA_EXCEEDED"}
         # Of pending jobs, one that is being stored can be counted twice.
         assert codes.count(None) == 5 or (kind == "pending_jobs" and codes.count(None) < 5)
@@ -228,7 +238,7 @@ async def test_objects_above_a_lowered_quota_are_kept(ann: Client, limited: Open
 
 
 async def test_subscriptions_beyond_the_quota_get_an_error_until_another_ends(
-    api_settings: Settings,
+    api_settings: Settings, tried: Tried
 ) -> None:
     settings = api_settings.model_copy(update={"quota_subscriptions": 1})
     async with (
@@ -240,6 +250,7 @@ async def test_subscriptions_beyond_the_quota_get_an_error_until_another_ends(
             async with _subscribed(client, settings, "ann") as second:
                 assert '"quota":"SUBSCRIPTIONS","used":1,"limit":1' in second
             async with _subscribed(client, settings, "bob") as other:
+                tried(AUDIT, "a second of subscriptions, with a limit of 1", "QUOTA_EXCEEDED")
                 assert "READY" in other
         await eventually(partial(_can_subscribe, client, settings))
 

@@ -9,6 +9,8 @@ from ostinato.jobs.engine import Engine
 from ostinato.jobs.mongo import revocations
 from tests.api.conftest import Client
 
+pytestmark = pytest.mark.audit("revoked tokens")
+
 FIELDS = "{ id jti subject before revokedBy revokedAt expiresAt }"
 REVOKE_TOKEN = (
     f"mutation($i: RevokeTokenInput!) {{ revokeToken(input: $i) {{ revocation {FIELDS} }} }}"

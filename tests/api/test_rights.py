@@ -14,6 +14,8 @@ from tests.api.conftest import Client
 from tests.api.documents import Documents
 from tests.conftest import JWT_SECRET
 
+pytestmark = pytest.mark.audit("lost rights")
+
 ISSUED = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=1)
 AUDIT = {"functionName": "functions.audit"}
 LOST = "'functions.audit' requires the role auditor, which 'ann' has lost"

@@ -1,1 +1,1 @@
-"""What `make audit` runs: attempts to read, stop or slow what belongs to others."""
+"""The audits of the whole API: attempts to read, stop or slow what belongs to others."""

@@ -39,6 +39,8 @@ from tests.live.hostile import JSON, NUMBERS, SCALARS, TEXTS
 from tests.processes import TLS, ApiProcess, Processes
 from tests.schema.conftest import TRANSPORT_WS
 
+pytestmark = pytest.mark.audit("schema fuzz")
+
 EXAMPLES: Final = 60
 FULL_EXAMPLES: Final = 2_000
 MAX_GROWTH: Final = 1.15

@@ -21,6 +21,8 @@ from tests.audit.selections import selection_of
 from tests.live.serving import served
 from tests.processes import TLS
 
+pytestmark = pytest.mark.audit("owner matrix")
+
 SCHEMA: Final = graphql_schema._schema
 MARKER: Final = "only-ann-may-read-this"
 CALLERS: Final[dict[str, tuple[str, ...] | None]] = {

@@ -28,6 +28,8 @@ from ostinato.resolvers.throttle import (
 )
 from tests.processes import eventually
 
+pytestmark = pytest.mark.audit("rates")
+
 policies = st.builds(BucketPolicy, per_s=st.floats(0.001, 1_000), burst=st.integers(1, 1_000))
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from ostinato.jobs.async_tools.cpu_thread import run_in_cpu_thread
 
+pytestmark = pytest.mark.audit("turns of users")
+
 
 class Computations:
     """Computations of users, which record their names; the first one waits for `unblock`."""

@@ -24,6 +24,8 @@ from tests.engine.limited import counter
 from tests.engine.rig import Rig, run_worker, running_worker
 from tests.profiling import profiled
 
+pytestmark = pytest.mark.audit("turns of users")
+
 FLOOD = 300
 SLOTS = 10
 SHARE = SLOTS // 2

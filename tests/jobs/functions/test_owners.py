@@ -30,6 +30,8 @@ from tests.jobs.functions.test_crons import register
 from tests.jobs.functions.work import gate
 from tests.processes import eventually
 
+pytestmark = pytest.mark.audit("suspension and purge")
+
 RUN = "tasks.runTask"
 COLLECTIONS = ("jobs", "crons", "taskConfigs", "batches", "requests", "items", "failures")
 

@@ -20,6 +20,8 @@ from ostinato.jobs.settings import Settings
 from tests.jobs.functions.pattern_rig import ALICE, DAY, MINUTE, SECOND, PatternRig, running_rig
 from tests.processes import eventually
 
+pytestmark = pytest.mark.audit("quotas")
+
 
 @pytest.fixture
 async def full_rig(

@@ -23,6 +23,8 @@ from tests.jobs.functions.test_crons import TICK, register
 from tests.jobs.functions.work import gate
 from tests.processes import eventually
 
+pytestmark = pytest.mark.audit("lost rights")
+
 RESTRICTED = "work.reconcile"
 ISSUED = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = ISSUED + timedelta(seconds=1)

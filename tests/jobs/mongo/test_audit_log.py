@@ -21,6 +21,8 @@ from tests.engine.proxy import Proxy
 from tests.engine.rig import Rig
 from tests.processes import eventually
 
+pytestmark = pytest.mark.audit("audit log")
+
 DAY_MS = 86_400_000
 LOCK_TIMEOUT = 24
 ALL = AuditFilter()

@@ -19,6 +19,8 @@ from ostinato.jobs.settings import Settings
 from tests.engine.rig import Rig, run_worker
 from tests.profiling import profiled
 
+pytestmark = pytest.mark.audit("quotas")
+
 HALF_AN_HOUR = timedelta(minutes=30)
 OpenRig = Callable[..., AbstractAsyncContextManager[Rig]]
 

@@ -20,6 +20,8 @@ from tests.live.watching import ANN, JOBS, SubscriptionRig, Watcher
 from tests.live.writing import Writer
 from tests.processes import eventually
 
+pytestmark = pytest.mark.audit("memory of subscriptions")
+
 LIMIT_BYTES = 1_048_576
 FILTERED = "subscription($f: JobFilter) { jobsChanged(filter: $f) { kind } }"
 WITH_ARGS = "subscription { jobsChanged { kind job { args } } }"

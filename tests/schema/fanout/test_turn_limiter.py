@@ -4,11 +4,15 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from ostinato.schema.fanout.turn_limiter import EXECUTIONS_PER_TURN, TurnLimiter
 from tests.live.fixtures import ContextFactory
 from tests.live.reading import ready_cursor
 from tests.live.watching import SubscriptionRig, Watcher
 from tests.live.writing import Writer
+
+pytestmark = pytest.mark.audit("turns of users")
 
 SUBSCRIBERS = 12
 MISSED = 20

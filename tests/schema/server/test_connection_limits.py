@@ -21,6 +21,8 @@ from tests.schema.server.test_idle_connections import (
 )
 from tests.schema.streams import SSE, streamed
 
+pytestmark = pytest.mark.audit("connections")
+
 TWO = {"max_idle_connections_per_address": 2}
 VIEWER = "{ viewer { id } }"
 

@@ -3,8 +3,12 @@
 import asyncio
 from time import monotonic
 
+import pytest
+
 from tests.processes import eventually
 from tests.schema.conftest import RECEIVE_S, Running, make_settings, serve
+
+pytestmark = pytest.mark.audit("connections")
 
 HEAD = b"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]

@@ -11,6 +11,8 @@ from ostinato.schema.server.uvicorn_protocols import RequestTimeoutProtocol
 from tests.processes import eventually
 from tests.schema.conftest import RECEIVE_S, Running, make_settings, serve
 
+pytestmark = pytest.mark.audit("connections")
+
 SIZE = 9_000_000  # more than the kernel's buffers of both sides
 BODY = b'{"query":"{ large(size: %d) }"}' % SIZE
 HEAD = b"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"

@@ -6,7 +6,7 @@ from tests.audit.report import Tried
 from tests.schema.conftest import Running
 from tests.schema.nodejs import install_clients, node
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.audit("graphql-http")]
 
 AUDITS = 61
 

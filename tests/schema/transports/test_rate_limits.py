@@ -10,6 +10,8 @@ from tests.processes import TLS, Processes
 from tests.schema.conftest import Running, make_settings, serve
 from tests.schema.streams import SSE
 
+pytestmark = pytest.mark.audit("rates")
+
 RATE = 0.001  # one in 1,000 s: a busy machine gains nothing
 THREE: dict[str, Any] = {"operations_per_second": RATE, "operations_burst": 3}
 THREE_TOKENS: dict[str, Any] = {"failed_tokens_per_second": RATE, "failed_tokens_burst": 3}

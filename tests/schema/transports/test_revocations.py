@@ -14,6 +14,8 @@ from tests.schema.conftest import SECRET, Running, Socket, make_settings, serve
 from tests.schema.server.test_connection_limits import signed_in
 from tests.schema.streams import MULTIPART, SSE, streamed
 
+pytestmark = pytest.mark.audit("revoked tokens")
+
 HELLO = {"query": "{ hello }"}
 TICKS = "subscription { ticks }"
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

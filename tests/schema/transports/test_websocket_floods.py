@@ -14,6 +14,8 @@ from tests.api.test_cost import Turns
 from tests.processes import eventually
 from tests.schema.conftest import RECEIVE_S, Running, Socket, make_settings, serve
 
+pytestmark = pytest.mark.audit("floods of messages")
+
 MAX_STRETCH_S = 0.025  # a read of pings took 150 ms and more
 THREE = {"operations_per_second": 0.01, "operations_burst": 3}
 HANDSHAKE = (

@@ -8,6 +8,8 @@ from websockets.exceptions import ConnectionClosed
 from tests.processes import eventually
 from tests.schema.conftest import BOTH, Running, WebSockets, make_settings, serve
 
+pytestmark = pytest.mark.audit("floods of messages")
+
 
 async def test_operation_over_the_limit_of_a_socket_is_too_many_requests() -> None:
     async with (
