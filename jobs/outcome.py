@@ -17,6 +17,8 @@ class Outcome:
     transition: TransitionName
     retention_ms: int
     """Retention of the job, if the transition is final."""
+    function_name: str = ""
+    """For the log; empty if the outcome has no error."""
     result: Json = None
     error: dict[str, Any] | None = None
     """{name, message, traceback}"""

@@ -1,10 +1,11 @@
 """Writes the outcomes of attempts, batched by kind."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ostinato.jobs.documents import NewFailure
+from ostinato.jobs.failure_log import FailedAttempt
 from ostinato.jobs.lifecycle import MAX_DELAY_MS, TRANSITIONS, Due, TransitionName
 from ostinato.jobs.mongo import transitions
 from ostinato.jobs.mongo.client import Document, Mongo, Session
@@ -32,6 +33,7 @@ class OutcomeStore:
         self._jobs = mongo[JOBS]
         self._timeout_s = timeout_s
         self._poisoned = poisoned or PoisonedJobs(mongo)
+        self._failure_log = self._poisoned.failure_log
 
     async def write(self, outcomes: Sequence[Outcome], clock_offset_ms: int) -> set[str]:
         """Write outcomes; return the ids of the jobs that ended or that another attempt holds.
@@ -40,8 +42,13 @@ class OutcomeStore:
         """
         lost: set[str] = set()
         for group in _group_alike(outcomes):
+            written = set(_ids(group))
             if await self._write(group, clock_offset_ms) < len(group):
-                lost |= await self._find_lost(group)
+                states = await self._read_reached(group)
+                lost |= written - states.keys()
+                target = TRANSITIONS[group[0].transition].target
+                written = {job_id for job_id, state in states.items() if state is target}
+            self._log_failures(outcome for outcome in group if outcome.job_id in written)
         return lost
 
     async def write_or_fail_poisoned(
@@ -76,7 +83,8 @@ class OutcomeStore:
         lost: set[str] = set()
         for group in _group_alike(outcomes):
             if await self._update(group, clock_offset_ms, session) < len(group):
-                lost |= await self._find_lost(group, session) or set(_ids(group))
+                reached = await self._read_reached(group, session)
+                lost |= set(_ids(group)) - reached.keys() or set(_ids(group))
         return lost
 
     async def _write(self, group: Sequence[Outcome], clock_offset_ms: int) -> int:
@@ -99,11 +107,11 @@ class OutcomeStore:
         """Write outcomes, or stop the jobs whose cancellation was requested.
 
         The two writes leave no gap: a cancel request is never withdrawn, so a job skipped by the
-        first write is matched by the second. Returns the number of matched jobs.
+        first write is matched by the second. Returns the number of jobs that reached the target.
         """
         matched = await self._update(group, clock_offset_ms, session)
         if matched < len(group) and TRANSITIONS[group[0].transition].yields_to_cancel:
-            matched += await self._stop_canceled(group, clock_offset_ms, session)
+            await self._stop_canceled(group, clock_offset_ms, session)
         return matched
 
     async def _update(
@@ -118,14 +126,13 @@ class OutcomeStore:
 
     async def _stop_canceled(
         self, group: Sequence[Outcome], clock_offset_ms: int, session: Session | None
-    ) -> int:
+    ) -> None:
         at = transitions.now(clock_offset_ms)
-        stopped = await self._jobs.update_many(
+        await self._jobs.update_many(
             transitions.cancel_requested_guard(_ids(group), group[0].attempt),
             transitions.pipeline(TransitionName.STOP, at, retention_ms=group[0].retention_ms),
             session=session,
         )
-        return stopped.matched_count
 
     async def _record_failures(self, session: Session, group: Sequence[Outcome]) -> None:
         """Insert the failures of jobs, in the transaction that fails them."""
@@ -149,20 +156,24 @@ class OutcomeStore:
             if new:
                 await self._mongo[FAILURES].insert_many(new, session=session)
 
-    async def _find_lost(
+    async def _read_reached(
         self, group: Sequence[Outcome], session: Session | None = None
-    ) -> set[str]:
-        """Return the jobs whose attempt was lost: their state is not a target of the write."""
-        ids = _ids(group)
+    ) -> dict[str, JobState]:
+        """Return the jobs whose state is a target of the write; the other attempts were lost."""
         reached = [TRANSITIONS[group[0].transition].target.value]
         if session is None:  # in a transaction, only another writer can have canceled it
             reached.append(JobState.CANCELED.value)
         found = self._jobs.find(
-            {"_id": {"$in": ids}, "attempt": group[0].attempt, "state": {"$in": reached}},
-            {"_id": 1},
+            {"_id": {"$in": _ids(group)}, "attempt": group[0].attempt, "state": {"$in": reached}},
+            {"state": 1},
             session=session,
         )
-        return set(ids) - {job["_id"] for job in await found.to_list(None)}
+        return {job["_id"]: JobState(job["state"]) for job in await found.to_list(None)}
+
+    def _log_failures(self, written: Iterable[Outcome]) -> None:
+        for outcome in written:
+            if outcome.error is not None:
+                self._failure_log.write(_failed_attempt(outcome, outcome.error))
 
 
 def _ids(group: Sequence[Outcome]) -> list[str]:
@@ -212,6 +223,18 @@ def _each(group: Sequence[Outcome], values: Sequence[object]) -> transitions.Exp
     if all(value is first for value in values):  # not equality: [1] == [True]
         return transitions.literal(first)
     return transitions.value_by_id(_ids(group), values)
+
+
+def _failed_attempt(outcome: Outcome, error: Document) -> FailedAttempt:
+    will_retry = TRANSITIONS[outcome.transition].target is JobState.PENDING
+    return FailedAttempt(
+        function_name=outcome.function_name,
+        job_id=outcome.job_id,
+        attempt=outcome.attempt,
+        error=error,
+        retry_in_ms=outcome.delay_ms if will_retry else None,
+        retry_at=outcome.due_at,
+    )
 
 
 def _failure_document(job: Document) -> Document:

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from pymongo.errors import OperationFailure, PyMongoError
 
+from ostinato.jobs.failure_log import FailedAttempt, FailureLog
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo import transitions
 from ostinato.jobs.mongo.claimed_jobs import MalformedJob
@@ -95,6 +96,7 @@ class PoisonedJobs:
 
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
+        self.failure_log = FailureLog()
         self._unwritable: Quarantine[str] = Quarantine(QUARANTINE_SIZE, QUARANTINE_S)
 
     def unwritable(self) -> frozenset[str]:
@@ -120,7 +122,8 @@ class PoisonedJobs:
                     raise
                 rejection = again
                 continue
-            log.error("job.poisoned", job_id=held.job_id, failed=failed, error=_logged(cause))
+            if failed is not None:
+                self.failure_log.write(_failed_attempt(failed), cause=_logged(cause))
             return True
         self._quarantine(held.job_id, rejection)
         return False
@@ -135,24 +138,27 @@ class PoisonedJobs:
             log.error("job.unwritable", job_id=job_id, for_s=QUARANTINE_S, error=error)
         self._unwritable.add(job_id)
 
-    async def _fail(self, held: HeldJob, pipeline: transitions.Pipeline) -> bool:
+    async def _fail(self, held: HeldJob, pipeline: transitions.Pipeline) -> Document | None:
+        """Fail a job; return its failure, or None if another writer changed the job first."""
         guard: Document = {"_id": held.job_id, "state": held.state.value}
         if held.attempt is not None:
             guard["attempt"] = held.attempt
 
-        async def body(session: Session) -> bool:
+        async def body(session: Session) -> Document | None:
             changed = await self._mongo[JOBS].update_one(guard, pipeline, session=session)
-            if changed.modified_count:
-                await self._record_failure(session, held.job_id)
-            return changed.modified_count == 1
+            if not changed.modified_count:
+                return None
+            return await self._record_failure(session, held.job_id)
 
         return await run_shielded_transaction(self._mongo, body)
 
-    async def _record_failure(self, session: Session, job_id: str) -> None:
+    async def _record_failure(self, session: Session, job_id: str) -> Document:
         pipeline: list[dict[str, Any]] = [{"$match": {"_id": job_id}}, {"$project": _FAILURE}]
         (failure,) = await self._mongo[JOBS].aggregate(pipeline, session=session).to_list(None)
         where = {"_id": job_id}
         await self._mongo[FAILURES].replace_one(where, failure, upsert=True, session=session)
+        recorded: Document = failure
+        return recorded
 
 
 _SMALL_ARGS: Final = {
@@ -170,6 +176,15 @@ _FAILURE: Final = {
     "at": "$completedAt",
     "version": transitions.literal(1),
 }
+
+
+def _failed_attempt(failure: Document) -> FailedAttempt:
+    return FailedAttempt(
+        function_name=str(failure.get("functionName")),  # the document may be malformed
+        job_id=str(failure["_id"]),
+        attempt=failure["attempts"],
+        error=failure["error"],
+    )
 
 
 def _logged(cause: Exception) -> str:

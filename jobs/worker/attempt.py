@@ -159,6 +159,7 @@ class Attempt:
             attempt=self.number,
             transition=transition,
             retention_ms=self.retention_ms,
+            function_name=self.function_name,
             result=result,
             error=error,
             delay_ms=delay_ms,

@@ -15,7 +15,7 @@ from ostinato.jobs.dispatch.queue_settings import QueueSettings
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.lanes import Lane
 from ostinato.jobs.lifecycle import TRANSITIONS, TransitionName
-from ostinato.jobs.logs import LogThrottle, get_log
+from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.claimed_jobs import ClaimedJob, MalformedJob
 from ostinato.jobs.mongo.client import MongoError
 from ostinato.jobs.mongo.outcomes import OutcomeStore
@@ -23,7 +23,6 @@ from ostinato.jobs.outcome import Outcome
 from ostinato.jobs.records import FunctionKind, JobState
 from ostinato.jobs.registry import retention_ms_of
 from ostinato.jobs.rights import CLIENT_CAUSES, describe_role_lost, has_role_for, requires_role
-from ostinato.jobs.settings import Mode
 from ostinato.jobs.transactions.shared_transactions import SharedTransactions
 from ostinato.jobs.worker.attempt import Attempt
 from ostinato.jobs.worker.claims import Claimer
@@ -39,7 +38,6 @@ CLAIM_DRAIN_S: Final = 1.0  # for claims in flight at shutdown
 STOP_TIMEOUT_S: Final = 2.0  # for a canceled function to clean up
 SHUTDOWN_WRITE_S: Final = 2.0  # if MongoDB is unavailable, the lease expires instead
 MAX_UNKNOWN_OUTCOMES: Final = 10_000
-FAILURE_LOG_PERIOD_S: Final = 1.0  # equal failures of a function are logged once in it
 
 log = get_log(__name__)
 
@@ -74,7 +72,6 @@ class Executor:
         self.attempts: dict[str, RunningAttempt] = {}
         self._handing_back: dict[asyncio.Task[bool], str] = {}
         self._unknown_outcomes: LRUCache[AttemptKey, Outcome] = LRUCache(MAX_UNKNOWN_OUTCOMES)
-        self._failure_throttle = LogThrottle(FAILURE_LOG_PERIOD_S)
         self._is_closing = False
         self._loop = asyncio.get_running_loop()
 
@@ -237,35 +234,12 @@ class Executor:
         while True:
             try:
                 running.is_written = await self._outcome_writer.write(outcome)
-                self._log_failure(running.attempt, outcome)
                 return
             except asyncio.CancelledError:
                 if self._is_closing:
                     raise
                 # User code may cancel its own task late, or every task of the process.
                 await clear_cancellation()
-
-    def _log_failure(self, attempt: Attempt, outcome: Outcome) -> None:
-        """Log an error of a function. Its message may contain the function's secrets, so that only
-        development prints it, with the traceback."""
-        error = outcome.error
-        if error is None:
-            return
-        key = (attempt.function_name, error["name"], outcome.transition)
-        if not self._failure_throttle.allows(key):
-            return
-        fields = {
-            "function": attempt.function_name,
-            "job_id": attempt.job_id,
-            "attempt": attempt.number,
-            "error": error["name"],
-        }
-        if self._engine.settings.mode is Mode.DEVELOPMENT:
-            fields["exception"] = error.get("traceback") or error["message"]
-        if outcome.transition is TransitionName.RETRY:
-            log.warning("attempt.failed", **fields, retry_in_ms=outcome.delay_ms)
-        else:
-            log.error("job.failed", **fields)
 
     async def _run_to_outcome(self, running: RunningAttempt) -> Outcome | None:
         attempt = running.attempt

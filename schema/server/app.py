@@ -46,6 +46,8 @@ from ostinato.schema.transports.websocket import WebSocketEndpoint
 
 CHECK_TIMEOUT_S = 2.0
 FIX = "run `ostinato doctor` with the environment of this process"
+OPTIONAL_CHECKS = frozenset({"redis"})
+"""Dependencies without which the API still answers; jobs start when they are back."""
 
 Check = Callable[[], Awaitable[object]]
 """Returns if the dependency is usable; raises otherwise."""
@@ -254,6 +256,7 @@ def _metrics_route(
 def health_routes(checks: Mapping[str, Check], dead_tasks: Callable[[], list[str]]) -> list[Route]:
     """Build `/healthz`, which does no I/O, and `/readyz`, which runs the checks.
 
+    If only OPTIONAL_CHECKS fail, `/readyz` responds with 200 and the status `degraded`.
     `dead_tasks` returns the names of long-lived tasks that keep failing.
     """
 
@@ -266,9 +269,11 @@ def health_routes(checks: Mapping[str, Check], dead_tasks: Callable[[], list[str
     async def readyz(_request: Request) -> JSONResponse:
         passed = await asyncio.gather(*(_passes(name, check) for name, check in checks.items()))
         results = {name: "ok" if ok else "failed" for name, ok in zip(checks, passed, strict=True)}
-        status = "ok" if all(passed) else "unavailable"
-        code = HTTPStatus.OK if all(passed) else HTTPStatus.SERVICE_UNAVAILABLE
-        return JSONResponse({"status": status, "checks": results}, code)
+        failed = {name for name, ok in zip(checks, passed, strict=True) if not ok}
+        if failed - OPTIONAL_CHECKS:
+            body = {"status": "unavailable", "checks": results}
+            return JSONResponse(body, HTTPStatus.SERVICE_UNAVAILABLE)
+        return JSONResponse({"status": "degraded" if failed else "ok", "checks": results})
 
     return [Route("/healthz", healthz), Route("/readyz", readyz)]
 

@@ -103,6 +103,12 @@ async def fail_with(ctx: Context, message: str) -> None:
     raise ValueError(message)
 
 
+@action(public=True)
+async def count_then_fail(ctx: Context, secret: str) -> None:
+    """Fail with the number of letters of the argument."""
+    raise ValueError(f"{len(secret)} letters")
+
+
 RESULTS: dict[str, object] = {
     "huge integer": 2**70,
     "NaN": float("nan"),

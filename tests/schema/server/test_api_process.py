@@ -2,13 +2,16 @@
 
 import signal
 import socket
+from http import HTTPStatus
+from pathlib import Path
 
 import httpx
 import pytest
 from websockets.asyncio.client import connect
 
 from ostinato.schema.server.uvicorn_server import listen
-from tests.processes import TLS, ApiProcess
+from tests.engine.open_servers import start_open_valkey
+from tests.processes import TLS, ApiProcess, Processes
 from tests.schema.conftest import TRANSPORT_WS, Socket, make_settings
 
 
@@ -21,6 +24,22 @@ async def test_api_is_ready_when_mongodb_redis_and_the_change_feed_are(
         "status": "ok",
         "checks": {"mongo": "ok", "redis": "ok", "change feed": "ok"},
     }
+
+
+async def test_api_without_redis_is_degraded_but_ready_and_answers(
+    processes: Processes, tmp_path: Path
+) -> None:
+    valkey, redis_url = await start_open_valkey(tmp_path)
+    api = await processes.api(redis_url=redis_url)
+    await valkey.stop()
+    headers = {"authorization": f"Bearer {api.token()}"}
+    async with httpx.AsyncClient(verify=TLS, headers=headers) as client:
+        ready = await client.get(f"{api.url}/readyz")
+        jobs = {"query": "{ jobs(first: 1) { nodes { id } } }"}
+        answer = await client.post(api.graphql_url, json=jobs)
+    assert (ready.status_code, ready.json()["status"]) == (HTTPStatus.OK, "degraded")
+    assert ready.json()["checks"] == {"mongo": "ok", "redis": "failed", "change feed": "ok"}
+    assert answer.json() == {"data": {"jobs": {"nodes": []}}}
 
 
 async def test_terminated_api_closes_its_sockets_with_1012(api_server: ApiProcess) -> None:

@@ -145,21 +145,22 @@ async def test_every_response_has_the_security_headers(running: Running, path: s
     assert "server" not in headers
 
 
-async def test_health_needs_no_dependency_and_readiness_checks_all(running: Running) -> None:
-    async def passes() -> None:
-        return None
+async def _passes() -> None:
+    return None
 
+
+async def test_health_needs_no_dependency_and_readiness_checks_all(running: Running) -> None:
     async def fails() -> None:
         raise ConnectionError("mongodb://user:hunter2@host")
 
-    running.probe.checks["mongo"] = passes
+    running.probe.checks["mongo"] = _passes
     ready = await _get(running, "/readyz")
-    running.probe.checks["redis"] = fails
+    running.probe.checks["change feed"] = fails
     unready = await _get(running, "/readyz")
     assert (await _get(running, "/healthz")).json() == {"status": "ok"}
     assert ready.json() == {"status": "ok", "checks": {"mongo": "ok"}}
     assert unready.status_code == HTTPStatus.SERVICE_UNAVAILABLE
-    assert unready.json()["checks"] == {"mongo": "ok", "redis": "failed"}
+    assert unready.json()["checks"] == {"mongo": "ok", "change feed": "failed"}
     assert "hunter2" not in unready.text
 
 
