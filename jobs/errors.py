@@ -1,4 +1,4 @@
-"""Ostinato's errors and their codes in the API.
+"""Ostinato's errors and their codes in the API, with those that other modules define.
 
 OstinatoError
 ├── BadRequest            BAD_REQUEST            the input is invalid; `issues` lists its fields
@@ -16,7 +16,10 @@ OstinatoError
 ├── Unavailable           UNAVAILABLE            MongoDB or Redis is unreachable
 ├── Malformed             MALFORMED_DOCUMENT     a stored document is not in Ostinato's format
 ├── HistoryLost           HISTORY_LOST           the cursor is older than the retained history
-└── SlowConsumer          SLOW_CONSUMER          the subscriber was too slow; resume from the cursor
+├── SlowConsumer          SLOW_CONSUMER          the subscriber was too slow; resume from the cursor
+├── JobFailed             JOB_FAILED             a job that the Python client waited for has failed
+├── JobCanceled           JOB_CANCELED           the same, but it was canceled
+└── PersistedQueryNotFound PERSISTED_QUERY_NOT_FOUND  send the query itself, too
 """
 
 from collections.abc import Sequence

@@ -8,26 +8,62 @@ import importlib
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from ostinato.client.application import Ostinato
+    from ostinato.client import Ostinato
     from ostinato.client.handles import JobCanceled, JobFailed, JobHandle
     from ostinato.client.job_verbs import Call
     from ostinato.jobs.context import Context
     from ostinato.jobs.decorators import action, cron, mutation
+    from ostinato.jobs.errors import (
+        BadRequest,
+        Conflict,
+        HistoryLost,
+        Malformed,
+        NotFound,
+        OstinatoError,
+        OwnerSuspended,
+        PayloadTooLarge,
+        PreconditionFailed,
+        QuotaExceeded,
+        SlowConsumer,
+        TimedOut,
+        Unavailable,
+    )
+    from ostinato.jobs.filters import JobFilter, JobOrder
     from ostinato.jobs.handler_decorators import BatchPage, batch, request_handler
     from ostinato.jobs.rate_limit import RateLimit
+    from ostinato.jobs.records import Job, JobState
     from ostinato.jobs.retry import Retry, RetryAfter
+    from ostinato.jobs.settings import Settings
 
 __all__ = [
+    "BadRequest",
     "BatchPage",
     "Call",
+    "Conflict",
     "Context",
+    "HistoryLost",
+    "Job",
     "JobCanceled",
     "JobFailed",
+    "JobFilter",
     "JobHandle",
+    "JobOrder",
+    "JobState",
+    "Malformed",
+    "NotFound",
     "Ostinato",
+    "OstinatoError",
+    "OwnerSuspended",
+    "PayloadTooLarge",
+    "PreconditionFailed",
+    "QuotaExceeded",
     "RateLimit",
     "Retry",
     "RetryAfter",
+    "Settings",
+    "SlowConsumer",
+    "TimedOut",
+    "Unavailable",
     "action",
     "batch",
     "cron",
@@ -35,22 +71,61 @@ __all__ = [
     "request_handler",
 ]
 
-HOMES: Final = {
-    "ostinato.client.application": ("Ostinato",),
-    "ostinato.client.handles": ("JobCanceled", "JobFailed", "JobHandle"),
+MODULES: Final = {
+    "ostinato.client": ("Ostinato",),
+    "ostinato.client.handles": (
+        "JobCanceled",
+        "JobFailed",
+        "JobHandle",
+    ),
     "ostinato.client.job_verbs": ("Call",),
     "ostinato.jobs.context": ("Context",),
-    "ostinato.jobs.decorators": ("action", "cron", "mutation"),
+    "ostinato.jobs.decorators": (
+        "action",
+        "cron",
+        "mutation",
+    ),
+    "ostinato.jobs.errors": (
+        "BadRequest",
+        "Conflict",
+        "HistoryLost",
+        "Malformed",
+        "NotFound",
+        "OstinatoError",
+        "OwnerSuspended",
+        "PayloadTooLarge",
+        "PreconditionFailed",
+        "QuotaExceeded",
+        "SlowConsumer",
+        "TimedOut",
+        "Unavailable",
+    ),
+    "ostinato.jobs.filters": (
+        "JobFilter",
+        "JobOrder",
+    ),
+    "ostinato.jobs.handler_decorators": (
+        "BatchPage",
+        "batch",
+        "request_handler",
+    ),
     "ostinato.jobs.rate_limit": ("RateLimit",),
-    "ostinato.jobs.retry": ("Retry", "RetryAfter"),
-    "ostinato.jobs.handler_decorators": ("BatchPage", "batch", "request_handler"),
+    "ostinato.jobs.records": (
+        "Job",
+        "JobState",
+    ),
+    "ostinato.jobs.retry": (
+        "Retry",
+        "RetryAfter",
+    ),
+    "ostinato.jobs.settings": ("Settings",),
 }
 """The module that defines each public name."""
 
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
-        for home, names in HOMES.items():
+        for module, names in MODULES.items():
             if name in names:
-                return getattr(importlib.import_module(home), name)
+                return getattr(importlib.import_module(module), name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -43,7 +43,7 @@ OWN_WORK: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class MutationCall:
     """A call of a mutation."""
 
     mutation: str
@@ -57,7 +57,9 @@ async def audit_log(ctx: RequestContext, which: AuditFilter, window: Window) -> 
     return await ctx.engine.audit.find_page(which, window)
 
 
-async def run_audited(ctx: RequestContext, call: Call, run: Callable[[], Awaitable[R]]) -> R:
+async def run_audited(
+    ctx: RequestContext, call: MutationCall, run: Callable[[], Awaitable[R]]
+) -> R:
     """Run a mutation of a viewer, and record it with its outcome.
 
     What an admin does to objects is recorded before it runs, and does not run if that fails; the
@@ -112,7 +114,7 @@ def _plain(value: str | float | datetime) -> Json:
 
 def _entry(
     ctx: RequestContext,
-    call: Call,
+    call: MutationCall,
     entry_id: str,
     outcome: str | None = None,
     result: object = None,

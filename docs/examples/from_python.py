@@ -15,8 +15,7 @@ from mailing import send
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import MongoClient
 
-from ostinato import Call, JobFailed, Ostinato, sync
-from ostinato.jobs.records import JobState
+from ostinato import Call, JobFailed, JobState, Ostinato, sync
 
 
 async def send_one(app: Ostinato) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ostinato.client.connection import Connection, call
+from ostinato.client.base_client import BaseClient, call
 from ostinato.client.options import require_owner
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.json_values import replace_surrogates
@@ -16,7 +16,7 @@ from ostinato.resolvers.functions import CatalogEntry, list_functions
 MAX_REASON_CHARS: Final = 500
 
 
-class AdminVerbs(Connection):
+class AdminVerbs(BaseClient):
     """Reads and changes what belongs to the installation."""
 
     def functions(self) -> list[CatalogEntry]:

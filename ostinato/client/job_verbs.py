@@ -5,7 +5,7 @@ from typing import Any, TypeVar, Unpack, overload
 
 from pydantic import TypeAdapter
 
-from ostinato.client.connection import Connection, call, page_size
+from ostinato.client.base_client import BaseClient, call, page_size
 from ostinato.client.handles import ANY_JSON, JobHandle, result_type
 from ostinato.client.options import Args, ScheduleOptions, parse_options
 from ostinato.jobs.filters import JobFilter, JobOrder
@@ -38,7 +38,7 @@ class Call:
         self.options = options
 
 
-class JobVerbs(Connection):
+class JobVerbs(BaseClient):
     """Schedules, reads and changes jobs.
 
     `owner` is the user for whom a verb acts: it does not find the jobs of others. None finds those

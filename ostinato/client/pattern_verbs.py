@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TypedDict, Unpack
 
-from ostinato.client.connection import Connection, call, page_size
+from ostinato.client.base_client import BaseClient, call, page_size
 from ostinato.client.options import Args, plain_json, require_name, to_ms
 from ostinato.jobs.arguments import plain_arguments
 from ostinato.jobs.errors import BadRequest, Malformed
@@ -49,7 +49,7 @@ class CronOptions(TypedDict, total=False):
     end_at: datetime
 
 
-class PatternVerbs(Connection):
+class PatternVerbs(BaseClient):
     """Registers, starts, reads and changes crons, recurring tasks, batches and requests.
 
     `owner` is the user for whom a verb acts, as for jobs; None creates objects of the system. A

@@ -7,7 +7,7 @@ import strawberry
 from strawberry.types.nodes import FragmentSpread, InlineFragment, Selection
 
 from ostinato.jobs.errors import BadRequest
-from ostinato.resolvers.audit import Call, run_audited
+from ostinato.resolvers.audit import MutationCall, run_audited
 from ostinato.resolvers.context import RequestContext
 from ostinato.schema.fields import Info
 from ostinato.schema.inputs.validation import bad_request, validate_input
@@ -45,7 +45,7 @@ async def run_use_case(
                 raise
             raise bad_request(list(error.issues), INPUT) from error
 
-    return await run_audited(info.context, Call(info.field_name, given), run)
+    return await run_audited(info.context, MutationCall(info.field_name, given), run)
 
 
 def selects(info: Info, name: str) -> bool:

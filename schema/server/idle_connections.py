@@ -23,7 +23,7 @@ FIX: Final = "raise the limit of open files (ulimit -n, LimitNOFILE), or start m
 log = get_log("ostinato.connections")
 
 
-class Connection(Hashable, Protocol):
+class OpenConnection(Hashable, Protocol):
     """An open connection."""
 
     def abort(self) -> None:
@@ -41,8 +41,8 @@ class IdleConnections:
         self._max_per_address = max_per_address
         self._max_open = max_open
         self._trusted = _TrustedHosts(list(trusted))
-        self._all: dict[Connection, str | None] = {}
-        self._by_address: dict[str, dict[Connection, None]] = {}
+        self._all: dict[OpenConnection, str | None] = {}
+        self._by_address: dict[str, dict[OpenConnection, None]] = {}
         self._throttle = LogThrottle(60.0)
 
     @classmethod
@@ -69,7 +69,7 @@ class IdleConnections:
             log.warning("connections.full", open=open_connections, idle=len(self._all), fix=FIX)
         return self._close_oldest(self._all)
 
-    def add(self, connection: Connection, host: str) -> None:
+    def add(self, connection: OpenConnection, host: str) -> None:
         """Add a connection that becomes idle; close the oldest of its address if it has too many.
 
         Connections of trusted proxies do not count for an address.
@@ -86,7 +86,7 @@ class IdleConnections:
                 log.warning("connections.idle_closed", address=address, idle=len(same_address) - 1)
             self._close_oldest(same_address)
 
-    def remove(self, connection: Connection) -> None:
+    def remove(self, connection: OpenConnection) -> None:
         """Remove a connection that is in use or closed."""
         address = self._all.pop(connection, None)
         if address is None:
@@ -97,7 +97,7 @@ class IdleConnections:
             del self._by_address[address]
 
     def _close_oldest(
-        self, connections: dict[Connection, None] | dict[Connection, str | None]
+        self, connections: dict[OpenConnection, None] | dict[OpenConnection, str | None]
     ) -> bool:
         oldest = next(iter(connections), None)
         if oldest is None:

@@ -1,12 +1,10 @@
-"""The asynchronous client of an application: all verbs, and live changes."""
+"""The client's verbs that follow changes."""
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import TypeVar
 
-from ostinato.client.admin_verbs import AdminVerbs
-from ostinato.client.job_verbs import JobVerbs
-from ostinato.client.pattern_verbs import PatternVerbs
+from ostinato.client.base_client import BaseClient
 from ostinato.jobs.filters import JobFilter
 from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
 from ostinato.resolvers.context import ApplicationContext
@@ -18,17 +16,14 @@ M = TypeVar("M")
 Changes = AsyncGenerator[M, None]
 
 
-class Ostinato(JobVerbs, PatternVerbs, AdminVerbs):
-    """Ostinato inside an application's process: `async with Ostinato.open() as app`.
+class LiveVerbs(BaseClient):
+    """Follows jobs, crons, recurring tasks, batches and requests.
 
-    The application is trusted: it may use every function and acts for any owner, or, with the owner
-    None, for the system. Quotas and suspensions of owners hold. It runs no jobs: workers do.
-
-    The verbs that follow changes yield the messages of the GraphQL subscriptions: SNAPSHOT, READY,
-    CHANGED, LEFT, CHECKPOINT and RESET. Each has a cursor; `after=` resumes after it, once and in
-    order. Close the iterators (`contextlib.aclosing`). They raise BadRequest at `after`, NotFound
-    for an unknown id, HistoryLost for a cursor that is too old, SlowConsumer and Unavailable. The
-    first one opens a change stream, which all of them share.
+    The verbs yield the messages of the GraphQL subscriptions: SNAPSHOT, READY, CHANGED, LEFT,
+    CHECKPOINT and RESET. Each has a cursor; `after=` resumes after it, once and in order. Close the
+    iterators (`contextlib.aclosing`). They raise BadRequest at `after`, NotFound for an unknown id,
+    HistoryLost for a cursor that is too old, SlowConsumer and Unavailable. The first one opens a
+    change stream, which all of them share.
     """
 
     async def changes(

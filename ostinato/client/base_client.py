@@ -1,4 +1,4 @@
-"""The connection of the Python client: its settings, its engine and its change feed."""
+"""What all verbs of the Python client use: its settings, its engine and its change feed."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
@@ -44,8 +44,8 @@ VALID_OPTIONS: Final = create_model(  # a copy of the settings would not be vali
 )
 
 
-class Connection:
-    """The resources of a client; one event loop uses it."""
+class BaseClient:
+    """An open client without verbs; one event loop uses it."""
 
     def __init__(self, engine: Engine, feed: ChangeFeed, resources: AsyncExitStack) -> None:
         self.engine: Final = engine
