@@ -194,7 +194,7 @@ class Engine:
 
         Raises NotFound, or PreconditionFailed if it has ended.
         """
-        changed = await self.store.cancel(job_id, await self.clock.offset_ms(), owner=owner)
+        changed = await self.store.cancel(job_id, await self.clock.read(), owner=owner)
         if changed is None:
             raise _cannot("canceled", await self._state_of(job_id, owner))
         if changed.state is JobState.IN_PROGRESS:
@@ -205,7 +205,7 @@ class Engine:
         """Make a failed or canceled job pending again, due now, with a new set of attempts;
         delete its failure. Raises NotFound, QuotaExceeded, or PreconditionFailed in any other
         state."""
-        clock_offset_ms = await self.clock.offset_ms()
+        clock_time = await self.clock.read()
         before = await self.store.find(job_id)
         if before is not None and before.attempt + before.retries >= MAX_ATTEMPTS:
             raise PreconditionFailed(
@@ -215,7 +215,7 @@ class Engine:
         with self.quotas.reserve(before.owner if before else None) as reservation:
             if before is not None:
                 await reservation.add_stored_job(before.size_bytes)
-            retried = await self.store.retry(job_id, clock_offset_ms)
+            retried = await self.store.retry(job_id, clock_time)
         if retried is None:
             raise await self._why_not_retried(job_id)
         self.notifier.notify(Signal.DUE)
@@ -226,10 +226,10 @@ class Engine:
 
         Raises NotFound if the failure is already resolved or its job was retried.
         """
-        clock_offset_ms = await self.clock.offset_ms()
+        clock_time = await self.clock.read()
         function = self.registry.get(failure.function_name)
         retention_ms = retention_ms_of(function, self.settings)
-        resolved = await self.store.resolve_failure(failure.id, retention_ms, clock_offset_ms)
+        resolved = await self.store.resolve_failure(failure.id, retention_ms, clock_time)
         if resolved is None:
             raise NotFound("the failure has already been resolved")
         return resolved

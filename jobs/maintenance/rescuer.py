@@ -11,6 +11,7 @@ from ostinato.jobs.engine import Engine
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.claimed_jobs import LostJob, MalformedJob
 from ostinato.jobs.mongo.client import MongoError
+from ostinato.jobs.mongo.clock import ClockTime
 from ostinato.jobs.mongo.outcomes import OutcomeStore
 from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.outcome import Outcome
@@ -128,26 +129,26 @@ class WorkerRescuer:
         """Rescue jobs of a lost worker; returns how many. A malformed job fails."""
         outcomes: list[Outcome] = []
         failed = 0
-        clock_offset_ms = await self._engine.clock.offset_ms()
+        clock_time = await self._engine.clock.read()
         for job in held:
             if isinstance(job, MalformedJob):
-                failed += await self._engine.store.poisoned.fail_malformed(job, clock_offset_ms)
+                failed += await self._engine.store.poisoned.fail_malformed(job, clock_time)
             else:
                 outcomes.append(self._decide(job, worker_id))
-        return failed + (await self._write(outcomes, clock_offset_ms) if outcomes else 0)
+        return failed + (await self._write(outcomes, clock_time) if outcomes else 0)
 
-    async def _write(self, outcomes: Sequence[Outcome], clock_offset_ms: int) -> int:
+    async def _write(self, outcomes: Sequence[Outcome], clock_time: ClockTime) -> int:
         """Write all at once or, if some are locked, one by one; returns how many were written."""
         with suppress(TimeoutError):
             return len(outcomes) - len(
-                await self._outcome_store.write_or_fail_poisoned(outcomes, clock_offset_ms)
+                await self._outcome_store.write_or_fail_poisoned(outcomes, clock_time)
             )
         written, deadline = 0, time.monotonic() + RESCUE_TIMEOUT_S
         for outcome in outcomes:
             if time.monotonic() > deadline:
                 break
             with suppress(TimeoutError):
-                written += not await self._single.write_or_fail_poisoned([outcome], clock_offset_ms)
+                written += not await self._single.write_or_fail_poisoned([outcome], clock_time)
         return written
 
     def _decide(self, job: LostJob, worker_id: str) -> Outcome:

@@ -312,7 +312,7 @@ COLLECTIONS: Final = (
     ),
     CollectionSpec(
         name=CLOCK,
-        written_by="test and development modes: the offset of scheduler time",
+        written_by="test and development modes: the offset of scheduler time, or its fixed value",
         read_by="every process in those modes",
         deleted_by="nobody",
     ),

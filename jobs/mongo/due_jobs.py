@@ -20,6 +20,7 @@ from ostinato.jobs.lanes import Lane, PendingJob, lane_bounds
 from ostinato.jobs.malformed import OUTSIDE_YEARS, report
 from ostinato.jobs.mongo import transitions
 from ostinato.jobs.mongo.client import Document, Mongo
+from ostinato.jobs.mongo.clock import ClockTime
 from ostinato.jobs.mongo.collections import JOBS
 from ostinato.jobs.mongo.indexes import read_with_hint
 from ostinato.jobs.mongo.poisoned_jobs import QUARANTINE_S
@@ -178,12 +179,12 @@ class DueJobs:
         return counts
 
     async def find_claimable(
-        self, ids: Sequence[str], key: str | None, clock_offset_ms: int
+        self, ids: Sequence[str], key: str | None, clock_time: ClockTime
     ) -> list[ClaimableJob]:
         """Return the pending, due jobs among `ids`, in the given order, with the value of the
         argument `key`."""
         fields = ["lane", "version"] if key is None else ["lane", "version", f"args.{key}"]
-        due = {"$expr": {"$lte": ["$scheduledTime", transitions.now(clock_offset_ms)]}}
+        due = {"$expr": {"$lte": ["$scheduledTime", transitions.now(clock_time)]}}
         found = self._jobs.find({**PENDING, "_id": {"$in": list(ids)}, **due}, fields)
         rows = {row["_id"]: row for row in await found.to_list(None)}
         return [_claimable(rows[job_id], key) for job_id in ids if job_id in rows]

@@ -28,6 +28,7 @@ from ostinato.jobs.mongo.claimed_jobs import (
     read_lost,
 )
 from ostinato.jobs.mongo.client import Document, Mongo, Session, is_transient
+from ostinato.jobs.mongo.clock import ClockTime
 from ostinato.jobs.mongo.collections import FAILURES, JOBS
 from ostinato.jobs.mongo.indexes import read_with_hint
 from ostinato.jobs.mongo.job_documents import StoredJob
@@ -104,7 +105,7 @@ class JobStore:
         return _stored(await self._jobs.find_one({"owner": owner, "key": key}))
 
     async def claim(
-        self, ids: Sequence[str], worker: str, token: str, clock_offset_ms: int
+        self, ids: Sequence[str], worker: str, token: str, clock_time: ClockTime
     ) -> list[ClaimedJob | MalformedJob]:
         """Start the next attempt of the pending jobs among `ids` that are due, by server time.
 
@@ -118,16 +119,14 @@ class JobStore:
 
         async def claim(some: Sequence[str]) -> None:
             nonlocal modified
-            modified += await self._claim_some(
-                some, {"worker": worker, "token": token}, clock_offset_ms
-            )
+            modified += await self._claim_some(some, {"worker": worker, "token": token}, clock_time)
 
         rejected = await write_bisecting(ids, claim)
-        await self._fail_rejected(rejected, clock_offset_ms)
+        await self._fail_rejected(rejected, clock_time)
         return await self._find_claimed(ids, token) if modified or rejected else []
 
-    async def _claim_some(self, ids: Sequence[str], lease: Document, clock_offset_ms: int) -> int:
-        now = transitions.now(clock_offset_ms)
+    async def _claim_some(self, ids: Sequence[str], lease: Document, clock_time: ClockTime) -> int:
+        now = transitions.now(clock_time)
         updated = await self._jobs.update_many(
             {
                 **transitions.guard(TransitionName.CLAIM, ids),
@@ -154,9 +153,9 @@ class JobStore:
         found = self._jobs.find({"_id": {"$in": list(ids)}, "lease.token": token}, CLAIMED_FIELDS)
         return [read_claimed(document) for document in await found.to_list(None)]
 
-    async def reserve(self, starts: Mapping[str, datetime], clock_offset_ms: int) -> None:
+    async def reserve(self, starts: Mapping[str, datetime], clock_time: ClockTime) -> None:
         """Postpone due jobs to the starts reserved by their function's rate limit."""
-        now = transitions.now(clock_offset_ms)
+        now = transitions.now(clock_time)
         start = transitions.value_by_id(list(starts), list(starts.values()))
         update = transitions.pipeline(
             TransitionName.RESERVE,
@@ -173,18 +172,18 @@ class JobStore:
             is_due = {"$expr": {"$lte": ["$scheduledTime", now]}}
             await self._jobs.update_many({**guard, **is_due}, update)
 
-        await self._fail_rejected(await write_bisecting(list(starts), write), clock_offset_ms)
+        await self._fail_rejected(await write_bisecting(list(starts), write), clock_time)
 
     async def _fail_rejected(
-        self, rejected: Sequence[tuple[str, PyMongoError]], clock_offset_ms: int
+        self, rejected: Sequence[tuple[str, PyMongoError]], clock_time: ClockTime
     ) -> None:
         for job_id, error in rejected:
-            await self.poisoned.fail(HeldJob(job_id, JobState.PENDING), error, clock_offset_ms)
+            await self.poisoned.fail(HeldJob(job_id, JobState.PENDING), error, clock_time)
 
     async def cancel(
         self,
         job_id: str,
-        clock_offset_ms: int,
+        clock_time: ClockTime,
         session: Session | None = None,
         *,
         owner: str | None = None,
@@ -196,7 +195,7 @@ class JobStore:
         """
         owner_filter = owned_by(owner)
         while (
-            changed := await self._try_cancel(job_id, owner_filter, clock_offset_ms, session)
+            changed := await self._try_cancel(job_id, owner_filter, clock_time, session)
         ) is None:
             # The job may have been rescheduled and restarted between the two guards.
             is_open = {"_id": job_id, "state": {"$nin": sorted(FINAL_STATES)}, **owner_filter}
@@ -205,9 +204,9 @@ class JobStore:
         return StoredJob(changed)
 
     async def _try_cancel(
-        self, job_id: str, owner_filter: Document, clock_offset_ms: int, session: Session | None
+        self, job_id: str, owner_filter: Document, clock_time: ClockTime, session: Session | None
     ) -> Document | None:
-        at = transitions.now(clock_offset_ms)
+        at = transitions.now(clock_time)
         canceled: Document | None = await self._jobs.find_one_and_update(
             {**transitions.guard(TransitionName.CANCEL, [job_id]), **owner_filter},
             transitions.pipeline(TransitionName.CANCEL, at, retention_ms=self._retention_ms),
@@ -229,19 +228,19 @@ class JobStore:
         requested_before = {**running, "cancelRequestedAt": {"$ne": None}}
         return await self._jobs.find_one(requested_before, session=session)
 
-    async def retry(self, job_id: str, clock_offset_ms: int) -> StoredJob | None:
+    async def retry(self, job_id: str, clock_time: ClockTime) -> StoredJob | None:
         """Requeue a failed or canceled job with another set of attempts; delete its failure.
 
         Returns None in any other state, or if the timeline has no capacity for the set.
         """
 
         async def body(session: Session) -> Document | None:
-            return await self._retry(session, job_id, clock_offset_ms)
+            return await self._retry(session, job_id, clock_time)
 
         return _stored(await run_shielded_transaction(self._mongo, body))
 
-    async def _retry(self, session: Session, job_id: str, clock_offset_ms: int) -> Document | None:
-        at = transitions.now(clock_offset_ms)
+    async def _retry(self, session: Session, job_id: str, clock_time: ClockTime) -> Document | None:
+        at = transitions.now(clock_time)
         retried: Document | None = await self._jobs.find_one_and_update(
             {
                 **transitions.guard(TransitionName.MANUAL_RETRY, [job_id]),
@@ -260,7 +259,7 @@ class JobStore:
         return retried
 
     async def resolve_failure(
-        self, failure_id: str, retention_ms: int, clock_offset_ms: int
+        self, failure_id: str, retention_ms: int, clock_time: ClockTime
     ) -> Failure | None:
         """Delete a failure; if its job is still failed, schedule its purge after `retention_ms`.
 
@@ -268,13 +267,13 @@ class JobStore:
         """
 
         async def body(session: Session) -> Document | None:
-            return await self._resolve_failure(session, failure_id, retention_ms, clock_offset_ms)
+            return await self._resolve_failure(session, failure_id, retention_ms, clock_time)
 
         failure = await run_shielded_transaction(self._mongo, body)
         return None if failure is None else read_as(failure_from, restore_document(failure))
 
     async def _resolve_failure(
-        self, session: Session, failure_id: str, retention_ms: int, clock_offset_ms: int
+        self, session: Session, failure_id: str, retention_ms: int, clock_time: ClockTime
     ) -> Document | None:
         deletion = self._mongo[FAILURES].find_one_and_delete({"_id": failure_id}, session=session)
         failure: Document | None = await deletion
@@ -284,7 +283,7 @@ class JobStore:
                 [
                     {
                         "$set": {
-                            "purgeAt": {"$add": [transitions.now(clock_offset_ms), retention_ms]},
+                            "purgeAt": {"$add": [transitions.now(clock_time), retention_ms]},
                             "version": {"$add": ["$version", 1]},
                         }
                     }

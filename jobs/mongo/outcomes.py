@@ -9,6 +9,7 @@ from ostinato.jobs.failure_log import FailedAttempt
 from ostinato.jobs.lifecycle import MAX_DELAY_MS, TRANSITIONS, Due, TransitionName
 from ostinato.jobs.mongo import transitions
 from ostinato.jobs.mongo.client import Document, Mongo, Session
+from ostinato.jobs.mongo.clock import ClockTime
 from ostinato.jobs.mongo.collections import FAILURES, JOBS
 from ostinato.jobs.mongo.poisoned_jobs import HeldJob, PoisonedJobs, write_bisecting
 from ostinato.jobs.mongo.stored_json import escape
@@ -35,7 +36,7 @@ class OutcomeStore:
         self._poisoned = poisoned or PoisonedJobs(mongo)
         self._failure_log = self._poisoned.failure_log
 
-    async def write(self, outcomes: Sequence[Outcome], clock_offset_ms: int) -> set[str]:
+    async def write(self, outcomes: Sequence[Outcome], clock_time: ClockTime) -> set[str]:
         """Write outcomes; return the ids of the jobs that ended or that another attempt holds.
 
         Idempotent: the guard matches each outcome once. Raises TimeoutError if a job stays locked.
@@ -43,7 +44,7 @@ class OutcomeStore:
         lost: set[str] = set()
         for group in _group_alike(outcomes):
             written = set(_ids(group))
-            if await self._write(group, clock_offset_ms) < len(group):
+            if await self._write(group, clock_time) < len(group):
                 states = await self._read_reached(group)
                 lost |= written - states.keys()
                 target = TRANSITIONS[group[0].transition].target
@@ -52,49 +53,51 @@ class OutcomeStore:
         return lost
 
     async def write_or_fail_poisoned(
-        self, outcomes: Sequence[Outcome], clock_offset_ms: int
+        self, outcomes: Sequence[Outcome], clock_time: ClockTime
     ) -> set[str]:
         """Write outcomes; after a rejection, bisect to isolate the document and fail its job.
 
         Returns the ids of the jobs that keep their state, because they could not be failed either;
         raises like `write`.
         """
-        rejected = await write_bisecting(outcomes, lambda some: self.write(some, clock_offset_ms))
+        rejected = await write_bisecting(outcomes, lambda some: self.write(some, clock_time))
         return {
             outcome.job_id
             for outcome, error in rejected
-            if not await self.fail_poisoned(outcome, error, clock_offset_ms)
+            if not await self.fail_poisoned(outcome, error, clock_time)
         }
 
-    async def fail_poisoned(self, outcome: Outcome, error: Exception, clock_offset_ms: int) -> bool:
+    async def fail_poisoned(
+        self, outcome: Outcome, error: Exception, clock_time: ClockTime
+    ) -> bool:
         """Fail a job whose outcome was rejected; returns False if MongoDB rejects that write."""
         held = HeldJob(outcome.job_id, JobState.IN_PROGRESS, outcome.attempt)
-        return await self._poisoned.fail(held, error, clock_offset_ms)
+        return await self._poisoned.fail(held, error, clock_time)
 
-    async def write_last(self, session: Session, outcome: Outcome, clock_offset_ms: int) -> bool:
+    async def write_last(self, session: Session, outcome: Outcome, clock_time: ClockTime) -> bool:
         """Write a success as the last write of its transaction; False if the attempt is lost."""
-        return not await self.write_in_transaction(session, [outcome], clock_offset_ms)
+        return not await self.write_in_transaction(session, [outcome], clock_time)
 
     async def write_in_transaction(
-        self, session: Session, outcomes: Sequence[Outcome], clock_offset_ms: int
+        self, session: Session, outcomes: Sequence[Outcome], clock_time: ClockTime
     ) -> set[str]:
         """Write successes in a transaction; return the ids of the jobs that another attempt holds,
         that ended, or whose cancellation was requested: for any of these, the caller must abort."""
         lost: set[str] = set()
         for group in _group_alike(outcomes):
-            if await self._update(group, clock_offset_ms, session) < len(group):
+            if await self._update(group, clock_time, session) < len(group):
                 reached = await self._read_reached(group, session)
                 lost |= set(_ids(group)) - reached.keys() or set(_ids(group))
         return lost
 
-    async def _write(self, group: Sequence[Outcome], clock_offset_ms: int) -> int:
+    async def _write(self, group: Sequence[Outcome], clock_time: ClockTime) -> int:
         """Write one group; a write outside a transaction waits for locked jobs."""
         fails = group[0].transition is TransitionName.FAIL
         if not fails and self._timeout_s is None:
-            return await self._write_or_stop(group, clock_offset_ms)
+            return await self._write_or_stop(group, clock_time)
 
         async def body(session: Session) -> int:
-            matched = await self._write_or_stop(group, clock_offset_ms, session)
+            matched = await self._write_or_stop(group, clock_time, session)
             if fails:
                 await self._record_failures(session, group)
             return matched
@@ -102,32 +105,32 @@ class OutcomeStore:
         return await run_shielded_transaction(self._mongo, body, self._timeout_s or TIMEOUT_S)
 
     async def _write_or_stop(
-        self, group: Sequence[Outcome], clock_offset_ms: int, session: Session | None = None
+        self, group: Sequence[Outcome], clock_time: ClockTime, session: Session | None = None
     ) -> int:
         """Write outcomes, or stop the jobs whose cancellation was requested.
 
         The two writes leave no gap: a cancel request is never withdrawn, so a job skipped by the
         first write is matched by the second. Returns the number of jobs that reached the target.
         """
-        matched = await self._update(group, clock_offset_ms, session)
+        matched = await self._update(group, clock_time, session)
         if matched < len(group) and TRANSITIONS[group[0].transition].yields_to_cancel:
-            await self._stop_canceled(group, clock_offset_ms, session)
+            await self._stop_canceled(group, clock_time, session)
         return matched
 
     async def _update(
-        self, group: Sequence[Outcome], clock_offset_ms: int, session: Session | None = None
+        self, group: Sequence[Outcome], clock_time: ClockTime, session: Session | None = None
     ) -> int:
         changed = await self._jobs.update_many(
             transitions.guard(group[0].transition, _ids(group), group[0].attempt),
-            _pipeline(group, clock_offset_ms),
+            _pipeline(group, clock_time),
             session=session,
         )
         return changed.matched_count
 
     async def _stop_canceled(
-        self, group: Sequence[Outcome], clock_offset_ms: int, session: Session | None
+        self, group: Sequence[Outcome], clock_time: ClockTime, session: Session | None
     ) -> None:
-        at = transitions.now(clock_offset_ms)
+        at = transitions.now(clock_time)
         await self._jobs.update_many(
             transitions.cancel_requested_guard(_ids(group), group[0].attempt),
             transitions.pipeline(TransitionName.STOP, at, retention_ms=group[0].retention_ms),
@@ -193,9 +196,9 @@ def _group_alike(outcomes: Sequence[Outcome]) -> list[list[Outcome]]:
     ]
 
 
-def _pipeline(group: Sequence[Outcome], clock_offset_ms: int) -> transitions.Pipeline:
+def _pipeline(group: Sequence[Outcome], clock_time: ClockTime) -> transitions.Pipeline:
     """Build a group's update; the transition determines the fields."""
-    name, at = group[0].transition, transitions.now(clock_offset_ms)
+    name, at = group[0].transition, transitions.now(clock_time)
     transition = TRANSITIONS[name]
     fields: dict[str, Any] = {}
     event: dict[str, Any] = {}

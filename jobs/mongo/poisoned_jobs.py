@@ -21,6 +21,7 @@ from ostinato.jobs.mongo.client import (
     error_codes,
     summarize,
 )
+from ostinato.jobs.mongo.clock import ClockTime
 from ostinato.jobs.mongo.collections import FAILURES, JOBS
 from ostinato.jobs.mongo.transaction import run_shielded_transaction
 from ostinato.jobs.quarantine import Quarantine
@@ -103,16 +104,14 @@ class PoisonedJobs:
         """Return the quarantined jobs: they could not be failed, and are skipped for a minute."""
         return self._unwritable.keys()
 
-    async def fail(self, held: HeldJob, cause: Exception, clock_offset_ms: int) -> bool:
+    async def fail(self, held: HeldJob, cause: Exception, clock_time: ClockTime) -> bool:
         """Fail a job and record its failure; returns False if MongoDB rejects all updates."""
         if held.job_id in self.unwritable():
             return False
         error, rejection = _stored_error(cause), cause
         by_constraint = isinstance(cause, OperationFailure) and cause.code in CONSTRAINT_CODES
         updates = (
-            []
-            if by_constraint
-            else transitions.fail_pipelines(transitions.now(clock_offset_ms), error)
+            [] if by_constraint else transitions.fail_pipelines(transitions.now(clock_time), error)
         )
         for update in updates:
             try:
@@ -128,9 +127,9 @@ class PoisonedJobs:
         self._quarantine(held.job_id, rejection)
         return False
 
-    async def fail_malformed(self, job: MalformedJob, clock_offset_ms: int) -> bool:
+    async def fail_malformed(self, job: MalformedJob, clock_time: ClockTime) -> bool:
         """Fail a running job that cannot be decoded; returns like `fail`."""
-        return await self.fail(HeldJob(job.id, JobState.IN_PROGRESS), job.error, clock_offset_ms)
+        return await self.fail(HeldJob(job.id, JobState.IN_PROGRESS), job.error, clock_time)
 
     def _quarantine(self, job_id: str, rejection: Exception) -> None:
         if len(self._unwritable.keys()) < MAX_LOGGED:

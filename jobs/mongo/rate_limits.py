@@ -17,6 +17,7 @@ from pymongo.errors import DuplicateKeyError
 from ostinato.jobs.lifecycle import MAX_DELAY_MS
 from ostinato.jobs.mongo import transitions
 from ostinato.jobs.mongo.client import Document, Mongo
+from ostinato.jobs.mongo.clock import ClockTime
 from ostinato.jobs.mongo.collections import BUCKETS
 from ostinato.jobs.rate_limit import RateLimit
 
@@ -51,10 +52,10 @@ class RateLimitStore:
         self._buckets = mongo[BUCKETS]
 
     async def acquire(
-        self, bucket: str, limit: RateLimit, request: "StartRequest", clock_offset_ms: int
+        self, bucket: str, limit: RateLimit, request: "StartRequest", clock_time: ClockTime
     ) -> Grant:
         """Reserve starts for new jobs and count the starts that are allowed now, in one write."""
-        pipeline = _acquire_pipeline(limit, request, transitions.now(clock_offset_ms))
+        pipeline = _acquire_pipeline(limit, request, transitions.now(clock_time))
         while True:
             try:
                 row: Document = await self._buckets.find_one_and_update(

@@ -18,6 +18,7 @@ from ostinato.jobs.lifecycle import (
     Transition,
     TransitionName,
 )
+from ostinato.jobs.mongo.clock import ClockTime
 from ostinato.jobs.records import JobState
 
 Expression = Any  # an aggregation expression, as BSON
@@ -66,9 +67,11 @@ def literal(value: object) -> Expression:
     return {"$literal": value}
 
 
-def now(clock_offset_ms: int) -> Expression:
-    """Build the expression for scheduler time: the server's clock plus the test offset."""
-    return {"$add": ["$$NOW", clock_offset_ms]} if clock_offset_ms else "$$NOW"
+def now(clock_time: ClockTime) -> Expression:
+    """Build the expression for scheduler time."""
+    if isinstance(clock_time, datetime):
+        return clock_time
+    return {"$add": ["$$NOW", clock_time]} if clock_time else "$$NOW"
 
 
 def value_by_id(ids: Sequence[str], values: Sequence[object]) -> Expression:

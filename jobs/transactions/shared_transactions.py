@@ -22,6 +22,7 @@ from ostinato.jobs.mongo.client import (
     is_transient,
     is_transient_transaction_error,
 )
+from ostinato.jobs.mongo.clock import ClockTime
 from ostinato.jobs.mongo.outcomes import OutcomeStore
 from ostinato.jobs.mongo.transaction import (
     MAX_QUEUE_TIME_S,
@@ -97,7 +98,7 @@ class _SharedTransaction:
     session: Session
     members: list[_Member] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
-    clock_offset_ms: int = 0
+    clock_time: ClockTime = 0
 
 
 class SharedTransactions:
@@ -142,16 +143,16 @@ class SharedTransactions:
         queue_time_s = deadline.queue_time_s
         return await run_transaction(self._mongo, body, timeout_s, queue_time_s=queue_time_s)
 
-    async def finish(self, session: Session, outcome: Outcome, clock_offset_ms: int) -> bool:
+    async def finish(self, session: Session, outcome: Outcome, clock_time: ClockTime) -> bool:
         """Write an outcome as the last write of its transaction; False if the attempt is lost.
 
         A shared transaction writes all outcomes after the last body; then this returns True.
         """
         shared = self._open.get(id(session))
         if shared is None:
-            return await self._outcome_store.write_last(session, outcome, clock_offset_ms)
+            return await self._outcome_store.write_last(session, outcome, clock_time)
         shared.outcomes.append(outcome)
-        shared.clock_offset_ms = clock_offset_ms
+        shared.clock_time = clock_time
         return True
 
     async def close(self) -> None:
@@ -277,7 +278,7 @@ class SharedTransactions:
         """Write all outcomes; returns False if an attempt is lost, which its solo run detects."""
         session, outcomes = shared.session, shared.outcomes
         return not await self._outcome_store.write_in_transaction(
-            session, outcomes, shared.clock_offset_ms
+            session, outcomes, shared.clock_time
         )
 
 

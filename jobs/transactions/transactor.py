@@ -12,6 +12,7 @@ from ostinato.jobs.context import AttemptLost, Context, ReportProgress, Schedule
 from ostinato.jobs.errors import PayloadTooLarge, QuotaExceeded
 from ostinato.jobs.logs import Log, get_log
 from ostinato.jobs.mongo.client import Document, Mongo, Session
+from ostinato.jobs.mongo.clock import ClockTime
 from ostinato.jobs.mongo.job_documents import build_job_document
 from ostinato.jobs.mongo.job_store import AttemptStatus, JobStore
 from ostinato.jobs.mongo.stored_json import size_bytes
@@ -78,7 +79,7 @@ class TransactionJobWriter:
     """The job of the action that called `ctx.run_mutation`; None in a mutation's own transaction,
     whose fence checks the attempt, and in the API."""
     created_at: datetime
-    clock_offset_ms: int
+    clock_time: ClockTime
     retention_ms: int
     reservation: Reservation
     documents: dict[str, Document] = field(default_factory=dict)
@@ -112,7 +113,7 @@ class TransactionJobWriter:
         self._require_open()
         if self.documents.pop(job_id, None) is not None:
             return True
-        canceling = self.store.cancel(job_id, self.clock_offset_ms, self.session, owner=owner)
+        canceling = self.store.cancel(job_id, self.clock_time, self.session, owner=owner)
         changed = await self.database.track(canceling)
         if changed is not None and changed.state is JobState.IN_PROGRESS:
             self.canceled.add(job_id)
@@ -190,7 +191,7 @@ class Transactor:
         Raises TimeoutError after `timeout_ms` of real time, excluding the wait for the conflict
         lock, and propagates errors of the fence.
         """
-        clock_offset_ms = await self.clock.offset_ms()
+        clock_time = await self.clock.read()
         created_at = await self.clock.now()
         writer: TransactionJobWriter | None = None
         reservation = self.quotas.reserve(identity.owner)
@@ -206,7 +207,7 @@ class Transactor:
                 session=session,
                 caller=identity.job if fence is None else None,
                 created_at=created_at,
-                clock_offset_ms=clock_offset_ms,
+                clock_time=clock_time,
                 retention_ms=self.settings.purge_after_ms,
                 reservation=reservation,
             )

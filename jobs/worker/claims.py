@@ -15,6 +15,7 @@ from ostinato.jobs.lanes import UNRESOLVED, Lane
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.claimed_jobs import ClaimedJob, MalformedJob
 from ostinato.jobs.mongo.client import MongoError
+from ostinato.jobs.mongo.clock import ClockTime
 from ostinato.jobs.mongo.due_jobs import ClaimableJob, DueJobs
 from ostinato.jobs.mongo.rate_limits import RateLimitStore, StartRequest, bucket_id
 from ostinato.jobs.mongo.unresolved_jobs import UnresolvedJobs
@@ -38,36 +39,34 @@ class RateLimiter:
         self._rate_limits = RateLimitStore(engine.mongo)
         self._due = DueJobs(engine.mongo)
 
-    async def acquire(self, ids: list[str], lane: Lane, clock_offset_ms: int) -> list[str]:
+    async def acquire(self, ids: list[str], lane: Lane, clock_time: ClockTime) -> list[str]:
         """Return the subset of `ids` that may start now; the others are rescheduled."""
         function = self._function(lane)
         if function is None or function.rate_limit is None:
             return ids
         granted: list[str] = []
         by_bucket: defaultdict[str, list[ClaimableJob]] = defaultdict(list)
-        for job in await self._due.find_claimable(ids, function.rate_limit.key, clock_offset_ms):
+        for job in await self._due.find_claimable(ids, function.rate_limit.key, clock_time):
             if await self._engine.store.is_timeline_full(job.id, job.version):
                 granted.append(job.id)  # claimed in order to fail: rescheduling adds an event
                 continue
             bucket = bucket_id(function.name, function.rate_limit, job.key)
             by_bucket[bucket].append(job)
         for bucket, jobs in by_bucket.items():
-            granted += await self._acquire_from(bucket, function, jobs, clock_offset_ms)
+            granted += await self._acquire_from(bucket, function, jobs, clock_time)
         return granted
 
     async def _acquire_from(
-        self, bucket: str, function: Function, jobs: Sequence[ClaimableJob], clock_offset_ms: int
+        self, bucket: str, function: Function, jobs: Sequence[ClaimableJob], clock_time: ClockTime
     ) -> list[str]:
         assert function.rate_limit is not None
         ids = [job.id for job in sorted(jobs, key=lambda job: not job.lane.has_reservation)]
         reserved = sum(job.lane.has_reservation for job in jobs)
         request = StartRequest(new=len(jobs) - reserved, reserved=reserved)
-        grant = await self._rate_limits.acquire(
-            bucket, function.rate_limit, request, clock_offset_ms
-        )
+        grant = await self._rate_limits.acquire(bucket, function.rate_limit, request, clock_time)
         starts = dict(zip(ids[grant.start_now :], grant.start_at, strict=True))
         if starts:
-            await self._engine.store.reserve(starts, clock_offset_ms)
+            await self._engine.store.reserve(starts, clock_time)
         return ids[: grant.start_now]
 
     def _function(self, lane: Lane) -> Function | None:
@@ -150,12 +149,12 @@ class Claimer:
         """Claim `ids`, start the claimed jobs, and release the unused slots."""
         claimed: list[ClaimedJob | MalformedJob] = []
         try:
-            clock_offset_ms = await self._engine.clock.offset_ms()
+            clock_time = await self._engine.clock.read()
             startable = await self._resolve(ids, claim_slots.lane)
-            granted = await self._rate_limiter.acquire(startable, claim_slots.lane, clock_offset_ms)
+            granted = await self._rate_limiter.acquire(startable, claim_slots.lane, clock_time)
             if granted:
                 store = self._engine.store
-                claimed = await store.claim(granted, self._worker_id, new_id(), clock_offset_ms)
+                claimed = await store.claim(granted, self._worker_id, new_id(), clock_time)
         except MongoError as error:
             # If only the reply was lost, the reconciler hands back the claimed jobs.
             log.warning("claim.unanswered", jobs=len(ids), error=str(error))

@@ -175,8 +175,8 @@ class Executor:
     async def _start_claimed(self, job: ClaimedJob | MalformedJob, claim_slots: ClaimSlots) -> None:
         if isinstance(job, MalformedJob):
             claim_slots.release(job.id)
-            clock_offset_ms = await self._engine.clock.offset_ms()
-            await self._engine.store.poisoned.fail_malformed(job, clock_offset_ms)
+            clock_time = await self._engine.clock.read()
+            await self._engine.store.poisoned.fail_malformed(job, clock_time)
             return
         function = self._engine.registry.get(job.info.function_name)
         attempt = Attempt(job, retention_ms_of(function, self._engine.settings))

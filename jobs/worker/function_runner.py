@@ -24,6 +24,7 @@ from ostinato.jobs.mongo.client import (
     summarize,
     was_raised_by_our_client,
 )
+from ostinato.jobs.mongo.clock import ClockTime
 from ostinato.jobs.mongo.outcomes import OutcomeStore
 from ostinato.jobs.mongo.poisoned_jobs import rejects_content
 from ostinato.jobs.mongo.transaction import Contended
@@ -46,9 +47,8 @@ from ostinato.jobs.worker.stored_errors import (
 PING_TIMEOUT_S = 1.0
 OWN_CANCELLATION = "the function canceled its own task, or awaited a canceled one"
 
-WriteOutcome = Callable[[Session, Outcome, int], Awaitable[bool]]
-"""Writes an outcome in a transaction, given the scheduler time offset in ms; returns False if the
-attempt no longer holds the job."""
+WriteOutcome = Callable[[Session, Outcome, ClockTime], Awaitable[bool]]
+"""Writes an outcome in a transaction; returns False if the attempt no longer holds the job."""
 
 log = get_log(__name__)
 
@@ -98,7 +98,7 @@ class AttemptFence:
             raise AttemptLost
 
     async def _write(self, session: Session, outcome: Outcome) -> bool:
-        return await self.write(session, outcome, await self.engine.clock.offset_ms())
+        return await self.write(session, outcome, await self.engine.clock.read())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

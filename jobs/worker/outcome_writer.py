@@ -100,7 +100,7 @@ class OutcomeWriter:
         backoff = Backoff(FIRST_PAUSE_S, MAX_PAUSE_S, jitter=JITTER)
         while True:
             try:
-                lost = await self._outcome_store.write(outcomes, await self._clock.offset_ms())
+                lost = await self._outcome_store.write(outcomes, await self._clock.read())
                 break
             except Exception as error:  # of any class: one outcome must not block the others
                 if not isinstance(error, TimeoutError) and not is_transient(error):
@@ -116,8 +116,8 @@ class OutcomeWriter:
         if not isinstance(error, OutcomeRefused) or not rejects_content(error.error):
             return False
         try:
-            clock_offset_ms = await self._clock.offset_ms()
-            return await self._outcome_store.fail_poisoned(outcome, error.error, clock_offset_ms)
+            clock_time = await self._clock.read()
+            return await self._outcome_store.fail_poisoned(outcome, error.error, clock_time)
         except (MongoError, TimeoutError):
             return False
 

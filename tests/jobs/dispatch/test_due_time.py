@@ -2,7 +2,8 @@
 
 import time
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import arq.connections
 import arq.worker
@@ -97,3 +98,40 @@ async def test_due_time_is_in_whole_milliseconds(rig_without_worker: Rig) -> Non
     new_job = replace(await rig_without_worker.build_job("echo"))
     assert new_job.scheduled_time.microsecond % 1000 == 0
     assert new_job.scheduled_time.utcoffset() == timedelta(0)
+
+
+async def test_held_time_applies_to_every_process_and_to_stored_times(
+    rig_without_worker: Rig, fast_settings: Settings
+) -> None:
+    held_at = datetime(2031, 5, 6, 7, 8, 9, 123_000, tzinfo=UTC)
+    await rig_without_worker.engine.clock.hold_at(held_at)
+    async with Engine.open(fast_settings) as other:
+        assert await other.now() == held_at
+        job_id = await rig_without_worker.schedule("echo")
+        await other.cancel(job_id)
+    job = await rig_without_worker.job(job_id)
+    assert {job["scheduledTime"], job["createdAt"], job["completedAt"]} == {held_at}
+
+
+async def test_held_time_makes_due_jobs_claimable_at_that_time_only(
+    rig_without_worker: Rig,
+) -> None:
+    clock, due = rig_without_worker.engine.clock, datetime(2031, 5, 6, tzinfo=UTC)
+    job_id = await rig_without_worker.schedule_at(await rig_without_worker.build_job("echo"), due)
+    await clock.hold_at(due - timedelta(milliseconds=1))
+    claim = partial(rig_without_worker.engine.store.claim, [job_id], "w", "token")
+    assert await claim(await clock.read()) == []
+    await clock.hold_at(due)
+    assert len(await claim(await clock.read())) == 1
+    assert (await rig_without_worker.job(job_id))["startedAt"] == due
+
+
+async def test_production_neither_holds_time_nor_applies_held_time(
+    rig_without_worker: Rig, fast_settings: Settings
+) -> None:
+    in_production = fast_settings.model_copy(update={"mode": Mode.PRODUCTION})
+    async with Engine.open(in_production) as production:
+        with pytest.raises(RuntimeError, match="test and development"):
+            await production.clock.hold_at(await production.now())
+        await rig_without_worker.engine.clock.hold_at(datetime(2031, 5, 6, tzinfo=UTC))
+        assert (await production.now()).year < 2031

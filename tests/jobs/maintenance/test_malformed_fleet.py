@@ -159,7 +159,7 @@ async def test_malformed_time_offset_leaves_due_time_at_the_server_time(
     rig_without_worker: Rig, odd: str
 ) -> None:
     await insert(rig_without_worker, "clock", {"_id": "offset", "ms": UNEXPECTED_VALUES[odd]})
-    assert await rig_without_worker.engine.clock.offset_ms() == 0
+    assert await rig_without_worker.engine.clock.read() == 0
 
 
 async def test_malformed_rate_does_not_delay_starts(
