@@ -72,6 +72,21 @@ class BadRequest(OstinatoError):
         return {"code": self.code, "issues": [issue.to_json() for issue in self.issues]}
 
 
+def require_range(name: str, value: int, low: int, high: int) -> int:
+    """Return a number from `low` to `high`; raises BadRequest at `name`."""
+    if issues := range_issues(name, value, low, high):
+        raise BadRequest(issues[0].message, issues)
+    return value
+
+
+def range_issues(name: str, value: int, low: int, high: int) -> list[Issue]:
+    """Return an issue unless a number is from `low` to `high`."""
+    if low <= value <= high:
+        return []
+    message = f"{name} must be {low:,} to {high:,}, got {value}"
+    return [Issue(path=(name,), message=message, code="out_of_range")]
+
+
 class WrongKind(BadRequest):
     """An operation that only the other kind of function may perform."""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
-from ostinato.jobs.errors import OwnerSuspended
+from ostinato.jobs.errors import OwnerSuspended, PreconditionFailed
 from ostinato.jobs.records import CauseKind, PauseReason
 from ostinato.jobs.registry import Function
 
@@ -30,7 +30,7 @@ class Owner:
     """Set while the owner is suspended; so are the next two fields."""
     suspended_by: str | None = None
     """The admin who suspended the owner."""
-    suspended_for: str | None = None
+    suspension_reason: str | None = None
     """The reason, shown to the owner."""
     purge_requested_at: datetime | None = None
     purged_at: datetime | None = None
@@ -57,7 +57,7 @@ def owner_from(owner_id: str, document: Mapping[str, Any] | None) -> Owner:
         roles=None if roles is None else frozenset(one for one in roles if isinstance(one, str)),
         suspended_at=suspended_at,
         suspended_by=_typed(get("suspendedBy"), str) if suspended_at else None,
-        suspended_for=_typed(get("suspendedFor"), str) if suspended_at else None,
+        suspension_reason=_typed(get("suspensionReason"), str) if suspended_at else None,
         purge_requested_at=_typed(get("purgeRequestedAt"), datetime),
         purged_at=_typed(get("purgedAt"), datetime),
         version=_typed(get("version"), int) or 0,
@@ -90,11 +90,17 @@ def find_pause_reason(function: Function | None, owner: Owner) -> PauseReason | 
 
 def owner_suspended(owner: Owner) -> OwnerSuspended:
     """Build the error for new work of a suspended owner."""
-    reason = f" ({owner.suspended_for})" if owner.suspended_for else ""
+    reason = f" ({owner.suspension_reason})" if owner.suspension_reason else ""
     return OwnerSuspended(
         f"the user {owner.id!r} is suspended{reason}: no new work is accepted until an admin "
         "resumes the user (resumeOwner)"
     )
+
+
+def role_lost(function: Function, owner_id: str | None) -> PreconditionFailed:
+    """Build the error for work that its owner, who has lost the function's role, may not start."""
+    lost = describe_role_lost(function, owner_id)
+    return PreconditionFailed(f"{lost}: first sign in as that user with the role")
 
 
 def describe_role_lost(function: Function, owner_id: str | None) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from ostinato.jobs.context import Context
-from ostinato.jobs.errors import BadRequest, Forbidden, PreconditionFailed
+from ostinato.jobs.errors import Forbidden, PreconditionFailed, require_range
 from ostinato.jobs.functions import owners
 from ostinato.jobs.json_values import replace_surrogates
 from ostinato.jobs.lanes import Queue
@@ -29,9 +29,7 @@ async def queues(ctx: RequestContext, first: int, after: str) -> list[Queue]:
     Raises BadRequest for a `first` outside 1 to 100.
     """
     require_admin(ctx, "see, pause and resume queues")
-    if not 1 <= first <= MAX_QUEUES:
-        message = f"first must be between 1 and {MAX_QUEUES}, got {first}"
-        raise BadRequest.at("first", message=message, code="out_of_range")
+    require_range("first", first, 1, MAX_QUEUES)
     return await ctx.engine.queues.find(first, after)
 
 

@@ -14,7 +14,7 @@ from itertools import islice
 from ostinato.jobs import schedules
 from ostinato.jobs.async_tools.cpu_thread import run_in_cpu_thread
 from ostinato.jobs.cronspec import cronspec_problem
-from ostinato.jobs.errors import BadRequest, PayloadTooLarge
+from ostinato.jobs.errors import PayloadTooLarge, require_range
 from ostinato.jobs.functions import crons as functions
 from ostinato.jobs.functions.new_cron import NewCron
 from ostinato.jobs.malformed import report
@@ -104,9 +104,7 @@ async def next_runs(ctx: RequestContext, record: Cron, count: int) -> list[datet
 
     Raises BadRequest for a count outside 1 to 100, and PayloadTooLarge for too many rare dates.
     """
-    if not 1 <= count <= MAX_RUNS:
-        message = f"count must be 1 to {MAX_RUNS}, got {count}"
-        raise BadRequest.at("count", message=message, code="out_of_range")
+    require_range("count", count, 1, MAX_RUNS)
     now = await ctx.now()
     try:
         runs = await _compute(ctx, _ticks_of(record, now), count)

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import assert_never
 
-from ostinato.jobs.errors import Forbidden, PreconditionFailed
+from ostinato.jobs.errors import Forbidden
 from ostinato.jobs.queue_warnings import SchedulingWarning, WarningCode
 from ostinato.jobs.records import Cron, Job, PauseReason, RecurringTask
 from ostinato.jobs.registry import Function, time_limit_ms, unknown_function
-from ostinato.jobs.rights import CLIENT_CAUSES, describe_role_lost, has_role_for
+from ostinato.jobs.rights import CLIENT_CAUSES, describe_role_lost, has_role_for, role_lost
 from ostinato.resolvers.context import RequestContext
 
 
@@ -77,8 +77,7 @@ async def require_rights_of_owner(ctx: RequestContext, found: Job) -> None:
     if function is None or found.owner == ctx.viewer.id or found.cause.kind not in CLIENT_CAUSES:
         return
     if not has_role_for(function, await ctx.engine.owners.find(found.owner)):
-        lost = describe_role_lost(function, found.owner)
-        raise PreconditionFailed(f"{lost}: first sign in as that user with the role")
+        raise role_lost(function, found.owner)
 
 
 def pause_warnings(ctx: RequestContext, record: Cron | RecurringTask) -> list[SchedulingWarning]:

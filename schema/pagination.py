@@ -9,7 +9,7 @@ from typing import Annotated, Final, Generic, Protocol, TypeVar
 
 import strawberry
 
-from ostinato.jobs.errors import BadRequest, Issue
+from ostinato.jobs.errors import BadRequest, Issue, range_issues
 from ostinato.jobs.ids import is_id
 from ostinato.jobs.paging import Page, PagePosition, Window
 from ostinato.schema.fields import Info, unread_fields, unset_to_none
@@ -140,13 +140,10 @@ class PageRequest:
     def _size_issues(self) -> list[Issue]:
         sizes = {"first": unset_to_none(self.first), "last": unset_to_none(self.last)}
         issues = [
-            Issue(
-                path=(name,),
-                message=f"{name} must be between 1 and {MAX_PAGE_SIZE}, got {size}",
-                code="out_of_range",
-            )
+            issue
             for name, size in sizes.items()
-            if size is not None and not 1 <= size <= MAX_PAGE_SIZE
+            if size is not None
+            for issue in range_issues(name, size, 1, MAX_PAGE_SIZE)
         ]
         if None not in sizes.values():
             message = "first and last are mutually exclusive: send only one of them"

@@ -15,14 +15,13 @@ from ostinato.jobs.dispatch.fairness import (
     rotate_after,
     round_robin,
 )
-from ostinato.jobs.dispatch.scan_cursors import ScanCursors
+from ostinato.jobs.dispatch.scan_cursors import MAX_READ_SHARE, ScanCursors
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.lanes import Lane, PendingJob
 from ostinato.jobs.mongo.due_jobs import DueJobs
 from ostinato.jobs.mongo.rate_limits import DispatchQuota, RateLimitStore, bucket_id
 
 OWNERS_INTERVAL_S: Final = 0.25
-MAX_OWNERS_TIME_SHARE: Final = 0.05  # of wall time, for any number of owners
 OWNERS_BATCH_SIZE: Final = 16
 
 QueuedIds = dict[Lane, frozenset[str]]
@@ -187,7 +186,7 @@ class CandidateFinder:
         found = await asyncio.gather(*map(self._due.find_owners, lanes))
         owners.by_lane = dict(zip(lanes, found, strict=True))
         now = time.monotonic()
-        owners.refresh_at = now + max(OWNERS_INTERVAL_S, (now - began) / MAX_OWNERS_TIME_SHARE)
+        owners.refresh_at = now + max(OWNERS_INTERVAL_S, (now - began) / MAX_READ_SHARE)
 
     async def _read_jobs_of(
         self, search: _Search, owners: _Owners, lanes: list[Lane], chosen: list[str | None]

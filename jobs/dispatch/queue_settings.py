@@ -8,6 +8,7 @@ from typing import Final
 
 from ostinato.jobs.async_tools.timeouts import wait_for_event
 from ostinato.jobs.dispatch.fairness import owner_limit
+from ostinato.jobs.dispatch.scan_cursors import MAX_READ_SHARE
 from ostinato.jobs.lanes import Queue
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.client import Mongo, MongoError
@@ -16,7 +17,6 @@ from ostinato.jobs.mongo.queues import QueueStore
 
 REFRESH_INTERVAL_S: Final = 1.0
 SEVERAL_OWNERS_S: Final = 60.0  # how long a positive answer is kept: it rarely changes
-MAX_OWNERS_TIME_SHARE: Final = 0.05  # of wall time: the read may scan deleted index entries
 
 log = get_log(__name__)
 
@@ -73,5 +73,5 @@ class QueueSettings:
         self._has_several_owners = await has_several_owners(self._mongo)
         now = time.monotonic()
         pause = SEVERAL_OWNERS_S if self._has_several_owners else 0.0
-        self._owners_refresh_at = now + max(pause, (now - began) / MAX_OWNERS_TIME_SHARE)
+        self._owners_refresh_at = now + max(pause, (now - began) / MAX_READ_SHARE)
         return self._has_several_owners != had_several

@@ -14,7 +14,7 @@ from ostinato.jobs.lanes import Lane, PendingJob
 from ostinato.jobs.mongo.due_jobs import ANY_OWNER, DueJobs, Owner, ScanPosition
 
 MAX_AGE_S: Final = 1.0  # maximum delay of a new lane, or of a job due before the cursor
-MAX_READ_SHARE: Final = 0.05  # of wall time, for reads from the start
+MAX_READ_SHARE: Final = 0.05  # of wall time, for each read that scans deleted index entries
 MAX_CURSORS: Final = 10_000  # when full, all are dropped, at the cost of one full read per lane
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import mutation
 from ostinato.jobs.documents import batch_from
-from ostinato.jobs.errors import BadRequest, Issue, NotFound, PreconditionFailed
+from ostinato.jobs.errors import BadRequest, Issue, NotFound, PreconditionFailed, range_issues
 from ostinato.jobs.functions.job_chain import (
     cancel_if_active,
     delete_document,
@@ -223,11 +223,7 @@ def _check(source: str, batch_size: int, delay_ms: int, known: Collection[str]) 
             f"there is no batch source {source[:64]!r}; use one of: {', '.join(sorted(known))}"
         )
         issues.append(Issue(path=("source",), message=message, code="unknown_source"))
-    if not 1 <= batch_size <= MAX_BATCH_SIZE:
-        message = f"batchSize must be 1 to {MAX_BATCH_SIZE}, got {batch_size}"
-        issues.append(Issue(path=("batchSize",), message=message, code="out_of_range"))
-    if not 0 <= delay_ms <= MAX_PAGE_DELAY_MS:
-        message = f"delayMs must be 0 to {MAX_PAGE_DELAY_MS} (a day), got {delay_ms}"
-        issues.append(Issue(path=("delayMs",), message=message, code="out_of_range"))
+    issues += range_issues("batchSize", batch_size, 1, MAX_BATCH_SIZE)
+    issues += range_issues("delayMs", delay_ms, 0, MAX_PAGE_DELAY_MS)
     if issues:
         raise BadRequest(issues[0].message, issues)

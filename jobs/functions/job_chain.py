@@ -9,17 +9,16 @@ from typing import Any, Final
 
 from ostinato.jobs.context import Context
 from ostinato.jobs.documents import Document
-from ostinato.jobs.errors import PreconditionFailed
 from ostinato.jobs.lifecycle import ACTIVE_STATES
 from ostinato.jobs.records import JobState, PauseReason
 from ostinato.jobs.retry import Retry
 from ostinato.jobs.rights import (
     Owner,
-    describe_role_lost,
     find_pause_reason,
     has_role_for,
     owner_from,
     owner_suspended,
+    role_lost,
 )
 
 TICK_HORIZON: Final = timedelta(
@@ -71,8 +70,7 @@ async def require_rights(ctx: Context, function_name: str) -> None:
     if owner.is_suspended:
         raise owner_suspended(owner)
     if function is not None and not has_role_for(function, owner):
-        lost = describe_role_lost(function, ctx.owner)
-        raise PreconditionFailed(f"{lost}: first sign in as that user with the role")
+        raise role_lost(function, ctx.owner)
 
 
 async def read_owner(ctx: Context, owner_id: str | None = None) -> Owner:

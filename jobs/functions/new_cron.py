@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from ostinato.jobs.errors import BadRequest, Issue
+from ostinato.jobs.errors import BadRequest, Issue, range_issues
 from ostinato.jobs.options import MAX_NAME_CHARS
 from ostinato.jobs.records import CatchUpPolicy, JsonObject, OverlapPolicy, Schedule
 from ostinato.jobs.schedules import parse_schedule
@@ -71,9 +71,7 @@ def _limit_issues(new: NewCron) -> Iterator[Issue]:
     if not 1 <= len(new.name) <= MAX_NAME_CHARS:
         message = f"name must have 1 to {MAX_NAME_CHARS} characters, got {len(new.name)}"
         yield Issue(path=("name",), message=message, code="length")
-    if not 0 <= new.jitter_ms <= MAX_JITTER_MS:
-        message = f"jitterMs must be 0 to {MAX_JITTER_MS} (a day), got {new.jitter_ms}"
-        yield Issue(path=("jitterMs",), message=message, code="out_of_range")
+    yield from range_issues("jitterMs", new.jitter_ms, 0, MAX_JITTER_MS)
 
 
 def with_default_name(function_name: str, args: JsonObject, name: str) -> JsonObject:

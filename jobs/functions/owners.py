@@ -32,7 +32,7 @@ async def suspend(ctx: Context, by: str, reason: str | None) -> Owner:
     if not found.is_suspended:
         await _require_room(ctx)
     await ctx.scheduler.run_after(0, pause_schedules)
-    fields: dict[str, Any] = {"suspendedBy": by, "suspendedFor": reason}
+    fields: dict[str, Any] = {"suspendedBy": by, "suspensionReason": reason}
     if not found.is_suspended:
         fields |= {"suspendedAt": await ctx.now(), "purgeRequestedAt": None, "purgedAt": None}
     return await _write(ctx, found, fields)

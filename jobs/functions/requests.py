@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import action, mutation
 from ostinato.jobs.documents import request_from
-from ostinato.jobs.errors import BadRequest, NotFound, PreconditionFailed
+from ostinato.jobs.errors import NotFound, PreconditionFailed, require_range
 from ostinato.jobs.functions.job_chain import cancel_if_active, delete_document, is_active
 from ostinato.jobs.json_values import to_json_value
 from ostinato.jobs.quotas.limits import QuotaKind
@@ -26,9 +26,7 @@ async def create_with_timeout(ctx: Context, data: Json, timeout_ms: int = 30_000
     The first job is due now. Without a registered handler, it is due after the data's `delayMs`.
     Raises BadRequest for a timeout outside 1 ms to a year, and QuotaExceeded.
     """
-    if not MIN_TIMEOUT_MS <= timeout_ms <= MAX_TIMEOUT_MS:
-        message = f"timeoutMs must be {MIN_TIMEOUT_MS} to {MAX_TIMEOUT_MS}, got {timeout_ms}"
-        raise BadRequest.at("timeoutMs", message=message, code="out_of_range")
+    require_range("timeoutMs", timeout_ms, MIN_TIMEOUT_MS, MAX_TIMEOUT_MS)
     await require_room(ctx, QuotaKind.REQUESTS)
     now = await ctx.now()
     request_id = ctx.new_id()

@@ -4,7 +4,7 @@ from typing import Final
 
 from ostinato.client.base_client import BaseClient, call
 from ostinato.client.options import require_owner
-from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.errors import BadRequest, require_range
 from ostinato.jobs.json_values import replace_surrogates
 from ostinato.jobs.lanes import MAX_WEIGHT, QUEUE_PATTERN, Queue, is_queue_name
 from ostinato.jobs.quotas.limits import Quota
@@ -38,9 +38,8 @@ class AdminVerbs(BaseClient):
 
     async def resume_queue(self, queue: str, weight: int | None = None) -> Queue:
         """Resume a queue, with a new weight of 1 to 1,000 if one is given."""
-        if weight is not None and not 1 <= weight <= MAX_WEIGHT:
-            message = f"weight must be 1 to {MAX_WEIGHT}, got {weight}"
-            raise BadRequest.at("weight", message=message, code="out_of_range")
+        if weight is not None:
+            require_range("weight", weight, 1, MAX_WEIGHT)
         return await call(admin.resume_queue(self.context(), _queue_name(queue), weight))
 
     async def quotas(self, owner: str) -> list[Quota]:

@@ -107,14 +107,6 @@ async def call(use_case: Awaitable[T]) -> T:
         raise converted from error
 
 
-def page_size(first: int) -> int:
-    """Return the size of a page; raises BadRequest at `first`."""
-    if not 1 <= first <= MAX_PAGE_SIZE:
-        message = f"first must be 1 to {MAX_PAGE_SIZE:,}, got {first}"
-        raise BadRequest.at("first", message=message, code="out_of_range")
-    return first
-
-
 def _validate_options(options: OpenOptions) -> dict[str, object]:
     """Return the options that were passed, as settings; raises BadRequest or ValidationError."""
     for name in options:

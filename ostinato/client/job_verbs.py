@@ -5,9 +5,10 @@ from typing import Any, TypeVar, Unpack, overload
 
 from pydantic import TypeAdapter
 
-from ostinato.client.base_client import BaseClient, call, page_size
+from ostinato.client.base_client import MAX_PAGE_SIZE, BaseClient, call
 from ostinato.client.handles import ANY_JSON, JobHandle, result_type
 from ostinato.client.options import Args, ScheduleOptions, parse_options
+from ostinato.jobs.errors import require_range
 from ostinato.jobs.filters import JobFilter, JobOrder
 from ostinato.jobs.new_job import NewJob
 from ostinato.jobs.paging import Page, PagePosition, Window
@@ -139,7 +140,7 @@ class JobVerbs(BaseClient):
         Without a filter, it contains all but internal jobs.
         """
         position = None if after is None else _position(after, order)
-        window = Window(limit=page_size(first), after=position)
+        window = Window(limit=require_range("first", first, 1, MAX_PAGE_SIZE), after=position)
         reading = scheduling.jobs(self.context(owner), which or JobFilter(), order, window)
         return await call(reading)
 
@@ -162,7 +163,7 @@ class JobVerbs(BaseClient):
     ) -> Page[Failure]:
         """Read a page of up to 1,000 failures, newest first."""
         position = None if after is None else PagePosition(id=after.id)
-        window = Window(limit=page_size(first), after=position)
+        window = Window(limit=require_range("first", first, 1, MAX_PAGE_SIZE), after=position)
         return await call(scheduling.failures(self.context(owner), window))
 
     async def resolve(self, failure_id: str, *, owner: str | None = None) -> Failure:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TypedDict, Unpack
 
-from ostinato.client.base_client import BaseClient, call, page_size
+from ostinato.client.base_client import MAX_PAGE_SIZE, BaseClient, call
 from ostinato.client.options import Args, plain_json, require_name, to_ms
 from ostinato.jobs.arguments import plain_arguments
-from ostinato.jobs.errors import BadRequest, Malformed
+from ostinato.jobs.errors import BadRequest, Malformed, require_range
 from ostinato.jobs.functions.batch import MAX_ITEMS
 from ostinato.jobs.functions.new_cron import DEFAULT_FUNCTION, NewCron
 from ostinato.jobs.paging import Page, PagePosition, Window
@@ -122,9 +122,7 @@ class PatternVerbs(BaseClient):
         count: int = DEFAULT_RUNS,
     ) -> list[datetime]:
         """Return the next 1 to 100 ticks of a schedule that starts now."""
-        if not 1 <= count <= MAX_RUNS:
-            message = f"count must be 1 to {MAX_RUNS}, got {count}"
-            raise BadRequest.at("count", message=message, code="out_of_range")
+        require_range("count", count, 1, MAX_RUNS)
         context = self.context()
         await crons.check_cronspec(context, cronspec)
         schedule = parse_schedule(None if every is None else to_ms(every), cronspec, tz)
@@ -248,4 +246,4 @@ class PatternVerbs(BaseClient):
 
 def _window(first: int, after: Stored | None) -> Window:
     position = None if after is None else PagePosition(id=after.id)
-    return Window(limit=page_size(first), after=position)
+    return Window(limit=require_range("first", first, 1, MAX_PAGE_SIZE), after=position)

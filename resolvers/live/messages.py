@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Generic, NamedTuple, TypeVar
 
 from ostinato.jobs.changes import Position
-from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.errors import require_range
 from ostinato.jobs.records import Batch, Cron, Job, JobEvent, RecurringTask, Request
 
 R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request)
@@ -52,10 +52,7 @@ class SubscribeOptions:
         """Return the maximum number of snapshot rows; raises BadRequest at `first`."""
         if self.first is None:
             return maximum
-        if not 1 <= self.first <= maximum:
-            message = f"first must be from 1 to {maximum}, got {self.first}"
-            raise BadRequest.at("first", message=message, code="out_of_range")
-        return self.first
+        return require_range("first", self.first, 1, maximum)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ostinato.jobs.changes import Position
-from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.errors import require_range
 from ostinato.jobs.records import JobCounts
 from ostinato.resolvers.context import RequestContext
 from ostinato.resolvers.live.live_query import LiveItem, LiveQuery, ResumePoint
@@ -40,10 +40,7 @@ class StatsQuery(LiveQuery[Stats]):
         self, after: str | None = None, *, restart: bool = False
     ) -> AsyncGenerator[LiveItem[Stats], None]:
         """Yield the current counts."""
-        if not MIN_INTERVAL_MS <= self._every_ms <= MAX_INTERVAL_MS:
-            bounds = f"{MIN_INTERVAL_MS} to {MAX_INTERVAL_MS}"
-            message = f"everyMs must be {bounds}, got {self._every_ms}"
-            raise BadRequest.at("everyMs", message=message, code="out_of_range")
+        require_range("everyMs", self._every_ms, MIN_INTERVAL_MS, MAX_INTERVAL_MS)
         yield await self._read()
         yield ResumePoint(position=_now())
 

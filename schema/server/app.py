@@ -29,7 +29,7 @@ from ostinato.jobs.revocations import Revocation
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import Authenticator, OnVerified, Viewer
 from ostinato.resolvers.context import RequestContext
-from ostinato.resolvers.revocations import ReadRevocations, RevocationMonitor, read_none
+from ostinato.resolvers.revocation_monitor import ReadRevocations, RevocationMonitor, read_none
 from ostinato.resolvers.throttle import Spend, Throttles, spend_alone
 from ostinato.schema.build import graphql_schema
 from ostinato.schema.execution.operation_runner import ContextFactory, OperationRunner

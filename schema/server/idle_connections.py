@@ -16,7 +16,7 @@ from ostinato.resolvers.throttle import client_network
 RESERVED_FILES: Final = (
     256  # for MongoDB (up to 100 connections), Redis, files, and new connections
 )
-RESERVED_SHARE: Final = 4  # of a limit below 1,024, a quarter is reserved
+RESERVED_SHARE: Final = 0.25  # of a limit below 1,024
 UNLIMITED: Final = 1 << 30
 FIX: Final = "raise the limit of open files (ulimit -n, LimitNOFILE), or start more API processes"
 
@@ -111,4 +111,4 @@ def max_connections(open_files: int) -> int:
     """Return how many connections a process with this limit of open files may have."""
     if open_files == resource.RLIM_INFINITY:
         return UNLIMITED
-    return open_files - min(RESERVED_FILES, open_files // RESERVED_SHARE)
+    return open_files - min(RESERVED_FILES, int(open_files * RESERVED_SHARE))

@@ -84,7 +84,7 @@ class Owner(RecordProxy[rights.Owner]):
     suspended_by: str | None = strawberry.field(
         description="The admin who suspended the user; null unless the user is suspended."
     )
-    suspended_for: str | None = strawberry.field(
+    suspension_reason: str | None = strawberry.field(
         description="The reason of the suspension, which the user sees in errors."
     )
     purge_requested_at: datetime | None = strawberry.field(

@@ -56,7 +56,7 @@ async def test_admin_cancels_an_internal_job(
     assert (await admin(op.RETRY_JOB, input={"jobId": tick})).code == "PRECONDITION_FAILED"
 
 
-OWNER = "{ suspendedAt suspendedBy suspendedFor purgeRequestedAt purgedAt roles id }"
+OWNER = "{ suspendedAt suspendedBy suspensionReason purgeRequestedAt purgedAt roles id }"
 OWNER_MUTATIONS = {
     "suspendOwner": op.mutation("suspendOwner", "SuspendOwnerInput", f"owner {OWNER}"),
     "resumeOwner": op.mutation("resumeOwner", "OwnerInput", f"owner {OWNER}"),
@@ -114,11 +114,11 @@ async def test_work_of_a_suspended_owner_can_be_seen_and_ended_but_not_started_a
 async def test_admins_see_who_is_suspended_and_why(admin: Client, engine: Engine) -> None:
     suspended = await suspend(admin, "spam")
     assert (suspended["id"], suspended["suspendedBy"]) == ("ann", "root")
-    assert suspended["suspendedFor"] == "spam"
+    assert suspended["suspensionReason"] == "spam"
     assert await admin.get(OWNER_QUERIES["suspendedOwners"]) == [suspended]
     assert await admin.get(OWNER_QUERIES["owner"]) == suspended
     resumed = (await admin.get(OWNER_MUTATIONS["resumeOwner"], input=ANN))["owner"]
-    assert {resumed[name] for name in ("suspendedAt", "suspendedBy", "suspendedFor")} == {None}
+    assert {resumed[name] for name in ("suspendedAt", "suspendedBy", "suspensionReason")} == {None}
     assert await admin.get(OWNER_QUERIES["suspendedOwners"]) == []
 
 

@@ -79,7 +79,7 @@ async def test_number_of_queries_does_not_depend_on_the_number_of_queues(
 async def test_number_of_queues_on_a_page_is_limited(admin: Client, first: int) -> None:
     answer = await admin("query($n: Int) { queues(first: $n) { name } }", n=first)
     assert (answer.code, answer.paths) == ("BAD_REQUEST", [["first"]])
-    assert answer.message == f"first must be between 1 and 100, got {first}"
+    assert answer.message == f"first must be 1 to 100, got {first}"
 
 
 async def test_due_jobs_of_a_queue_are_counted_up_to_a_thousand(

@@ -103,7 +103,7 @@ WRONG: dict[str, tuple[Callable[[Ostinato], Awaitable[object]], str]] = {
     "no items": (lambda app: app.add_items([]), "items must be 1 to 1000 per call, got 0"),
     "large item": (lambda app: app.add_items(["x" * 70_000]), "65,536 bytes"),
     "source": (lambda app: app.start_batch("nothing"), "nothing"),
-    "batch size": (lambda app: app.start_batch(batch_size=0), "batchSize must be 1 to 1000, got 0"),
+    "batch size": (lambda app: app.start_batch(batch_size=0), "batchSize must be 1 to 1,000"),
     "timeout": (lambda app: app.create_with_timeout({}, timeout=timedelta(0)), "timeoutMs must be"),
     "data": (lambda app: app.create_with_timeout({"x": float("nan")}), r"data\.x"),
 }
@@ -178,7 +178,7 @@ async def test_request_is_completed_with_its_data(app: Ostinato, worker: None) -
 
 
 async def test_suspended_owner_gets_no_new_work(app: Ostinato) -> None:
-    assert (await app.suspend_owner("eve", "spam")).suspended_for == "spam"
+    assert (await app.suspend_owner("eve", "spam")).suspension_reason == "spam"
     for call in (
         app.register_cron("x", owner="eve", every=HOUR),
         app.start_recurring_task("x", HOUR, owner="eve"),
@@ -211,7 +211,7 @@ async def test_queues_and_workers_are_seen_and_queues_paused(app: Ostinato, work
     assert await eventually(app.workers)
     assert {"default", "mail"} <= {each.name for each in await app.queues()}
     assert "functions.double" in {each.function.name for each in app.functions()}
-    with pytest.raises(BadRequest, match="weight must be 1 to 1000, got 0"):
+    with pytest.raises(BadRequest, match="weight must be 1 to 1,000, got 0"):
         await app.resume_queue("mail", weight=0)
     with pytest.raises(BadRequest, match="queue must match"):
         await app.pause_queue("A B")

@@ -65,7 +65,7 @@ async def test_snapshot_has_at_most_the_requested_number_of_rows(
 
 
 async def test_first_beyond_the_limit_is_rejected(as_viewer: ContextFactory) -> None:
-    with pytest.raises(BadRequest, match="first must be from 1 to 1000"):
+    with pytest.raises(BadRequest, match="first must be 1 to 1,000"):
         await first_message(jobs_changed(as_viewer(), ALL, SubscribeOptions(first=1_001)))
 
 

@@ -58,6 +58,6 @@ async def test_counts_are_read_once_for_all_subscribers(
 async def test_interval_out_of_range_is_rejected_with_its_path(
     as_viewer: ContextFactory, every_ms: int
 ) -> None:
-    with pytest.raises(BadRequest, match=r"everyMs must be 500 to 3600000, got \d+") as raised:
+    with pytest.raises(BadRequest, match=r"everyMs must be 500 to 3,600,000, got \d+") as raised:
         await first_message(stats_changed(as_viewer(), every_ms))
     assert raised.value.issues[0].path == ("everyMs",)

@@ -67,7 +67,7 @@ async def test_suspension_pauses_the_crons_and_tasks_of_one_owner(rig: PatternRi
         await start_loop(rig, owner)
     await rig.wait_until_settled()
     owner_record = await suspend_alice(rig)
-    assert (owner_record.suspended_by, owner_record.suspended_for) == ("root", "spam")
+    assert (owner_record.suspended_by, owner_record.suspension_reason) == ("root", "spam")
     for name in ("crons", "taskConfigs"):
         found = {one["owner"]: one for one in await rig.all(name)}
         assert found[ALICE]["pausedBecause"] == PauseReason.OWNER_SUSPENDED
@@ -177,7 +177,7 @@ async def test_suspensions_beyond_the_limit_are_rejected(
     monkeypatch.setattr(owners, "MAX_SUSPENDED", 1)
     await rig.run_mutation(lambda ctx: suspend(ctx, "root", "spam"), ALICE)
     again = await rig.run_mutation(lambda ctx: suspend(ctx, "root", "fraud"), ALICE)
-    assert again.suspended_for == "fraud"
+    assert again.suspension_reason == "fraud"
     with pytest.raises(PreconditionFailed, match="users are suspended, the maximum"):
         await rig.run_mutation(lambda ctx: suspend(ctx, "root", "spam"), "bob")
     await rig.run_mutation(resume, ALICE)

@@ -34,7 +34,7 @@ def revocation_of(token: str) -> Revocation:
 
 @pytest.fixture(autouse=True)
 def _fast_poll(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ostinato.resolvers.revocations.POLL_S", 0.05)
+    monkeypatch.setattr("ostinato.resolvers.revocation_monitor.POLL_S", 0.05)
 
 
 @pytest.mark.parametrize(
