@@ -14,9 +14,11 @@ from ostinato.jobs.declarations import (
     require_async,
     require_context,
     require_options,
+    require_parameters,
     shown,
 )
 from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.failure_hooks import FailureHook
 from ostinato.jobs.options import CRON_OPTIONS, FUNCTION_OPTIONS
 from ostinato.jobs.rate_limit import RateLimit
 from ostinato.jobs.records import FunctionKind, JsonObject, Schedule
@@ -51,6 +53,8 @@ class FunctionOptions(TypedDict, total=False):
     """Maximum number of its jobs that one worker process runs at once. Default: no limit."""
     rate_limit: RateLimit
     """Maximum rate of starts across all workers. Default: no limit."""
+    on_failure: FailureHook
+    """Called after one of its jobs has failed for good, at least once. Default: nothing."""
 
 
 def mutation(
@@ -150,6 +154,9 @@ def _register(kind: FunctionKind, call: JobFunction[P, R], options: FunctionOpti
     arguments = build_arguments(call)
     rate_limit = options.get("rate_limit")
     _require_key(call, rate_limit, arguments)
+    if hook := options.get("on_failure"):
+        require_async(hook, "on_failure")
+        require_parameters(hook, "a failure hook", "ctx", "failed")
     name = options.get("name") or default_name(call)
     registry.add(
         Function(
@@ -165,6 +172,7 @@ def _register(kind: FunctionKind, call: JobFunction[P, R], options: FunctionOpti
             result_ttl_ms=options.get("result_ttl_ms"),
             concurrency=options.get("concurrency"),
             rate_limit=rate_limit,
+            on_failure=options.get("on_failure"),
             has_default_name="name" not in options,
         )
     )

@@ -23,6 +23,7 @@ from ostinato.jobs.errors import (
     TimedOut,
     Unavailable,
 )
+from ostinato.jobs.failure_hooks import HookJobs
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.lifecycle import MAX_ATTEMPTS, MAX_EVENTS, TransitionName, is_allowed
 from ostinato.jobs.modules import BUILT_IN
@@ -125,7 +126,7 @@ class Engine:
         cls, settings: Settings, mongo: Mongo, notifier: Notifier, buckets: SharedBuckets
     ) -> Self:
         clock = Clock(ServerClock(mongo), settings.mode)
-        store = JobStore(mongo, settings.purge_after_ms)
+        store = JobStore(mongo, settings.purge_after_ms, HookJobs(registry))
         workers = WorkerStore(mongo)
         quotas = OwnerQuotas(QuotaReader(mongo.aggregate, settings), settings)
 

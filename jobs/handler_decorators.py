@@ -1,7 +1,8 @@
-"""The decorators `@batch` and `@request_handler`."""
+"""The decorators `@batch`, `@request_handler` and `@on_failure`."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Never, Protocol, TypedDict, Unpack, cast
 
 from ostinato.jobs.context import Context
@@ -13,6 +14,7 @@ from ostinato.jobs.declarations import (
     require_parameters,
 )
 from ostinato.jobs.errors import PreconditionFailed
+from ostinato.jobs.failure_hooks import FailureHook
 from ostinato.jobs.mongo.stored_json import id_from_text, id_to_text
 from ostinato.jobs.options import BATCH_OPTIONS
 from ostinato.jobs.records import Json
@@ -109,16 +111,30 @@ def request_handler(handle: RequestHandler | None = None, /, **options: Never) -
     It runs as an action, at most once per request. If it raises, the request is `failed`.
     """
     if handle is None:
-        return cast("RequestHandler", _reject_parentheses)
+        return cast("RequestHandler", partial(_reject_parentheses, "@request_handler"))
     require_async(handle, "@request_handler")
     require_parameters(handle, "a request handler", "ctx", "data")
     registry.set_request_handler(handle)
     return handle
 
 
-def _reject_parentheses(handle: object) -> Never:
-    problem = "@request_handler takes no options; write it without parentheses"
-    raise DeclarationError(handle, problem)
+def on_failure(hook: FailureHook | None = None, /, **options: Never) -> FailureHook:
+    """Register a coroutine that is called after a job of any function has failed for good.
+
+    It is called at least once for each failure, in an internal job of the system. An error that it
+    raises is only logged.
+    """
+    if hook is None:
+        return cast("FailureHook", partial(_reject_parentheses, "@on_failure"))
+    require_async(hook, "@on_failure")
+    require_parameters(hook, "a failure hook", "ctx", "failed")
+    registry.failure_hooks[f"{hook.__module__}.{hook.__qualname__}"] = hook
+    return hook
+
+
+def _reject_parentheses(decorator: str, target: object) -> Never:
+    problem = f"{decorator} takes no options; write it without parentheses"
+    raise DeclarationError(target, problem)
 
 
 async def _unknown_count(ctx: Context) -> int | None:

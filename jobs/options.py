@@ -77,6 +77,12 @@ def _check_pages(name: str, value: object) -> str | None:
     return f"{name} must be an `async def` function (ctx, cursor, size), got {shown(value)}"
 
 
+def _check_hook(name: str, value: object) -> str | None:
+    if callable(value):  # the decorator checks what it takes
+        return None
+    return f"{name} must be an `async def` function (ctx, failed), got {shown(value)}"
+
+
 _MS: Final = " of milliseconds"
 _check_duration: Final = partial(_check_number, minimum=1, maximum=MAX_DURATION_MS, unit=_MS)
 _check_ttl: Final = partial(_check_number, minimum=0, maximum=MAX_DURATION_MS, unit=_MS)
@@ -92,6 +98,7 @@ FUNCTION_OPTIONS: Final[Mapping[str, Check]] = {
     "result_ttl_ms": _check_ttl,
     "concurrency": _check_concurrency,
     "rate_limit": _check_rate_limit,
+    "on_failure": _check_hook,
 }
 BATCH_OPTIONS: Final[Mapping[str, Check]] = {
     "name": _check_name,

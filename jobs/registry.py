@@ -56,6 +56,8 @@ class Function:
     """Maximum number of its jobs that one worker runs at once; None for no limit."""
     rate_limit: RateLimit | None = None
     """Maximum rate of starts across all workers; None for no limit."""
+    on_failure: AnyFunction | None = None
+    """Called after one of its jobs has failed: `(ctx, failed)`."""
     has_default_name: bool = False
     """Whether the name was derived from the names of its module and coroutine."""
 
@@ -154,6 +156,8 @@ class Registry:
     batches: dict[str, BatchSource] = field(default_factory=dict)
     request_handler: AnyFunction | None = None
     """Processes requests; None for the built-in handler, which returns their data."""
+    failure_hooks: dict[str, AnyFunction] = field(default_factory=dict)
+    """The hooks for failed jobs of all functions, by module and name."""
     empty_modules: set[str] = field(default_factory=set)
     """Modules that `load` imported and that declared nothing."""
 
@@ -238,7 +242,8 @@ class Registry:
 
     @property
     def _size(self) -> int:
-        return len(self._functions) + len(self.batches) + (self.request_handler is not None)
+        handlers = len(self.failure_hooks) + (self.request_handler is not None)
+        return len(self._functions) + len(self.batches) + handlers
 
 
 registry: Final = Registry()

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
         TimedOut,
         Unavailable,
     )
+    from ostinato.jobs.failure_hooks import FailedJob
     from ostinato.jobs.filters import JobFilter, JobOrder
-    from ostinato.jobs.handler_decorators import BatchPage, batch, request_handler
+    from ostinato.jobs.handler_decorators import BatchPage, batch, on_failure, request_handler
     from ostinato.jobs.rate_limit import RateLimit
     from ostinato.jobs.records import Job, JobState
     from ostinato.jobs.retry import Retry, RetryAfter
@@ -41,6 +42,7 @@ __all__ = [
     "Call",
     "Conflict",
     "Context",
+    "FailedJob",
     "HistoryLost",
     "Job",
     "JobCanceled",
@@ -68,6 +70,7 @@ __all__ = [
     "batch",
     "cron",
     "mutation",
+    "on_failure",
     "request_handler",
 ]
 
@@ -100,6 +103,7 @@ MODULES: Final = {
         "TimedOut",
         "Unavailable",
     ),
+    "ostinato.jobs.failure_hooks": ("FailedJob",),
     "ostinato.jobs.filters": (
         "JobFilter",
         "JobOrder",
@@ -107,6 +111,7 @@ MODULES: Final = {
     "ostinato.jobs.handler_decorators": (
         "BatchPage",
         "batch",
+        "on_failure",
         "request_handler",
     ),
     "ostinato.jobs.rate_limit": ("RateLimit",),

@@ -18,6 +18,7 @@ from tests.processes import ROOT, TLS, ApiProcess, Processes, environment, event
 from tests.schema.nodejs import FOLDER, install_clients
 
 EXAMPLES = ("docs.examples.my_functions", "docs.examples.mailing")
+OF_FUNCTIONS = ("my_functions", "mailing", "failure_hooks")
 ENDED_WITHIN = 30.0
 BROWSER_GLOBALS = "import { WebSocket } from 'ws'; globalThis.WebSocket ??= WebSocket;\n"
 RESULTS = """query ($name: String!) {
@@ -191,8 +192,8 @@ def test_the_python_client_on_the_page_equals_the_example() -> None:
 
 def test_the_functions_on_the_pages_equal_the_examples() -> None:
     folder = ROOT / "docs" / "examples"
-    code = "".join((folder / f"{name}.py").read_text() for name in ("my_functions", "mailing"))
+    code = "".join((folder / f"{name}.py").read_text() for name in OF_FUNCTIONS)
     blocks = [*code_blocks("README.md", "python"), *code_blocks("docs/functions.md", "python")]
     blocks = [block for block in blocks if "@" in block]
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     assert [block for block in blocks if block[block.index("@") :] not in code] == []

@@ -5,6 +5,22 @@ requests and failures, the scheduler's option `tick=`, which deduplicates jobs, 
 convert documents and compute schedules. Importing the package registers them.
 """
 
-from ostinato.jobs.functions import actions, batch, crons, failures, owners, requests, tasks
+from ostinato.jobs.functions import (
+    actions,
+    batch,
+    crons,
+    failures,
+    owners,
+    requests,
+    tasks,
+)
 
-__all__ = ["actions", "batch", "crons", "failures", "owners", "requests", "tasks"]
+__all__ = [
+    "actions",
+    "batch",
+    "crons",
+    "failures",
+    "owners",
+    "requests",
+    "tasks",
+]

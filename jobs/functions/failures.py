@@ -1,19 +1,24 @@
-"""Records failures that will not be retried."""
+"""Records failures that will not be retried, and calls the hooks of failed jobs."""
 
-from typing import Annotated
+import asyncio
+from typing import Annotated, Final
 
 from cachetools import TTLCache
 from pydantic import Field, JsonValue
 
 from ostinato.jobs.context import Context
-from ostinato.jobs.decorators import mutation
+from ostinato.jobs.decorators import action, mutation
 from ostinato.jobs.documents import NewFailure
 from ostinato.jobs.errors import BadRequest, QuotaExceeded
+from ostinato.jobs.failure_hooks import CALL_HOOKS, FailedJob, hooks_of
 from ostinato.jobs.json_values import replace_surrogates, to_json_value
 from ostinato.jobs.records import Json
+from ostinato.jobs.registry import AnyFunction
+from ostinato.jobs.retry import Retry
 
 __ostinato_module__ = "errors"  # the registered name is errors.logFailure
 
+HOUR_MS: Final = 3_600_000
 QUOTA_PERIOD_S = 3_600.0
 MAX_RECORDED = 10_000  # crons and tasks per process and period; others record no exceeded quota
 MAX_MESSAGE_CHARS = 1_000  # at most 4 KiB in UTF-8
@@ -74,3 +79,24 @@ async def record_failure(
     )
     await ctx.db.internal_collection("failures").insert_one(failure.document())
     return failure.id
+
+
+@action(
+    name=CALL_HOOKS,
+    internal=True,
+    retry=Retry(retries=4, base_ms=1_000, give_up_on=(TimeoutError,)),  # after lost workers
+    result_ttl_ms=HOUR_MS,
+)
+async def call_hooks(ctx: Context, failed: FailedJob) -> None:
+    """Call the hooks of a failed job concurrently; an error of a hook is only logged."""
+    async with asyncio.TaskGroup() as calls:
+        for hook in hooks_of(ctx.registry, failed.function_name):
+            calls.create_task(_call(hook, ctx, failed))
+
+
+async def _call(hook: AnyFunction, ctx: Context, failed: FailedJob) -> None:
+    try:
+        await hook(ctx, failed)
+    except Exception:  # user code ran here
+        name = f"{hook.__module__}.{hook.__qualname__}"
+        ctx.log.exception("failure_hook.failed", hook=name, failed_job_id=failed.id)

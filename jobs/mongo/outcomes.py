@@ -35,6 +35,7 @@ class OutcomeStore:
         self._timeout_s = timeout_s
         self._poisoned = poisoned or PoisonedJobs(mongo)
         self._failure_log = self._poisoned.failure_log
+        self._hook_jobs = self._poisoned.hook_jobs
 
     async def write(self, outcomes: Sequence[Outcome], clock_time: ClockTime) -> set[str]:
         """Write outcomes; return the ids of the jobs that ended or that another attempt holds.
@@ -149,15 +150,26 @@ class OutcomeStore:
             {"timeline": 0, "result": 0},
             session=session,
         )
-        failures = [_failure_document(job) for job in await failed.to_list(None)]
-        if failures:
+        jobs = await failed.to_list(None)
+        if jobs:
             known = self._mongo[FAILURES].find(
                 {"_id": {"$in": list(attempts)}}, {"_id": 1}, session=session
             )
             recorded = {found["_id"] for found in await known.to_list(None)}
-            new = [failure for failure in failures if failure["_id"] not in recorded]
+            new = [job for job in jobs if job["_id"] not in recorded]
             if new:
-                await self._mongo[FAILURES].insert_many(new, session=session)
+                await self._insert_failures(session, new)
+
+    async def _insert_failures(self, session: Session, jobs: Sequence[Document]) -> None:
+        failures = [_failure_document(job) for job in jobs]
+        await self._mongo[FAILURES].insert_many(failures, session=session)
+        hook_jobs = [
+            hook_job
+            for job, failure in zip(jobs, failures, strict=True)
+            if self._hook_jobs and (hook_job := self._hook_jobs.build(failure, job.get("queue")))
+        ]
+        if hook_jobs:
+            await self._jobs.insert_many(hook_jobs, session=session)
 
     async def _read_reached(
         self, group: Sequence[Outcome], session: Session | None = None

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from pymongo.errors import OperationFailure, PyMongoError
 
+from ostinato.jobs.failure_hooks import HookJobs
 from ostinato.jobs.failure_log import FailedAttempt, FailureLog
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo import transitions
@@ -95,8 +96,9 @@ async def write_bisecting(
 class PoisonedJobs:
     """Fails poisoned jobs with updates that tolerate malformed documents."""
 
-    def __init__(self, mongo: Mongo) -> None:
+    def __init__(self, mongo: Mongo, hook_jobs: HookJobs | None = None) -> None:
         self._mongo = mongo
+        self.hook_jobs = hook_jobs
         self.failure_log = FailureLog()
         self._unwritable: Quarantine[str] = Quarantine(QUARANTINE_SIZE, QUARANTINE_S)
 
@@ -152,10 +154,13 @@ class PoisonedJobs:
         return await run_shielded_transaction(self._mongo, body)
 
     async def _record_failure(self, session: Session, job_id: str) -> Document:
-        pipeline: list[dict[str, Any]] = [{"$match": {"_id": job_id}}, {"$project": _FAILURE}]
+        fields = {**_FAILURE, "queue": 1}
+        pipeline: list[dict[str, Any]] = [{"$match": {"_id": job_id}}, {"$project": fields}]
         (failure,) = await self._mongo[JOBS].aggregate(pipeline, session=session).to_list(None)
-        where = {"_id": job_id}
+        queue, where = failure.pop("queue", None), {"_id": job_id}
         await self._mongo[FAILURES].replace_one(where, failure, upsert=True, session=session)
+        if self.hook_jobs and (hook_job := self.hook_jobs.build(failure, queue)):
+            await self._mongo[JOBS].insert_one(hook_job, session=session)
         recorded: Document = failure
         return recorded
 

@@ -168,7 +168,7 @@ class Executor:
         return [running for running in self.attempts.values() if not running.has_returned]
 
     def _notify_if_due(self, written: Sequence[Outcome]) -> None:
-        """Signal the dispatcher if one of the jobs is due again soon."""
+        """Signal the dispatcher if one of the jobs is due again soon, or its hook is due."""
         if any(map(_is_due_soon, written)):
             self._engine.notifier.notify(Signal.DUE)
 
@@ -279,6 +279,8 @@ class Executor:
 
 
 def _is_due_soon(outcome: Outcome) -> bool:
+    if outcome.transition is TransitionName.FAIL:
+        return True  # a job may call its hooks
     if TRANSITIONS[outcome.transition].target is not JobState.PENDING:
         return False
     return outcome.due_at is not None or timedelta(milliseconds=outcome.delay_ms) < NOTIFY_WITHIN

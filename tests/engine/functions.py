@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import action, mutation
+from ostinato.jobs.failure_hooks import FailedJob
 from ostinato.jobs.retry import Retry, RetryAfter
 from tests.engine import unusual_values
 from tests.processes import eventually
@@ -107,6 +108,24 @@ async def fail_with(ctx: Context, message: str) -> None:
 async def count_then_fail(ctx: Context, secret: str) -> None:
     """Fail with the number of letters of the argument."""
     raise ValueError(f"{len(secret)} letters")
+
+
+async def record_failed_job(ctx: Context, failed: FailedJob) -> None:
+    """Record a failed job for the test."""
+    calls.append(failed)
+
+
+@action(public=True, retry=Retry(retries=1, base_ms=1), on_failure=record_failed_job)
+async def fail_with_hook(ctx: Context, attempts: int) -> None:
+    """Fail the first attempts; a hook is called if no other is left."""
+    if ctx.job.attempt <= attempts:
+        raise ValueError(f"attempt {ctx.job.attempt}")
+
+
+@action(public=True)
+async def fail_after_echo(ctx: Context, value: JsonValue) -> None:
+    """Fail, whatever the value is."""
+    raise ValueError("no")
 
 
 RESULTS: dict[str, object] = {

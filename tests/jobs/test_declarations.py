@@ -16,7 +16,7 @@ from ostinato.jobs.registry import registry
 
 IMPORTS = (
     "from typing import Any; import ostinato; from ostinato import Context, RateLimit, Retry, "
-    "action, batch, cron, mutation, request_handler\n"
+    "action, batch, cron, mutation, on_failure, request_handler\n"
 )
 FUNCTION = "async def send(ctx: Context, user_id: str) -> None: ..."
 HANDLER = "async def send(ctx: Context, items: list[Any]) -> None: ..."
@@ -28,7 +28,7 @@ OPTIONS = {
     "timeout=5": "@action has no option 'timeout'; write timeout_ms=5_000",
     "publik=True": "@action has no option 'publik'; did you mean public?",
     "queue='mail'": "@action has no option 'queue'; choose the queue when scheduling the job",
-    "zzz=1": "@action has no option 'zzz'; use one of concurrency, internal, name, public, ",
+    "zzz=1": "@action has no option 'zzz'; use one of concurrency, internal, name, on_failure, ",
     "name=5": "name must be a string of 1 to 200 characters, got 5",
     "name='send'": "'send' is not a valid function name; pass name=… of the form",
     "public='yes'": "public must be True or False, got 'yes'",
@@ -47,6 +47,7 @@ OPTIONS = {
     "rate_limit=10": "rate_limit must be a RateLimit, got 10; write rate_limit=RateLimit(",
     "rate_limit=RateLimit(count=1, per_ms=1, key='user_id')": "the key of its rate_limit is "
     "'user_id', which is not one of its arguments; use an argument in camelCase (userId)",
+    "on_failure='mail'": "on_failure must be an `async def` function (ctx, failed), got 'mail'",
     "'mail.send'": "@action takes its options by name, got 'mail.send'; write @action(name=…)",
 }
 SIGNATURES = {
@@ -119,6 +120,14 @@ HANDLERS = {
     "@request_handler\ndef send(ctx: Context, data: Any) -> Any: ...": "@request_handler needs "
     "`async def`",
     f"@request_handler\n{BARE}": "a request handler is called with (ctx, data), but it takes (ctx)",
+    f"@on_failure()\n{BARE}": "@on_failure takes no options; write it without parentheses",
+    "@on_failure\ndef send(ctx: Context, failed: Any) -> None: ...": "@on_failure needs "
+    "`async def`",
+    f"@on_failure\n{BARE}": "a failure hook is called with (ctx, failed), but it takes (ctx)",
+    f"async def hook(ctx: Context): ...\n@action(on_failure=hook)\n{BARE}": "a failure hook is "
+    "called with (ctx, failed), but it takes (ctx); write (ctx, failed)",
+    f"def hook(ctx: Context, failed: Any): ...\n@action(on_failure=hook)\n{BARE}": "on_failure "
+    "needs `async def`",
 }
 
 module_numbers = itertools.count()
@@ -129,7 +138,7 @@ Write = Callable[..., str]
 def write_module(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Write:
     """Return a function that writes a module and returns its name; restore the registry later."""
     registry.load([BUILT_IN])
-    for field in ("_functions", "static_crons", "batches"):
+    for field in ("_functions", "static_crons", "batches", "failure_hooks"):
         monkeypatch.setattr(registry, field, dict(getattr(registry, field)))
     monkeypatch.setattr(registry, "request_handler", None)
     monkeypatch.syspath_prepend(tmp_path)

@@ -1,0 +1,90 @@
+"""Hooks that are called after a job has failed, and the internal job that calls them.
+
+That job is inserted in the transaction that fails the job: no crash can separate the two.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from pydantic import JsonValue
+
+from ostinato.jobs.context import Context
+from ostinato.jobs.json_values import format_instant
+from ostinato.jobs.lanes import DEFAULT_QUEUE, is_queue_name
+from ostinato.jobs.mongo.job_documents import build_job_document
+from ostinato.jobs.mongo.stored_json import escape_document, restore
+from ostinato.jobs.new_job import NewJob
+from ostinato.jobs.records import Cause, CauseKind, JobError, Json
+from ostinato.jobs.registry import AnyFunction, Registry
+
+CALL_HOOKS: Final = "failures.callHooks"
+"""The built-in function that calls the hooks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedJob:
+    """A job that has failed and is not retried, as a hook receives it."""
+
+    id: str
+    function_name: str
+    owner: str | None
+    args: JsonValue
+    attempts: int
+    error: JobError
+    """Of the last attempt."""
+    failed_at: datetime
+
+
+FailureHook = Callable[[Context, FailedJob], Awaitable[None]]
+
+
+def hooks_of(registry: Registry, function_name: str) -> list[AnyFunction]:
+    """Return the function's own hook and those for all functions."""
+    function = registry.get(function_name)
+    own = [function.on_failure] if function and function.on_failure else []
+    return [*own, *(hook for hook in registry.failure_hooks.values() if hook not in own)]
+
+
+class HookJobs:
+    """Builds the jobs that call the hooks of failed jobs."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def build(self, failure: dict[str, Any], queue: object) -> dict[str, Any] | None:
+        """Return the document to insert with a failure; None if it has no hook.
+
+        The job that calls hooks has none: its failure would call them forever. A worker serves the
+        queue of the failed job.
+        """
+        name = failure["functionName"] if type(failure["functionName"]) is str else "unknown"
+        if name == CALL_HOOKS or not hooks_of(self._registry, name):
+            return None
+        function = self._registry.resolve(CALL_HOOKS)
+        is_valid = isinstance(queue, str) and is_queue_name(queue)
+        new = NewJob(
+            function=function,
+            args=_arguments(failure, name),
+            owner=None,
+            cause=Cause(kind=CauseKind.JOB, id=failure["_id"]),
+            scheduled_time=failure["at"],
+            queue=str(queue) if is_valid else DEFAULT_QUEUE,
+        )
+        return escape_document(build_job_document(new, failure["at"], retention_ms=0))
+
+
+def _arguments(failure: dict[str, Any], function_name: str) -> dict[str, Json]:
+    """Return the argument of CALL_HOOKS, a `FailedJob`; the owner may be malformed."""
+    owner, error = failure["owner"], failure["error"]
+    failed = {
+        "id": failure["_id"],
+        "function_name": function_name,
+        "owner": owner if type(owner) is str else None,
+        "args": restore(failure["data"]),
+        "attempts": int(failure["attempts"]),
+        "error": {name: error.get(name) for name in ("name", "message", "traceback")},
+        "failed_at": format_instant(failure["at"]),
+    }
+    return {"failed": failed}
