@@ -19,7 +19,6 @@ from ostinato.schema.transports.graphql_ws import (
     parse_message,
 )
 
-MESSAGES_PER_TURN = 10  # of a socket, before other tasks run: less than a millisecond
 CLOSE_TIMEOUT_S = 5.0  # time for the client to receive the close frame
 MAX_REASON_BYTES = 123  # RFC 6455, 5.5: a control frame has 125 bytes; the code takes 2
 
@@ -34,14 +33,10 @@ class Channel:
         self._writer: FrameWriter | None = extensions.get(EXTENSION)
         self._max_chars = settings.body_limit_bytes
         self._max_id_chars = settings.max_operation_id_chars
-        self._received = 0
         self._send_timeout_s = settings.send_timeout_ms / 1_000
 
     async def receive(self) -> ClientMessage:
         """Return the next message; raises ConnectionClosing on invalid messages and disconnects."""
-        self._received += 1
-        if self._received % MESSAGES_PER_TURN == 0:
-            await asyncio.sleep(0)  # messages that have arrived are received without waiting
         message = await self._websocket.receive()
         if message["type"] == "websocket.disconnect":
             raise ConnectionClosing(None)

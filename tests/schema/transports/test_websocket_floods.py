@@ -16,7 +16,7 @@ from tests.schema.conftest import RECEIVE_S, Running, Socket, make_settings, ser
 
 pytestmark = pytest.mark.audit("floods of messages")
 
-MAX_STRETCH_S = 0.025  # a read of pings took 150 ms and more
+MAX_STRETCH_S = 0.01  # 3 ms; parsed at once, one read of these takes 12 to 95 ms
 THREE = {"operations_per_second": 0.01, "operations_burst": 3}
 HANDSHAKE = (
     "GET /graphql HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
@@ -48,7 +48,7 @@ FLOODS = {
     "ping": _frame(PING) * 12_000,
     "pong": _frame(PONG) * 12_000,
     "complete": _frame(_complete("x")) * 6_000,
-    "subscribe and complete": (_frame(_subscribe("x")) + _frame(_complete("x"))) * 500,
+    "subscribe and complete": (_frame(_subscribe("x")) + _frame(_complete("x"))) * 2_400,
     "ping frames": NATIVE_PING * 40_000,
 }
 
