@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Final
 
 from ostinato.jobs.ids import created_at
@@ -18,20 +19,28 @@ MAX_LISTED: Final = 20  # of a list of an input
 MAX_NUMBER: Final = 2**53
 
 
+class AuditSource(StrEnum):
+    """How a mutation was called."""
+
+    API = "api"
+    PYTHON = "python"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
     """One call of a mutation. Written once; the outcome of an admin's entry is added later."""
 
     id: str
-    user: str
-    """The user who called it."""
+    source: AuditSource = AuditSource.API
+    user: str | None
+    """The user who called it, or for whom an application did; None for an application itself."""
     as_admin: bool
-    """Whether the user had the role `admin`."""
+    """Whether the user had the role `admin`, or an application acted for all users."""
     mutation: str
     input: JsonObject
     """The ids and options of its input, without arguments and data."""
     address: str
-    """The client's address; empty if it is unknown."""
+    """The client's address; empty if it is unknown. Of an application, its host and process id."""
     object_type: str | None = None
     object_id: str | None = None
     """The object that it created or changed."""
@@ -47,6 +56,7 @@ class AuditEntry:
         """Build the document to store."""
         return {
             "_id": self.id,
+            "source": self.source.value,
             "user": self.user,
             "asAdmin": self.as_admin,
             "mutation": self.mutation,
@@ -79,7 +89,8 @@ def audit_entry_from(document: Mapping[str, Any]) -> AuditEntry:
     get = document.get
     return AuditEntry(
         id=document["_id"],
-        user=str(get("user", "")),
+        source=AuditSource.PYTHON if get("source") == AuditSource.PYTHON else AuditSource.API,
+        user=None if (user := get("user")) is None else str(user),
         as_admin=bool(get("asAdmin")),
         mutation=str(get("mutation", "")),
         input=dict(get("input") or {}),

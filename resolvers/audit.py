@@ -1,12 +1,14 @@
 """Use cases of the audit log: record the calls of mutations, and read them as an admin."""
 
-from collections.abc import Awaitable, Callable
+import os
+import socket
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from ostinato.jobs.audit import (
     INTERRUPTED,
@@ -15,6 +17,7 @@ from ostinato.jobs.audit import (
     OK,
     AuditEntry,
     AuditFilter,
+    AuditSource,
     bounded,
 )
 from ostinato.jobs.engine import to_client_error
@@ -25,7 +28,7 @@ from ostinato.jobs.paging import Page, Window
 from ostinato.jobs.records import Json, JsonObject
 from ostinato.jobs.registry import to_camel_case
 from ostinato.resolvers.admin import require_admin
-from ostinato.resolvers.context import NOUNS, RequestContext
+from ostinato.resolvers.context import NOUNS, ApplicationContext, RequestContext
 
 R = TypeVar("R")
 
@@ -36,7 +39,7 @@ UNRECORDED: Final = frozenset({"args", "data", "items"})
 OWN_WORK: Final = frozenset(
     {
         *("addItems", "createWithTimeout", "registerCron"),
-        *("scheduleJob", "startBatch", "startRecurringTask"),
+        *("scheduleJob", "scheduleJobs", "startBatch", "startRecurringTask"),
     }
 )
 """Mutations that only add work of the caller: an admin's are recorded like those of others."""
@@ -48,7 +51,16 @@ class MutationCall:
 
     mutation: str
     given: object
-    """Its input, as the client sent it."""
+    """Its input: a dataclass, or a mapping of names in the API to values."""
+
+
+class _Caller(NamedTuple):
+    """Who calls a mutation, as in AuditEntry."""
+
+    source: AuditSource
+    user: str | None
+    as_admin: bool
+    address: str
 
 
 async def audit_log(ctx: RequestContext, which: AuditFilter, window: Window) -> Page[AuditEntry]:
@@ -69,7 +81,7 @@ async def run_audited(
     if not log.is_on or ctx.caller is None:
         return await run()
     entry_id = new_id()
-    is_durable = ctx.viewer.is_admin and call.mutation not in OWN_WORK
+    is_durable = _caller_of(ctx).as_admin and call.mutation not in OWN_WORK
     if is_durable:
         await log.begin(_entry(ctx, call, entry_id))
     outcome, result = INTERRUPTED, None
@@ -88,14 +100,19 @@ async def run_audited(
 def describe_input(given: object) -> JsonObject:
     """Return the ids and options of an input, in the names of the API, each of a limited size."""
     described: JsonObject = {}
-    kind: type = type(given)
-    for name, api_name in _recorded_fields(kind):
-        value = getattr(given, name)
+    for name, value in _recorded_values(given):
         if isinstance(value, str | int | float | datetime):
-            described[api_name] = bounded(_plain(value))
+            described[name] = bounded(_plain(value))
         elif isinstance(value, list):
-            described[api_name] = [bounded(one) for one in value[:MAX_LISTED]]
+            described[name] = [bounded(one) for one in value[:MAX_LISTED]]
     return described
+
+
+def _recorded_values(given: object) -> Iterable[tuple[str, object]]:
+    if isinstance(given, Mapping):
+        return given.items()
+    kind: type = type(given)
+    return [(api_name, getattr(given, name)) for name, api_name in _recorded_fields(kind)]
 
 
 @cache
@@ -120,17 +137,27 @@ def _entry(
     result: object = None,
 ) -> AuditEntry:
     object_id = getattr(result, "id", None) if type(result) in NOUNS else None
+    caller = _caller_of(ctx)
     return AuditEntry(
         id=entry_id,
-        user=ctx.viewer.id,
-        as_admin=ctx.viewer.is_admin,
+        source=caller.source,
+        user=caller.user,
+        as_admin=caller.as_admin,
         mutation=call.mutation,
         input=describe_input(call.given),
-        address=CLIENT_ADDRESS.get(),
+        address=caller.address,
         object_type=None if object_id is None else type(result).__name__,
         object_id=object_id,
         outcome=outcome,
     )
+
+
+def _caller_of(ctx: RequestContext) -> _Caller:
+    if isinstance(ctx, ApplicationContext):
+        address = f"{socket.gethostname()}:{os.getpid()}"
+        return _Caller(AuditSource.PYTHON, ctx.acting_for, ctx.acting_for is None, address)
+    viewer = ctx.viewer
+    return _Caller(AuditSource.API, viewer.id, viewer.is_admin, CLIENT_ADDRESS.get())
 
 
 def _code_of(error: Exception) -> str:

@@ -34,13 +34,21 @@ class AdminVerbs(BaseClient):
 
     async def pause_queue(self, queue: str) -> Queue:
         """Pause a queue: within a second, none of its pending jobs start."""
-        return await call(admin.pause_queue(self.context(), _queue_name(queue)))
+        name = _queue_name(queue)
+        return await self.mutate(
+            "pauseQueue", {"queue": name}, lambda context: admin.pause_queue(context, name)
+        )
 
     async def resume_queue(self, queue: str, weight: int | None = None) -> Queue:
         """Resume a queue, with a new weight of 1 to 1,000 if one is given."""
         if weight is not None:
             require_range("weight", weight, 1, MAX_WEIGHT)
-        return await call(admin.resume_queue(self.context(), _queue_name(queue), weight))
+        name = _queue_name(queue)
+        return await self.mutate(
+            "resumeQueue",
+            {"queue": name, "weight": weight},
+            lambda context: admin.resume_queue(context, name, weight),
+        )
 
     async def quotas(self, owner: str) -> list[Quota]:
         """Read the quotas of an owner."""
@@ -60,15 +68,26 @@ class AdminVerbs(BaseClient):
             message = f"reason must have 1 to {MAX_REASON_CHARS} characters, got {len(reason)}"
             raise BadRequest.at("reason", message=message, code="length")
         text = None if reason is None else replace_surrogates(reason)
-        return await call(admin.suspend_owner(self.context(), _owner(owner), text))
+        found = _owner(owner)
+        return await self.mutate(
+            "suspendOwner",
+            {"owner": found, "reason": text},
+            lambda context: admin.suspend_owner(context, found, text),
+        )
 
     async def resume_owner(self, owner: str) -> Owner:
         """End a suspension, and resume what it paused; raises PreconditionFailed."""
-        return await call(admin.resume_owner(self.context(), _owner(owner)))
+        found = _owner(owner)
+        return await self.mutate(
+            "resumeOwner", {"owner": found}, lambda context: admin.resume_owner(context, found)
+        )
 
     async def purge_owner(self, owner: str) -> Owner:
         """Start to delete everything of a suspended owner; raises PreconditionFailed."""
-        return await call(admin.purge_owner(self.context(), _owner(owner)))
+        found = _owner(owner)
+        return await self.mutate(
+            "purgeOwner", {"owner": found}, lambda context: admin.purge_owner(context, found)
+        )
 
 
 def _owner(owner: str) -> str:

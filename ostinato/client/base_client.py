@@ -1,7 +1,7 @@
 """What all verbs of the Python client use: its settings, its engine and its change feed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final, Self, TypedDict, TypeVar, Unpack
 
@@ -15,6 +15,7 @@ from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.logs import log_through_standard_library
 from ostinato.jobs.settings import Settings
+from ostinato.resolvers.audit import MutationCall, run_audited
 from ostinato.resolvers.context import ApplicationContext
 
 T = TypeVar("T")
@@ -85,6 +86,21 @@ class BaseClient:
         return ApplicationContext(
             acting_for=require_owner(owner), engine=self.engine, feed=self._feed
         )
+
+    async def mutate(
+        self,
+        mutation: str,
+        given: object,
+        use_case: Callable[[ApplicationContext], Awaitable[T]],
+        owner: str | None = None,
+    ) -> T:
+        """Run a use case that acts for an owner, and record it with its input in the audit log.
+
+        `mutation` is its name in the API. Raises what the use case raises, Unavailable or TimedOut.
+        """
+        context = self.context(owner)
+        recorded = run_audited(context, MutationCall(mutation, given), lambda: use_case(context))
+        return await call(recorded)
 
     async def following(self, owner: str | None) -> ApplicationContext:
         """Return a context whose change feed is open; raises Unavailable."""

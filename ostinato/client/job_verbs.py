@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 
 from ostinato.client.base_client import MAX_PAGE_SIZE, BaseClient, call
 from ostinato.client.handles import ANY_JSON, JobHandle, result_type
-from ostinato.client.options import Args, ScheduleOptions, parse_options
+from ostinato.client.options import Args, JobRequest, ScheduleOptions, parse_options
 from ostinato.jobs.errors import require_range
 from ostinato.jobs.filters import JobFilter, JobOrder
 from ostinato.jobs.new_job import NewJob
@@ -22,8 +22,10 @@ from ostinato.jobs.transactions.job_group import (
     schedule_group,
 )
 from ostinato.resolvers import scheduling
+from ostinato.resolvers.context import ApplicationContext
 
 R = TypeVar("R")
+T = TypeVar("T")
 Coroutine = Callable[..., Awaitable[R]]
 """A decorated function."""
 
@@ -88,9 +90,8 @@ class JobVerbs(BaseClient):
         if session is not None:
             (handle,) = await self.schedule_many([one], session=session)
             return handle
-        new = await call(self._new_job(one))
-        scheduled = await call(self.engine.schedule(new))
-        await self.engine.queues.warnings.report(new.queue)
+        scheduled = await self._add([one], lambda new_jobs: self.engine.schedule(new_jobs[0]))
+        await self.engine.queues.warnings.report(scheduled.queue)
         return self._handle(function, scheduled)
 
     async def schedule_many(
@@ -102,7 +103,7 @@ class JobVerbs(BaseClient):
         arguments in total.
         """
         if session is None:
-            jobs = await call(schedule_group(self.engine, await self._new_jobs(calls)))
+            jobs = await self._add(calls, lambda new_jobs: schedule_group(self.engine, new_jobs))
         else:
             jobs = await insert_group(self.engine, await self.prepare(calls, session), session)
         return self.handles(calls, jobs)
@@ -112,7 +113,7 @@ class JobVerbs(BaseClient):
 
         They count towards the quotas until the group is closed.
         """
-        return await call(prepare_in(self.engine, await self._new_jobs(calls), session))
+        return await self._add(calls, lambda new_jobs: prepare_in(self.engine, new_jobs, session))
 
     def handles(self, calls: Sequence[Call], jobs: Sequence[Job]) -> list[JobHandle[Any]]:
         """Return the handles of the jobs of calls."""
@@ -149,14 +150,24 @@ class JobVerbs(BaseClient):
 
         Raises NotFound, or PreconditionFailed if it has ended.
         """
-        return await call(scheduling.cancel_job(self.context(owner), job_id))
+        return await self.mutate(
+            "cancelJob",
+            {"jobId": job_id},
+            lambda context: scheduling.cancel_job(context, job_id),
+            owner,
+        )
 
     async def retry(self, job_id: str, *, owner: str | None = None) -> Job:
         """Start another set of attempts of a failed or canceled job, and resolve its failure.
 
         Raises NotFound, OwnerSuspended, QuotaExceeded, or PreconditionFailed in any other state.
         """
-        return await call(scheduling.retry_job(self.context(owner), job_id))
+        return await self.mutate(
+            "retryJob",
+            {"jobId": job_id},
+            lambda context: scheduling.retry_job(context, job_id),
+            owner,
+        )
 
     async def failures(
         self, *, owner: str | None = None, first: int = 100, after: Failure | None = None
@@ -168,13 +179,29 @@ class JobVerbs(BaseClient):
 
     async def resolve(self, failure_id: str, *, owner: str | None = None) -> Failure:
         """Delete a failure, and let its job be purged; raises NotFound."""
-        return await call(scheduling.resolve_failure(self.context(owner), failure_id))
+        return await self.mutate(
+            "resolveFailure",
+            {"failureId": failure_id},
+            lambda context: scheduling.resolve_failure(context, failure_id),
+            owner,
+        )
 
-    async def _new_jobs(self, calls: Sequence[Call]) -> list[NewJob]:
-        return [await call(self._new_job(one)) for one in calls]
+    async def _add(self, calls: Sequence[Call], add: Callable[[list[NewJob]], Awaitable[T]]) -> T:
+        """Build the jobs of calls and add them; records one entry in the audit log."""
+        requests = [parse_options(name_of(one.function), one.args, one.options) for one in calls]
 
-    async def _new_job(self, one: Call) -> NewJob:
-        request = parse_options(name_of(one.function), one.args, one.options)
+        async def run(_context: ApplicationContext) -> T:
+            return await add([await self._new_job(request) for request in requests])
+
+        owners = {request.owner for request in requests}
+        owner = owners.pop() if len(owners) == 1 else None
+        if len(requests) == 1:
+            return await self.mutate("scheduleJob", requests[0].new, run, owner)
+        names = sorted({request.new.function_name for request in requests})
+        given = {"jobs": len(requests), "functionNames": names}
+        return await self.mutate("scheduleJobs", given, run, owner)
+
+    async def _new_job(self, request: JobRequest) -> NewJob:
         target = self.engine.registry.target(request.new.function_name)
         return await scheduling.build_job(self.context(request.owner), target, request.new)
 

@@ -62,8 +62,7 @@ class PatternVerbs(BaseClient):
         self, name: str, *, owner: str | None = None, **options: Unpack[CronOptions]
     ) -> Cron:
         """Register a cron, which creates a job at each tick; raises Conflict for a taken name."""
-        context = self.context(owner)
-        await crons.check_cronspec(context, options.get("cronspec"))
+        await crons.check_cronspec(self.context(owner), options.get("cronspec"))
         every = options.get("every")
         new = NewCron(
             name=require_name("name", name),
@@ -78,19 +77,36 @@ class PatternVerbs(BaseClient):
             start_at=options.get("start_at"),
             end_at=options.get("end_at"),
         )
-        return await call(crons.register_cron(context, new))
+        return await self.mutate(
+            "registerCron", new, lambda context: crons.register_cron(context, new), owner
+        )
 
     async def pause_cron(self, cron_id: str, *, owner: str | None = None) -> Cron:
         """Pause a cron until it is resumed."""
-        return await call(crons.pause_cron(self.context(owner), cron_id))
+        return await self.mutate(
+            "pauseCron",
+            {"cronId": cron_id},
+            lambda context: crons.pause_cron(context, cron_id),
+            owner,
+        )
 
     async def resume_cron(self, cron_id: str, *, owner: str | None = None) -> Cron:
         """Resume a cron from now; raises OwnerSuspended, or PreconditionFailed after its end."""
-        return await call(crons.resume_cron(self.context(owner), cron_id))
+        return await self.mutate(
+            "resumeCron",
+            {"cronId": cron_id},
+            lambda context: crons.resume_cron(context, cron_id),
+            owner,
+        )
 
     async def delete_cron(self, cron_id: str, *, owner: str | None = None) -> None:
         """Delete a cron; its jobs remain."""
-        await call(crons.delete_cron(self.context(owner), cron_id))
+        await self.mutate(
+            "deleteCron",
+            {"cronId": cron_id},
+            lambda context: crons.delete_cron(context, cron_id),
+            owner,
+        )
 
     async def cron(self, cron_id: str, *, owner: str | None = None) -> Cron:
         """Read a cron."""
@@ -144,21 +160,36 @@ class PatternVerbs(BaseClient):
             function_name=name_of(function),
             args=plain_arguments(args or {}),
         )
-        return await call(recurring.start_recurring_task(self.context(owner), new))
+        return await self.mutate(
+            "startRecurringTask",
+            new,
+            lambda context: recurring.start_recurring_task(context, new),
+            owner,
+        )
 
     async def stop_recurring_task(
         self, task_id: str, *, owner: str | None = None
     ) -> RecurringTask | Malformed:
         """Stop the task of an owner, or of the system; no effect if it is stopped."""
         name = require_name("taskId", task_id)
-        return await call(recurring.stop_recurring_task(self.context(owner), name, None))
+        return await self.mutate(
+            "stopRecurringTask",
+            {"taskId": name},
+            lambda context: recurring.stop_recurring_task(context, name, None),
+            owner,
+        )
 
     async def delete_recurring_task(
         self, task_id: str, *, owner: str | None = None
     ) -> RecurringTask | Malformed:
         """Delete a stopped task; raises PreconditionFailed if it is running."""
         name = require_name("taskId", task_id)
-        return await call(recurring.delete_recurring_task(self.context(owner), name, None))
+        return await self.mutate(
+            "deleteRecurringTask",
+            {"taskId": name},
+            lambda context: recurring.delete_recurring_task(context, name, None),
+            owner,
+        )
 
     async def recurring_task(self, task_id: str, *, owner: str | None = None) -> RecurringTask:
         """Read the task of an owner, or of the system."""
@@ -175,7 +206,12 @@ class PatternVerbs(BaseClient):
     async def add_items(self, items: Sequence[object], *, owner: str | None = None) -> list[str]:
         """Store 1 to 1,000 JSON values for batches over `items`; return their ids in order."""
         plain: list[Json] = [plain_json(item, "items", n) for n, item in enumerate(items)]
-        return await call(batches.add_items(self.context(owner), plain))
+        return await self.mutate(
+            "addItems",
+            {"count": len(plain)},
+            lambda context: batches.add_items(context, plain),
+            owner,
+        )
 
     async def delete_items(
         self, item_ids: Sequence[str] | None = None, *, owner: str | None = None
@@ -185,7 +221,10 @@ class PatternVerbs(BaseClient):
         if item_ids is not None and not 1 <= len(item_ids) <= MAX_ITEMS:
             message = f"itemIds must be 1 to {MAX_ITEMS:,}, got {len(item_ids):,}"
             raise BadRequest.at("itemIds", message=message, code="length")
-        return await call(batches.delete_items(self.context(owner), item_ids))
+        given = {} if item_ids is None else {"itemIds": list(item_ids)}
+        return await self.mutate(
+            "deleteItems", given, lambda context: batches.delete_items(context, item_ids), owner
+        )
 
     async def start_batch(
         self,
@@ -196,16 +235,31 @@ class PatternVerbs(BaseClient):
         delay: timedelta = timedelta(seconds=1),
     ) -> Batch:
         """Start a batch over the owner's documents of a source, with a delay between pages."""
-        context = self.context(owner)
-        return await call(batches.start_batch(context, source, batch_size, to_ms(delay)))
+        delay_ms = to_ms(delay)
+        return await self.mutate(
+            "startBatch",
+            {"source": source, "batchSize": batch_size, "delayMs": delay_ms},
+            lambda context: batches.start_batch(context, source, batch_size, delay_ms),
+            owner,
+        )
 
     async def cancel_batch(self, batch_id: str, *, owner: str | None = None) -> Batch:
         """Stop a batch after its current page; raises PreconditionFailed if it has ended."""
-        return await call(batches.cancel_batch(self.context(owner), batch_id))
+        return await self.mutate(
+            "cancelBatch",
+            {"batchId": batch_id},
+            lambda context: batches.cancel_batch(context, batch_id),
+            owner,
+        )
 
     async def delete_batch(self, batch_id: str, *, owner: str | None = None) -> Batch:
         """Delete an ended batch; raises PreconditionFailed if it has not ended."""
-        return await call(batches.delete_batch(self.context(owner), batch_id))
+        return await self.mutate(
+            "deleteBatch",
+            {"batchId": batch_id},
+            lambda context: batches.delete_batch(context, batch_id),
+            owner,
+        )
 
     async def batch(self, batch_id: str, *, owner: str | None = None) -> Batch:
         """Read a batch."""
@@ -226,12 +280,22 @@ class PatternVerbs(BaseClient):
     ) -> Request:
         """Create a request of JSON data, which ends once: completed, failed or timed out."""
         plain = plain_json(data, "data")
-        creating = requests.create_with_timeout(self.context(owner), plain, to_ms(timeout))
-        return await call(creating)
+        timeout_ms = to_ms(timeout)
+        return await self.mutate(
+            "createWithTimeout",
+            {"timeoutMs": timeout_ms},
+            lambda context: requests.create_with_timeout(context, plain, timeout_ms),
+            owner,
+        )
 
     async def delete_request(self, request_id: str, *, owner: str | None = None) -> Request:
         """Delete an ended request; raises PreconditionFailed if it is pending."""
-        return await call(requests.delete_request(self.context(owner), request_id))
+        return await self.mutate(
+            "deleteRequest",
+            {"requestId": request_id},
+            lambda context: requests.delete_request(context, request_id),
+            owner,
+        )
 
     async def request(self, request_id: str, *, owner: str | None = None) -> Request:
         """Read a request."""

@@ -145,10 +145,20 @@ class AuditEntry(RecordProxy[audit.AuditEntry]):
     at: datetime = strawberry.field(
         description="When it was called, by the clock of the API's host."
     )
-    user: str = strawberry.field(description="The user who called it: the `sub` of the token.")
-    as_admin: bool = strawberry.field(description="Whether the user had the role `admin`.")
+    source: audit.AuditSource = strawberry.field(description="How it was called.")
+    user: str | None = strawberry.field(
+        description="The user who called it: the `sub` of the token. With the source `PYTHON`, the "
+        "owner for whom it was called; null if there is none."
+    )
+    as_admin: bool = strawberry.field(
+        description="Whether the user had the role `admin`. With the source `PYTHON`, whether it "
+        "was called for no owner."
+    )
     mutation: str = strawberry.field(description="The mutation, such as `scheduleJob`.")
-    address: str = strawberry.field(description="The client's address; empty if it is unknown.")
+    address: str = strawberry.field(
+        description="The client's address; empty if it is unknown. With the source `PYTHON`, the "
+        "application's host name and process id."
+    )
     outcome: str | None = strawberry.field(
         description="`OK`, the code of its error, or `INTERRUPTED` if it timed out or its client "
         "disconnected. Null while it runs, or if the API process ended during it."

@@ -6,6 +6,7 @@ from typing import Final
 import strawberry
 from strawberry.types.enum import has_enum_definition
 
+from ostinato.jobs.audit import AuditSource
 from ostinato.jobs.filters import JobOrder
 from ostinato.jobs.queue_warnings import WarningCode
 from ostinato.jobs.quotas.limits import QuotaKind
@@ -50,6 +51,13 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
             "REQUEST": "A request with a timeout.",
             "JOB": "Another job's function.",
             "APPLICATION": "The application, through the Python client.",
+        },
+    ),
+    AuditSource: (
+        "How a mutation in the audit log was called.",
+        {
+            "API": "Through this API.",
+            "PYTHON": "By an application, through the Python client.",
         },
     ),
     RequestState: (
