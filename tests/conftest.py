@@ -1,12 +1,14 @@
 """Shared fixtures: real servers, an empty database per test, settings."""
 
 import asyncio
+import hashlib
 import os
 import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -126,6 +128,8 @@ def pytest_configure(config: pytest.Config) -> None:
     structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
     # The driver formats its caller's stack for each client; pytest's deep one takes 1.5 ms.
     vars(settings_shared)["traceback"] = SimpleNamespace(format_stack=list)
+    # Each new client derives the same key from the same password, which takes 4 ms.
+    vars(hashlib)["pbkdf2_hmac"] = cache(hashlib.pbkdf2_hmac)
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(SharedServers(), "shared-servers")
 

@@ -167,7 +167,7 @@ def _subscriptions(
     )
 
 
-OPERATIONS: Final = st.one_of(_documents(), *map(_with_variables, root_fields()))
+OPERATIONS: Final = st.one_of(st.deferred(_documents), *map(_with_variables, root_fields()))
 
 
 class Fuzzer:

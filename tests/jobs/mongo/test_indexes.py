@@ -21,6 +21,7 @@ from ostinato.jobs.mongo.indexes import (
 from tests.engine.rig import Rig, run_worker
 
 INDEXES = [(spec.name, index) for spec in COLLECTIONS for index in spec.indexes]
+SUBJECTS = [f"index {collection}.{index_name(index)}" for collection, index in INDEXES]
 UNIQUE = [(collection, index) for collection, index in INDEXES if is_unique(index)]
 
 
@@ -63,35 +64,32 @@ async def insert_duplicates(rig: Rig, collection: str, index: IndexModel) -> Non
     await rig.engine.mongo[collection].insert_many(documents)
 
 
-async def test_dropped_index_is_reported_and_rebuilt(
-    rig_without_worker: Rig, subtests: pytest.Subtests
-) -> None:
+async def test_dropped_indexes_are_reported_and_rebuilt(rig_without_worker: Rig) -> None:
     mongo = rig_without_worker.engine.mongo
-    for collection, index in INDEXES:
-        with subtests.test(f"{collection}.{index_name(index)}"):
-            name = index_name(index)
-            await mongo[collection].drop_index(name)
-            (found,) = await findings(rig_without_worker)
-            assert (found.subject, found.ok) == (f"index {collection}.{name}", False)
-            assert "is missing" in found.detail
-            assert await build_missing_indexes(mongo) == 1
-            assert name in await names(rig_without_worker, collection)
-            assert [found.detail for found in await findings(rig_without_worker)] == ["all exist"]
+    for spec in COLLECTIONS:
+        await mongo[spec.name].drop_indexes()
+    found = await findings(rig_without_worker)
+    assert [(one.subject, one.ok) for one in found] == [(name, False) for name in SUBJECTS]
+    assert all("is missing" in one.detail for one in found)
+    assert await build_missing_indexes(mongo) == len(INDEXES)
+    for spec in COLLECTIONS:
+        expected = {index_name(index) for index in spec.indexes}
+        assert await names(rig_without_worker, spec.name) == {"_id_", *expected}
+    assert [one.detail for one in await findings(rig_without_worker)] == ["all exist"]
 
 
-async def test_startup_rebuilds_an_index_with_different_keys(
-    rig_without_worker: Rig, subtests: pytest.Subtests
-) -> None:
+async def test_startup_rebuilds_indexes_with_different_keys(rig_without_worker: Rig) -> None:
     mongo = rig_without_worker.engine.mongo
     for collection, index in INDEXES:
-        with subtests.test(f"{collection}.{index_name(index)}"):
-            await mongo[collection].drop_index(index_name(index))
-            await mongo[collection].create_index([("other", 1)], name=index_name(index))
-            (found,) = await findings(rig_without_worker)
-            assert found.detail == "has other keys or options"
-            assert await build_missing_indexes(mongo) == 0  # another version may use it
-            await ensure_collections(mongo)
-            assert [found.detail for found in await findings(rig_without_worker)] == ["all exist"]
+        await mongo[collection].drop_index(index_name(index))
+        other_key = f"other_{index_name(index)}"
+        await mongo[collection].create_index([(other_key, 1)], name=index_name(index))
+    found = await findings(rig_without_worker)
+    assert [one.subject for one in found] == SUBJECTS
+    assert {one.detail for one in found} == {"has other keys or options"}
+    assert await build_missing_indexes(mongo) == 0  # another version may use them
+    await ensure_collections(mongo)
+    assert [one.detail for one in await findings(rig_without_worker)] == ["all exist"]
 
 
 @EVERY_UNIQUE_INDEX
@@ -126,22 +124,21 @@ async def rename_index(rig: Rig, collection: str, index: IndexModel, name: str) 
     await rig.engine.mongo[collection].create_index(keys, **definition)
 
 
-async def test_index_with_the_same_keys_under_another_name_is_reported(
-    rig_without_worker: Rig, subtests: pytest.Subtests
+async def test_indexes_with_the_same_keys_under_other_names_are_reported(
+    rig_without_worker: Rig,
 ) -> None:
     mongo = rig_without_worker.engine.mongo
     for collection, index in INDEXES:
-        with subtests.test(f"{collection}.{index_name(index)}"):
-            await rename_index(rig_without_worker, collection, index, "by_hand")
-            with capture_logs() as logs:
-                await ensure_collections(mongo)
-            (found,) = await findings(rig_without_worker)
-            assert found.detail == "exists under the name 'by_hand'"
-            assert f'db.{collection}.dropIndex("by_hand")' in str(found.fix)
-            logged = [line["found"] for line in logs if line["event"] == "index.unbuilt"]
-            assert logged == [found.detail]
-            await mongo[collection].drop_index("by_hand")
-            await ensure_collections(mongo)
+        await rename_index(rig_without_worker, collection, index, f"by_hand_{index_name(index)}")
+    with capture_logs() as logs:
+        await ensure_collections(mongo)
+    found = await findings(rig_without_worker)
+    for (collection, index), one in zip(INDEXES, found, strict=True):
+        name = f"by_hand_{index_name(index)}"
+        assert one.detail == f"exists under the name '{name}'"
+        assert f'db.{collection}.dropIndex("{name}")' in str(one.fix)
+    logged = [line["found"] for line in logs if line["event"] == "index.unbuilt"]
+    assert logged == [one.detail for one in found]
 
 
 @pytest.mark.parametrize("name", ["due", "fair", "running", "failed"])
