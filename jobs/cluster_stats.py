@@ -1,11 +1,13 @@
 """Reads the cluster's metrics, cached for one second."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
 from ostinato.jobs.async_tools.single_flight import SingleFlight
 from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.engine import Engine
+from ostinato.jobs.function_counters import FunctionCounts
 from ostinato.jobs.mongo.workers import WorkerTotals
 from ostinato.jobs.records import JobCounts
 
@@ -20,6 +22,8 @@ class ClusterStats:
     oldest_due_wait_s: float
     """Age of the oldest due job in queues that are not paused; 0 if none is due."""
     workers: WorkerTotals
+    functions: Mapping[str, FunctionCounts]
+    """Totals of all workers since they were first counted, by function."""
 
 
 class ClusterStatsReader:
@@ -54,4 +58,5 @@ class ClusterStatsReader:
             counts=await self._feed.counts.get(None, MAX_AGE_S),
             oldest_due_wait_s=max(waited_s, 0.0),
             workers=await self._engine.workers.read_totals(self._engine.settings.lease_ms),
+            functions=await self._engine.function_metrics.read(),
         )

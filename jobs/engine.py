@@ -24,6 +24,8 @@ from ostinato.jobs.errors import (
     Unavailable,
 )
 from ostinato.jobs.failure_hooks import HookJobs
+from ostinato.jobs.failure_log import FailureLog
+from ostinato.jobs.function_counters import FunctionCounters
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.lifecycle import MAX_ATTEMPTS, MAX_EVENTS, TransitionName, is_allowed
 from ostinato.jobs.modules import BUILT_IN
@@ -37,10 +39,12 @@ from ostinato.jobs.mongo.client import (
     require_replica_set,
 )
 from ostinato.jobs.mongo.clock import ServerClock
+from ostinato.jobs.mongo.function_metrics import FunctionMetrics
 from ostinato.jobs.mongo.indexes import ensure_collections
 from ostinato.jobs.mongo.job_documents import build_job_document, existing_job
 from ostinato.jobs.mongo.job_store import AttemptStatus, JobStore
 from ostinato.jobs.mongo.owners import OwnerStore
+from ostinato.jobs.mongo.poisoned_jobs import PoisonedJobs
 from ostinato.jobs.mongo.reads import Reads
 from ostinato.jobs.mongo.revocations import RevocationStore
 from ostinato.jobs.mongo.stored_json import size_bytes
@@ -70,6 +74,8 @@ class Engine:
     clock: Clock
     mongo: Mongo
     store: JobStore
+    function_counters: FunctionCounters
+    function_metrics: FunctionMetrics
     reads: Reads
     owners: OwnerStore
     revocations: RevocationStore
@@ -126,22 +132,18 @@ class Engine:
         cls, settings: Settings, mongo: Mongo, notifier: Notifier, buckets: SharedBuckets
     ) -> Self:
         clock = Clock(ServerClock(mongo), settings.mode)
-        store = JobStore(mongo, settings.purge_after_ms, HookJobs(registry))
+        counters = FunctionCounters(function.name for function in registry)
+        store = _job_store(mongo, settings, counters)
         workers = WorkerStore(mongo)
         quotas = OwnerQuotas(QuotaReader(mongo.aggregate, settings), settings)
-
-        async def after_commit(scheduled: bool, canceled: frozenset[str]) -> None:
-            if scheduled:
-                notifier.notify(Signal.DUE)
-            if canceled:
-                notifier.notify(Signal.CANCEL)
-
         return cls(
             settings=settings,
             registry=registry,
             clock=clock,
             mongo=mongo,
             store=store,
+            function_counters=counters,
+            function_metrics=FunctionMetrics(mongo),
             reads=Reads(mongo),
             owners=OwnerStore(mongo),
             revocations=RevocationStore(mongo, settings),
@@ -155,7 +157,7 @@ class Engine:
                 registry=registry,
                 settings=settings,
                 quotas=quotas,
-                after_commit=after_commit,
+                after_commit=partial(_notify_workers, notifier),
             ),
             workers=workers,
             queues=Queues.of(mongo, workers, clock, notifier, settings.lease_ms),
@@ -297,6 +299,18 @@ class ImmediateJobWriter:
         except (NotFound, PreconditionFailed):
             return False
         return True
+
+
+async def _notify_workers(notifier: Notifier, scheduled: bool, canceled: frozenset[str]) -> None:
+    if scheduled:
+        notifier.notify(Signal.DUE)
+    if canceled:
+        notifier.notify(Signal.CANCEL)
+
+
+def _job_store(mongo: Mongo, settings: Settings, counters: FunctionCounters) -> JobStore:
+    poisoned = PoisonedJobs(mongo, HookJobs(registry), FailureLog(counters))
+    return JobStore(mongo, settings.purge_after_ms, poisoned)
 
 
 async def _insert_each(

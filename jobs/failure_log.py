@@ -1,9 +1,10 @@
-"""Logs every failed attempt, whatever made it fail."""
+"""Logs and counts every failed attempt, whatever made it fail."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from ostinato.jobs.function_counters import FunctionCounters
 from ostinato.jobs.logs import LogThrottle, get_log
 
 PERIOD_S: Final = 1.0  # identical failures are logged once in it
@@ -34,11 +35,14 @@ class FailedAttempt:
 class FailureLog:
     """Writes `job.retrying` and `job.failed`: one line of identical failures a second."""
 
-    def __init__(self) -> None:
+    def __init__(self, counters: FunctionCounters | None = None) -> None:
+        """`counters` count also the failures that are not logged."""
+        self._counters = counters
         self._throttle = LogThrottle(PERIOD_S, max_lines=MAX_LINES)
 
     def write(self, failed: FailedAttempt, **more: str) -> None:
         """Log a failed attempt, unless an identical failure was logged within a second."""
+        self._count(failed)
         error = failed.error
         key = (failed.function_name, error["name"], error["message"], failed.will_retry)
         if not self._throttle.allows(key):
@@ -59,3 +63,12 @@ class FailureLog:
             log.warning("job.retrying", **fields, retry_in_ms=failed.retry_in_ms)
         else:
             log.error("job.failed", **fields)
+
+    def _count(self, failed: FailedAttempt) -> None:
+        if self._counters is None:
+            return
+        counts = self._counters.of(failed.function_name)
+        if failed.will_retry:
+            counts.retries += 1
+        else:
+            counts.failures += 1

@@ -1,6 +1,7 @@
 """The jobs that a worker holds: their records, and the decoding of their documents."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, NamedTuple
 
 from ostinato.jobs.documents import cause_from
@@ -12,7 +13,7 @@ from ostinato.jobs.records import JobInfo, JsonObject
 
 CLAIMED_FIELDS: Final = (
     *("functionName", "args", "owner", "cause", "scheduledTime", "version"),
-    *("attempt", "maxAttempts", "retry", "timeoutMs"),
+    *("attempt", "maxAttempts", "retry", "timeoutMs", "startedAt"),
 )
 MALFORMED_ERRORS: Final = (KeyError, TypeError, ValueError, AttributeError)
 """Exceptions raised when decoding a malformed document."""
@@ -33,6 +34,8 @@ class ClaimedJob:
     """Timeout in real time, not scheduler time; None: the function's default."""
     version: int
     """The job's version when it was read."""
+    started_at: datetime | None = None
+    """When the attempt was claimed, in scheduler time."""
 
     @property
     def id(self) -> str:
@@ -84,6 +87,7 @@ def claimed_job_from(document: Document) -> ClaimedJob:
         policy=document["retry"],
         timeout_ms=document.get("timeoutMs"),
         version=int(document["version"]),
+        started_at=document.get("startedAt"),
     )
 
 

@@ -21,6 +21,7 @@ OWNERS: Final = "owners"
 AUDIT_LOG: Final = "auditLog"
 QUOTA_LOCKS: Final = "quotaLocks"
 REVOCATIONS: Final = "revocations"
+FUNCTION_METRICS: Final = "functionMetrics"
 
 READ_ONLY: Final = {
     JOBS: "schedule and cancel jobs with ctx.scheduler",
@@ -36,6 +37,7 @@ READ_ONLY: Final = {
     OWNERS: "suspend and purge owners with suspendOwner, resumeOwner and purgeOwner",
     REVOCATIONS: "revoke tokens with revokeToken and revokeTokens",
     BUCKETS: "the workers count the starts that a rate limit allows",
+    FUNCTION_METRICS: "the workers count the attempts of their functions",
     CLOCK: "only test and development modes move the clock",
     QUOTA_LOCKS: "Ostinato writes it when an owner is near a quota",
 }
@@ -309,6 +311,13 @@ COLLECTIONS: Final = (
             _index("mutation_newest", "auditLog(filter: {mutation})", "mutation -_id"),
             _index("purge", "TTL", "purgeAt", expireAfterSeconds=0),
         ),
+    ),
+    CollectionSpec(
+        name=FUNCTION_METRICS,
+        written_by="every worker that has run a function, every five seconds",
+        read_by="/metrics",
+        deleted_by="the TTL index on updatedAt",
+        indexes=(_index("updated", "TTL", "updatedAt", expireAfterSeconds=30 * 86_400),),
     ),
     CollectionSpec(
         name=CLOCK,

@@ -14,7 +14,6 @@ from pymongo.errors import BulkWriteError, PyMongoError, WriteError
 from pymongo.read_concern import ReadConcern
 
 from ostinato.jobs.documents import failure_from
-from ostinato.jobs.failure_hooks import HookJobs
 from ostinato.jobs.lifecycle import FINAL_STATES, TransitionName
 from ostinato.jobs.malformed import read_as
 from ostinato.jobs.mongo import transitions
@@ -56,11 +55,11 @@ class AttemptStatus(Enum):
 class JobStore:
     """The `jobs` collection: inserts, claims, cancellations and retries."""
 
-    def __init__(self, mongo: Mongo, retention_ms: int, hook_jobs: HookJobs | None = None) -> None:
+    def __init__(self, mongo: Mongo, retention_ms: int, poisoned: PoisonedJobs) -> None:
         self._mongo = mongo
         self._jobs = mongo[JOBS]
         self._retention_ms = retention_ms
-        self.poisoned = PoisonedJobs(mongo, hook_jobs)
+        self.poisoned = poisoned
 
     async def insert(self, documents: Sequence[Document]) -> dict[int, PyMongoError | None]:
         """Insert jobs in one write; returns the positions of jobs that were not inserted.

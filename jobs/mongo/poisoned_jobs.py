@@ -96,10 +96,16 @@ async def write_bisecting(
 class PoisonedJobs:
     """Fails poisoned jobs with updates that tolerate malformed documents."""
 
-    def __init__(self, mongo: Mongo, hook_jobs: HookJobs | None = None) -> None:
+    def __init__(
+        self,
+        mongo: Mongo,
+        hook_jobs: HookJobs | None = None,
+        failure_log: FailureLog | None = None,
+    ) -> None:
+        """`hook_jobs` and `failure_log` are also used for failures of valid jobs."""
         self._mongo = mongo
         self.hook_jobs = hook_jobs
-        self.failure_log = FailureLog()
+        self.failure_log = failure_log or FailureLog()
         self._unwritable: Quarantine[str] = Quarantine(QUARANTINE_SIZE, QUARANTINE_S)
 
     def unwritable(self) -> frozenset[str]:

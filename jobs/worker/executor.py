@@ -1,6 +1,7 @@
 """Runs claimed jobs, each in its own task and slot."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -250,15 +251,25 @@ class Executor:
         if (failure := await self._outcome_of_lost_role(attempt)) is not None:
             return failure
         progress = ProgressReport(self._engine.store, attempt.job_id, attempt.number)
+        began = time.monotonic()
         try:
             outcome = await self._runner.run(attempt, progress)
         except asyncio.CancelledError as error:
             if running.is_stopping:
                 return running.outcome_after_stop(self._kind_of(attempt))
             outcome = self._runner.on_self_cancellation(attempt, error)
+        finally:
+            self._count(attempt.claimed, time.monotonic() - began)
         if outcome is None or progress.unwritten is None:
             return outcome
         return replace(outcome, progress=progress.unwritten)
+
+    def _count(self, claimed: ClaimedJob, run_s: float) -> None:
+        info, started_at = claimed.info, claimed.started_at
+        counts = self._engine.function_counters.of(info.function_name)
+        counts.run_time.observe(run_s)
+        if started_at is not None:
+            counts.lateness.observe(max(0.0, (started_at - info.scheduled_time).total_seconds()))
 
     async def _outcome_of_lost_role(self, attempt: Attempt) -> Outcome | None:
         """Return the failure of a client's job whose owner has lost the function's role."""

@@ -37,6 +37,7 @@ from ostinato.jobs.worker.running_attempt import StopReason
 
 SHUTDOWN_WRITE_S: Final = 2.0  # a shutdown must not wait for an unavailable MongoDB
 MAX_HEARTBEAT_JOB_IDS: Final = 100
+METRICS_EVERY_S: Final = 5.0  # a third of the usual scrape interval of Prometheus
 
 log = get_log(__name__)
 
@@ -111,6 +112,7 @@ class WorkerRuntime:
             partial(keep_running, "leadership", self._election.run),
             partial(keep_running, "consumer", self._consumer.run),
             partial(keep_running, "queue settings", self.queue_settings.run),
+            partial(keep_running, "function metrics", self._write_metrics),
         )
 
     async def _run_liveness(self) -> None:
@@ -197,6 +199,21 @@ class WorkerRuntime:
             except (MongoError, TimeoutError) as error:
                 log.warning("heartbeat.failed", worker_id=self.id, error=str(error))
 
+    async def _write_metrics(self) -> None:
+        while True:
+            await asyncio.sleep(METRICS_EVERY_S)
+            await self._flush_metrics()
+
+    async def _flush_metrics(self) -> None:
+        """Store the counts of functions; if MongoDB does not answer, they are stored later."""
+        counts = self.engine.function_counters.take()
+        try:
+            async with response_timeout(SHUTDOWN_WRITE_S):
+                await self.engine.function_metrics.add(counts)
+        except (MongoError, TimeoutError) as error:
+            self.engine.function_counters.put_back(counts)
+            log.warning("function_metrics.not_written", error=str(error))
+
     def _load(self) -> Heartbeat:
         return Heartbeat(
             running=self.executor.taken_slots,
@@ -224,6 +241,7 @@ class WorkerRuntime:
     async def _leave(self) -> None:
         try:
             await self._resign()
+            await self._flush_metrics()
             with suppress(MongoError, TimeoutError):
                 async with asyncio.timeout(SHUTDOWN_WRITE_S):
                     await self.engine.workers.remove(self.id)

@@ -1,16 +1,24 @@
 """The metrics of `/metrics`.
 
-Labels never contain an owner, object or client, so the number of series is bounded.
+Labels never contain an owner, object or client, so the number of series is bounded: at most
+MAX_FUNCTIONS functions have their own.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import TypeAlias
 
 from prometheus_client import Metric
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+)
+from prometheus_client.utils import floatToGoString
 
 from ostinato.jobs.changefeed import ChangeFeedStats
 from ostinato.jobs.cluster_stats import ClusterStats
+from ostinato.jobs.function_counters import BOUNDS_S, FunctionCounts, Histogram
 from ostinato.jobs.records import JobState
 from ostinato.schema.execution.operation_metrics import OperationMetrics
 from ostinato.schema.fanout.broadcast_registry import BroadcastRegistry
@@ -47,6 +55,39 @@ def cluster_metrics(cluster_stats: ClusterStats) -> Iterator[Metric]:
         "worker_loop_lag_seconds",
         "Largest event loop lag of a worker in the second before its heartbeat.",
         workers.loop_lag_ms / 1_000,
+    )
+
+
+def function_metrics(functions: Mapping[str, FunctionCounts]) -> Iterator[Metric]:
+    """Yield the metrics of each function, counted by all workers; the same for every process."""
+    counted = functions.items()
+    yield _counters(
+        "function_runs",
+        "Attempts that have ended.",
+        [((label,), each.run_time.counts.total()) for label, each in counted],
+        "function",
+    )
+    yield _counters(
+        "function_failures",
+        "Jobs that failed and are not retried.",
+        [((label,), each.failures) for label, each in counted],
+        "function",
+    )
+    yield _counters(
+        "function_retries",
+        "Failed attempts that are retried.",
+        [((label,), each.retries) for label, each in counted],
+        "function",
+    )
+    yield _histograms(
+        "function_run_seconds",
+        "Duration of attempts.",
+        [(label, each.run_time) for label, each in counted],
+    )
+    yield _histograms(
+        "function_lateness_seconds",
+        "Time from the due time to the start of attempts.",
+        [(label, each.lateness) for label, each in counted],
     )
 
 
@@ -120,6 +161,15 @@ def client_metrics(
         [((code,), count) for code, count in connections.closed.items()],
         "code",
     )
+
+
+def _histograms(name: str, documentation: str, rows: Iterable[tuple[str, Histogram]]) -> Metric:
+    family = HistogramMetricFamily(f"ostinato_{name}", documentation, labels=["function"])
+    bounds = [*map(floatToGoString, BOUNDS_S), "+Inf"]
+    for label, histogram in rows:
+        counts = accumulate(histogram.counts[position] for position in range(len(bounds)))
+        family.add_metric([label], list(zip(bounds, counts, strict=True)), histogram.sum_s)
+    return family
 
 
 def _gauge(name: str, documentation: str, value: float) -> Metric:

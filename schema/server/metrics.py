@@ -25,6 +25,7 @@ from ostinato.schema.server.metric_families import (
     change_feed_metrics,
     client_metrics,
     cluster_metrics,
+    function_metrics,
     mongodb_metrics,
 )
 from ostinato.schema.transports.connections import ConnectionRegistry
@@ -96,4 +97,5 @@ async def _families(sources: MetricSources) -> Sequence[Metric]:
     except Exception as error:  # a driver may raise anything; the other metrics are still served
         log.warning("metrics.incomplete", error=repr(error))
         return [*own, *mongodb_metrics(False)]
-    return [*own, *mongodb_metrics(True), *cluster_metrics(cluster_stats)]
+    cluster = [*cluster_metrics(cluster_stats), *function_metrics(cluster_stats.functions)]
+    return [*own, *mongodb_metrics(True), *cluster]

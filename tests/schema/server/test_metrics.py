@@ -13,6 +13,7 @@ from websockets.asyncio.client import connect
 
 from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.engine import Engine
+from ostinato.jobs.function_counters import FunctionCounts
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import issue_token
 from tests.live.scraping import TOKEN, Scraper, scraped
@@ -24,7 +25,7 @@ from tests.schema.conftest import TRANSPORT_WS, Socket
 SCHEDULE = (
     'mutation { scheduleJob(input: {functionName: "tasks.runTask", args: {name: "a"}}) { jobId } }'
 )
-LABELS = {"state", "kind", "outcome", "code"}
+LABELS = {"state", "kind", "outcome", "code", "function"}
 
 
 @pytest.fixture
@@ -71,6 +72,24 @@ async def test_labels_contain_no_names_or_ids(scraper: Scraper, writer: Writer) 
     samples = [s for family in text_string_to_metric_families(text) for s in family.samples]
     assert {name for sample in samples for name in sample.labels} <= LABELS
     assert [word for word in (job_id, "ann", "private", "secret.plan") if word in text] == []
+
+
+async def test_functions_have_counters_and_histograms(scraper: Scraper, engine: Engine) -> None:
+    counts = FunctionCounts(failures=2, retries=3)
+    for seconds in (0.02, 0.02, 7.0, 9_999.0):
+        counts.run_time.observe(seconds)
+    await engine.function_metrics.add({"shop.send": counts})
+    samples = await scraper.scrape()
+    assert samples['ostinato_function_runs_total{function="shop.send"}'] == 4
+    assert samples['ostinato_function_failures_total{function="shop.send"}'] == 2
+    assert samples['ostinato_function_retries_total{function="shop.send"}'] == 3
+    name = "ostinato_function_run_seconds"
+    of_bound = [
+        samples[f'{name}_bucket{{function="shop.send",le="{bound}"}}']
+        for bound in ("0.01", "0.05", "5.0", "10.0", "+Inf")
+    ]
+    assert of_bound == [0, 2, 2, 3, 4]
+    assert samples[f'{name}_sum{{function="shop.send"}}'] == pytest.approx(10_006.04)
 
 
 async def test_jobs_are_counted_by_state(scraper: Scraper, writer: Writer) -> None:
