@@ -22,7 +22,7 @@ DEV_STAMP := $(VENV)/.stamp-dev
 MONGOD_STAMP := $(VENV)/.stamp-mongod
 PAGE := frontend-demo
 PAGE_STAMP := $(PAGE)/node_modules/.stamp
-PAGE_SOURCES := $(shell find $(PAGE)/src $(PAGE)/resume/src $(PAGE)/*.* -type f -not -name generated.ts)
+PAGE_SOURCES := $(shell find $(PAGE)/src $(PAGE)/client/src $(PAGE)/*.* -type f -not -name generated.ts)
 NODE_TESTS_STAMP := tests/node/node_modules/.stamp
 PEERS := $(VENV)/peers
 PEERS_STAMP := $(PEERS)/.stamp
@@ -157,9 +157,10 @@ schema: $(RUN_STAMP) ## Generate schema/schema.graphql from the code
 	@mv schema/schema.graphql.new schema/schema.graphql
 
 .PHONY: dist
-dist: $(DEV_STAMP) $(PAGE)/dist/.stamp ## Build the sdist and the wheel into dist/
+dist: $(DEV_STAMP) $(PAGE)/dist/.stamp ## Build the sdist, the wheel and the npm package into dist/
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation --outdir dist .
+	cd $(PAGE)/client && $(NPM) pack --pack-destination $(CURDIR)/dist
 
 .PHONY: docs
 docs: $(RUN_STAMP) ## Generate docs/configuration.md and docs/lifecycle.md from the code

@@ -1,7 +1,7 @@
 // Watches with a client that resumes for ever, and prints the kind of each message.
 import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
-import { resumable } from '../../frontend-demo/resume/dist/index.js';
+import { resumable } from '../../frontend-demo/client/dist/index.js';
 import { JOBS } from './clients/api.mjs';
 
 const [url, token] = process.argv.slice(2);

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 FOLDER = Path(__file__).parent.parent / "node"
-RESUME = FOLDER.parent.parent / "frontend-demo" / "resume"
+CLIENT = FOLDER.parent.parent / "frontend-demo" / "client"
 LINE_S = 30.0
 
 
@@ -22,8 +22,8 @@ def install_clients() -> None:
         installed = FOLDER / "node_modules" / ".package-lock.json"
         if _is_older(installed, FOLDER / "package-lock.json"):
             _npm(FOLDER, "ci")
-        if any(_is_older(RESUME / "dist" / "index.js", source) for source in RESUME.glob("src/*")):
-            _npm(RESUME, "run", "build")
+        if any(_is_older(CLIENT / "dist" / "index.js", source) for source in CLIENT.glob("src/*")):
+            _npm(CLIENT, "run", "build")
 
 
 def _is_older(built: Path, source: Path) -> bool:

@@ -1,6 +1,6 @@
 """A client whose subscriptions resume after their newest cursor when it reconnects.
 
-It resumes like the module `ostinato-resume`, and logs every message before it handles it.
+It resumes like the package `ostinato-client`, and logs every message before it handles it.
 """
 
 import asyncio

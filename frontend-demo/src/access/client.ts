@@ -1,7 +1,7 @@
 /** The GraphQL client: queries and mutations over HTTP, subscriptions over one WebSocket. */
 import { Client, fetchExchange, subscriptionExchange } from '@urql/core';
 import { createClient } from 'graphql-ws';
-import { resumable } from '../../resume/src';
+import { resumable } from 'ostinato-client';
 import { Connection } from './connection';
 import { authorization, freshToken } from './access';
 import type { Access } from './access';

@@ -1,13 +1,13 @@
 /** The rows of a job feed, newest first, with a note if there are more. */
-import type { FeedView } from '../live/feed';
-import { Rows } from '../live/Rows';
+import type { LiveView } from 'ostinato-client';
+import { Rows } from '../Rows';
 import { useNow } from '../time/now';
 import { JobRow } from './JobRow';
 import { NEWEST, newest } from './jobsFeed';
 import type { Job } from './jobsFeed';
 
-export function JobRows({ view, empty }: { view: FeedView<Job>; empty: string }) {
-  const { jobs, more } = newest(view.live.rows, useNow());
+export function JobRows({ view, empty }: { view: LiveView<Job>; empty: string }) {
+  const { jobs, more } = newest(view.rows, useNow());
   return (
     <>
       <Rows

@@ -2,21 +2,18 @@
 import { useState } from 'react';
 import type { Runnable } from '../form/functions';
 import type { JobState } from '../generated';
-import { useLive } from '../live/useLive';
 import { Panel } from '../Panel';
 import { useNow } from '../time/now';
 import { JobRows } from './JobRows';
-import { NEWEST, jobsFeed, newest } from './jobsFeed';
+import { NEWEST, newest, useJobs } from './jobsFeed';
 import { JobsInState } from './JobsInState';
 import { ScheduleJobForm } from './ScheduleJobForm';
 import { StateFilter } from './StateFilter';
 
-const ALL = jobsFeed();
-
 export function JobsPanel({ functions }: { functions: Runnable[] | null }) {
-  const view = useLive(ALL);
-  const { jobs, more } = newest(view.live.rows, useNow());
-  const known = view.live.phase === 'live';
+  const view = useJobs(null);
+  const { jobs, more } = newest(view.rows, useNow());
+  const known = view.status === 'live';
   const [chosen, setChosen] = useState<JobState | null>(null);
   return (
     <Panel

@@ -1,7 +1,8 @@
-/** The feeds of the newest jobs, in all states or in one. */
+/** The newest jobs, live, in all states or in one. */
+import { useLiveQuery } from 'ostinato-client/urql';
+import type { LiveView } from 'ostinato-client/urql';
 import { JobsChangedDocument } from '../generated';
-import type { JobRowFragment, JobsChangedSubscription, JobState } from '../generated';
-import type { Source } from '../live/feed';
+import type { JobRowFragment, JobsChangedSubscriptionVariables, JobState } from '../generated';
 
 export type Job = JobRowFragment;
 
@@ -14,14 +15,12 @@ export function newestFirst(a: Job, b: Job): number {
 }
 
 /** The server filters by state, so older jobs are found however many newer ones there are. */
-export function jobsFeed(state?: JobState): Source<JobsChangedSubscription, Job> {
-  return {
-    document: JobsChangedDocument,
-    variables: { first: LIMIT, filter: state && { states: [state] } },
-    window: { limit: LIMIT, order: newestFirst },
-    change: ({ jobsChanged }) =>
-      jobsChanged && { ...jobsChanged, id: jobsChanged.jobId, entity: jobsChanged.job },
-  };
+export function variablesOf(state: JobState | null): JobsChangedSubscriptionVariables {
+  return { first: LIMIT, ...(state && { filter: { states: [state] } }) };
+}
+
+export function useJobs(state: JobState | null): LiveView<Job> {
+  return useLiveQuery(JobsChangedDocument, variablesOf(state), { limit: LIMIT, order: newestFirst });
 }
 
 export type Newest = { jobs: Job[]; more: boolean };
@@ -31,8 +30,8 @@ function isKept({ purgeAt }: Job, now: number): boolean {
   return purgeAt === null || Date.parse(purgeAt) > now;
 }
 
-/** The jobs to show, newest first, and whether the server has more than these. */
-export function newest(rows: ReadonlyMap<string, Job>, now: number): Newest {
-  const kept = [...rows.values()].filter((job) => isKept(job, now)).sort(newestFirst);
+/** Return the jobs to show, and whether the server has more than these. */
+export function newest(rows: readonly Job[], now: number): Newest {
+  const kept = rows.filter((job) => isKept(job, now));
   return { jobs: kept.slice(0, NEWEST), more: kept.length > NEWEST };
 }

@@ -8,7 +8,7 @@ import { Client, fetchExchange, subscriptionExchange } from '@urql/core';
 import { createClient } from 'graphql-ws';
 import Relay from 'relay-runtime';
 import WebSocket from 'ws';
-import { resumable } from '../../../frontend-demo/resume/dist/index.js';
+import { resumable } from '../../../frontend-demo/client/dist/index.js';
 import { JOBS, Messages } from './api.mjs';
 
 const LIST = 'query List { jobs { nodes { id state version } } }';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createClient as createSse } from 'graphql-sse';
 import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
-import { resumable } from '../../../frontend-demo/resume/dist/index.js';
+import { resumable } from '../../../frontend-demo/client/dist/index.js';
 import { gate, JOBS, Messages } from './api.mjs';
 
 /** Lose the connection, let something happen, and come back. */

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.processes import TLS, ApiProcess
-from tests.schema.nodejs import FOLDER, RESUME, install_clients, node
+from tests.schema.nodejs import CLIENT, FOLDER, install_clients, node
 
 PAGE = Path(__file__).parents[3] / "docs" / "subscriptions.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -22,12 +22,12 @@ SNIPPETS = FOLDER / "node_modules" / ".snippets"
 
 def _examples(language: str, api: ApiProcess) -> list[str]:
     """Return the examples in a language, with the address and a token of the server."""
-    module = (RESUME / "dist" / "index.js").as_uri()
+    module = (CLIENT / "dist" / "index.js").as_uri()
     return [
         code.replace("127.0.0.1:8000", api.address)
         .replace("…", api.token())
         .replace("$TOKEN", api.token())
-        .replace('"ostinato-resume"', f'"{module}"')
+        .replace('"ostinato-client"', f'"{module}"')
         for found, code in BLOCK.findall(PAGE.read_text())
         if found == language
     ]

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { resumable } from './index';
-import type { Payload } from './index';
-import type { Result } from './place';
+import { resumable } from './resumable';
+import type { Payload } from './resumable';
+import type { Result } from './result';
 
-const query = 'subscription S($after: Cursor) { jobsChanged(after: $after) { cursor kind job { id } } }';
+const query =
+  'subscription S($after: Cursor) { jobsChanged(after: $after) { cursor kind job { id } } }';
 
 type Inner = {
   next(result: Result): void;

@@ -1,9 +1,10 @@
 /**
- * Lets subscriptions go on where a lost connection broke them off. It wraps a client of graphql-ws or
- * graphql-sse, both of which subscribe again by themselves, but from scratch.
+ * Resumes subscriptions after a lost connection. It wraps a client of graphql-ws or graphql-sse: they
+ * subscribe again, but without a cursor.
  */
 import { Place } from './place.js';
-import type { Problem, Result } from './place.js';
+import { isExpiry, problemsOf, rejectsCursor } from './result.js';
+import type { Result } from './result.js';
 
 /** What an operation is sent as. */
 export type Payload = { query: string; variables?: Record<string, unknown> | null | undefined };
@@ -75,24 +76,24 @@ class Subscription {
     if (this.#ended) stop();
   }
 
-  /** A sink for one start, deaf to what still comes once there was another. */
+  /** Return a sink for one start; it ignores what arrives after the next start. */
   #guarded() {
     let current = true;
-    const refused = (problems: unknown): boolean => {
-      const over = !this.#ended && this.#place.cursor !== null && refusesCursor(problems);
+    const rejected = (error: unknown): boolean => {
+      const over = !this.#ended && this.#place.cursor !== null && rejectsCursor(problemsOf(error));
       if (over) current = false;
       return over;
     };
     return {
       next: (result: Result) => {
         if (!current || isExpiry(result)) return;
-        if (result.data == null && refused(result.errors)) return this.#restart();
+        if (result.data == null && rejected(result.errors)) return this.#restart();
         this.#place.see(result);
         this.sink.next(result as never);
       },
       error: (error: unknown) => {
         if (!current) return;
-        if (refused(error)) this.#restart();
+        if (rejected(error)) this.#restart();
         else this.sink.error(error);
       },
       complete: () => {
@@ -101,26 +102,12 @@ class Subscription {
     };
   }
 
-  /** The history behind the cursor is gone: tell the sink to begin anew, and do so. */
+  /** Tell the sink to discard its data, and subscribe without a cursor. */
   #restart(): void {
     this.#stop();
     this.sink.next(this.#place.reset() as never);
     if (!this.#ended) this.#start();
   }
-}
-
-/** The server says so before it closes; the client then connects with a fresh token by itself. */
-function isExpiry({ data, errors }: Result): boolean {
-  return data == null && errors?.[0]?.extensions?.code === 'UNAUTHORIZED';
-}
-
-function refusesCursor(problems: unknown): boolean {
-  return Array.isArray(problems) && problems.some(isAboutCursor);
-}
-
-function isAboutCursor({ extensions }: Problem): boolean {
-  if (extensions?.code === 'HISTORY_LOST') return true;
-  return extensions?.issues?.some(({ path }) => path[0] === 'after') ?? false;
 }
 
 async function* iterated(subscribe: (sink: Sink) => () => void): AsyncGenerator<never, void> {

@@ -1,23 +1,23 @@
 /** A live list: loading, failed, empty, or with rows. */
 import type { ReactNode } from 'react';
-import type { FeedView } from './feed';
+import type { LiveView } from 'ostinato-client';
 
 type RowsProps<Entity> = {
   label: string;
   empty: ReactNode;
-  view: FeedView<Entity>;
-  entities: Entity[];
+  view: LiveView<Entity>;
+  entities: readonly Entity[];
   row: (entity: Entity) => ReactNode;
 };
 
 export function Rows<Entity>({ label, empty, view, entities, row }: RowsProps<Entity>) {
-  const { live, error } = view;
-  const loading = live.phase === 'loading';
+  const { status, error } = view;
+  const loading = status === 'loading';
   return (
     <>
       {error && (
         <p role="alert" className="issue banner">
-          {error.graphQLErrors[0]?.message ?? 'The live connection failed.'} Retrying…
+          {error.problems[0]?.message ?? 'The live connection failed.'} Retrying…
         </p>
       )}
       {loading && !error && <Skeleton label={label} />}

@@ -1,17 +1,12 @@
-/** Knows where one subscription is, and the form of its messages. */
-
-export type Problem = {
-  message: string;
-  extensions?: { code?: string; issues?: { path: (string | number)[] }[] };
-};
-export type Result = { data?: Record<string, unknown> | null; errors?: readonly Problem[] };
+/** The cursor of one subscription, and the form of its messages. */
+import type { Result } from './result.js';
 
 type Message = { cursor: string } & Record<string, unknown>;
 
 export class Place {
-  /** Behind the newest message; null before the first, and where a new snapshot is needed. */
+  /** The newest message's; null before the first message, and after the cursor was rejected. */
   cursor: string | null = null;
-  /** Whether a cursor was given up, so that not even the first one may be sent. */
+  /** Whether a cursor was rejected: then the caller's own is not sent either. */
   restarted = false;
   #field = '';
   #message: Message | null = null;
@@ -25,7 +20,7 @@ export class Place {
     }
   }
 
-  /** Forget the cursor, and write the message that tells the receiver to forget what it has. */
+  /** Forget the cursor, and return a RESET for the receiver. */
   reset(): Result {
     const { cursor } = this;
     this.cursor = null;

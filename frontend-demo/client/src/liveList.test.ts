@@ -1,0 +1,321 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { LiveList } from './liveList';
+import type { LiveOptions, LiveSink } from './liveList';
+import type { ChangeKind } from './message';
+
+type Job = { id: string; version: number };
+type Message = { kind: ChangeKind; cursor: string; jobId: string | null; job: Job | null };
+type Data = { jobsChanged?: Message | null; jobChanged?: Message | null };
+
+const LONGEST_RETRY_MS = 30_000;
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+/** A source whose starts the test answers. */
+class FakeSource {
+  /** The cursor of each start. */
+  readonly starts: (string | null)[] = [];
+  stops = 0;
+  sink!: LiveSink<Data>;
+  #position = 0;
+
+  readonly start = (after: string | null, sink: LiveSink<Data>) => {
+    this.starts.push(after);
+    this.sink = sink;
+    return () => void this.stops++;
+  };
+
+  send(kind: ChangeKind, id: string | null = null, version = 1): void {
+    this.sink.next({ data: { jobsChanged: this.message(kind, id, version) } });
+  }
+
+  message(kind: ChangeKind, id: string | null = null, version = 1): Message {
+    const cursor = `c${++this.#position}`;
+    return { kind, cursor, jobId: id, job: id === null ? null : { id, version } };
+  }
+
+  snapshot(...ids: string[]): void {
+    ids.forEach((id) => this.send('SNAPSHOT', id));
+    this.send('READY');
+  }
+}
+
+function following(options?: LiveOptions<Job>) {
+  const source = new FakeSource();
+  const list = new LiveList<Data>(source.start, options);
+  const listener = vi.fn();
+  const end = list.subscribe(listener);
+  const view = () => {
+    vi.advanceTimersByTime(50);
+    const { rows, ...rest } = list.getSnapshot();
+    return { ids: rows.map(({ id }) => id), ...rest };
+  };
+  return { source, list, listener, end, view };
+}
+
+const lost = [{ message: 'too old', extensions: { code: 'HISTORY_LOST' } }];
+const invalidCursor = [{ message: 'x', extensions: { issues: [{ path: ['after'] }] } }];
+
+test('a list is loading until its snapshot is complete', () => {
+  const { source, view } = following();
+  source.send('SNAPSHOT', 'a');
+  expect(view()).toEqual({ ids: [], status: 'loading', error: null, truncated: false });
+  source.send('READY');
+  expect(view()).toEqual({ ids: ['a'], status: 'live', error: null, truncated: false });
+});
+
+test('a list keeps the first rows by its order', () => {
+  const { source, view } = following({ limit: 2, order: (a, b) => b.id.localeCompare(a.id) });
+  source.snapshot('a', 'c', 'b');
+  expect(view()).toMatchObject({ ids: ['c', 'b'], truncated: true });
+});
+
+test('a limit below 1 is an error', () => {
+  expect(() => new LiveList(() => () => {}, { limit: 0 })).toThrow(
+    'limit must be at least 1, got 0',
+  );
+});
+
+describe('listeners', () => {
+  test('are called once for many messages, and the view is the same object until then', () => {
+    const { source, list, listener } = following();
+    const before = list.getSnapshot();
+    source.snapshot(...'abcdef');
+    expect([listener.mock.calls.length, list.getSnapshot()]).toEqual([0, before]);
+    vi.advanceTimersByTime(50);
+    expect(listener).toHaveBeenCalledTimes(1);
+    expect(list.getSnapshot()).not.toBe(before);
+    expect(list.getSnapshot()).toBe(list.getSnapshot());
+  });
+
+  test('share one subscription, which ends with the last of them', () => {
+    const { source, list, listener, end } = following();
+    const endOther = list.subscribe(listener);
+    end();
+    end();
+    expect(source.stops).toBe(0);
+    endOther();
+    expect([source.starts.length, source.stops]).toEqual([1, 1]);
+  });
+
+  test('that come back find the rows, and the subscription is resumed', () => {
+    const { source, list, end, view } = following();
+    source.snapshot('a');
+    end();
+    list.subscribe(() => {});
+    source.send('READY');
+    expect([source.starts, view().ids]).toEqual([[null, 'c2'], ['a']]);
+  });
+
+  test('that leave before the snapshot is complete get a new one', () => {
+    const { source, list, end, view } = following();
+    source.send('SNAPSHOT', 'a');
+    end();
+    list.subscribe(() => {});
+    source.snapshot('b');
+    expect([source.starts, view().ids]).toEqual([[null, null], ['b']]);
+  });
+});
+
+describe('a subscription that ends', () => {
+  test.each<[string, (sink: LiveSink<Data>) => void, string | null]>([
+    ['normally', (sink) => sink.complete(), null],
+    ['with an error of the connection', (sink) => sink.error(new Error('offline')), 'offline'],
+    ['with an error of the server', (sink) => sink.error([{ message: 'busy' }]), 'busy'],
+    ['with a result without data', (sink) => sink.next({ errors: [{ message: 'busy' }] }), 'busy'],
+    ['with something else', (sink) => sink.error({ code: 4500 }), 'The connection was lost.'],
+  ])('%s is resumed after the newest message', (_, endIt, message) => {
+    const { source, view } = following();
+    source.snapshot('a');
+    source.send('CHANGED', 'b');
+    endIt(source.sink);
+    expect(view()).toMatchObject({ ids: ['a', 'b'], status: 'live' });
+    expect(view().error?.message ?? null).toBe(message);
+    vi.advanceTimersByTime(1_000);
+    expect(source.starts).toEqual([null, 'c3']);
+    source.send('READY');
+    expect(view()).toMatchObject({ ids: ['a', 'b'], error: null });
+  });
+
+  test('inside a snapshot starts again without a cursor', () => {
+    const { source, view } = following();
+    source.snapshot('a', 'b');
+    source.send('RESET');
+    source.send('SNAPSHOT', 'a');
+    source.sink.complete();
+    vi.advanceTimersByTime(1_000);
+    source.snapshot('b');
+    expect([source.starts, view().ids]).toEqual([[null, null], ['b']]);
+  });
+
+  test('again and again is retried ever more slowly', () => {
+    const { source } = following();
+    for (let retries = 1; retries <= 8; retries++) {
+      const delayMs = Math.min(1_000 * 2 ** (retries - 1), LONGEST_RETRY_MS);
+      source.sink.error(new Error('offline'));
+      vi.advanceTimersByTime(delayMs * 0.74);
+      expect(source.starts).toHaveLength(retries);
+      vi.advanceTimersByTime(delayMs * 0.27);
+      expect(source.starts).toHaveLength(retries + 1);
+    }
+    source.snapshot();
+    source.sink.complete();
+    vi.advanceTimersByTime(1_000);
+    expect(source.starts).toHaveLength(10);
+  });
+
+  test('is not resumed after the last listener has left', () => {
+    const { source, end } = following();
+    source.sink.complete();
+    end();
+    vi.advanceTimersByTime(LONGEST_RETRY_MS);
+    expect(source.starts).toEqual([null]);
+  });
+
+  test('reports nothing more', () => {
+    const { source, view } = following();
+    const old = source.sink;
+    source.snapshot('a');
+    old.complete();
+    vi.advanceTimersByTime(1_000);
+    old.next({ data: { jobsChanged: source.message('CHANGED', 'late') } });
+    old.error(new Error('late'));
+    expect(view()).toMatchObject({ ids: ['a'], error: null });
+  });
+});
+
+test.each([
+  ['too old', lost],
+  ['of another server', invalidCursor],
+])('a cursor that is %s is dropped: the list takes a new snapshot at once', (_, errors) => {
+  const { source, view } = following();
+  source.snapshot('a', 'b');
+  source.sink.complete();
+  vi.advanceTimersByTime(1_000);
+  source.sink.error(errors);
+  expect(source.starts).toEqual([null, 'c3', null]);
+  expect(view()).toMatchObject({ ids: ['a', 'b'], error: null });
+  source.snapshot('b');
+  expect(view().ids).toEqual(['b']);
+});
+
+test('RESET discards the rows that the new snapshot does not contain', () => {
+  const { source, view } = following();
+  source.snapshot('a', 'b');
+  source.send('RESET');
+  source.snapshot('b', 'c');
+  expect(view().ids).toEqual(['b', 'c']);
+});
+
+test('a list that is drained below half of its limit takes a new snapshot', () => {
+  const { source, view } = following({ limit: 2 });
+  source.snapshot('a', 'b', 'c');
+  source.send('LEFT', 'a');
+  expect(source.starts).toHaveLength(1);
+  source.send('LEFT', 'b');
+  vi.advanceTimersByTime(1_000);
+  expect(source.starts).toEqual([null, null]);
+  source.snapshot('c');
+  expect(view()).toMatchObject({ ids: ['c'], truncated: false });
+});
+
+describe('errors beside data', () => {
+  const partial = [{ message: 'result is not available' }];
+
+  test('are shown until the next message, and the data is used', () => {
+    const { source, view } = following();
+    source.snapshot();
+    source.sink.next({ data: { jobsChanged: source.message('CHANGED', 'a') }, errors: partial });
+    expect(view()).toMatchObject({
+      ids: ['a'],
+      error: { message: 'result is not available', problems: partial },
+    });
+    source.send('CHECKPOINT');
+    expect([view().error, source.starts]).toEqual([null, [null]]);
+  });
+
+  test('that repeat the previous message end the subscription, as urql reports it', () => {
+    const { source, view } = following();
+    const jobsChanged = source.message('READY');
+    source.sink.next({ data: { jobsChanged } });
+    source.sink.next({ data: { jobsChanged: { ...jobsChanged } }, errors: partial });
+    expect(view().error?.message).toBe('result is not available');
+    vi.advanceTimersByTime(1_000);
+    expect(source.starts).toEqual([null, 'c1']);
+  });
+});
+
+test('an error has the code of the server', () => {
+  const { source, view } = following();
+  source.sink.error([{ message: 'unknown job', extensions: { code: 'NOT_FOUND' } }]);
+  expect(view().error?.code).toBe('NOT_FOUND');
+});
+
+describe('a subscription to one object', () => {
+  test('ends when the object is deleted, and is not resumed', () => {
+    const { source, list, end, view } = following();
+    for (const message of [
+      source.message('SNAPSHOT', 'a'),
+      source.message('READY'),
+      source.message('LEFT', 'a'),
+    ]) {
+      source.sink.next({ data: { jobChanged: message } });
+    }
+    source.sink.complete();
+    expect(view()).toEqual({ ids: [], status: 'ended', error: null, truncated: false });
+    end();
+    list.subscribe(() => {});
+    vi.advanceTimersByTime(LONGEST_RETRY_MS);
+    expect(source.starts).toEqual([null]);
+  });
+
+  test('is resumed if it ends for another reason', () => {
+    const { source } = following();
+    source.sink.next({ data: { jobChanged: source.message('READY') } });
+    source.sink.complete();
+    vi.advanceTimersByTime(1_000);
+    expect(source.starts).toEqual([null, 'c1']);
+  });
+});
+
+describe('a document that does not select what is needed', () => {
+  test.each<[string, object, string]>([
+    [
+      'another root field',
+      { statsChanged: { pending: 1 } },
+      'Select one of jobsChanged, jobChanged,',
+    ],
+    [
+      'no id',
+      { jobsChanged: { kind: 'READY', cursor: 'c', job: null } },
+      'In jobsChanged, select kind, cursor, jobId and job { id version }.',
+    ],
+    [
+      'no object',
+      { cronsChanged: { kind: 'READY', cursor: 'c', cronId: null } },
+      'In cronsChanged, select kind, cursor, cronId and cron { id version }.',
+    ],
+    [
+      'no version',
+      { jobsChanged: { kind: 'CHANGED', cursor: 'c', jobId: 'a', job: { id: 'a' } } },
+      'In jobsChanged, select',
+    ],
+  ])('(%s) is an error, without a retry', (_, data, message) => {
+    const { source, view } = following();
+    source.sink.next({ data: data as Data });
+    expect(view().error?.message).toContain(message);
+    vi.advanceTimersByTime(LONGEST_RETRY_MS);
+    expect([source.starts.length, source.stops]).toEqual([1, 1]);
+  });
+});
+
+test('a source that fails at once is stopped and retried', () => {
+  const stop = vi.fn();
+  const start = vi.fn(
+    (_: string | null, sink: LiveSink<Data>) => (sink.error(new Error('offline')), stop),
+  );
+  new LiveList<Data>(start).subscribe(() => {});
+  vi.advanceTimersByTime(1_000);
+  expect([start.mock.calls.length, stop.mock.calls.length]).toEqual([2, 2]);
+});

@@ -1,0 +1,256 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { Change, ChangeKind } from './message';
+import { LiveRows } from './rows';
+
+type Row = { id: string; version: number; rank: number };
+
+const window = { limit: 3, order: (a: Row, b: Row) => a.rank - b.rank };
+
+function row(id: string, version = 1, rank = 0): Row {
+  return { id, version, rank };
+}
+
+function message(
+  kind: ChangeKind,
+  object: Row | null = null,
+  id = object?.id ?? null,
+): Change<Row> {
+  return { kind, cursor: 'c', id, object, last: false };
+}
+
+function apply(rows: LiveRows<Row>, ...changes: Change<Row>[]): LiveRows<Row> {
+  changes.forEach((change) => rows.apply(change));
+  return rows;
+}
+
+function live(...snapshot: Row[]): LiveRows<Row> {
+  const rows = new LiveRows(window);
+  rows.startSnapshot();
+  return apply(rows, ...snapshot.map((each) => message('SNAPSHOT', each)), message('READY'));
+}
+
+function ids(rows: LiveRows<Row>): string[] {
+  return rows.sorted().map(({ id }) => id);
+}
+
+describe('a snapshot', () => {
+  test('is shown when it is complete, sorted', () => {
+    const rows = new LiveRows(window);
+    rows.startSnapshot();
+    apply(rows, message('SNAPSHOT', row('a', 1, 2)), message('SNAPSHOT', row('b', 1, 1)));
+    expect([ids(rows), rows.isArriving]).toEqual([[], true]);
+    apply(rows, message('READY'));
+    expect([ids(rows), rows.isArriving]).toEqual([['b', 'a'], false]);
+  });
+
+  test.each<[string, ChangeKind[]]>([
+    ['announced by RESET', ['RESET', 'SNAPSHOT', 'READY']],
+    ['sent again after a reconnect without a cursor', ['SNAPSHOT', 'READY']],
+  ])('%s replaces all rows, also those with a higher version', (_, kinds) => {
+    const rows = live(row('a', 7), row('b', 7), row('c', 7));
+    apply(rows, ...kinds.map((kind) => message(kind, kind === 'SNAPSHOT' ? row('b', 2, 9) : null)));
+    expect(rows.sorted()).toEqual([row('b', 2, 9)]);
+  });
+
+  test('keeps the previous rows until it is complete', () => {
+    const rows = apply(live(row('a')), message('RESET'), message('SNAPSHOT', row('b')));
+    expect(ids(rows)).toEqual(['a']);
+  });
+
+  test('contains what changed while it arrived', () => {
+    const rows = new LiveRows(window);
+    rows.startSnapshot();
+    apply(rows, message('SNAPSHOT', row('a')), message('SNAPSHOT', row('b')));
+    apply(rows, message('LEFT', null, 'a'), message('CHANGED', row('c')), message('READY'));
+    expect(ids(rows)).toEqual(['b', 'c']);
+  });
+
+  test('that was not requested leaves an empty list after RESET', () => {
+    expect(ids(apply(live(row('a')), message('RESET'), message('READY')))).toEqual([]);
+  });
+});
+
+describe('a change', () => {
+  test('adds a row or replaces an older version', () => {
+    const rows = apply(
+      live(row('a')),
+      message('CHANGED', row('a', 2)),
+      message('CHANGED', row('b')),
+    );
+    expect(rows.sorted()).toEqual([row('a', 2), row('b')]);
+  });
+
+  test('with an older version is ignored', () => {
+    expect(apply(live(row('a', 5)), message('CHANGED', row('a', 4))).sorted()).toEqual([
+      row('a', 5),
+    ]);
+  });
+
+  test('without an object is ignored', () => {
+    expect(ids(apply(live(row('a')), message('CHANGED', null, 'a')))).toEqual(['a']);
+  });
+});
+
+test.each<ChangeKind>(['CHECKPOINT', 'READY'])('%s while resuming keeps every row', (kind) => {
+  expect(ids(apply(live(row('a')), message(kind)))).toEqual(['a']);
+});
+
+describe('LEFT', () => {
+  test('removes a row by its id, or by the id of its messages if it was deleted', () => {
+    const rows = live();
+    apply(rows, message('CHANGED', row('x'), 'task'), message('CHANGED', row('y'), 'other'));
+    apply(rows, message('LEFT', row('y', 2), 'other'), message('LEFT', null, 'task'));
+    expect([ids(rows), rows.needsSnapshot]).toEqual([[], false]);
+  });
+
+  test('that fits the rows of two owners needs a new snapshot', () => {
+    const rows = apply(new LiveRows(window), message('SNAPSHOT', row('x'), 'task'));
+    apply(
+      rows,
+      message('SNAPSHOT', row('y'), 'task'),
+      message('READY'),
+      message('LEFT', null, 'task'),
+    );
+    expect(rows.needsSnapshot).toBe(true);
+  });
+});
+
+describe('a list that is limited', () => {
+  const full = () => live(row('a', 1, 1), row('b', 1, 2), row('d', 1, 4), row('e', 1, 5));
+
+  test('keeps the first rows', () => {
+    const rows = apply(full(), message('CHANGED', row('c', 1, 3)));
+    expect([ids(rows), rows.truncated]).toEqual([['a', 'b', 'c'], true]);
+  });
+
+  test('has no gap: a row after a missing one is not added', () => {
+    const rows = apply(full(), message('LEFT', null, 'a'), message('CHANGED', row('f', 1, 6)));
+    expect(ids(rows)).toEqual(['b', 'd']);
+  });
+
+  test('drops a row that moves after the missing ones', () => {
+    expect(ids(apply(full(), message('CHANGED', row('a', 2, 9))))).toEqual(['b', 'd']);
+  });
+
+  test('needs a new snapshot when it is half empty', () => {
+    const rows = apply(full(), message('LEFT', null, 'a'));
+    expect(rows.needsSnapshot).toBe(false);
+    expect(apply(rows, message('LEFT', null, 'b')).needsSnapshot).toBe(true);
+  });
+
+  test('needs none while one arrives, nor if it never asked for one', () => {
+    const left = ['a', 'b', 'd'].map((id) => message('LEFT', null, id));
+    expect(apply(full(), ...left, message('RESET')).needsSnapshot).toBe(false);
+    const changes = ['a', 'b', 'c', 'd'].map((id, rank) => message('CHANGED', row(id, 1, rank)));
+    const changesOnly = apply(live(), ...changes, ...left, message('LEFT', null, 'c'));
+    expect([ids(changesOnly), changesOnly.truncated, changesOnly.needsSnapshot]).toEqual([
+      [],
+      true,
+      false,
+    ]);
+  });
+});
+
+/** A server with the rows that match a filter, which sends messages as Ostinato does. */
+class Server {
+  readonly matching = new Map<string, Row>();
+  #version = 0;
+
+  sorted(): Row[] {
+    return [...this.matching.values()].sort((a, b) => window.order(a, b) || (a.id < b.id ? -1 : 1));
+  }
+
+  /** Write a row: the message may carry an even newer state of it, which is then sent again. */
+  change(id: string, rank: number, again: boolean): Change<Row>[] {
+    const changed = row(id, ++this.#version, rank);
+    this.matching.set(id, changed);
+    return again
+      ? [message('CHANGED', changed), message('CHANGED', changed)]
+      : [message('CHANGED', changed)];
+  }
+
+  leave(id: string, deleted: boolean): Change<Row>[] {
+    const gone = this.matching.get(id);
+    if (!this.matching.delete(id)) return [];
+    return [message('LEFT', deleted || !gone ? null : { ...gone, version: ++this.#version }, id)];
+  }
+
+  /** Delete a row without a message, as a purge does, which only a snapshot shows. */
+  purge(id: string): void {
+    this.matching.delete(id);
+  }
+
+  snapshot(first: number): Change<Row>[] {
+    const sent = this.sorted()
+      .slice(0, first)
+      .map((each) => message('SNAPSHOT', each));
+    return [...sent, message('READY')];
+  }
+}
+
+type Step = (server: Server) => Change<Row>[];
+
+const id = fc.constantFrom(...'abcdefgh');
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.tuple(id, fc.nat(9), fc.boolean()).map(
+      ([key, rank, again]): Step =>
+        (server) =>
+          server.change(key, rank, again),
+    ),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.tuple(id, fc.boolean()).map(
+      ([key, deleted]): Step =>
+        (server) =>
+          server.leave(key, deleted),
+    ),
+  },
+  { weight: 1, arbitrary: fc.constant<Step>(() => [message('CHECKPOINT')]) },
+  { weight: 1, arbitrary: fc.constant<Step>(() => [message('READY')]) }, // resumed
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(fc.array(id), fc.integer({ min: 3, max: 9 }), fc.boolean())
+      .map(([purged, first, reset]): Step => (server) => {
+        purged.forEach((key) => server.purge(key));
+        const snapshot = server.snapshot(first);
+        // Without RESET and without rows, READY means that the subscription was resumed.
+        return reset || snapshot.length === 1 ? [message('RESET'), ...snapshot] : snapshot;
+      }),
+  },
+);
+
+test('any sequence of messages leaves a list without a gap, complete unless it is truncated', () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const [server, rows] = [new Server(), live()];
+      for (const next of steps) {
+        apply(rows, ...next(server));
+        const shown = rows.sorted();
+        expect(shown).toEqual(server.sorted().slice(0, shown.length));
+        expect(shown.length).toBeLessThanOrEqual(window.limit);
+        if (!rows.truncated) expect(shown).toEqual(server.sorted());
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('a list that takes a new snapshot whenever it needs one is at least half full', () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const [server, rows] = [new Server(), live(row('z', 0, 99))];
+      apply(rows, ...server.snapshot(0), message('RESET'), ...server.snapshot(9));
+      for (const next of steps) {
+        apply(rows, ...next(server));
+        if (rows.needsSnapshot) apply(rows, message('RESET'), ...server.snapshot(9));
+        const expected = Math.min(server.matching.size, Math.ceil(window.limit / 2));
+        expect(rows.sorted().length).toBeGreaterThanOrEqual(expected);
+      }
+    }),
+  );
+});
