@@ -5,6 +5,7 @@ import { defineConfig } from 'vite';
 const api = 'http://127.0.0.1:8000';
 
 export default defineConfig({
+  base: './', // The pages work under any prefix.
   plugins: [react()],
   build: {
     assetsInlineLimit: 0, // No data: URLs of ours, so that a strict content policy can hold.

@@ -8,7 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from ostinato.client import Ostinato
+    from ostinato.application import Ostinato
     from ostinato.client.handles import JobCanceled, JobFailed, JobHandle
     from ostinato.client.job_verbs import Call
     from ostinato.jobs.context import Context
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         QuotaExceeded,
         SlowConsumer,
         TimedOut,
+        Unauthorized,
         Unavailable,
     )
     from ostinato.jobs.failure_hooks import FailedJob
@@ -35,8 +36,11 @@ if TYPE_CHECKING:
     from ostinato.jobs.records import Job, JobState
     from ostinato.jobs.retry import Retry, RetryAfter
     from ostinato.jobs.settings import Settings
+    from ostinato.resolvers.auth import Viewer
+    from ostinato.schema.transports.authentication import Authenticate
 
 __all__ = [
+    "Authenticate",
     "BadRequest",
     "BatchPage",
     "Call",
@@ -65,7 +69,9 @@ __all__ = [
     "Settings",
     "SlowConsumer",
     "TimedOut",
+    "Unauthorized",
     "Unavailable",
+    "Viewer",
     "action",
     "batch",
     "cron",
@@ -75,7 +81,7 @@ __all__ = [
 ]
 
 MODULES: Final = {
-    "ostinato.client": ("Ostinato",),
+    "ostinato.application": ("Ostinato",),
     "ostinato.client.handles": (
         "JobCanceled",
         "JobFailed",
@@ -101,6 +107,7 @@ MODULES: Final = {
         "QuotaExceeded",
         "SlowConsumer",
         "TimedOut",
+        "Unauthorized",
         "Unavailable",
     ),
     "ostinato.jobs.failure_hooks": ("FailedJob",),
@@ -124,6 +131,8 @@ MODULES: Final = {
         "RetryAfter",
     ),
     "ostinato.jobs.settings": ("Settings",),
+    "ostinato.resolvers.auth": ("Viewer",),
+    "ostinato.schema.transports.authentication": ("Authenticate",),
 }
 """The module that defines each public name."""
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Final, Generic, TypeVar, Unpack, overload
 
-from ostinato.client import Ostinato as AsyncOstinato
+from ostinato.application import Ostinato as AsyncOstinato
 from ostinato.client.base_client import OpenOptions
 from ostinato.client.handles import JobHandle
 from ostinato.client.job_verbs import Call

@@ -25,7 +25,7 @@ export function PageHead({ connection, viewer, pasted }: PageHeadProps) {
               Change token
             </button>
           )}
-          <a href="/graphiql">GraphiQL</a>
+          <a href="graphiql">GraphiQL</a>
         </nav>
       </div>
     </header>

@@ -33,7 +33,7 @@ function Explorer({ access }: { access: Access }) {
       defaultEditorToolsVisibility={false}
     >
       <GraphiQL.Logo>
-        <a href="/">Ostinato</a>
+        <a href="./">Ostinato</a>
         <StopOnTabChange />
       </GraphiQL.Logo>
     </GraphiQL>

@@ -50,10 +50,8 @@ def run_until_done(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, An
 async def run_worker(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT, then drain.
 
-    A worker that was declared lost (suspended, or its event loop blocked, for longer than its
-    lease) abandons its jobs and restarts with a new id. So do a worker whose task was canceled by a
-    function, and one that MongoDB did not answer while it started. After the drain the process
-    exits within EXIT_TIMEOUT_S, even if functions left threads or tasks running.
+    After the drain the process exits within EXIT_TIMEOUT_S, even if functions left threads or tasks
+    running.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -61,12 +59,22 @@ async def run_worker(settings: Settings) -> None:
         loop.add_signal_handler(signum, stop.set)
     exit_code = 1
     try:
-        backoff = Backoff(MIN_PAUSE_S, MAX_PAUSE_S, stable_s=STABLE_AFTER_S)
-        while not stop.is_set():
-            await _run_once(settings, stop, backoff)
+        await run_worker_until(settings, stop)
         exit_code = 0
     finally:
         threading.Thread(target=_force_exit, args=(exit_code,), name="leave", daemon=True).start()
+
+
+async def run_worker_until(settings: Settings, stop: asyncio.Event) -> None:
+    """Run until `stop` is set, then drain.
+
+    A worker that was declared lost (suspended, or its event loop blocked, for longer than its
+    lease) abandons its jobs and restarts with a new id. So do a worker whose task was canceled by a
+    function, and one that MongoDB did not answer while it started.
+    """
+    backoff = Backoff(MIN_PAUSE_S, MAX_PAUSE_S, stable_s=STABLE_AFTER_S)
+    while not stop.is_set():
+        await _run_once(settings, stop, backoff)
 
 
 async def _run_once(settings: Settings, stop: asyncio.Event, backoff: Backoff) -> None:

@@ -1,8 +1,10 @@
 """What all verbs of the Python client use: its settings, its engine and its change feed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from types import TracebackType
 from typing import Any, Final, Self, TypedDict, TypeVar, Unpack
 
 from pydantic import ConfigDict, SecretStr, create_model
@@ -22,6 +24,9 @@ T = TypeVar("T")
 
 MAX_PAGE_SIZE: Final = 1_000
 MAX_RING_EVENTS: Final = 5_000  # 26 MiB; older changes are read from MongoDB again
+NOT_OPEN: Final = (
+    "Ostinato is not open: enter `async with ostinato:` in the lifespan of your application"
+)
 OWN_CURSORS: Final = SecretStr("cursors of a Python client without secrets")
 
 
@@ -45,37 +50,90 @@ VALID_OPTIONS: Final = create_model(  # a copy of the settings would not be vali
 )
 
 
-class BaseClient:
-    """An open client without verbs; one event loop uses it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """The resources of an open client."""
 
-    def __init__(self, engine: Engine, feed: ChangeFeed, resources: AsyncExitStack) -> None:
-        self.engine: Final = engine
-        self.ends: Final = EndWaiter(engine.reads)
-        self._feed = feed
-        self._resources = resources
+    engine: Engine
+    ends: EndWaiter
+    feed: ChangeFeed
+    resources: AsyncExitStack
+    """Closed with the client."""
+
+
+class BaseClient:
+    """A client without verbs, open during `async with`; one event loop uses it."""
+
+    def __init__(self, settings: Settings | None = None, **options: Unpack[OpenOptions]) -> None:
+        """Read the settings; nothing is connected before `async with`.
+
+        Options take precedence over `settings`, or over the `OSTINATO_…` variables if there are no
+        `settings`. Redis is optional: without it, jobs start up to a second later. Raises
+        BadRequest for an unknown option, and ValidationError for invalid values.
+        """
+        valid = _validate_options(options)
+        base = Settings(**options) if settings is None else settings
+        self._configured = base.model_copy(update=valid)
+        self._opened: Opened | None = None
         self._feed_lock = asyncio.Lock()
         self._is_following = False
 
     @classmethod
-    @asynccontextmanager
-    async def open(
-        cls, settings: Settings | None = None, **options: Unpack[OpenOptions]
-    ) -> AsyncIterator[Self]:
-        """Connect to MongoDB; close the connections on exit.
+    def open(cls, settings: Settings | None = None, **options: Unpack[OpenOptions]) -> Self:
+        """Return a client for `async with`; see the constructor."""
+        return cls(settings, **options)
 
-        Options take precedence over `settings`, or over the `OSTINATO_…` variables if there are no
-        `settings`. Redis is optional: without it, jobs start up to a second later. Raises
-        BadRequest for an unknown option, ValidationError for invalid values, RuntimeError unless
-        MongoDB is a replica set, and Unavailable.
+    async def __aenter__(self) -> Self:
+        """Connect to MongoDB.
+
+        Raises RuntimeError unless MongoDB is a replica set, or if the client is already open, and
+        Unavailable.
         """
+        if self._opened is not None:
+            raise RuntimeError("Ostinato is already open: enter `async with` once per process")
         log_through_standard_library()
-        valid = _validate_options(options)
-        base = Settings(**options) if settings is None else settings
-        chosen = _settings_of_client(base.model_copy(update=valid))
         async with AsyncExitStack() as resources:
-            opening = Engine.open(chosen, f"ostinato-client-{new_id()}")
+            resources.callback(self._forget)
+            settings = self._settings_to_open()
+            opening = Engine.open(settings, f"ostinato-client-{new_id()}")
             engine = await call(resources.enter_async_context(opening))
-            yield cls(engine, ChangeFeed(engine.mongo, chosen), resources)
+            self._opened = Opened(
+                engine=engine,
+                ends=EndWaiter(engine.reads),
+                feed=ChangeFeed(engine.mongo, settings),
+                resources=resources,
+            )
+            await self._open_more(self._opened)
+            self._opened = replace(self._opened, resources=resources.pop_all())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the connections."""
+        await self.opened.resources.__aexit__(kind, error, traceback)
+
+    @property
+    def is_open(self) -> bool:
+        return self._opened is not None
+
+    @property
+    def opened(self) -> Opened:
+        """Return the resources; raises RuntimeError outside `async with`."""
+        if self._opened is None:
+            raise RuntimeError(NOT_OPEN)
+        return self._opened
+
+    @property
+    def engine(self) -> Engine:
+        return self.opened.engine
+
+    @property
+    def ends(self) -> EndWaiter:
+        return self.opened.ends
 
     @property
     def settings(self) -> Settings:
@@ -84,7 +142,7 @@ class BaseClient:
     def context(self, owner: str | None = None) -> ApplicationContext:
         """Return a context that acts for an owner; raises BadRequest."""
         return ApplicationContext(
-            acting_for=require_owner(owner), engine=self.engine, feed=self._feed
+            acting_for=require_owner(owner), engine=self.engine, feed=self.opened.feed
         )
 
     async def mutate(
@@ -107,9 +165,18 @@ class BaseClient:
         context = self.context(owner)
         async with self._feed_lock:
             if not self._is_following:
-                await call(self._resources.enter_async_context(self._feed))
+                await call(self.opened.resources.enter_async_context(self.opened.feed))
                 self._is_following = True
         return context
+
+    def _settings_to_open(self) -> Settings:
+        return _settings_of_client(self._configured)
+
+    async def _open_more(self, opened: Opened) -> None:
+        """Open what a subclass needs, in `opened.resources`."""
+
+    def _forget(self) -> None:
+        self._opened, self._is_following = None, False
 
 
 async def call(use_case: Awaitable[T]) -> T:

@@ -1,10 +1,9 @@
 """The ASGI application: its resources, routes, middleware and lifespan."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import (
     AbstractAsyncContextManager,
-    AbstractContextManager,
     aclosing,
     asynccontextmanager,
 )
@@ -19,16 +18,11 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from strawberry import Schema
 
-from ostinato.jobs.arq_queue.shared_buckets import Spending
-from ostinato.jobs.changefeed import ChangeFeed, ChangeFeedStats
-from ostinato.jobs.cluster_stats import ClusterStats, ClusterStatsReader
-from ostinato.jobs.engine import Engine
-from ostinato.jobs.errors import Unavailable
+from ostinato.jobs.changefeed import ChangeFeedStats
+from ostinato.jobs.cluster_stats import ClusterStats
 from ostinato.jobs.logs import get_log
-from ostinato.jobs.revocations import Revocation
 from ostinato.jobs.settings import Settings
-from ostinato.resolvers.auth import Authenticator, OnVerified, Viewer
-from ostinato.resolvers.context import RequestContext
+from ostinato.resolvers.auth import Authenticator, OnVerified
 from ostinato.resolvers.revocation_monitor import ReadRevocations, RevocationMonitor, read_none
 from ostinato.resolvers.throttle import Spend, Throttles, spend_alone
 from ostinato.schema.build import graphql_schema
@@ -38,8 +32,15 @@ from ostinato.schema.fanout.subscription_runner import (
     SubscriptionRunner,
     without_limit,
 )
+from ostinato.schema.server.app_state import AppState, HostResources
 from ostinato.schema.server.pages import page_routes
 from ostinato.schema.server.security import CrossOriginMiddleware, SecurityHeadersMiddleware
+from ostinato.schema.transports.authentication import (
+    ApplicationAuthentication,
+    Authenticate,
+    Authentication,
+    TokenAuthentication,
+)
 from ostinato.schema.transports.connections import ConnectionRegistry
 from ostinato.schema.transports.http import HTTPEndpoint
 from ostinato.schema.transports.websocket import WebSocketEndpoint
@@ -56,83 +57,26 @@ log = get_log("ostinato.health")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _OpenResources:
-    """The open resources of a running application."""
+class MountOptions:
+    """What an application that contains the API decides about it."""
 
-    engine: Engine
-    feed: ChangeFeed
-    cluster_stats: ClusterStatsReader
-
-
-class AppState:
-    """The resources of the application; access raises Unavailable unless they are open."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._current: _OpenResources | None = None
-
-    @property
-    def current(self) -> _OpenResources:
-        if self._current is None:
-            raise Unavailable("the server is starting or stopping: try again")
-        return self._current
-
-    @asynccontextmanager
-    async def open(self) -> AsyncIterator[None]:
-        async with (
-            Engine.open(self._settings) as engine,
-            ChangeFeed(engine.mongo, self._settings) as feed,
-            ClusterStatsReader(engine, feed) as cluster_stats,
-        ):
-            self._current = _OpenResources(engine=engine, feed=feed, cluster_stats=cluster_stats)
-            await engine.notifier.warn_if_unreachable()
-            try:
-                yield
-            finally:
-                self._current = None
-
-    def create_context(self, viewer: Viewer | None) -> RequestContext:
-        return RequestContext(caller=viewer, engine=self.current.engine, feed=self.current.feed)
-
-    async def record_roles(self, viewer: Viewer) -> None:
-        """Store the roles of a verified token, which the ticks of the viewer's crons need."""
-        owners = self.current.engine.owners
-        await owners.record_roles(viewer.id, viewer.roles, viewer.issued_at)
-
-    def open_subscription(self, user: str) -> AbstractContextManager[None]:
-        return self.current.engine.quotas.subscriptions.open(user)
-
-    async def check_mongo(self) -> None:
-        await self.current.engine.mongo.ping()
-
-    async def check_redis(self) -> None:
-        await self.current.engine.notifier.ping()
-
-    async def check_change_feed(self) -> None:
-        if not self.current.feed.following:
-            raise Unavailable("the change stream is not connected: see the log")
-
-    async def spend(self, spendings: Sequence[Spending]) -> Sequence[float]:
-        return await self.current.engine.shared_buckets.spend(spendings)
-
-    async def read_revocations(self) -> Sequence[Revocation]:
-        return await self.current.engine.revocations.find_all()
-
-    def dead_tasks(self) -> list[str]:
-        return ["change feed"] if self._current is not None and self._current.feed.is_dead else []
-
-    def feed_stats(self) -> ChangeFeedStats:
-        return self.current.feed.stats
-
-    async def cluster_stats(self) -> ClusterStats:
-        return await self.current.cluster_stats.read()
+    schema: Schema = graphql_schema
+    authenticate: Authenticate | None = None
+    """None: callers send tokens."""
 
 
-def create_app(settings: Settings) -> Starlette:
-    """Build the application; its lifespan connects. Raises ValueError if no token key is set."""
-    resources = AppState(settings)
+def create_app(
+    settings: Settings, options: MountOptions | None = None, host: HostResources | None = None
+) -> Starlette:
+    """Build the application; its lifespan connects, or uses what the host has opened.
+
+    Raises ValueError if callers send tokens and no key is set, or if cursors have no key.
+    """
+    options = options or MountOptions()
+    resources = AppState(settings, host)
     dependencies = AppDependencies(
-        schema=graphql_schema,
+        schema=options.schema,
+        authenticate=options.authenticate,
         create_context=resources.create_context,
         resources=resources.open,
         checks={
@@ -171,8 +115,10 @@ class AppDependencies:
     """Returns the change feed's counters for `/metrics`; raises Unavailable outside `resources`."""
     cluster_stats: Callable[[], Awaitable[ClusterStats]]
     """Reads the cluster statistics for `/metrics`; raises MongoDB driver errors."""
+    authenticate: Authenticate | None = None
+    """Authenticates callers instead of tokens."""
     on_verified: OnVerified | None = None
-    """Called with the viewer of each newly verified token; only inside `resources`."""
+    """Called with each newly verified viewer; only inside `resources`."""
     read_revocations: ReadRevocations = read_none
     """Reads the revoked tokens; called only inside `resources`."""
     open_subscription: OpenSubscription = without_limit
@@ -186,20 +132,18 @@ def build_app(settings: Settings, dependencies: AppDependencies) -> Starlette:
     throttles = Throttles(settings, dependencies.spend)
     connections = ConnectionRegistry(settings)
     revocations = RevocationMonitor(dependencies.read_revocations, connections.end_revoked)
-    authenticator = Authenticator(
-        settings, dependencies.on_verified, throttles.failed_tokens, revocations.is_revoked
-    )
+    authentication = _authentication(settings, dependencies, throttles, revocations)
     schema, create_context = dependencies.schema, dependencies.create_context
     runner = OperationRunner(schema, settings, create_context, throttles.operations)
     max_results = settings.subscription_buffer
     subscriptions = SubscriptionRunner(runner, max_results, dependencies.open_subscription)
-    http = HTTPEndpoint(runner, subscriptions, authenticator, connections, settings)
-    socket = WebSocketEndpoint(runner, subscriptions, authenticator, connections, settings)
+    http = HTTPEndpoint(runner, subscriptions, authentication, connections, settings)
+    socket = WebSocketEndpoint(runner, subscriptions, authentication, connections, settings)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         async with (
-            aclosing(authenticator),
+            aclosing(authentication),
             dependencies.resources(),
             revocations.running(),
             aclosing(throttles),
@@ -208,21 +152,37 @@ def build_app(settings: Settings, dependencies: AppDependencies) -> Starlette:
             yield
             await connections.drain(settings.drain_timeout_ms / 1_000)
 
+    has_cookies = dependencies.authenticate is not None
     routes: list[BaseRoute] = [
         *_graphql_routes(http, socket),
         *health_routes(dependencies.checks, dependencies.dead_tasks),
-        *page_routes(settings),
+        *page_routes(settings, uses_tokens=not has_cookies),
     ]
     if settings.metrics_token is not None:
         sources = (runner, subscriptions, connections, dependencies)
         routes.append(_metrics_route(settings.metrics_token, *sources))
     middleware = [
         Middleware(SecurityHeadersMiddleware),
-        Middleware(CrossOriginMiddleware, settings=settings),
+        Middleware(CrossOriginMiddleware, settings=settings, allow_credentials=has_cookies),
     ]
     app = Starlette(routes=routes, middleware=middleware, lifespan=lifespan)
     app.state.connections = connections
     return app
+
+
+def _authentication(
+    settings: Settings,
+    dependencies: AppDependencies,
+    throttles: Throttles,
+    revocations: RevocationMonitor,
+) -> Authentication:
+    on_verified, is_revoked = dependencies.on_verified, revocations.is_revoked
+    failed = throttles.failed_tokens
+    if dependencies.authenticate is not None:
+        return ApplicationAuthentication(
+            dependencies.authenticate, settings, failed, is_revoked, on_verified
+        )
+    return TokenAuthentication(Authenticator(settings, on_verified, failed, is_revoked))
 
 
 def _graphql_routes(http: HTTPEndpoint, socket: WebSocketEndpoint) -> list[BaseRoute]:

@@ -22,7 +22,7 @@ NOT_BUILT = """<!doctype html>
 <h1>The pages are not built</h1>
 <p>Run <code>make run</code>, or <code>npm ci &amp;&amp; npm run build</code> in
 <code>frontend-demo</code>, then reload this page.
-<p>The GraphQL API is available at <a href="/graphql?query={__typename}">/graphql</a>.
+<p>The GraphQL API is available at <a href="graphql?query={__typename}">graphql</a>.
 """
 
 
@@ -44,8 +44,14 @@ class Assets(StaticFiles):
             return Response(status_code=404, headers={"cache-control": NO_STORE})
 
 
-def page_routes(settings: Settings, built: Path = PAGES_FOLDER) -> list[BaseRoute]:
-    """Build the routes of the pages in the folder `built`, which may not exist."""
+def page_routes(
+    settings: Settings, built: Path = PAGES_FOLDER, *, uses_tokens: bool = True
+) -> list[BaseRoute]:
+    """Build the routes of the pages in the folder `built`, which may not exist.
+
+    Without tokens, the pages send what the browser sends: the cookies of the application. Their
+    links are relative, so that they work under any prefix.
+    """
 
     def page(name: str) -> Response:
         file = built / name
@@ -62,7 +68,9 @@ def page_routes(settings: Settings, built: Path = PAGES_FOLDER) -> list[BaseRout
     def config(request: Request) -> Response:
         token = _development_token(settings, request)
         headers = {"cache-control": NO_STORE, "vary": "origin, host, sec-fetch-site"}
-        return JSONResponse({"graphqlPath": "/graphql", "token": token}, headers=headers)
+        return JSONResponse(
+            {"graphqlPath": "graphql", "token": token, "usesTokens": uses_tokens}, headers=headers
+        )
 
     return [
         Route("/", live_page),

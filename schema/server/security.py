@@ -39,10 +39,15 @@ _RAW = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.item
 class CrossOriginMiddleware(CORSMiddleware):
     """CORS middleware whose rejections name the setting that allows an origin."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: Settings, *, allow_credentials: bool = False
+    ) -> None:
+        """`allow_credentials` lets pages of the allowed origins send cookies."""
+        origins = [origin.rstrip("/") for origin in settings.allowed_origins]
         super().__init__(
             app,
-            allow_origins=[origin.rstrip("/") for origin in settings.allowed_origins],
+            allow_credentials=allow_credentials and "*" not in origins,
+            allow_origins=origins,
             allow_methods=["GET", "POST"],
             allow_headers=["authorization", "content-type", "last-event-id"],
             max_age=PREFLIGHT_MAX_AGE_S,

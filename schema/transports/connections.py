@@ -30,9 +30,10 @@ CloseCallback = Callable[[ConnectionClosing], object]
 class TokenLifetime:
     """The time until a connection's token expires or is revoked."""
 
-    def __init__(self, viewer: Viewer) -> None:
+    def __init__(self, viewer: Viewer, expired: str) -> None:
+        """`expired` is the error of a connection whose token has expired."""
         self.viewer = viewer
-        self.error = Unauthorized("the token has expired: send a new one")
+        self.error = Unauthorized(expired)
         """Why the token is not valid any more, once it has ended."""
         self._now = asyncio.get_running_loop().time
         self.ends_at = float("inf")

@@ -66,6 +66,8 @@ class StreamedOperation:
     format: StreamFormat
     results: Results
     viewer: Viewer
+    expired: str
+    """The error at the end of the viewer's token."""
     client: Address | None
 
 
@@ -84,7 +86,7 @@ class StreamResponse:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the stream; raises ConnectionClosing before the first byte if over a limit."""
-        lifetime = TokenLifetime(self._streamed.viewer)
+        lifetime = TokenLifetime(self._streamed.viewer, self._streamed.expired)
         with ExitStack() as slots:
             slots.enter_context(self._connections.acquire_for_address(self._streamed.client))
             slots.enter_context(self._connections.acquire_for_user(lifetime))

@@ -14,10 +14,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ostinato.jobs.errors import OstinatoError, TooManyRequests, Unauthorized, Unavailable
+from ostinato.jobs.errors import (
+    Forbidden,
+    OstinatoError,
+    TooManyRequests,
+    Unauthorized,
+    Unavailable,
+)
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.audit import CLIENT_ADDRESS
-from ostinato.resolvers.auth import Authenticator, Viewer, bearer_token
+from ostinato.resolvers.auth import Viewer
 from ostinato.schema.errors import FormattedError, format_exception
 from ostinato.schema.execution.documents import RequestRejected
 from ostinato.schema.execution.encoding import EncodedResult, InvalidJson, decode_json, encode_json
@@ -28,6 +34,7 @@ from ostinato.schema.execution.operation_request import (
 )
 from ostinato.schema.execution.operation_runner import RETRY_AFTER_MS, Operation, OperationRunner
 from ostinato.schema.fanout.subscription_runner import SubscriptionRunner
+from ostinato.schema.transports.authentication import Authentication
 from ostinato.schema.transports.connections import (
     ConnectionClosing,
     ConnectionRegistry,
@@ -57,7 +64,7 @@ from ostinato.schema.transports.negotiation import (
     require_json,
 )
 
-HEADERS = {"cache-control": "no-store", "vary": "accept, accept-encoding, authorization"}
+HEADERS = {"cache-control": "no-store", "vary": "accept, accept-encoding, authorization, cookie"}
 STREAM_FORMATS: Mapping[MediaType, StreamFormat] = {
     MediaType.EVENT_STREAM: ServerSentEvents(),
     MediaType.MULTIPART: MultipartMixed(),
@@ -71,13 +78,13 @@ class HTTPEndpoint:
         self,
         runner: OperationRunner,
         subscriptions: SubscriptionRunner,
-        authenticator: Authenticator,
+        authentication: Authentication,
         connections: ConnectionRegistry,
         settings: Settings,
     ) -> None:
         self._runner = runner
         self._subscriptions = subscriptions
-        self._authenticator = authenticator
+        self._authentication = authentication
         self._connections = connections
         self._settings = settings
         self._reader = RequestReader(settings)
@@ -95,9 +102,11 @@ class HTTPEndpoint:
             _require_method(request.method)
             accepted = negotiate(request.headers.get("accept"))
             media_type = accepted.single or media_type
+            if (reason := self._authentication.rejection_reason(request)) is not None:
+                raise _http_error(HTTPStatus.FORBIDDEN, Forbidden(reason), {})
             viewer = await self._viewer(request)
             if viewer is None and not self._settings.allows_introspection:
-                raise _token_required()  # before anything is read or parsed
+                raise self._sign_in_required()  # before anything is read or parsed
             self._runner.admit(viewer, address_of(request.client))
             CLIENT_ADDRESS.set(request.client.host if request.client else "")
             return await self._execute(request, accepted, viewer)
@@ -115,10 +124,7 @@ class HTTPEndpoint:
 
     async def _viewer(self, request: Request) -> Viewer | None:
         try:
-            token = bearer_token(request.headers.get("authorization"))
-            if token is None:
-                return None
-            return await self._authenticator.viewer(token, address_of(request.client))
+            return await self._authentication.viewer(request)
         except Unauthorized as error:
             challenge = {"www-authenticate": 'Bearer error="invalid_token"'}
             raise _http_error(HTTPStatus.UNAUTHORIZED, error, challenge) from None
@@ -170,14 +176,19 @@ class HTTPEndpoint:
         self, request: Request, accepted: AcceptedTypes, viewer: Viewer | None, results: Results
     ) -> StreamResponse:
         if viewer is None:
-            raise _token_required()
+            raise self._sign_in_required()
         streamed = StreamedOperation(
             format=STREAM_FORMATS[accepted.stream or MediaType.EVENT_STREAM],
             results=results,
             viewer=viewer,
+            expired=self._authentication.expired,
             client=request.client,
         )
         return StreamResponse(streamed, self._connections, self._settings)
+
+    def _sign_in_required(self) -> HttpError:
+        error = self._authentication.required()
+        return _http_error(HTTPStatus.UNAUTHORIZED, error, {"www-authenticate": "Bearer"})
 
 
 def _require_method(method: str) -> None:
@@ -188,11 +199,6 @@ def _require_method(method: str) -> None:
 
 def _method_not_allowed(message: str) -> HttpError:
     return HttpError(HTTPStatus.METHOD_NOT_ALLOWED, message, headers={"allow": "POST"})
-
-
-def _token_required() -> HttpError:
-    error = Unauthorized("a token is required: send `Authorization: Bearer <token>`")
-    return _http_error(HTTPStatus.UNAUTHORIZED, error, {"www-authenticate": "Bearer"})
 
 
 def _rejected_connection_response(closing: ConnectionClosing) -> Response:

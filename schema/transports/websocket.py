@@ -8,6 +8,7 @@ import asyncio
 from contextlib import suppress
 from http import HTTPStatus
 
+from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocket
 
@@ -15,15 +16,15 @@ from ostinato.jobs.errors import OstinatoError, Unauthorized
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.audit import CLIENT_ADDRESS
-from ostinato.resolvers.auth import Authenticator, Viewer, bearer_token
+from ostinato.resolvers.auth import Viewer
 from ostinato.schema.execution.operation_runner import OperationRunner
 from ostinato.schema.fanout.subscription_runner import SubscriptionRunner
+from ostinato.schema.transports.authentication import Authentication
 from ostinato.schema.transports.channel import Channel
 from ostinato.schema.transports.connections import (
     ConnectionClosing,
     ConnectionRegistry,
     TokenLifetime,
-    address_of,
 )
 from ostinato.schema.transports.graphql_ws import (
     CONNECTION_ACK,
@@ -55,13 +56,13 @@ class WebSocketEndpoint:
         self,
         runner: OperationRunner,
         subscriptions: SubscriptionRunner,
-        authenticator: Authenticator,
+        authentication: Authentication,
         connections: ConnectionRegistry,
         settings: Settings,
     ) -> None:
         self.runner = runner
         self.subscriptions = subscriptions
-        self.authenticator = authenticator
+        self.authentication = authentication
         self.connections = connections
         self.settings = settings
         self._origins = AllowedOrigins(settings)
@@ -80,7 +81,7 @@ class WebSocketEndpoint:
                 if not supported:
                     reason = f"Subprotocol {SUBPROTOCOL} is required"
                     raise ConnectionClosing(CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, reason)
-                await WebSocketConnection(channel, self).run()
+                await WebSocketConnection(websocket, channel, self).run()
         except ConnectionClosing as closing:
             self.connections.count_close(closing)
             await channel.close(closing)
@@ -89,11 +90,13 @@ class WebSocketEndpoint:
 class WebSocketConnection:
     """One accepted WebSocket, from `connection_init` to its close."""
 
-    def __init__(self, channel: Channel, endpoint: WebSocketEndpoint) -> None:
+    def __init__(
+        self, handshake: HTTPConnection, channel: Channel, endpoint: WebSocketEndpoint
+    ) -> None:
         settings = endpoint.settings
+        self._handshake = handshake
         self._channel = channel
-        self._authenticator = endpoint.authenticator
-        self._address = address_of(channel.client)
+        self._authentication = endpoint.authentication
         self._connections = endpoint.connections
         self._tasks = asyncio.TaskGroup()
         self._operations = Operations(
@@ -151,21 +154,18 @@ class WebSocketConnection:
         raise ConnectionClosing(CloseCode.UNAUTHORIZED, reason)
 
     async def _authenticate(self, init: ConnectionInit) -> Viewer:
-        parameters = {name.lower(): value for name, value in init.payload.items()}
         try:
-            token = bearer_token(parameters.get("authorization"))
-            if token is None:
-                raise Unauthorized(
-                    "connection_init has no Authorization: put `Bearer <token>` in its payload"
-                )
-            return await self._authenticator.viewer(token, self._address)
+            viewer = await self._authentication.viewer(self._handshake, init.payload)
+            if viewer is None:
+                raise self._authentication.required(init.payload)
         except Unauthorized as error:
             raise ConnectionClosing(CloseCode.FORBIDDEN, str(error)) from None
         except OstinatoError as error:
             raise ConnectionClosing(CloseCode.TRY_AGAIN_LATER, str(error)) from None
+        return viewer
 
     async def _serve(self, viewer: Viewer) -> None:
-        lifetime = TokenLifetime(viewer)
+        lifetime = TokenLifetime(viewer, self._authentication.expired)
         with self._connections.acquire_for_user(lifetime):
             self._channel.accept_client()
             await self._channel.send(CONNECTION_ACK)

@@ -4,9 +4,14 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
+import uvicorn
 from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.types import ASGIApp
 
+from ostinato import Ostinato
 from ostinato.jobs.settings import Settings
 from ostinato.schema.server.uvicorn_protocols import RawFrameProtocol
 from ostinato.schema.server.uvicorn_server import build_server
@@ -31,3 +36,32 @@ async def served(
                 yield listener.getsockname()[1]
             finally:
                 server.should_exit = True
+
+
+@asynccontextmanager
+async def hosted(app: ASGIApp, **options: Any) -> AsyncIterator[int]:
+    """Serve an application of somebody else with uvicorn's own defaults, and return its port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(app, lifespan="on", log_config=None, timeout_graceful_shutdown=1)
+    for name, value in options.items():
+        setattr(config, name, value)
+    server = uvicorn.Server(config)
+    with listener:
+        async with asyncio.TaskGroup() as tasks:
+            serving = tasks.create_task(server._serve([listener]))
+            await eventually(lambda: server.started or serving.done(), within=30)
+            try:
+                yield listener.getsockname()[1]
+            finally:
+                server.should_exit = True
+
+
+def mounting(ostinato: Ostinato, prefix: str = "/ostinato", **options: Any) -> Starlette:
+    """Return an application that mounts the API, with options of `asgi`, and opens it."""
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        async with ostinato:
+            yield
+
+    return Starlette(lifespan=lifespan, routes=[Mount(prefix, ostinato.asgi(**options))])

@@ -64,13 +64,15 @@ class Caller:
     settings: Settings
     port: int
     name: str
+    prefix: str = ""
+    """The path of an API that is mounted in an application."""
 
     @property
     def headers(self) -> dict[str, str]:
         return {"authorization": f"Bearer {issue_token(self.settings, self.name)}"}
 
     def client(self) -> httpx.AsyncClient:
-        url = f"http://127.0.0.1:{self.port}"
+        url = f"http://127.0.0.1:{self.port}{self.prefix}"
         return httpx.AsyncClient(
             base_url=url, headers=self.headers, timeout=WAIT_S, trust_env=False, verify=TLS
         )
@@ -103,7 +105,7 @@ class Caller:
                 task.cancel()
 
     async def _socket(self, view: View) -> None:
-        url = f"ws://127.0.0.1:{self.port}/graphql"
+        url = f"ws://127.0.0.1:{self.port}{self.prefix}/graphql"
         async with connect(url, subprotocols=[TRANSPORT_WS], proxy=None) as connection:
             socket = Socket(connection)
             await socket.init(issue_token(self.settings, self.name))

@@ -22,6 +22,7 @@ from ostinato.jobs.settings import Mode, Settings
 from ostinato.resolvers.auth import issue_token
 from ostinato.schema.server.uvicorn_protocols import RawFrameProtocol
 from ostinato.schema.server.uvicorn_server import build_server
+from ostinato.schema.transports.authentication import Authenticate
 from tests.processes import TLS, eventually
 from tests.schema.example import Probe, example_app
 
@@ -117,11 +118,15 @@ class Socket:
 
 
 @asynccontextmanager
-async def serve(settings: Settings, ws: WebSockets = RawFrameProtocol) -> AsyncIterator[Running]:
+async def serve(
+    settings: Settings,
+    ws: WebSockets = RawFrameProtocol,
+    authenticate: Authenticate | None = None,
+) -> AsyncIterator[Running]:
     """Run a real server on a free port."""
     probe = Probe()
     listener = socket.create_server(("127.0.0.1", 0))
-    app = example_app(settings, probe)
+    app = example_app(settings, probe, authenticate)
     server = build_server(app, settings)
     if ws == PLAIN:
         server.config.ws = ws

@@ -15,6 +15,7 @@ from ostinato.jobs.revocations import Revocation
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import Viewer
 from ostinato.schema.server.app import AppDependencies, Check, build_app
+from ostinato.schema.transports.authentication import Authenticate
 
 
 @dataclass
@@ -188,7 +189,9 @@ class Subscription:
 example_schema = strawberry.Schema(Query, Mutation, Subscription)
 
 
-def example_app(settings: Settings, probe: Probe) -> Starlette:
+def example_app(
+    settings: Settings, probe: Probe, authenticate: Authenticate | None = None
+) -> Starlette:
     """Build the application around the example schema."""
 
     @asynccontextmanager
@@ -213,5 +216,6 @@ def example_app(settings: Settings, probe: Probe) -> Starlette:
         feed_stats=unavailable,
         cluster_stats=unavailable,
         read_revocations=read_revocations,
+        authenticate=authenticate,
     )
     return build_app(settings, parts)

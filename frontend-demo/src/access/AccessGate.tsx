@@ -1,4 +1,4 @@
-/** Reads how to call the API, and shows its children when there is a token. */
+/** Reads how to call the API, and shows its children when the user may have access. */
 import { useEffect, useState } from 'react';
 import type { ReactNode } from 'react';
 import { forgetToken, readAccess } from './access';
@@ -36,6 +36,15 @@ export function AccessGate({ children }: AccessGateProps) {
     );
   }
   if (access === null) return <p className="gate hint">Opening…</p>;
-  if (refused || access.token === '') return <TokenForm refused={refused} onToken={open} />;
+  if (refused && !access.usesTokens) {
+    return (
+      <main className="gate">
+        <p role="alert" className="issue banner">
+          You are not signed in to the application: sign in, then reload this page.
+        </p>
+      </main>
+    );
+  }
+  if (refused || (access.usesTokens && access.token === '')) return <TokenForm refused={refused} onToken={open} />;
   return children(access, refuse);
 }

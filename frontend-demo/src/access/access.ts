@@ -1,8 +1,8 @@
-/** Access to the API: its address from `/config.json`, and the bearer token. */
+/** Access to the API: its address from `config.json`, and the bearer token, if the API uses tokens. */
 
 const STORED_TOKEN = 'ostinato.token';
 
-type Config = { graphqlPath: string; token: string | null };
+type Config = { graphqlPath: string; token: string | null; usesTokens: boolean };
 
 export type Access = {
   httpUrl: string;
@@ -10,10 +10,12 @@ export type Access = {
   token: string;
   /** Whether the user pasted the token; otherwise a development server provided it. */
   pasted: boolean;
+  /** Whether the API needs a token; otherwise the browser's cookies identify the user. */
+  usesTokens: boolean;
 };
 
 async function readConfig(): Promise<Config> {
-  const response = await fetch('/config.json', { cache: 'no-store' });
+  const response = await fetch('config.json', { cache: 'no-store' });
   if (!response.ok) throw new Error(`HTTP status ${response.status}.`);
   return (await response.json()) as Config;
 }
@@ -27,8 +29,9 @@ export async function readAccess(): Promise<Access> {
   return {
     httpUrl: httpUrl.href,
     webSocketUrl: webSocketUrl.href,
-    token: config.token ?? sessionStorage.getItem(STORED_TOKEN) ?? '',
-    pasted: config.token === null,
+    token: config.usesTokens ? (config.token ?? sessionStorage.getItem(STORED_TOKEN) ?? '') : '',
+    pasted: config.usesTokens && config.token === null,
+    usesTokens: config.usesTokens,
   };
 }
 
@@ -50,6 +53,7 @@ export function forgetToken(): void {
   sessionStorage.removeItem(STORED_TOKEN);
 }
 
-export function authorization(token: string): { Authorization: string } {
-  return { Authorization: `Bearer ${token}` };
+/** Return the headers of a request; none without a token. */
+export function authorization(token: string): { Authorization?: string } {
+  return token === '' ? {} : { Authorization: `Bearer ${token}` };
 }

@@ -31,7 +31,11 @@ async def test_local_page_gets_the_development_token() -> None:
             response = await _get(
                 running, "/config.json", **SAME_ORIGIN, host=f"{host}:{running.port}"
             )
-            assert response.json() == {"graphqlPath": "/graphql", "token": TOKEN}
+            assert response.json() == {
+                "graphqlPath": "graphql",
+                "token": TOKEN,
+                "usesTokens": True,
+            }
             assert response.headers["cache-control"] == "no-store"
 
 
