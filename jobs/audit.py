@@ -103,6 +103,8 @@ def audit_entry_from(document: Mapping[str, Any]) -> AuditEntry:
 
 def bounded(value: Json) -> Json:
     """Return a value of an input for an entry: a short text, a number, true, false or null."""
+    if type(value) is str and len(value) <= MAX_TEXT_CHARS and value.isascii():
+        return value  # almost every text
     match value:
         case bool() | None | float():
             return value

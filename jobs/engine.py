@@ -32,8 +32,6 @@ from ostinato.jobs.modules import BUILT_IN
 from ostinato.jobs.mongo.audit_log import AuditLog
 from ostinato.jobs.mongo.caller_sessions import Deployment
 from ostinato.jobs.mongo.client import (
-    ENCODING_ERRORS,
-    Document,
     Mongo,
     is_transient,
     require_replica_set,
@@ -47,7 +45,7 @@ from ostinato.jobs.mongo.owners import OwnerStore
 from ostinato.jobs.mongo.poisoned_jobs import PoisonedJobs
 from ostinato.jobs.mongo.reads import Reads
 from ostinato.jobs.mongo.revocations import RevocationStore
-from ostinato.jobs.mongo.stored_json import size_bytes
+from ostinato.jobs.mongo.stored_json import EncodedDocument, encode_document
 from ostinato.jobs.mongo.transaction import Contended
 from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.new_job import NewJob
@@ -62,7 +60,7 @@ from ostinato.jobs.transactions.transactor import ExecutionIdentity, Transactor
 T = TypeVar("T")
 
 INSERT_BATCH_SIZE = 1_000  # documents per write
-INSERT_BATCH_BYTES = 1024 * 1024  # of stored arguments, per write
+INSERT_BATCH_BYTES = 1024 * 1024  # of documents, per write
 CLOSE_TIMEOUT_S = 2.0
 FLUSH_TIMEOUT_S = 10.0
 
@@ -87,7 +85,7 @@ class Engine:
     queues: Queues
     quotas: OwnerQuotas
     deployment: Deployment
-    inserts: "GroupCommit[Document, bool]"
+    inserts: "GroupCommit[EncodedDocument, bool]"
     """Concurrent `schedule` calls share one write."""
 
     @classmethod
@@ -164,7 +162,7 @@ class Engine:
             quotas=quotas,
             deployment=Deployment(mongo),
             inserts=GroupCommit(
-                partial(_insert_each, store), INSERT_BATCH_SIZE, max_weight=INSERT_BATCH_BYTES
+                partial(_insert, store), INSERT_BATCH_SIZE, max_weight=INSERT_BATCH_BYTES
             ),
         )
 
@@ -177,15 +175,16 @@ class Engine:
         """
         now = await self.clock.now()
         document = build_job_document(new, now, self.settings.purge_after_ms)
-        args_bytes = size_bytes(new.args)
+        stored = encode_document(document)
+        size_bytes = len(stored.raw)
         with self.quotas.reserve(new.owner) as reservation:
             try:
-                await reservation.add_job(new, args_bytes)
+                await reservation.add_job(new, size_bytes)
             except QuotaExceeded:
                 if new.key is None or not await self.store.find_by_key(new.owner, new.key):
                     raise
                 return await self._existing(new)
-            is_new = await self.inserts.submit(document, args_bytes)
+            is_new = await self.inserts.submit(stored, size_bytes)
         if not is_new:
             return await self._existing(new)
         if new.scheduled_time - now < NOTIFY_WITHIN:
@@ -313,16 +312,10 @@ def _job_store(mongo: Mongo, settings: Settings, counters: FunctionCounters) -> 
     return JobStore(mongo, settings.purge_after_ms, poisoned)
 
 
-async def _insert_each(
-    store: JobStore, documents: Sequence[Document]
+async def _insert(
+    store: JobStore, documents: Sequence[EncodedDocument]
 ) -> Sequence[bool | Exception]:
-    """Insert jobs in one write; if one cannot be encoded, in one write each."""
-    try:
-        not_inserted = await store.insert(documents)
-    except ENCODING_ERRORS as error:
-        if len(documents) == 1:
-            return [error]
-        return [result for one in documents for result in await _insert_each(store, [one])]
+    not_inserted = await store.insert(documents)
     return [_insert_result(not_inserted, position) for position in range(len(documents))]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar, cast
 
 from ostinato.jobs.audit import (
     INTERRUPTED,
@@ -36,6 +36,7 @@ CLIENT_ADDRESS: Final[ContextVar[str]] = ContextVar("client_address", default=""
 """The address of the client whose operation runs in this task; the transports set it."""
 UNRECORDED: Final = frozenset({"args", "data", "items"})
 """Input fields with the JSON of clients, which may contain secrets."""
+PLAIN: Final = frozenset({str, int, float, bool})
 OWN_WORK: Final = frozenset(
     {
         *("addItems", "createWithTimeout", "registerCron"),
@@ -80,10 +81,10 @@ async def run_audited(
     log = ctx.engine.audit
     if not log.is_on or ctx.caller is None:
         return await run()
-    entry_id = new_id()
-    is_durable = _caller_of(ctx).as_admin and call.mutation not in OWN_WORK
+    entry_id, caller = new_id(), _caller_of(ctx)
+    is_durable = caller.as_admin and call.mutation not in OWN_WORK
     if is_durable:
-        await log.begin(_entry(ctx, call, entry_id))
+        await log.begin(_entry(caller, call, entry_id))
     outcome, result = INTERRUPTED, None
     try:
         result = await run()
@@ -92,7 +93,7 @@ async def run_audited(
         outcome = _code_of(error)
         raise
     finally:
-        entry = _entry(ctx, call, entry_id, outcome, result)
+        entry = _entry(caller, call, entry_id, outcome, result)
         (log.finish if is_durable else log.record)(entry)
     return result
 
@@ -101,7 +102,9 @@ def describe_input(given: object) -> JsonObject:
     """Return the ids and options of an input, in the names of the API, each of a limited size."""
     described: JsonObject = {}
     for name, value in _recorded_values(given):
-        if isinstance(value, str | int | float | datetime):
+        if type(value) in PLAIN:  # almost every value
+            described[name] = bounded(cast("str | float", value))
+        elif isinstance(value, str | int | float | datetime):
             described[name] = bounded(_plain(value))
         elif isinstance(value, list):
             described[name] = [bounded(one) for one in value[:MAX_LISTED]]
@@ -130,14 +133,13 @@ def _plain(value: str | float | datetime) -> Json:
 
 
 def _entry(
-    ctx: RequestContext,
+    caller: _Caller,
     call: MutationCall,
     entry_id: str,
     outcome: str | None = None,
     result: object = None,
 ) -> AuditEntry:
     object_id = getattr(result, "id", None) if type(result) in NOUNS else None
-    caller = _caller_of(ctx)
     return AuditEntry(
         id=entry_id,
         source=caller.source,

@@ -12,6 +12,7 @@ from benchmarks.servers import Servers, query_number
 from benchmarks.systems import System, our_env, ours_in
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.mongo.job_documents import build_job_document
+from ostinato.jobs.mongo.stored_json import encode_document
 from ostinato.jobs.new_job import NewJob
 from ostinato.jobs.records import Cause, CauseKind
 from ostinato.jobs.registry import Registry
@@ -94,7 +95,8 @@ async def _plan(settings: Settings, jobs: int) -> float:
                 numbers = range(start, min(start + CHUNK_SIZE, jobs))
                 new_jobs = [_new_job(engine.registry, n, next_week) for n in numbers]
                 now = datetime.now(UTC)
-                await engine.store.insert([build_job_document(new, now, 0) for new in new_jobs])
+                documents = [build_job_document(new, now, 0) for new in new_jobs]
+                await engine.store.insert([encode_document(one) for one in documents])
 
         await asyncio.gather(*(write() for _ in range(WRITER_COUNT)))
         return jobs / (asyncio.get_running_loop().time() - started)

@@ -23,6 +23,8 @@ class SingleFlight(Generic[T]):
         if reading is None or (reading.done() and self._is_stale(reading, now - max_age_s)):
             reading = self._reading = asyncio.create_task(self._read())
             self._begun_at = now
+        elif reading.done():
+            return reading.result()
         return await asyncio.shield(reading)
 
     async def close(self) -> None:

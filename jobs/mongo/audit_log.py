@@ -2,14 +2,14 @@
 
 import asyncio
 from collections import deque
-from datetime import timedelta
-from typing import Any, Final
+from datetime import datetime, timedelta
+from typing import Final
 
 from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError
 
 from ostinato.jobs.audit import AuditEntry, AuditFilter, audit_entry_from
-from ostinato.jobs.ids import first_id_at, is_id
+from ostinato.jobs.ids import created_at, first_id_at, is_id
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.client import (
     ENCODING_ERRORS,
@@ -52,11 +52,11 @@ class AuditLog:
 
     async def begin(self, entry: AuditEntry) -> None:
         """Store an entry without its outcome; returns when MongoDB has acknowledged it."""
-        await self._entries.insert_one(self._stored(entry))
+        await self._entries.insert_one({**entry.document(), "purgeAt": self._purge_at(entry.id)})
 
     def record(self, entry: AuditEntry) -> None:
         """Store an entry soon; it is lost if the process ends first."""
-        self._submit(self._stored(entry))
+        self._submit(entry.document())
 
     def finish(self, entry: AuditEntry) -> None:
         """Add the outcome to an entry soon."""
@@ -81,8 +81,8 @@ class AuditLog:
             log.error("audit.dropped", entries=unwritten, reason="the process stops")
             raise
 
-    def _stored(self, entry: AuditEntry) -> dict[str, Any]:
-        return {**entry.document(), "purgeAt": entry.at + self._retention}
+    def _purge_at(self, entry_id: str) -> datetime:
+        return created_at(entry_id) + self._retention
 
     def _submit(self, write: Document | UpdateOne) -> None:
         if len(self._waiting) >= MAX_WAITING:
@@ -128,6 +128,9 @@ class AuditLog:
         """
         if not documents:
             return
+        purge_at = self._purge_at(documents[-1]["_id"])  # of the newest
+        for one in documents:
+            one["purgeAt"] = purge_at
         command = {"insert": AUDIT_LOG, "documents": documents, "ordered": False}
         reply = await self._database.command(command, writeConcern={"w": "majority"})
         errors = [one for one in reply.get("writeErrors", ()) if one["code"] != DUPLICATE_KEY]

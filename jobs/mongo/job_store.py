@@ -34,7 +34,7 @@ from ostinato.jobs.mongo.indexes import read_with_hint
 from ostinato.jobs.mongo.job_documents import StoredJob
 from ostinato.jobs.mongo.page_queries import owned_by
 from ostinato.jobs.mongo.poisoned_jobs import HeldJob, PoisonedJobs, write_bisecting
-from ostinato.jobs.mongo.stored_json import encode_in_slices, escape_document, restore_document
+from ostinato.jobs.mongo.stored_json import EncodedDocument, escape_document, restore_document
 from ostinato.jobs.mongo.transaction import run_shielded_transaction
 from ostinato.jobs.records import Failure, JobState
 
@@ -61,13 +61,13 @@ class JobStore:
         self._retention_ms = retention_ms
         self.poisoned = poisoned
 
-    async def insert(self, documents: Sequence[Document]) -> dict[int, PyMongoError | None]:
-        """Insert jobs in one write; returns the positions of jobs that were not inserted.
+    async def insert(self, documents: Sequence[EncodedDocument]) -> dict[int, PyMongoError | None]:
+        """Insert encoded jobs in one write; returns the positions of those not inserted.
 
         The values are MongoDB's errors, or None for a job that already exists.
         """
         try:
-            await self._jobs.insert_many(await encode_in_slices(documents), ordered=False)
+            await self._jobs.insert_many(documents, ordered=False)
         except BulkWriteError as error:
             if is_transient(error):  # the write may lack a majority and be rolled back
                 raise

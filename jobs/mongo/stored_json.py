@@ -5,12 +5,10 @@ The driver decodes an object with the keys `$ref` and `$id` as a DBRef, losing t
 documents of other programs may contain types without a JSON equivalent.
 """
 
-import asyncio
 import re
-import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
 from bson import DBRef, ObjectId, encode, json_util
 from bson.json_util import CANONICAL_JSON_OPTIONS
@@ -23,7 +21,6 @@ from ostinato.jobs.records import Json
 JSON_FIELDS: Final = ("args", "result", "data")
 """Fields of Ostinato's documents that contain JSON from clients and functions."""
 
-SLICE_S: Final = 0.005
 ID_PREFIX: Final = "bson:"  # of non-string ids in batch cursors
 
 _READ_AS_REFERENCE: Final = re.compile(r"\$+ref")
@@ -32,6 +29,7 @@ _CONTAINERS: Final = frozenset({dict, list})
 _PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 
 V = TypeVar("V")
+EncodedDocument: TypeAlias = RawBSONDocument
 
 to_json_form.register(ObjectId, str)
 to_json_form.register(DBRef, DBRef.as_doc)
@@ -57,21 +55,12 @@ def restore_document(document: Document) -> Document:
     return _changed(document, restore)
 
 
-async def encode_in_slices(documents: Sequence[Mapping[str, Any]]) -> list[RawBSONDocument]:
-    """Encode documents for an insert; yields to the event loop every SLICE_S.
+def encode_document(document: Mapping[str, Any]) -> EncodedDocument:
+    """Encode an Ostinato document for storage; raises one of ENCODING_ERRORS.
 
-    The driver would encode all of them at once, and no other thread runs meanwhile. Raises one of
-    ENCODING_ERRORS.
+    The driver would encode all documents of an insert at once, and no other thread runs meanwhile.
     """
-    encoded: list[RawBSONDocument] = []
-    end = time.monotonic() + SLICE_S
-    for document in documents:
-        stored = encode(escape_document(document), codec_options=LENIENT_CODEC)
-        encoded.append(RawBSONDocument(stored))
-        if time.monotonic() > end:
-            await asyncio.sleep(0)
-            end = time.monotonic() + SLICE_S
-    return encoded
+    return RawBSONDocument(encode(escape_document(document), codec_options=LENIENT_CODEC))
 
 
 def escape_update(update: Mapping[str, Any]) -> Document:

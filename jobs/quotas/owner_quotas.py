@@ -37,12 +37,12 @@ class Reservation:
         self.was_contended = False
         """Whether there was no room because of what others have in flight, and may roll back."""
 
-    async def add_job(self, new: NewJob, args_bytes: int) -> None:
-        """Admit a pending job whose stored arguments have this size; raises QuotaExceeded."""
+    async def add_job(self, new: NewJob, stored_bytes: int) -> None:
+        """Admit a pending job whose document has this size; raises QuotaExceeded."""
         if self._owner is None or not _is_counted(new):
             return
         await self._take(self._quotas.jobs, 1)
-        await self._take(self._quotas.bytes, DOCUMENT_BYTES + args_bytes)
+        await self._take(self._quotas.bytes, stored_bytes)
 
     async def add_jobs(self, new_jobs: Sequence[NewJob]) -> None:
         """Admit pending jobs of the owner: all of them, or none. Raises QuotaExceeded."""

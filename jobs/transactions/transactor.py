@@ -19,7 +19,7 @@ from ostinato.jobs.mongo.stored_json import size_bytes
 from ostinato.jobs.mongo.transaction import MAX_QUEUE_TIME_S, Body, RerunNeeded, run_transaction
 from ostinato.jobs.mongo.transaction_db import TransactionDatabase
 from ostinato.jobs.new_job import NewJob
-from ostinato.jobs.quotas.owner_quotas import OwnerQuotas, Reservation
+from ostinato.jobs.quotas.owner_quotas import DOCUMENT_BYTES, OwnerQuotas, Reservation
 from ostinato.jobs.records import Cause, CauseKind, JobInfo, JobState
 from ostinato.jobs.registry import Registry
 from ostinato.jobs.settings import Settings
@@ -104,7 +104,7 @@ class TransactionJobWriter:
                 f"one transaction can schedule at most {MAX_JOBS:,} jobs with {MAX_BYTES:,} bytes "
                 "of arguments in total: schedule the rest from a follow-up job"
             )
-        await self.reservation.add_job(new, size_bytes(new.args))
+        await self.reservation.add_job(new, DOCUMENT_BYTES + size_bytes(new.args))
         self._require_open()
         self.documents[document["_id"]] = document
         return str(document["_id"])

@@ -53,6 +53,9 @@ class SlicingExecutor(StrawberryGraphQLCoreExecutionContext):
 
     def execute_fields_serially(self, *args: Any) -> AwaitableOrValue[dict[str, Any]]:
         """Execute the mutations of a document in order, each when this turn has time for it."""
+        grouped_field_set: GroupedFieldSet = args[3]
+        if len(grouped_field_set) == 1 and not _turn_budget().is_spent(MUTATIONS_S):
+            return super().execute_fields_serially(*args)
         return self._execute_in_turns(*args)
 
     async def _execute_in_turns(

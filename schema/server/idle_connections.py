@@ -57,9 +57,12 @@ class IdleConnections:
     def __len__(self) -> int:
         return len(self._all)
 
-    def is_trusted(self, host: str) -> bool:
-        """Return whether the host is a trusted proxy, whose connections carry many clients."""
-        return host in self._trusted
+    def counted_address(self, host: str) -> str | None:
+        """Return the address that a host's connections count for.
+
+        None for a trusted proxy, whose connections carry many clients.
+        """
+        return None if host in self._trusted else client_network(host)
 
     def admit(self, open_connections: int) -> bool:
         """Make room for a new connection; return False if all others are in use."""
@@ -69,13 +72,12 @@ class IdleConnections:
             log.warning("connections.full", open=open_connections, idle=len(self._all), fix=FIX)
         return self._close_oldest(self._all)
 
-    def add(self, connection: OpenConnection, host: str) -> None:
+    def add(self, connection: OpenConnection, address: str | None) -> None:
         """Add a connection that becomes idle; close the oldest of its address if it has too many.
 
-        Connections of trusted proxies do not count for an address.
+        `address` is its `counted_address`.
         """
         self.remove(connection)
-        address = None if self.is_trusted(host) else client_network(host)
         self._all[connection] = address
         if address is None:
             return

@@ -101,15 +101,12 @@ class RequestTimeoutProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self.unread = UnreadResponse(transport, self.send_timeout_s)
+        self._counted_address = self.idle.counted_address(_host(self.client))
         if self.idle.admit(len(self.connections)):
-            self.idle.add(self, self._host)
+            self.idle.add(self, self._counted_address)
             self._start_timer()
         else:
             self._reject(SERVICE_UNAVAILABLE)
-
-    @property
-    def _host(self) -> str:
-        return self.client[0] if self.client else ""
 
     def abort(self) -> None:
         """Close at once, without waiting for the client."""
@@ -160,8 +157,9 @@ class RequestTimeoutProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if self.transport.is_closing():
             self.unread.start()
-        if not self._is_responding() and not self._keeps_open_for_proxy():
-            self.idle.add(self, self._host)
+        elif self._counted_address is not None and not self._is_responding():
+            # Not those of a proxy, which may send its next request at this moment.
+            self.idle.add(self, self._counted_address)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -180,10 +178,6 @@ class RequestTimeoutProtocol(HttpToolsProtocol):
         super().shutdown()
         if self.transport.is_closing():
             self.unread.start()
-
-    def _keeps_open_for_proxy(self) -> bool:
-        """Return whether a proxy may send its next request at this moment."""
-        return self.transport.is_closing() or self.idle.is_trusted(self._host)
 
     def handle_websocket_upgrade(self) -> None:
         self.idle.remove(self)
@@ -221,6 +215,10 @@ class RequestTimeoutProtocol(HttpToolsProtocol):
         return cycle is not None and not cycle.response_complete
 
 
+def _host(client: tuple[str, int] | None) -> str:
+    return client[0] if client else ""
+
+
 def http_protocol(
     arrival_timeout_s: float, send_timeout_s: float, idle: IdleConnections
 ) -> type[RequestTimeoutProtocol]:
@@ -255,7 +253,7 @@ class RawFrameProtocol(WebSocketsSansIOProtocol):
         super().connection_made(transport)
         self._unparsed = bytearray()
         self.unread = UnreadResponse(transport, self.send_timeout_s)
-        self.idle.add(self, self.client[0] if self.client else "")
+        self.idle.add(self, self.idle.counted_address(_host(self.client)))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._unparsed.clear()

@@ -13,6 +13,7 @@ from ostinato.jobs.arq_queue.connection import close, connect
 from ostinato.jobs.arq_queue.notifier import Notifier, Signal
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.mongo.job_documents import build_job_document
+from ostinato.jobs.mongo.stored_json import encode_document
 from ostinato.jobs.settings import Settings
 from tests.engine.proxy import Proxy, proxied
 from tests.engine.rig import Rig
@@ -103,7 +104,7 @@ async def test_engine_finishes_submitted_writes_when_the_with_block_raises(
     document = build_job_document(new_job, new_job.scheduled_time, 9)
     with suppress(ValueError):
         async with Engine.open(fast_settings) as engine:
-            writing = asyncio.create_task(engine.inserts.submit(document))
+            writing = asyncio.create_task(engine.inserts.submit(encode_document(document)))
             await asyncio.wait({writing}, timeout=0)
             raise ValueError("the with block fails")
     assert writing.done()

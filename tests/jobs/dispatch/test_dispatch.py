@@ -18,6 +18,7 @@ from ostinato.jobs.dispatch.queue_settings import QueueSettings
 from ostinato.jobs.lanes import Lane
 from ostinato.jobs.mongo.due_jobs import ANY_OWNER, DueJobs, Owner, ScanPosition
 from ostinato.jobs.mongo.job_documents import build_job_document
+from ostinato.jobs.mongo.stored_json import encode_document
 from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.worker.executor import Executor
@@ -36,7 +37,7 @@ async def insert_jobs(rig: Rig, number: int, **changes: Any) -> list[str]:
     """Insert many jobs at once and return their ids."""
     new_job = replace(await rig.build_job("echo"), **changes)
     documents = [build_job_document(new_job, new_job.scheduled_time, 9) for _ in range(number)]
-    await rig.engine.store.insert(documents)
+    await rig.engine.store.insert([encode_document(one) for one in documents])
     return [document["_id"] for document in documents]
 
 

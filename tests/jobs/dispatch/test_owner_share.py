@@ -17,6 +17,7 @@ from ostinato.jobs.lanes import Lane, owner_tag
 from ostinato.jobs.mongo.client import MongoError
 from ostinato.jobs.mongo.due_jobs import has_several_owners
 from ostinato.jobs.mongo.job_documents import build_job_document
+from ostinato.jobs.mongo.stored_json import encode_document
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.worker.worker import WorkerRuntime
 from tests.engine.functions import gate
@@ -58,7 +59,7 @@ async def insert_jobs(rig: Rig, name: str, number: int, owner: str | None) -> li
     """Insert due jobs of an owner at once and return their ids."""
     new_job = replace(await rig.build_job(name), owner=owner)
     documents = [build_job_document(new_job, new_job.scheduled_time, 9) for _ in range(number)]
-    await rig.engine.store.insert(documents)
+    await rig.engine.store.insert([encode_document(one) for one in documents])
     return [document["_id"] for document in documents]
 
 

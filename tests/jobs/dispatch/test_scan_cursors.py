@@ -10,6 +10,7 @@ from ostinato.jobs.dispatch.scan_cursors import MAX_AGE_S, MAX_READ_SHARE, ScanC
 from ostinato.jobs.lanes import Lane
 from ostinato.jobs.mongo.due_jobs import ANY_OWNER, DueJobs, Owner
 from ostinato.jobs.mongo.job_documents import build_job_document
+from ostinato.jobs.mongo.stored_json import encode_document
 from tests.engine.rig import Rig
 
 LANE = Lane()
@@ -39,7 +40,7 @@ async def insert(rig: Rig, seconds: Sequence[int], priority: int = 0) -> list[st
         replace(new_job, scheduled_time=start + timedelta(seconds=second)) for second in seconds
     ]
     documents = [build_job_document(new_job, new_job.scheduled_time, 9) for new_job in new_jobs]
-    await rig.engine.store.insert(documents)
+    await rig.engine.store.insert([encode_document(one) for one in documents])
     return [str(document["_id"]) for document in documents]
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from ostinato.jobs.arq_queue.notifier import Signal
 from ostinato.jobs.mongo.job_documents import build_job_document
+from ostinato.jobs.mongo.stored_json import encode_document
 from ostinato.jobs.new_job import NewJob
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.worker.worker import WorkerRuntime
@@ -50,7 +51,7 @@ async def test_signal_starts_a_due_job(slow_polling: Rig) -> None:
 async def test_signal_starts_all_due_jobs(slow_polling: Rig) -> None:
     new_job = await slow_polling.build_job("echo")
     documents = [build_job_document(new_job, new_job.scheduled_time, 9) for _ in range(2)]
-    await slow_polling.engine.store.insert(documents)
+    await slow_polling.engine.store.insert([encode_document(one) for one in documents])
     slow_polling.engine.notifier.notify(Signal.DUE)
     states = {
         (await slow_polling.wait_until_ended(document["_id"]))["state"] for document in documents
@@ -126,5 +127,5 @@ async def test_job_starts_at_the_next_poll_without_a_signal(rig: Rig) -> None:
     await rig.run("echo")
     new_job = await rig.build_job("echo")
     document = build_job_document(new_job, new_job.scheduled_time, 9)
-    await rig.engine.store.insert([document])
+    await rig.engine.store.insert([encode_document(document)])
     assert (await rig.wait_until_ended(document["_id"]))["state"] == "success"

@@ -7,6 +7,7 @@ import pytest
 from ostinato.jobs.arguments import MAX_ARGS_BYTES
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.mongo.job_documents import build_job_document
+from ostinato.jobs.mongo.stored_json import encode_document
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.worker.claims import CLAIM_BATCH_SIZE
 from tests.engine.functions import gate
@@ -23,7 +24,7 @@ async def test_claim_takes_at_most_8_mib_of_arguments(
     documents = [
         build_job_document(new_job, new_job.scheduled_time, 9) for _ in range(CLAIM_BATCH_SIZE + 50)
     ]
-    await rig_without_worker.engine.store.insert(documents)
+    await rig_without_worker.engine.store.insert([encode_document(one) for one in documents])
     async with run_worker(fast_settings.model_copy(update={"concurrency": 1_000})):
         await rig_without_worker.wait_until(lambda: gate.visits == CLAIM_BATCH_SIZE + 50)
         tokens = Counter(
