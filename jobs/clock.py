@@ -19,14 +19,14 @@ class Clock:
     def __init__(self, server: ServerClock, mode: Mode) -> None:
         self._server = server
         self._movable = mode is not Mode.PRODUCTION
-        self._held_at: datetime | None = None
-        """The time at which this process holds scheduler time."""
+        self.held_at: datetime | None = None
+        """The time at which this process holds scheduler time: see `hold_at`."""
         self._anchor = (datetime.min.replace(tzinfo=UTC), -RESYNC_S)
 
     async def read(self) -> ClockTime:
         """Return how MongoDB computes scheduler time: from its own clock in production."""
-        if self._held_at is not None:
-            return self._held_at
+        if self.held_at is not None:
+            return self.held_at
         return await self._server.read_clock_time() if self._movable else 0
 
     async def now(self) -> datetime:
@@ -58,7 +58,7 @@ class Clock:
         """
         self._require_movable()
         await self._server.hold_at(at)
-        self._held_at = at
+        self.held_at = at
 
     def _require_movable(self) -> None:
         if not self._movable:

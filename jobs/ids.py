@@ -4,17 +4,31 @@ import itertools
 import os
 import re
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 ID_PATTERN: Final = re.compile(r"[0-9a-f]{24}")
 
-_process = [os.urandom(3).hex()]
-_sequence = itertools.count(int.from_bytes(os.urandom(3)))
+
+def _host_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(slots=True)
+class _IdFactory:
+    process: str
+    sequence: "itertools.count[int]"
+    now_ms: Callable[[], int]
+
+
+_factory = _IdFactory(os.urandom(3).hex(), itertools.count(int.from_bytes(os.urandom(3))), _host_ms)
 
 # A forked process must not continue its parent's sequence.
-os.register_at_fork(after_in_child=lambda: _process.__setitem__(0, os.urandom(3).hex()))
+os.register_at_fork(after_in_child=lambda: setattr(_factory, "process", os.urandom(3).hex()))
 
 
 def new_id() -> str:
@@ -23,8 +37,20 @@ def new_id() -> str:
     Ids of one process sort by creation time, except where the counter wraps.
     Has the layout of a BSON ObjectId, with milliseconds in place of seconds.
     """
-    ms = time.time_ns() // 1_000_000
-    return f"{ms:012x}{_process[0]}{next(_sequence) & 0xFFFFFF:06x}"
+    number = next(_factory.sequence) & 0xFFFFFF
+    return f"{_factory.now_ms():012x}{_factory.process}{number:06x}"
+
+
+@contextmanager
+def reproducible_ids(process: str, now_ms: Callable[[], int]) -> Iterator[None]:
+    """Build all ids of this process from 6 hexadecimal digits, a clock of a test, and a counter
+    that starts at 0."""
+    before = _factory.process, _factory.sequence, _factory.now_ms
+    _factory.process, _factory.sequence, _factory.now_ms = process, itertools.count(), now_ms
+    try:
+        yield
+    finally:
+        _factory.process, _factory.sequence, _factory.now_ms = before
 
 
 def created_at(document_id: str) -> datetime:

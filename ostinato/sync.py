@@ -6,7 +6,7 @@ Only what is written with a session runs in the calling thread, which the sessio
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import timedelta
 from typing import Any, Final, Generic, TypeVar, Unpack, overload
 
@@ -113,16 +113,8 @@ class Ostinato:
         cls, settings: Settings | None = None, **options: Unpack[OpenOptions]
     ) -> Iterator["Ostinato"]:
         """Connect to MongoDB; close the connections on exit. See `ostinato.Ostinato.open`."""
-        thread = LoopThread()
-        try:
-            opened = AsyncOstinato.open(settings, **options)
-            app = thread.run(_entered(opened.__aenter__))
-            try:
-                yield cls(app, thread)
-            finally:
-                thread.run(_entered(lambda: opened.__aexit__(None, None, None)))
-        finally:
-            thread.close()
+        with entered_in_thread(AsyncOstinato.open(settings, **options)) as (app, thread):
+            yield cls(app, thread)
 
     def run(self, call: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine of the asynchronous client: `app.run(app.app.pause_cron(cron_id))`."""
@@ -203,6 +195,20 @@ class Ostinato:
     def retry(self, job_id: str, *, owner: str | None = None) -> Job:
         """Start another set of attempts of a failed or canceled job; raises NotFound."""
         return self.run(self.app.retry(job_id, owner=owner))
+
+
+@contextmanager
+def entered_in_thread(opened: AbstractAsyncContextManager[T]) -> Iterator[tuple[T, LoopThread]]:
+    """Enter an asynchronous context in a new thread with an event loop; leave both on exit."""
+    thread = LoopThread()
+    try:
+        value = thread.run(_entered(opened.__aenter__))
+        try:
+            yield value, thread
+        finally:
+            thread.run(_entered(lambda: opened.__aexit__(None, None, None)))
+    finally:
+        thread.close()
 
 
 async def _entered(enter: Callable[[], Awaitable[T]]) -> T:

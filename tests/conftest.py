@@ -1,15 +1,11 @@
 """Shared fixtures: real servers, an empty database per test, settings."""
 
-import asyncio
 import hashlib
 import os
-import shutil
 import signal
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,10 +18,11 @@ from pymongo.database import Database
 from redis import Redis
 
 from ostinato.cli import tune_gc
-from ostinato.jobs.embedded import EmbeddedServers, start_servers
 from ostinato.jobs.logs import LogThrottle
 from ostinato.jobs.mongo.collections import COLLECTIONS
 from ostinato.jobs.settings import Mode, Settings
+from ostinato.testing.database import COLLECTIONS_ONLY, nonempty_collections
+from ostinato.testing.servers import TestServers
 from tests.distribution import Distribution
 
 WORKERS_PER_CORE = 2  # tests wait for servers more than they compute
@@ -75,28 +72,6 @@ class Servers:
         return f"mongodb://{user}:{password}@{self.mongo_url.rpartition('@')[2]}"
 
 
-class SharedServers:
-    """Starts the servers once in the controlling process, and sends their URLs to the workers."""
-
-    services: EmbeddedServers | None = None
-
-    def start(self) -> Servers:
-        if self.services is None:
-            self.folder = Path(tempfile.mkdtemp(prefix="ostinato-tests-"))
-            self.services = asyncio.run(start_servers(self.folder))
-        return Servers(mongo_url=self.services.mongo_url, redis_url=self.services.redis_url)
-
-    def pytest_configure_node(self, node: Any) -> None:
-        servers = self.start()
-        node.workerinput["mongo_url"] = servers.mongo_url
-        node.workerinput["redis_url"] = servers.redis_url
-
-    def pytest_unconfigure(self) -> None:
-        if self.services is not None:
-            asyncio.run(self.services.stop())
-            shutil.rmtree(self.folder)
-
-
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
@@ -119,7 +94,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.startswith(SLOW_MODULES))
 
 
-def pytest_configure(config: pytest.Config) -> None:
+def pytest_configure() -> None:
     # With the default SIGINT handler, asyncio installs and removes its own for every test,
     # which takes 6 % of the run.
     signal.signal(signal.SIGINT, _interrupt)
@@ -130,19 +105,12 @@ def pytest_configure(config: pytest.Config) -> None:
     vars(settings_shared)["traceback"] = SimpleNamespace(format_stack=list)
     # Each new client derives the same key from the same password, which takes 4 ms.
     vars(hashlib)["pbkdf2_hmac"] = cache(hashlib.pbkdf2_hmac)
-    if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(SharedServers(), "shared-servers")
 
 
 @pytest.fixture(scope="session")
-def servers(request: pytest.FixtureRequest) -> Servers:
+def servers(ostinato_servers: TestServers) -> Servers:
     """Return the run's real servers."""
-    worker_input = getattr(request.config, "workerinput", None)
-    if worker_input is not None:
-        return Servers(mongo_url=worker_input["mongo_url"], redis_url=worker_input["redis_url"])
-    shared = request.config.pluginmanager.getplugin("shared-servers")
-    assert isinstance(shared, SharedServers)
-    return shared.start()
+    return Servers(mongo_url=ostinato_servers.mongo_url, redis_url=ostinato_servers.redis_url)
 
 
 @pytest.fixture(scope="session")
@@ -171,8 +139,9 @@ def settings(
 ) -> Settings:
     """Return settings of an empty database; its indexes remain, for speed."""
     database = mongo_admin[worker_settings.database]
-    for name in _nonempty_collections(database):
-        database[name].delete_many({})
+    names = database.list_collection_names(filter=COLLECTIONS_ONLY)
+    for found in database.aggregate(nonempty_collections(names)):
+        database[found["_id"]].delete_many({})
     _rebuild_multikey_indexes(database)
     redis_admin.flushdb()
     return worker_settings.model_copy()
@@ -199,14 +168,6 @@ def worker_settings(servers: Servers, worker_index: int) -> Settings:
 def _fresh_malformed_throttle(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reset the throttle, so that documents already logged by another test are logged again."""
     monkeypatch.setattr("ostinato.jobs.malformed._throttle", LogThrottle(3_600))
-
-
-def _nonempty_collections(database: Database[dict[str, Any]]) -> list[str]:
-    """Return the collections to empty: one query is cheaper than deleting from every collection."""
-    names = database.list_collection_names(filter={"type": "collection"})
-    first = {name: [{"$limit": 1}, {"$project": {"_id": name}}] for name in names}
-    unions = [{"$unionWith": {"coll": name, "pipeline": first[name]}} for name in names]
-    return [found["_id"] for found in database.aggregate([{"$documents": []}, *unions])]
 
 
 def _rebuild_multikey_indexes(database: Database[dict[str, Any]]) -> None:

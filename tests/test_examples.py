@@ -197,3 +197,14 @@ def test_the_functions_on_the_pages_equal_the_examples() -> None:
     blocks = [block for block in blocks if "@" in block]
     assert len(blocks) == 4
     assert [block for block in blocks if block[block.index("@") :] not in code] == []
+
+
+def test_the_tests_on_the_page_equal_the_examples() -> None:
+    folder = ROOT / "docs" / "examples"
+    code = "".join(
+        (folder / f"{name}.py").read_text() for name in ("newsletter", "test_newsletter")
+    )
+    *blocks, override = code_blocks("docs/testing.md", "python")
+    assert len(blocks) == 6
+    assert [block for block in blocks if block not in code] == []
+    assert "def ostinato_servers" in override

@@ -116,6 +116,16 @@ async def read_cluster_time(mongo: Mongo) -> ClusterTime:
     return time.time, time.inc
 
 
+async def read_position(mongo: Mongo) -> Position:
+    """Return a position after every change that was visible before the call."""
+    seconds, count = await read_cluster_time(mongo)
+    start = {"startAtOperationTime": Timestamp(seconds, count)}
+    reply = await mongo.database.command(open_command(start, PEEK_BATCH_SIZE), codec_options=RAW)
+    if cursor := reply["cursor"]["id"]:
+        await kill_cursor(mongo, cursor)
+    return parse_batch(reply, "firstBatch").position
+
+
 async def peek(mongo: Mongo, after: Position) -> StreamBatch | None:
     """Return the current end of the history, or None if a watched change follows `after`.
 

@@ -1,9 +1,10 @@
 """Runs claimed jobs, each in its own task and slot."""
 
 import asyncio
+import random
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from ostinato.jobs.mongo.outcomes import OutcomeStore
 from ostinato.jobs.outcome import Outcome
 from ostinato.jobs.records import FunctionKind, JobState
 from ostinato.jobs.registry import retention_ms_of
+from ostinato.jobs.retry import Random
 from ostinato.jobs.rights import CLIENT_CAUSES, describe_role_lost, has_role_for, requires_role
 from ostinato.jobs.transactions.shared_transactions import SharedTransactions
 from ostinato.jobs.worker.attempt import Attempt
@@ -43,6 +45,15 @@ MAX_UNKNOWN_OUTCOMES: Final = 10_000
 log = get_log(__name__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerOptions:
+    """What a test makes deterministic."""
+
+    stats: FunctionStats = field(default_factory=FunctionStats)
+    draw: Random = random.random
+    """Draws the jitter of retries."""
+
+
 class Executor:
     """Claims and runs jobs, writes their outcomes, and stops them on request."""
 
@@ -52,8 +63,10 @@ class Executor:
         worker_id: str,
         queue_settings: QueueSettings,
         slot_freed: Callable[[], None],
+        options: RunnerOptions | None = None,
     ) -> None:
         outcome_store = OutcomeStore(engine.mongo, poisoned=engine.store.poisoned)
+        options = options or RunnerOptions()
         self._engine = engine
         self._slot_freed = slot_freed
         self._shared_transactions = {
@@ -64,7 +77,8 @@ class Executor:
             engine=engine,
             outcome_store=outcome_store,
             shared_transactions=self._shared_transactions,
-            stats=FunctionStats(),
+            stats=options.stats,
+            draw=options.draw,
         )
         self._outcome_writer = OutcomeWriter(outcome_store, engine.clock, self._notify_if_due)
         slots = engine.settings.concurrency
@@ -103,6 +117,11 @@ class Executor:
     ) -> bool:
         """Claim and start a chunk's jobs; return whether to signal the dispatcher."""
         return await self._claimer.take_chunk(chunk, slots_acquired)
+
+    async def wait_until_idle(self) -> None:
+        """Wait until the running attempts have ended and their outcomes are written."""
+        while tasks := [running.task for running in self.attempts.values()]:
+            await asyncio.wait(tasks)
 
     async def close(self, drain_s: float) -> None:
         """Wait up to `drain_s` seconds for running jobs, then stop the rest.

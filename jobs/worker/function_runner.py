@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, assert_never, cast
@@ -31,7 +30,7 @@ from ostinato.jobs.mongo.transaction import Contended
 from ostinato.jobs.outcome import Outcome
 from ostinato.jobs.records import Cause, CauseKind, FunctionKind, JobInfo, Json
 from ostinato.jobs.registry import Function, FunctionRef, time_limit_ms
-from ostinato.jobs.retry import RetryAfter
+from ostinato.jobs.retry import Random, RetryAfter
 from ostinato.jobs.transactions.shared_transactions import SharedTransactions
 from ostinato.jobs.transactions.transactor import ExecutionIdentity, function_log
 from ostinato.jobs.worker.attempt import Attempt
@@ -109,6 +108,8 @@ class FunctionRunner:
     outcome_store: OutcomeStore
     shared_transactions: Mapping[SharingClass, SharedTransactions]
     stats: FunctionStats
+    draw: Random
+    """Draws the jitter of retries."""
     unknown_throttle: LogThrottle = field(default_factory=lambda: LogThrottle(math.inf))
     """Allows one warning per unknown function."""
 
@@ -138,7 +139,7 @@ class FunctionRunner:
         except asyncio.CancelledError:
             raise
         except UserClientError as own:
-            return _outcome_by_policy(function, attempt, own.error)
+            return self._outcome_by_policy(function, attempt, own.error)
         except BaseException as error:  # user code ran here: sys.exit() fails only this job
             return await self._outcome_of_error(function, attempt, error)
 
@@ -151,7 +152,7 @@ class FunctionRunner:
         )
         if self.unknown_throttle.allows(name):
             log.warning("function.unknown", function=name, reason=message)
-        return attempt.outcome_of_error(stored_error("UnknownFunction", message), random.random)
+        return attempt.outcome_of_error(stored_error("UnknownFunction", message), self.draw)
 
     def on_self_cancellation(self, attempt: Attempt, error: asyncio.CancelledError) -> Outcome:
         """Return the outcome after a cancellation that the worker did not request."""
@@ -160,7 +161,7 @@ class FunctionRunner:
         stored = stored_error("CancelledError", message, traceback_of(error))
         if function is None:
             return attempt.outcome_of_failure(stored)
-        return _outcome_by_policy(function, attempt, error, stored)
+        return self._outcome_by_policy(function, attempt, error, stored)
 
     async def _outcome_of_error(
         self, function: Function, attempt: Attempt, error: BaseException
@@ -179,16 +180,30 @@ class FunctionRunner:
     ) -> Outcome:
         is_mutation = function.kind is FunctionKind.MUTATION
         if isinstance(error, Contended | CommitRefused) or (is_mutation and is_transient(error)):
-            return attempt.outcome_of_infrastructure_error(describe_exception(error), random.random)
+            return attempt.outcome_of_infrastructure_error(describe_exception(error), self.draw)
         if not isinstance(error, TimeoutError):
-            return _outcome_by_policy(function, attempt, error)
+            return self._outcome_by_policy(function, attempt, error)
         if is_mutation and not await self._is_mongo_available():
             unavailable = stored_error("Unavailable", "MongoDB did not answer")
-            return attempt.outcome_of_infrastructure_error(unavailable, random.random)
+            return attempt.outcome_of_infrastructure_error(unavailable, self.draw)
         if not isinstance(error, DeadlineExceeded):
-            return _outcome_by_policy(function, attempt, error)
+            return self._outcome_by_policy(function, attempt, error)
         stored = stored_error("TimeoutError", message_of(error), traceback_of(error))
-        return _outcome_by_policy(function, attempt, error, stored)
+        return self._outcome_by_policy(function, attempt, error, stored)
+
+    def _outcome_by_policy(
+        self,
+        function: Function,
+        attempt: Attempt,
+        error: BaseException,
+        stored: dict[str, Any] | None = None,
+    ) -> Outcome:
+        """Return the outcome for an error according to the function's retry policy."""
+        stored = stored or describe_exception(error)
+        if not function.retry.covers(error):
+            return attempt.outcome_of_failure(stored)
+        after = cast("RetryAfter", error) if issubclass(type(error), RetryAfter) else None
+        return attempt.outcome_of_error(stored, self.draw, after)
 
     async def _is_mongo_available(self) -> bool:
         try:
@@ -324,17 +339,3 @@ async def _call_mutation(
 
 def _deadline_exceeded(function: Function, timeout_ms: int) -> DeadlineExceeded:
     return DeadlineExceeded(f"{function.name} took longer than {timeout_ms} ms")
-
-
-def _outcome_by_policy(
-    function: Function,
-    attempt: Attempt,
-    error: BaseException,
-    stored: dict[str, Any] | None = None,
-) -> Outcome:
-    """Return the outcome for an error according to the function's retry policy."""
-    stored = stored or describe_exception(error)
-    if not function.retry.covers(error):
-        return attempt.outcome_of_failure(stored)
-    after = cast("RetryAfter", error) if issubclass(type(error), RetryAfter) else None
-    return attempt.outcome_of_error(stored, random.random, after)
