@@ -18,6 +18,8 @@ from tests.processes import ROOT, Processes, eventually
 SCHEDULE = (
     'mutation { scheduleJob(input: {functionName: "tasks.runTask", args: {name: "a"}}) { jobId } }'
 )
+SUCCEEDED = 'job_transitions_total{state="success"}'
+RUN = 'function_runs_total{function="tasks.runTask"}'
 ADDED_BY_PROMETHEUS = {"job", "instance", "le"}
 DASHBOARD = json.loads((ROOT / "deploy/grafana/ostinato.json").read_text())
 (GROUP,) = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())["groups"]
@@ -60,8 +62,9 @@ async def test_expressions_use_metrics_and_labels_that_running_processes_export(
     worker = processes.worker()
     scraper = Scraper(url=api.url, settings=settings)
     await scraper.execute(SCHEDULE)
-    await eventually(lambda: scraper.metric('job_transitions_total{state="success"}'), within=60)
+    await eventually(lambda: scraper.metric(SUCCEEDED), within=60)
     await worker.stop()  # it stores its counts
+    await eventually(lambda: scraper.metric(RUN), within=60)
     families = text_string_to_metric_families((await scraper.get()).text)
     samples = [sample for family in families for sample in family.samples]
     parsed = [promql_parser.parse(expression) for expression in EXPRESSIONS.values()]
