@@ -1,4 +1,4 @@
-"""The context of a function: its job, the scheduler and, in a mutation, `ctx.db`."""
+"""The context of a function: its job, the scheduler and `ctx.db`."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from ostinato.jobs.json_values import NotJson, build_progress, format_instant, t
 from ostinato.jobs.lanes import DEFAULT_QUEUE, MAX_PRIORITY, QUEUE_PATTERN, is_queue_name
 from ostinato.jobs.lifecycle import MAX_DELAY_MS
 from ostinato.jobs.logs import Log
-from ostinato.jobs.mongo.transaction_db import TransactionDatabase
+from ostinato.jobs.mongo.function_db import FunctionDatabase
 from ostinato.jobs.new_job import NewJob
 from ostinato.jobs.records import Cause, CauseKind, JobInfo, Progress
 from ostinato.jobs.registry import FunctionRef, Registry
@@ -203,6 +203,8 @@ class Context:
 
     owner: str | None
     """The user on whose behalf the function runs; None for the system."""
+    db: FunctionDatabase
+    """`ctx.db["orders"]`: a collection of the application, in a mutation within its transaction."""
     scheduler: Scheduler
     registry: Registry
     settings: Settings
@@ -211,7 +213,6 @@ class Context:
     """Logs events with fields, `ctx.log.info("page.read", rows=10)`, and adds the job's id."""
     running_job: JobInfo | None = None
     """The job that runs the function; None in a GraphQL mutation. Functions read `job`."""
-    database: TransactionDatabase | None = None
     mutation_runner: RunMutation | None = None
     report_progress: ReportProgress | None = None
 
@@ -223,13 +224,6 @@ class Context:
                 "a GraphQL mutation has no ctx.job: use ctx.owner, or schedule a function"
             )
         return self.running_job
-
-    @property
-    def db(self) -> TransactionDatabase:
-        """Collections inside the mutation's transaction: `ctx.db["items"]`; raises WrongKind."""
-        if self.database is None:
-            raise WrongKind("an action has no ctx.db: call ctx.run_mutation(function, args)")
-        return self.database
 
     async def run_mutation(self, function: FunctionRef, args: Args | None = None) -> Any:
         """Run a mutation function now, in a separate transaction, and return its result.

@@ -26,7 +26,9 @@ async def diagnose(settings: Settings) -> list[Finding]:
     Warnings have no fix outside production.
     """
     mongo, redis = await asyncio.gather(
-        inspect_mongo(settings.mongo_url, settings.database, settings.lease_ms),
+        inspect_mongo(
+            settings.mongo_url, settings.database, settings.lease_ms, settings.app_database
+        ),
         inspect_redis(settings.redis_url),
     )
     variables = check_variables(os.environ)

@@ -15,6 +15,7 @@ from ostinato.jobs.declarations import (
 )
 from ostinato.jobs.errors import PreconditionFailed
 from ostinato.jobs.failure_hooks import FailureHook
+from ostinato.jobs.mongo.function_db import FunctionCollection
 from ostinato.jobs.mongo.stored_json import id_from_text, id_to_text
 from ostinato.jobs.options import BATCH_OPTIONS
 from ostinato.jobs.records import Json
@@ -52,8 +53,11 @@ class BatchOptions(TypedDict, total=False):
     """Filter of the documents to process. Default: all."""
     owned: bool
     """Whether a batch processes only its owner's documents (field `owner`). Default: yes."""
+    ostinato: bool
+    """Whether `collection` is in Ostinato's own database, as `items` is. Default: no, if there is
+    an application database."""
     pages: PageQuery
-    """A custom query, which replaces the three options above."""
+    """A custom query, which replaces the options above."""
     public: bool
     """Whether every signed-in user can start it. Default: no."""
     roles: tuple[str, ...]
@@ -79,6 +83,7 @@ def batch(name: str = "", **options: Unpack[BatchOptions]) -> Callable[[PageHand
             options.get("collection", name),
             options.get("where", {}),
             options.get("owned", True),
+            options.get("ostinato", False),
         )
         custom = options.get("pages")
         if custom:
@@ -100,7 +105,7 @@ def batch(name: str = "", **options: Unpack[BatchOptions]) -> Callable[[PageHand
 
 def _require_custom_query(handle: PageHandler, pages: PageQuery, options: BatchOptions) -> None:
     require_parameters(pages, "the query `pages` of a batch", "ctx", "cursor", "size")
-    if unused := sorted({"collection", "where", "owned"} & options.keys()):
+    if unused := sorted({"collection", "where", "owned", "ostinato"} & options.keys()):
         problem = f"@batch does not use {' and '.join(unused)}, since `pages` replaces the query"
         raise DeclarationError(handle, f"{problem}; remove {'it' if len(unused) == 1 else 'them'}")
 
@@ -149,26 +154,25 @@ class _KeysetQuery:
     collection: str
     where: Filter
     owned: bool
+    ostinato: bool
 
     async def page(self, ctx: Context, cursor: str | None, size: int) -> BatchPage:
         # `$expr` compares `_id`s of all types; a plain `$gt` matches only the same type.
         after = [] if cursor is None else [{"$expr": {"$gt": ["$_id", _literal(cursor)]}}]
-        found = await ctx.db[self.collection].find(
+        found = await self._documents(ctx).find(
             {"$and": [self._scope(ctx), *after]}, sort=[("_id", 1)], limit=size + 1
         )
         items, has_next = found[:size], len(found) > size
         return BatchPage(items=items, cursor=id_to_text(items[-1]["_id"]) if has_next else None)
 
     async def count(self, ctx: Context) -> int | None:
-        return await ctx.db[self.collection].count_documents(self._scope(ctx))
+        return await self._documents(ctx).count_documents(self._scope(ctx))
 
     async def require_owners(self, ctx: Context) -> None:
         """Raise PreconditionFailed if the batch needs an owner, but the documents have none."""
         if not self.owned:
             return
-        found = await ctx.db[self.collection].find(
-            self.where, {"owner": 1}, limit=OWNER_SAMPLE_SIZE
-        )
+        found = await self._documents(ctx).find(self.where, {"owner": 1}, limit=OWNER_SAMPLE_SIZE)
         if found and not any("owner" in document for document in found):
             raise PreconditionFailed(
                 f"the batch {self.name!r} would process nothing: it processes documents of the "
@@ -176,6 +180,9 @@ class _KeysetQuery:
                 "Store the owner in them, or process all documents with owned=False: "
                 f"@batch({self._declared()}, owned=False)"
             )
+
+    def _documents(self, ctx: Context) -> FunctionCollection:
+        return ctx.db.ostinato(self.collection) if self.ostinato else ctx.db[self.collection]
 
     def _declared(self) -> str:
         if self.collection == self.name:

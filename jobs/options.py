@@ -105,6 +105,7 @@ BATCH_OPTIONS: Final[Mapping[str, Check]] = {
     "collection": _check_name,
     "where": _check_mapping,
     "owned": _check_flag,
+    "ostinato": _check_flag,
     "pages": _check_pages,
     "public": _check_flag,
     "roles": _check_roles,

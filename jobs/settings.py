@@ -72,7 +72,14 @@ class Settings(RequestLimits, QuotaSettings):
     database: str = Field(
         "ostinato",
         pattern=r"^[A-Za-z0-9_-]{1,38}$",
-        description="Name of the MongoDB database that Ostinato uses.",
+        description="Name of the MongoDB database of Ostinato's collections.",
+    )
+    app_database: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9_-]{1,38}$",
+        description="Name of the application's database on the same deployment, which `ctx.db` "
+        "then reads and writes; must be the same in every process. By default, `ctx.db` uses "
+        "Ostinato's.",
     )
     redis_url: str = Field(
         "redis://127.0.0.1:6379/0",

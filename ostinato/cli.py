@@ -271,7 +271,7 @@ def _checked_settings(
     if not supervised:
         _log_warnings(settings)
     servers = [
-        asyncio.run(startup_problem(settings.mongo_url, settings.database)),
+        asyncio.run(startup_problem(settings.mongo_url, settings.database, settings.app_database)),
         connection.url_problem(settings.redis_url),
     ]
     if problems := [*filter(None, servers), *find_problems(settings)]:

@@ -129,6 +129,21 @@ async def test_user_without_privileges_is_rejected_with_the_role_to_grant(
     assert "grant the user the role readWrite on the database 'other'" in str(reasons[1])
 
 
+async def test_user_needs_privileges_in_the_applications_database_too(
+    servers: Servers, mongo_admin: MongoClient[dict[str, Any]]
+) -> None:
+    name = f"user-{uuid4().hex}"
+    roles = [{"role": "readWrite", "db": "base"}]
+    mongo_admin.admin.command("createUser", name, pwd="secret", roles=roles)
+    url = f"{servers.mongo_url_for(name, 'secret')}&authSource=admin"
+    reason = await startup_problem(url, "base", "shop")
+    findings = await inspect_mongo(url, "base", app_database="shop")
+    mongo_admin.admin.command("dropUser", name)
+    rights = [finding for finding in findings if finding.subject == "rights"]
+    assert "grant the user the role readWrite on the database 'shop'" in str(reason)
+    assert [finding.ok for finding in rights] == [True, False]
+
+
 def test_mongos_error_says_it_is_not_supported() -> None:
     found = check_topology({"msg": "isdbgrid", "isWritablePrimary": True, "ok": 1.0})
     assert "a mongos of a sharded cluster, which is not supported" in found.detail

@@ -28,10 +28,10 @@ PAGE_RETRY: Final = Retry(retries=3, base_ms=1_000)
 """A page that raises is retried; after its last attempt, its batch fails."""
 
 
-@batch("items", where={"processed": False}, public=True)
+@batch("items", where={"processed": False}, ostinato=True, public=True)
 async def mark_processed(ctx: Context, items: list[Document]) -> None:
     """Mark each item as processed, and increment its `version`."""
-    await ctx.db["items"].update_many(
+    await ctx.db.ostinato("items").update_many(
         {"_id": {"$in": [item["_id"] for item in items]}},
         {"$set": {"processed": True, "processedAt": await ctx.now()}, "$inc": {"version": 1}},
     )
@@ -47,7 +47,7 @@ async def add_items(ctx: Context, items: Sequence[Json]) -> list[str]:
         raise BadRequest.at("items", message=message, code="length")
     await require_room(ctx, QuotaKind.ITEMS, len(items))
     now = await ctx.now()
-    return await ctx.db["items"].insert_many(
+    return await ctx.db.ostinato("items").insert_many(
         [
             {
                 "_id": ctx.new_id(),
@@ -104,7 +104,7 @@ async def cancel_batch(ctx: Context, batch_id: str) -> Batch:
 
     Raises NotFound, PreconditionFailed if it has ended.
     """
-    found = await ctx.db["batches"].find_one({"_id": batch_id, "owner": ctx.owner})
+    found = await ctx.db.ostinato("batches").find_one({"_id": batch_id, "owner": ctx.owner})
     if found is None:
         raise NotFound("there is no such batch")
     if found["state"] not in OPEN_STATES:
@@ -118,7 +118,7 @@ async def delete_batch(ctx: Context, batch_id: str) -> Batch:
 
     Raises NotFound, PreconditionFailed if it has not ended.
     """
-    found = await ctx.db["batches"].find_one({"_id": batch_id, "owner": ctx.owner})
+    found = await ctx.db.ostinato("batches").find_one({"_id": batch_id, "owner": ctx.owner})
     if found is None:
         raise NotFound("there is no such batch")
     if found["state"] in OPEN_STATES:
@@ -129,7 +129,7 @@ async def delete_batch(ctx: Context, batch_id: str) -> Batch:
 
 async def delete_items(ctx: Context, item_ids: Sequence[str] | None) -> int:
     """Delete the owner's items with these ids, or 1,000 unprocessed ones; return their number."""
-    items = ctx.db["items"]
+    items = ctx.db.ostinato("items")
     if item_ids is None:
         oldest = await items.find(
             {"owner": ctx.owner, "processed": False}, {"_id": 1}, sort=[("_id", 1)], limit=MAX_ITEMS
@@ -151,7 +151,7 @@ async def process_batch(
     The items' effects, the new cursor and the next page's job are one transaction: an interrupted
     page has no effect, and a repeated page does nothing, since the cursor has advanced.
     """
-    found = await ctx.db["batches"].find_one(
+    found = await ctx.db.ostinato("batches").find_one(
         {"_id": batch_id, "owner": ctx.owner, "state": BatchState.RUNNING.value, "cursor": cursor}
     )
     if found is None or await is_active(ctx, found["schedulerJobId"]):
@@ -178,13 +178,13 @@ async def repair_batch(ctx: Context, batch_id: str) -> bool:
 
     Returns False if there is nothing to repair.
     """
-    found = await ctx.db["batches"].find_one(
+    found = await ctx.db.ostinato("batches").find_one(
         {"_id": batch_id, "owner": ctx.owner, "state": BatchState.RUNNING.value}
     )
     if found is None or await is_active(ctx, found["schedulerJobId"]):
         return False
     failed = {"_id": found["schedulerJobId"], "state": JobState.FAILED.value}
-    if await ctx.db["jobs"].find_one(failed, {"_id": 1}):
+    if await ctx.db.ostinato("jobs").find_one(failed, {"_id": 1}):
         await _finish(ctx, found, BatchState.FAILED)
     else:
         await _change(ctx, found, {"schedulerJobId": await _schedule_page(ctx, found, 0)})

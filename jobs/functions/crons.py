@@ -47,7 +47,7 @@ async def register_cron(ctx: Context, new: NewCron) -> Cron:
         with_default_name(new.function_name, new.args, new.name)
     )
     # A duplicate key would abort the transaction, so check first.
-    if taken := await ctx.db["crons"].find_one({"owner": ctx.owner, "name": new.name}):
+    if taken := await ctx.db.ostinato("crons").find_one({"owner": ctx.owner, "name": new.name}):
         raise Conflict(f"a cron named {new.name!r} already exists: {_remedy(taken)}")
     await require_room(ctx, QuotaKind.CRONS)
     await require_tick_room(ctx, schedule)
@@ -136,7 +136,7 @@ async def delete_cron(ctx: Context, cron_id: str) -> None:
     A context without an owner can delete the crons of all owners. Raises NotFound.
     """
     owned = {} if ctx.owner is None else {"owner": ctx.owner}
-    found = await ctx.db["crons"].find_one({"_id": cron_id, **owned})
+    found = await ctx.db.ostinato("crons").find_one({"_id": cron_id, **owned})
     if found is None:
         raise NotFound("you have no cron with this id")
     await _cancel_jobs(ctx, found)
@@ -149,7 +149,7 @@ async def execute_cron(ctx: Context, cron_id: str) -> None:
 
     Pauses the cron instead if its owner has lost the right to run the function.
     """
-    found = await ctx.db["crons"].find_one({"_id": cron_id, "owner": ctx.owner})
+    found = await ctx.db.ostinato("crons").find_one({"_id": cron_id, "owner": ctx.owner})
     if found is None or not found["enabled"]:
         return
     cron, now = cron_from(found), await effective_now(ctx)
@@ -183,7 +183,7 @@ async def execute_cron(ctx: Context, cron_id: str) -> None:
 @mutation(name=RELEASE_QUEUED, internal=True, retry=CHAIN_RETRY)
 async def release_queued(ctx: Context, cron_id: str) -> None:
     """Start the oldest queued tick if the previous run has ended."""
-    found = await ctx.db["crons"].find_one({"_id": cron_id, "owner": ctx.owner})
+    found = await ctx.db.ostinato("crons").find_one({"_id": cron_id, "owner": ctx.owner})
     if found is None or not found["queuedTicks"]:
         return
     cron = cron_from(found)
@@ -205,7 +205,7 @@ async def release_queued(ctx: Context, cron_id: str) -> None:
 
 async def repair_cron(ctx: Context, cron_id: str) -> bool:
     """Schedule the missing tick job of an enabled cron; returns False if it has one."""
-    found = await ctx.db["crons"].find_one({"_id": cron_id, "owner": ctx.owner})
+    found = await ctx.db.ostinato("crons").find_one({"_id": cron_id, "owner": ctx.owner})
     if found is None or not found["enabled"]:
         return False
     cron = cron_from(found)
@@ -241,7 +241,7 @@ async def _ensure_tick(ctx: Context, cron: Cron, found: dict[str, Any]) -> None:
 
 
 async def _find(ctx: Context, cron_id: str) -> dict[str, Any]:
-    found = await ctx.db["crons"].find_one({"_id": cron_id, "owner": ctx.owner})
+    found = await ctx.db.ostinato("crons").find_one({"_id": cron_id, "owner": ctx.owner})
     if found is None:
         raise NotFound("there is no such cron")
     read_as(cron_from, found)

@@ -35,7 +35,7 @@ async def find_active_jobs(ctx: Context, job_ids: Iterable[str]) -> list[str]:
     ids = list(job_ids)
     if not ids:
         return []
-    found = await ctx.db["jobs"].find(
+    found = await ctx.db.ostinato("jobs").find(
         {"_id": {"$in": ids}, "state": {"$in": sorted(ACTIVE_STATES)}}, {"_id": 1}
     )
     active = {document["_id"] for document in found}
@@ -76,13 +76,13 @@ async def require_rights(ctx: Context, function_name: str) -> None:
 async def read_owner(ctx: Context, owner_id: str | None = None) -> Owner:
     """Return what is known of an owner: the context's own, unless another is given."""
     name = owner_id or ctx.owner or ""
-    return owner_from(name, await ctx.db["owners"].find_one({"_id": name}))
+    return owner_from(name, await ctx.db.ostinato("owners").find_one({"_id": name}))
 
 
 async def repair_due_time(ctx: Context, job_id: str | None, due: datetime) -> datetime:
     """Return the due time of the replacement of a lost job; delayed if the job failed."""
     failed = {"_id": job_id, "state": JobState.FAILED.value}
-    if job_id is not None and await ctx.db["jobs"].find_one(failed, {"_id": 1}):
+    if job_id is not None and await ctx.db.ostinato("jobs").find_one(failed, {"_id": 1}):
         return max(due, await ctx.now() + REPAIR_AFTER)
     return due
 

@@ -85,10 +85,10 @@ async def pause_schedules(ctx: Context) -> None:
     if not (await read_owner(ctx)).is_suspended:
         return
     where = {"owner": ctx.owner, "enabled": True}
-    crons = await ctx.db["crons"].find(where, limit=SLICE)
+    crons = await ctx.db.ostinato("crons").find(where, limit=SLICE)
     for cron in crons:
         await pause_found(ctx, cron, PauseReason.OWNER_SUSPENDED)
-    tasks = await ctx.db["taskConfigs"].find(where, limit=SLICE)
+    tasks = await ctx.db.ostinato("taskConfigs").find(where, limit=SLICE)
     for task in tasks:
         await pause_task(ctx, task, PauseReason.OWNER_SUSPENDED)
     if len(crons) == SLICE or len(tasks) == SLICE:
@@ -101,8 +101,8 @@ async def resume_schedules(ctx: Context) -> None:
     if (await read_owner(ctx)).is_suspended:
         return
     where = {"owner": ctx.owner, "pausedBecause": PauseReason.OWNER_SUSPENDED.value}
-    crons = await ctx.db["crons"].find(where, limit=SLICE)
-    tasks = await ctx.db["taskConfigs"].find(where, limit=SLICE)
+    crons = await ctx.db.ostinato("crons").find(where, limit=SLICE)
+    tasks = await ctx.db.ostinato("taskConfigs").find(where, limit=SLICE)
     for cron in crons:
         await _resume_one(ctx, "crons", cron)
     for task in tasks:
@@ -118,7 +118,7 @@ async def purge(ctx: Context, owner_id: str) -> None:
     if not found.is_suspended or not found.is_being_purged:
         return
     running = {"owner": owner_id, "state": JobState.IN_PROGRESS.value}
-    still_running = await ctx.db["jobs"].find(running, {"_id": 1}, limit=SLICE)
+    still_running = await ctx.db.ostinato("jobs").find(running, {"_id": 1}, limit=SLICE)
     for job in still_running:
         await ctx.scheduler.cancel(job["_id"])
     if await _delete_slices(ctx, owner_id):
@@ -140,7 +140,7 @@ async def _delete_slices(ctx: Context, owner_id: str) -> int:
 
 
 async def _delete_slice(ctx: Context, name: str, where: dict[str, Any]) -> int:
-    collection = ctx.db.internal_collection(name) if name != "items" else ctx.db[name]
+    collection = ctx.db.internal_collection(name) if name != "items" else ctx.db.ostinato(name)
     found = await collection.find(where, {"_id": 1}, limit=PURGE_SLICE)
     if not found:
         return 0
@@ -163,7 +163,7 @@ async def _resume_one(ctx: Context, collection: str, found: dict[str, Any]) -> N
 
 
 async def _require_room(ctx: Context) -> None:
-    suspended = ctx.db["owners"].count_documents({"suspendedAt": {"$type": "date"}})
+    suspended = ctx.db.ostinato("owners").count_documents({"suspendedAt": {"$type": "date"}})
     if await suspended >= MAX_SUSPENDED:
         raise PreconditionFailed(
             f"{MAX_SUSPENDED:,} users are suspended, the maximum: resume some, or revoke the "

@@ -98,7 +98,7 @@ def _delay_ms_of(data: Json) -> int:
 @mutation(internal=True)
 async def read(ctx: Context, request_id: str) -> dict[str, JsonValue] | None:
     """Return the data of a pending request; None if it has ended."""
-    found = await ctx.db["requests"].find_one(_pending(ctx, request_id), {"data": 1})
+    found = await ctx.db.ostinato("requests").find_one(_pending(ctx, request_id), {"data": 1})
     return {"data": found["data"]} if found else None
 
 
@@ -119,7 +119,7 @@ async def delete_request(ctx: Context, request_id: str) -> Request:
 
     Raises NotFound, PreconditionFailed if it is pending.
     """
-    found = await ctx.db["requests"].find_one({"_id": request_id, "owner": ctx.owner})
+    found = await ctx.db.ostinato("requests").find_one({"_id": request_id, "owner": ctx.owner})
     if found is None:
         raise NotFound("there is no such request")
     if found["state"] == RequestState.PENDING.value:
@@ -130,7 +130,7 @@ async def delete_request(ctx: Context, request_id: str) -> Request:
 
 async def repair_request(ctx: Context, request_id: str) -> bool:
     """End a request whose handler or timeout job is lost; return False if neither is."""
-    found = await ctx.db["requests"].find_one(_pending(ctx, request_id))
+    found = await ctx.db.ostinato("requests").find_one(_pending(ctx, request_id))
     if found is None:
         return False
     if await ctx.now() < found["timeoutAt"]:

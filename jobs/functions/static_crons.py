@@ -21,7 +21,7 @@ async def sync_static_crons(ctx: Context, declared: Iterable[StaticCron]) -> Non
     A cron paused by an admin stays paused. `ctx.owner` must be None: static crons have no owner.
     """
     named = {"owner": None, "name": {"$type": "string"}}
-    found = {one["name"]: one for one in await ctx.db["crons"].find(named)}
+    found = {one["name"]: one for one in await ctx.db.ostinato("crons").find(named)}
     for cron in declared:
         known = found.pop(cron.name, None)
         if known is not None and not _is_well_formed(known):

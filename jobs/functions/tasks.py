@@ -57,7 +57,7 @@ async def start_task(
     restarts the task. Raises BadRequest with an issue for each wrong field, and QuotaExceeded.
     """
     bound = _validate(ctx, task_id, interval_ms, function_name, args)
-    found = await ctx.db["taskConfigs"].find_one({"owner": ctx.owner, "taskId": task_id})
+    found = await ctx.db.ostinato("taskConfigs").find_one({"owner": ctx.owner, "taskId": task_id})
     settings = {"functionName": function_name, "args": bound, "intervalMs": interval_ms}
     if found and found["enabled"] and all(found[key] == value for key, value in settings.items()):
         return recurring_task_from(found)
@@ -145,7 +145,7 @@ async def execute_recurring_task(
     Does nothing if the task was stopped or restarted since this job was scheduled. Stops the task
     instead if its owner has lost the right to run the function.
     """
-    found = await ctx.db["taskConfigs"].find_one(
+    found = await ctx.db.ostinato("taskConfigs").find_one(
         {"owner": ctx.owner, "taskId": task_id, "generation": generation, "enabled": True}
     )
     if found is None or await is_active(ctx, found["schedulerJobId"]):
@@ -167,7 +167,8 @@ async def execute_recurring_task(
 
 async def repair_task(ctx: Context, task_config_id: str) -> bool:
     """Schedule the missing tick job of an enabled task; returns False if it has one."""
-    found = await ctx.db["taskConfigs"].find_one({"_id": task_config_id, "owner": ctx.owner})
+    owned = {"_id": task_config_id, "owner": ctx.owner}
+    found = await ctx.db.ostinato("taskConfigs").find_one(owned)
     if found is None or not found["enabled"]:
         return False
     if await is_active(ctx, found["schedulerJobId"]):
@@ -187,7 +188,7 @@ async def _find(ctx: Context, task_id: str | None, document_id: str | None) -> d
         by_id = {"owner": ctx.owner, "taskId": task_id}
     else:
         by_id = {"_id": document_id} | ({} if ctx.owner is None else {"owner": ctx.owner})
-    found = await ctx.db["taskConfigs"].find_one(by_id)
+    found = await ctx.db.ostinato("taskConfigs").find_one(by_id)
     if found is None:
         name = "id" if task_id is None else "taskId"
         raise NotFound(f"you have no recurring task with this {name}")

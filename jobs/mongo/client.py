@@ -40,6 +40,7 @@ Document: TypeAlias = dict[str, Any]
 Address: TypeAlias = tuple[str, int | None]
 Client: TypeAlias = "AsyncIOMotorClient[Document]"
 Session: TypeAlias = AsyncIOMotorClientSession
+Database: TypeAlias = "AsyncIOMotorDatabase[Document]"
 Collection: TypeAlias = "AsyncIOMotorCollection[Document]"
 Cursor: TypeAlias = "AsyncIOMotorCursor[Any]"
 
@@ -105,7 +106,9 @@ class Mongo:
     """A process's connection to the database of an installation."""
 
     client: Client
-    database: "AsyncIOMotorDatabase[Document]"
+    database: Database
+    app_database: Database
+    """The database of `ctx.db`: the same one, unless OSTINATO_APP_DATABASE names another."""
     primary_monitor: PrimaryMonitor
     sessions: Sessions
     conflict_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -133,7 +136,10 @@ class Mongo:
             socketTimeoutMS=SOCKET_TIMEOUT_MS,
         )
         database = client.get_database(settings.database, codec_options=LENIENT_CODEC)
-        return cls(client, database, primary_monitor, Sessions(client))
+        app_database = client.get_database(
+            settings.app_database or settings.database, codec_options=LENIENT_CODEC
+        )
+        return cls(client, database, app_database, primary_monitor, Sessions(client))
 
     def __getitem__(self, collection: str) -> Collection:
         return self.database[collection]

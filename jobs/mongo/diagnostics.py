@@ -58,23 +58,29 @@ FIX_CREDENTIALS = (
 FIX_UNREACHABLE = "start the server or correct OSTINATO_MONGO_URL"
 
 
-async def startup_problem(mongo_url: str, database: str) -> str | None:
+async def startup_problem(
+    mongo_url: str, database: str, app_database: str | None = None
+) -> str | None:
     """Return the problem that prevents a start with this server, and its fix; None if ready."""
-    return await asyncio.to_thread(_startup_problem, mongo_url, database)
+    return await asyncio.to_thread(_startup_problem, mongo_url, database, app_database)
 
 
 async def inspect_mongo(
-    mongo_url: str, database: str, lease_ms: int = DEFAULT_LEASE_MS
+    mongo_url: str,
+    database: str,
+    lease_ms: int = DEFAULT_LEASE_MS,
+    app_database: str | None = None,
 ) -> list[Finding]:
     """Check the server's requirements and the indexes, and whether live workers (heartbeat within
     the lease) serve all queues with due jobs."""
-    return await asyncio.to_thread(_inspect, mongo_url, database, lease_ms)
+    return await asyncio.to_thread(_inspect, mongo_url, database, lease_ms, app_database)
 
 
-def _startup_problem(mongo_url: str, database: str) -> str | None:
+def _startup_problem(mongo_url: str, database: str, app_database: str | None) -> str | None:
     try:
         with _direct(mongo_url) as client:
-            found = [check_topology(client.admin.command("hello")), check_rights(client, database)]
+            topology = check_topology(client.admin.command("hello"))
+            found = [topology, *_rights(client, database, app_database)]
         if found[0].ok:
             found.append(_reachable(mongo_url))
     except ValueError as error:
@@ -84,7 +90,9 @@ def _startup_problem(mongo_url: str, database: str) -> str | None:
     return next((f"{one.detail}: {one.fix}" for one in found if not one.ok), None)
 
 
-def _inspect(mongo_url: str, database: str, lease_ms: int) -> list[Finding]:
+def _inspect(
+    mongo_url: str, database: str, lease_ms: int, app_database: str | None
+) -> list[Finding]:
     try:
         with _direct(mongo_url) as client:
             hello = client.admin.command("hello", codec_options=AWARE)
@@ -99,7 +107,7 @@ def _inspect(mongo_url: str, database: str, lease_ms: int) -> list[Finding]:
                 check_access_control(direct_url(mongo_url), RESPONSE_TIMEOUT_MS),
                 _transaction_limit(client),
                 _history(client),
-                check_rights(client, database),
+                *_rights(client, database, app_database),
                 check_cluster_privileges(client),
                 _skew(abs((hello["localTime"] - now).total_seconds())),
                 *_indexes(client[database]),
@@ -110,6 +118,11 @@ def _inspect(mongo_url: str, database: str, lease_ms: int) -> list[Finding]:
         return [Finding(subject="MongoDB", detail="cannot be connected to", fix=str(error))]
     except PyMongoError as error:
         return [_unanswered(error)]
+
+
+def _rights(client: Client, database: str, app_database: str | None) -> list[Finding]:
+    names = {name: None for name in (database, app_database) if name is not None}
+    return [check_rights(client, name) for name in names]
 
 
 def _unanswered(error: PyMongoError) -> Finding:

@@ -55,6 +55,6 @@ async def _require(ctx: Context, kind: QuotaKind, numbers: tuple[float, float, i
 
 def _aggregate(ctx: Context) -> Aggregate:
     async def aggregate(collection: str, pipeline: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        return await ctx.db[collection].aggregate(pipeline)
+        return await ctx.db.ostinato(collection).aggregate(pipeline)
 
     return aggregate

@@ -13,11 +13,11 @@ from ostinato.jobs.errors import PayloadTooLarge, QuotaExceeded
 from ostinato.jobs.logs import Log, get_log
 from ostinato.jobs.mongo.client import Document, Mongo, Session
 from ostinato.jobs.mongo.clock import ClockTime
+from ostinato.jobs.mongo.function_db import FunctionDatabase
 from ostinato.jobs.mongo.job_documents import build_job_document
 from ostinato.jobs.mongo.job_store import AttemptStatus, JobStore
 from ostinato.jobs.mongo.stored_json import size_bytes
 from ostinato.jobs.mongo.transaction import MAX_QUEUE_TIME_S, Body, RerunNeeded, run_transaction
-from ostinato.jobs.mongo.transaction_db import TransactionDatabase
 from ostinato.jobs.new_job import NewJob
 from ostinato.jobs.quotas.owner_quotas import DOCUMENT_BYTES, OwnerQuotas, Reservation
 from ostinato.jobs.records import Cause, CauseKind, JobInfo, JobState
@@ -73,7 +73,7 @@ class TransactionJobWriter:
     """
 
     store: JobStore
-    database: TransactionDatabase
+    database: FunctionDatabase
     session: Session
     caller: JobInfo | None
     """The job of the action that called `ctx.run_mutation`; None in a mutation's own transaction,
@@ -203,7 +203,7 @@ class Transactor:
                 await self.mongo.sessions.track(session, fence.check(session))
             writer = TransactionJobWriter(
                 store=self.store,
-                database=TransactionDatabase(self.mongo, session),
+                database=FunctionDatabase(self.mongo, session),
                 session=session,
                 caller=identity.job if fence is None else None,
                 created_at=created_at,
@@ -241,12 +241,12 @@ class Transactor:
     def _context(self, identity: ExecutionIdentity, writer: TransactionJobWriter) -> Context:
         return Context(
             owner=identity.owner,
+            db=writer.database,
             scheduler=Scheduler(self.registry, self.clock, writer, identity.owner, identity.cause),
             registry=self.registry,
             settings=self.settings,
             clock=self.clock,
             log=function_log(identity.job),
             running_job=identity.job,
-            database=writer.database,
             report_progress=identity.report_progress,
         )

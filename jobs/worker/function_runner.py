@@ -24,6 +24,7 @@ from ostinato.jobs.mongo.client import (
     was_raised_by_our_client,
 )
 from ostinato.jobs.mongo.clock import ClockTime
+from ostinato.jobs.mongo.function_db import FunctionDatabase
 from ostinato.jobs.mongo.outcomes import OutcomeStore
 from ostinato.jobs.mongo.poisoned_jobs import rejects_content
 from ostinato.jobs.mongo.transaction import Contended
@@ -259,6 +260,7 @@ class FunctionRunner:
         writer = ImmediateJobWriter(engine, job)
         context = Context(
             owner=job.owner,
+            db=FunctionDatabase(engine.mongo),
             scheduler=Scheduler(engine.registry, engine.clock, writer, job.owner, identity.cause),
             registry=engine.registry,
             settings=engine.settings,

@@ -37,6 +37,8 @@ class OpenOptions(TypedDict, total=False):
     redis_url: str
     redis_prefix: str
     database: str
+    app_database: str | None
+    """The application's database, if the process starts batches over its collections."""
     functions: tuple[str, ...]
     """Modules with functions, to import at the start."""
 

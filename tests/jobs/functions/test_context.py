@@ -34,7 +34,8 @@ async def test_the_demo_task_returns_its_time_in_the_format_of_the_api(rig: Patt
     ("function", "advice"),
     [
         ("work.callMutationWithin", "calls another function directly"),
-        ("work.writeWithoutMutation", "an action has no ctx.db: call ctx.run_mutation"),
+        ("work.writeJobs", "may read 'jobs' but not write to it: schedule and cancel jobs with"),
+        ("work.mergeJobs", "a function may not use $merge: write with insert_many"),
         ("work.callActionAsMutation", "is an action: call it with this ctx"),
     ],
 )
@@ -47,6 +48,16 @@ async def test_a_call_not_allowed_for_its_kind_fails_the_job_with_advice(
     assert job.state is JobState.FAILED
     assert job.error is not None
     assert advice in job.error.message
+
+
+async def test_a_write_of_an_action_takes_effect_although_the_action_fails(
+    rig: PatternRig,
+) -> None:
+    await rig.schedule("work.writeAndFail", {})
+    await rig.wait_until_settled()
+    [job] = await rig.jobs("work.writeAndFail")
+    assert job.state is JobState.FAILED
+    assert await rig.all("notes") == [{"_id": "note"}]
 
 
 async def test_a_graphql_mutation_has_no_job(rig: PatternRig) -> None:

@@ -83,9 +83,22 @@ async def call_mutation_within(ctx: Context) -> None:
 
 
 @action()
-async def write_without_mutation(ctx: Context) -> None:
-    """Do what only a mutation is allowed to do."""
+async def write_and_fail(ctx: Context) -> None:
+    """Write outside of a transaction, and fail."""
     await ctx.db["notes"].insert_one({"_id": "note"})
+    raise ValueError("too late")
+
+
+@action()
+async def write_jobs(ctx: Context) -> None:
+    """Write what functions may not write, outside of a transaction."""
+    await ctx.db.ostinato("jobs").delete_many({})
+
+
+@action()
+async def merge_jobs(ctx: Context) -> None:
+    """Write with an aggregation, outside of a transaction."""
+    await ctx.db["notes"].aggregate([{"$match": {}}, {"$merge": "jobs"}])
 
 
 @action()

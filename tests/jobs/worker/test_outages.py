@@ -11,8 +11,8 @@ from structlog.testing import capture_logs
 
 from ostinato.jobs.async_tools.backoff import Backoff
 from ostinato.jobs.mongo.client import Mongo, Session
+from ostinato.jobs.mongo.function_db import FunctionDatabase
 from ostinato.jobs.mongo.transaction import Contended, run_transaction
-from ostinato.jobs.mongo.transaction_db import TransactionDatabase
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.worker.main import _run_once
 from tests.engine.functions import gate
@@ -94,7 +94,7 @@ async def test_mutation_waiting_for_an_unresponsive_database_may_run_again(
     async def body(session: Session) -> None:
         mongo_proxy.stall()
         asyncio.get_running_loop().call_later(1.0, mongo_proxy.heal)
-        await TransactionDatabase(mongo, session)["effects"].insert_one({"_id": "one"})
+        await FunctionDatabase(mongo, session)["effects"].insert_one({"_id": "one"})
 
     with pytest.raises(Contended, match="had not responded"):
         await run_transaction(mongo, body, 0.5)
@@ -106,7 +106,7 @@ async def test_abandoned_write_is_not_applied_outside_its_transaction(
     async def body(session: Session) -> None:
         mongo_proxy.cut()
         await eventually(lambda: not mongo.client.delegate.nodes)
-        await TransactionDatabase(mongo, session)["effects"].insert_one({"_id": "one"})
+        await FunctionDatabase(mongo, session)["effects"].insert_one({"_id": "one"})
 
     with pytest.raises(Contended):
         await run_transaction(mongo, body, 0.5)

@@ -1,4 +1,4 @@
-"""`ctx.db`: the collections within a mutation function's transaction."""
+"""`ctx.db`: the collections of a function, in a mutation within its transaction."""
 
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Final, TypeVar
@@ -19,6 +19,8 @@ from ostinato.jobs.mongo.collections import COLLECTIONS, JOBS, READ_ONLY, WRITAB
 from ostinato.jobs.mongo.stored_json import escape_document, escape_update, restore_document
 
 T = TypeVar("T")
+WRITING_STAGES: Final = frozenset({"$out", "$merge"})
+"""Stages that MongoDB accepts at the end of a pipeline, outside of transactions."""
 SYSTEM_PREFIX: Final = "system."  # of MongoDB's own collections
 NO_SUCH_TRANSACTION: Final = 251
 OSTINATO_COLLECTIONS: Final = frozenset(spec.name for spec in COLLECTIONS)
@@ -33,10 +35,14 @@ class WriteRefused(Exception):
     """A function caught a MongoDB error and continued in an aborted transaction."""
 
 
-class TransactionDatabase:
-    """The database within a transaction: reads share a snapshot, writes take effect on commit."""
+class FunctionDatabase:
+    """The application's database, and Ostinato's own.
 
-    def __init__(self, mongo: Mongo, session: Session) -> None:
+    With a session, which is in a transaction, reads share a snapshot and writes take effect on
+    commit. Without one, in an action, each command takes effect on its own.
+    """
+
+    def __init__(self, mongo: Mongo, session: Session | None = None) -> None:
         self._mongo = mongo
         self._session = session
         self._is_closed = False
@@ -44,24 +50,38 @@ class TransactionDatabase:
         """The first error after which MongoDB may have aborted the transaction."""
 
     @property
-    def session(self) -> Session:
+    def session(self) -> Session | None:
         """Return the session; raises RuntimeError after the function has returned: a write would be
         outside the transaction."""
         if self._is_closed:
             raise RuntimeError("the function has returned, so its transaction is closed")
         return self._session
 
-    def __getitem__(self, name: str) -> "TransactionCollection":
-        is_reserved = name in READ_ONLY or name.startswith(SYSTEM_PREFIX)
-        return TransactionCollection(self, self._mongo[name], not is_reserved)
+    def __getitem__(self, name: str) -> "FunctionCollection":
+        database = self._mongo.app_database
+        if database.name == self._mongo.database.name:
+            return self.ostinato(name)
+        return FunctionCollection(self, database[name], not name.startswith(SYSTEM_PREFIX))
 
-    def internal_collection(self, name: str) -> "TransactionCollection":
+    def ostinato(self, name: str) -> "FunctionCollection":
+        """Return a collection of Ostinato's own database, whichever `ctx.db[…]` uses."""
+        is_reserved = name in READ_ONLY or name.startswith(SYSTEM_PREFIX)
+        return FunctionCollection(self, self._mongo[name], not is_reserved)
+
+    def internal_collection(self, name: str) -> "FunctionCollection":
         """Return one of Ostinato's own collections, writable only by built-in functions, which
         keep its documents well-formed."""
-        return TransactionCollection(self, self._mongo[name], name in WRITABLE_BY_BUILT_INS)
+        return FunctionCollection(self, self._mongo[name], name in WRITABLE_BY_BUILT_INS)
+
+    def has_json(self, collection: Collection) -> bool:
+        """Return whether the documents of a collection contain JSON that is stored escaped."""
+        is_own = collection.database.name == self._mongo.database.name
+        return is_own and collection.name in OSTINATO_COLLECTIONS
 
     async def track(self, command: Awaitable[T]) -> T:
-        """Await a command of the transaction; raises WriteRefused after an abort."""
+        """Await a command; raises WriteRefused after an abort of the transaction."""
+        if self._session is None:
+            return await command
         try:
             return await self._mongo.sessions.track(self._session, command)
         except OperationFailure as error:
@@ -81,19 +101,17 @@ class TransactionDatabase:
         self._is_closed = True
 
 
-class TransactionCollection:
-    """A collection within a transaction; methods are named as in PyMongo."""
+class FunctionCollection:
+    """A collection; methods are named as in PyMongo."""
 
-    def __init__(
-        self, database: TransactionDatabase, collection: Collection, writable: bool
-    ) -> None:
+    def __init__(self, database: FunctionDatabase, collection: Collection, writable: bool) -> None:
         self._database = database
         self._readable = collection
         self._may_write = writable
-        self._has_json = collection.name in OSTINATO_COLLECTIONS
+        self._has_json = database.has_json(collection)
 
     @property
-    def _session(self) -> Session:
+    def _session(self) -> Session | None:
         return self._database.session
 
     @property
@@ -137,6 +155,9 @@ class TransactionCollection:
         )
 
     async def aggregate(self, pipeline: Sequence[Mapping[str, Any]]) -> list[Document]:
+        """Return the results of a pipeline; raises PermissionError for one that writes."""
+        for stage in WRITING_STAGES.intersection(*pipeline[-1:]) if pipeline else ():
+            raise PermissionError(f"a function may not use {stage}: write with insert_many")
         cursor = self._readable.aggregate(list(pipeline), session=self._session)
         return await self._database.track(cursor.to_list(None))
 
