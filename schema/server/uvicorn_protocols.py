@@ -279,9 +279,9 @@ class RawFrameProtocol(WebSocketsSansIOProtocol):
         self._continue()
 
     def _may_parse(self) -> bool:
-        if self.transport.is_closing():
+        if self.transport.is_closing() or not self.writable.is_set():
             return False
-        return self.close_sent or (self.queue.empty() and self.writable.is_set())
+        return self.close_sent or self.queue.empty()
 
     def _continue(self) -> None:
         """Parse the next slice in a later turn, or read again, unless something is waited for."""
@@ -297,6 +297,11 @@ class RawFrameProtocol(WebSocketsSansIOProtocol):
         message = await self.queue.get()
         self._continue()
         return message
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self.close_sent:  # before the close, each send has a timeout
+            self.unread.start()
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -322,7 +327,15 @@ class RawFrameProtocol(WebSocketsSansIOProtocol):
             # After a denial response; otherwise uvicorn logs that no response was sent.
             self.handshake_complete = True
         if event["type"] == "websocket.close":
+            if self.close_timer is not None:
+                self.close_timer.cancel()
+                self.close_timer = self.loop.call_later(self.close_timeout, self._end_closing)
             self._continue()  # to the client's close frame
+
+    def _end_closing(self) -> None:
+        """Close although the client has not replied to the close frame."""
+        self.transport.close()
+        self.unread.start()
 
     def write(self, frames: bytes) -> bool:
         """Write whole frames and return True; return False if the peer is gone or not reading."""

@@ -10,6 +10,7 @@ from socket import SO_RCVBUF, SO_SNDBUF, SOL_SOCKET
 import orjson
 import pytest
 
+from ostinato.schema.transports import channel
 from tests.api.test_cost import Turns
 from tests.processes import eventually
 from tests.schema.conftest import RECEIVE_S, Running, Socket, make_settings, serve
@@ -134,15 +135,42 @@ async def _send(socket: Socket, message: object, times: int) -> None:
         await socket.send(message)
 
 
-async def test_client_that_sends_ping_frames_and_does_not_read_is_closed() -> None:
+def _shrink_buffers(*transports: asyncio.BaseTransport) -> None:
+    """Shrink the kernel's buffers: its own would take megabytes of pongs."""
+    for transport in transports:
+        for buffer in (SO_SNDBUF, SO_RCVBUF):
+            transport.get_extra_info("socket").setsockopt(SOL_SOCKET, buffer, 4_096)
+
+
+async def test_client_that_sends_ping_frames_and_does_not_read_is_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(channel, "CLOSE_TIMEOUT_S", 0.2)
     settings = make_settings(send_timeout_ms=200, keep_alive_ms=100)
     async with serve(settings) as running, running.acknowledged() as socket:
         connections = running.server.server_state.connections
         client = socket.connection.transport
         client.pause_reading()
-        for transport in (client, *(connection.transport for connection in connections)):
-            for buffer in (SO_SNDBUF, SO_RCVBUF):  # the kernel's own would take megabytes of pongs
-                transport.get_extra_info("socket").setsockopt(SOL_SOCKET, buffer, 4_096)
-        client.write(NATIVE_PING * 400_000)
-        await eventually(lambda: not connections)
-        client.abort()  # a regular close would wait for what it has not read
+        _shrink_buffers(client, *(connection.transport for connection in connections))
+        try:
+            client.write(NATIVE_PING * 400_000)
+            await eventually(lambda: not connections)
+        finally:
+            client.abort()  # a regular close would wait for what it has not read
+
+
+async def test_client_that_sends_ping_frames_after_the_close_is_closed() -> None:
+    settings = make_settings(send_timeout_ms=200)
+    async with serve(settings) as running, _raw(running) as (reader, writer):
+        connections = running.server.server_state.connections
+        writer.write(_frame({"type": "unknown"}))
+        await _read_until(reader, b"unknown `type`")
+        client = writer.transport
+        assert isinstance(client, asyncio.Transport)
+        client.pause_reading()
+        _shrink_buffers(client, *(each.transport for each in connections))
+        writer.write(NATIVE_PING * 400_000)
+        try:
+            await eventually(lambda: not connections)
+        finally:
+            client.abort()
