@@ -3,7 +3,7 @@
 That job is inserted in the transaction that fails the job: no crash can separate the two.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -53,8 +53,8 @@ class HookJobs:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
-    def build(self, failure: dict[str, Any], queue: object) -> dict[str, Any] | None:
-        """Return the document to insert with a failure; None if it has no hook.
+    def build(self, failure: dict[str, Any], job: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the document to insert with the failure of a job; None if it has no hook.
 
         The job that calls hooks has none: its failure would call them forever. A worker serves the
         queue of the failed job.
@@ -63,6 +63,7 @@ class HookJobs:
         if name == CALL_HOOKS or not hooks_of(self._registry, name):
             return None
         function = self._registry.resolve(CALL_HOOKS)
+        queue, traceparent = job.get("queue"), job.get("traceparent")
         is_valid = isinstance(queue, str) and is_queue_name(queue)
         new = NewJob(
             function=function,
@@ -71,6 +72,7 @@ class HookJobs:
             cause=Cause(kind=CauseKind.JOB, id=failure["_id"]),
             scheduled_time=failure["at"],
             queue=str(queue) if is_valid else DEFAULT_QUEUE,
+            traceparent=traceparent if type(traceparent) is str else None,
         )
         return escape_document(build_job_document(new, failure["at"], retention_ms=0))
 

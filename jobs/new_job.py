@@ -1,12 +1,13 @@
 """The input of a new job."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from ostinato.jobs.lanes import DEFAULT_QUEUE
 from ostinato.jobs.records import Cause, JsonObject
 from ostinato.jobs.registry import AnyTarget
+from ostinato.jobs.tracing import tracing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,5 +28,7 @@ class NewJob:
     """From 0 to 9; higher runs sooner."""
     timeout_ms: int | None = None
     """Real time that one attempt may take; None: the function's timeout."""
+    traceparent: str | None = field(default_factory=lambda: tracing.current_traceparent())
+    """The position in the trace of what schedules it."""
     canceled: bool = False
     """Whether to insert it as canceled, because its parent job was canceled."""

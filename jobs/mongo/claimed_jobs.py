@@ -14,6 +14,7 @@ from ostinato.jobs.records import JobInfo, JsonObject
 CLAIMED_FIELDS: Final = (
     *("functionName", "args", "owner", "cause", "scheduledTime", "version"),
     *("attempt", "maxAttempts", "retry", "timeoutMs", "startedAt"),
+    "traceparent",
 )
 MALFORMED_ERRORS: Final = (KeyError, TypeError, ValueError, AttributeError)
 """Exceptions raised when decoding a malformed document."""
@@ -36,6 +37,8 @@ class ClaimedJob:
     """The job's version when it was read."""
     started_at: datetime | None = None
     """When the attempt was claimed, in scheduler time."""
+    traceparent: object = None
+    """The position in a trace, as stored."""
 
     @property
     def id(self) -> str:
@@ -88,6 +91,7 @@ def claimed_job_from(document: Document) -> ClaimedJob:
         timeout_ms=document.get("timeoutMs"),
         version=int(document["version"]),
         started_at=document.get("startedAt"),
+        traceparent=document.get("traceparent"),
     )
 
 

@@ -2,7 +2,7 @@
 
 import json
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from ostinato.jobs.documents import cause_document, job_from
 from ostinato.jobs.errors import Conflict
@@ -12,8 +12,11 @@ from ostinato.jobs.mongo.client import Document
 from ostinato.jobs.mongo.stored_json import restore_document, size_bytes
 from ostinato.jobs.mongo.transitions import first_event
 from ostinato.jobs.new_job import NewJob
-from ostinato.jobs.records import Job, JobState, JsonObject
+from ostinato.jobs.records import CauseKind, Job, JobState, JsonObject
 from ostinato.jobs.retry import Retry
+
+CHAINS: Final = frozenset({CauseKind.CRON, CauseKind.RECURRING, CauseKind.BATCH})
+"""Causes of jobs that start new traces: each job schedules the next one, possibly for years."""
 
 
 class StoredJob:
@@ -96,6 +99,8 @@ def build_job_document(
     }
     if new.timeout_ms is not None:
         document["timeoutMs"] = new.timeout_ms
+    if new.traceparent is not None and new.cause.kind not in CHAINS:
+        document["traceparent"] = new.traceparent
     if new.key is not None:
         document["key"] = new.key
     if external:

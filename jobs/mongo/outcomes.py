@@ -166,7 +166,7 @@ class OutcomeStore:
         hook_jobs = [
             hook_job
             for job, failure in zip(jobs, failures, strict=True)
-            if self._hook_jobs and (hook_job := self._hook_jobs.build(failure, job.get("queue")))
+            if self._hook_jobs and (hook_job := self._hook_jobs.build(failure, job))
         ]
         if hook_jobs:
             await self._jobs.insert_many(hook_jobs, session=session)

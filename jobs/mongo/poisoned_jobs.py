@@ -160,12 +160,13 @@ class PoisonedJobs:
         return await run_shielded_transaction(self._mongo, body)
 
     async def _record_failure(self, session: Session, job_id: str) -> Document:
-        fields = {**_FAILURE, "queue": 1}
+        fields = {**_FAILURE, "queue": 1, "traceparent": 1}
         pipeline: list[dict[str, Any]] = [{"$match": {"_id": job_id}}, {"$project": fields}]
         (failure,) = await self._mongo[JOBS].aggregate(pipeline, session=session).to_list(None)
-        queue, where = failure.pop("queue", None), {"_id": job_id}
+        job = {name: failure.pop(name, None) for name in ("queue", "traceparent")}
+        where = {"_id": job_id}
         await self._mongo[FAILURES].replace_one(where, failure, upsert=True, session=session)
-        if self.hook_jobs and (hook_job := self.hook_jobs.build(failure, queue)):
+        if self.hook_jobs and (hook_job := self.hook_jobs.build(failure, job)):
             await self._mongo[JOBS].insert_one(hook_job, session=session)
         recorded: Document = failure
         return recorded

@@ -26,6 +26,7 @@ from ostinato.jobs.records import FunctionKind, JobState
 from ostinato.jobs.registry import retention_ms_of
 from ostinato.jobs.retry import Random
 from ostinato.jobs.rights import CLIENT_CAUSES, describe_role_lost, has_role_for, requires_role
+from ostinato.jobs.tracing import tracing
 from ostinato.jobs.transactions.shared_transactions import SharedTransactions
 from ostinato.jobs.worker.attempt import Attempt
 from ostinato.jobs.worker.claims import Claimer
@@ -240,7 +241,9 @@ class Executor:
     async def _run(self, attempt: Attempt) -> None:
         running = self.attempts[attempt.job_id]
         running.has_started = True
-        outcome = await self._run_to_outcome(running)
+        with tracing.attempt(attempt.info, attempt.claimed.traceparent) as record:
+            outcome = await self._run_to_outcome(running)
+            record(outcome)
         if outcome is None:
             return
         running.outcome = outcome

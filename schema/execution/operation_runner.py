@@ -19,6 +19,7 @@ from ostinato.jobs.async_tools.cpu_thread import run_in_cpu_thread
 from ostinato.jobs.errors import BadRequest, PayloadTooLarge, TimedOut, TooManyRequests
 from ostinato.jobs.json_values import replace_surrogates
 from ostinato.jobs.settings import Settings
+from ostinato.jobs.tracing import tracing
 from ostinato.resolvers.auth import Viewer
 from ostinato.resolvers.throttle import Throttle, operation_holder
 from ostinato.schema.errors import (
@@ -154,13 +155,15 @@ class OperationRunner:
 
     async def run(self, operation: Operation, viewer: Viewer | None) -> bytes:
         """Execute a query or mutation and return the response as JSON; raises RequestRejected."""
+        kind, name = operation.kind, operation.request.operation_name
         with (
-            self.metrics.count_rejection(operation.kind),
+            self.metrics.count_rejection(kind),
             self._counted(_user_id(viewer), operation.cost),
+            tracing.operation(kind.value, name) as record_errors,
         ):
-            executor = self.executor(operation, viewer)
-            response = await self._run(executor)
-        self.metrics.count_response(operation.kind, response.errors)
+            response = await self._run(self.executor(operation, viewer))
+            record_errors(len(response.errors))
+        self.metrics.count_response(kind, response.errors)
         return response.payload
 
     async def _run(self, executor: OperationExecutor) -> _Response:

@@ -22,6 +22,7 @@ from ostinato.jobs.errors import (
     Unavailable,
 )
 from ostinato.jobs.settings import Settings
+from ostinato.jobs.tracing import tracing
 from ostinato.resolvers.audit import CLIENT_ADDRESS
 from ostinato.resolvers.auth import Viewer
 from ostinato.schema.errors import FormattedError, format_exception
@@ -149,7 +150,8 @@ class HTTPEndpoint:
             return self._stream(request, accepted, viewer, failed_results(rejected))
         if accepted.single is None:
             return self._stream(request, accepted, viewer, self._once(operation, viewer))
-        body = await self._runner.run(operation, viewer)
+        with tracing.request(request.headers.get("traceparent")):
+            body = await self._runner.run(operation, viewer)
         headers: dict[str, str] = {}
         if len(body) >= MIN_COMPRESSED_BYTES and accepts_gzip(
             request.headers.get("accept-encoding")

@@ -189,7 +189,7 @@ async def test_arguments_reach_the_hook_unchanged(rig: Rig, hooks: dict[str, Any
 
 def test_failure_of_the_job_that_calls_hooks_calls_none(hooks: dict[str, Any]) -> None:
     hooks["all"] = record_for_all
-    assert HookJobs(registry).build({"functionName": CALL_HOOKS}, "default") is None
+    assert HookJobs(registry).build({"functionName": CALL_HOOKS}, {}) is None
 
 
 class RecordingTransport(Transport):

@@ -1,6 +1,6 @@
 """An API server for tests of `/metrics`, and a client of it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -50,9 +50,14 @@ class Scraper:
         """Return one of Ostinato's metrics, 0 if it is missing."""
         return (await self.scrape()).get(f"ostinato_{name}", 0.0)
 
-    async def execute(self, query: str, **variables: Any) -> Any:
+    async def execute(
+        self, query: str, headers: Mapping[str, str] | None = None, **variables: Any
+    ) -> Any:
         """Run an operation as ann."""
-        headers = {"authorization": f"Bearer {issue_token(self.settings, 'ann')}"}
+        headers = {
+            "authorization": f"Bearer {issue_token(self.settings, 'ann')}",
+            **(headers or {}),
+        }
         body = {"query": query, "variables": variables}
         async with httpx.AsyncClient(trust_env=False, verify=TLS, timeout=TIMEOUT_S) as client:
             return (await client.post(f"{self.url}/graphql", headers=headers, json=body)).json()
