@@ -15,12 +15,12 @@ from ostinato.jobs.lifecycle import MAX_DELAY_MS
 from ostinato.jobs.logs import Log
 from ostinato.jobs.mongo.function_db import FunctionDatabase
 from ostinato.jobs.new_job import NewJob
+from ostinato.jobs.options import MAX_JOB_TIMEOUT_MS
 from ostinato.jobs.records import Cause, CauseKind, JobInfo, Progress
 from ostinato.jobs.registry import FunctionRef, Registry
 from ostinato.jobs.settings import Settings
 
 MAX_HORIZON: Final = timedelta(milliseconds=MAX_DELAY_MS)
-MAX_JOB_TIMEOUT_MS: Final = 24 * 60 * 60 * 1000
 BEYOND_HORIZON_MS = (MAX_HORIZON + timedelta(days=1)) // timedelta(milliseconds=1)
 
 Args = Mapping[str, object]

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from ostinato.jobs import records
+from ostinato.jobs.json_values import replace_surrogates
 from ostinato.jobs.records import (
     BatchState,
     CatchUpPolicy,
@@ -22,6 +23,7 @@ from ostinato.jobs.records import (
 )
 
 Document = Mapping[str, Any]
+MAX_MESSAGE_CHARS: Final = 1_000  # at most 4 KiB in UTF-8
 
 
 def cause_from(document: Document) -> Cause:
@@ -201,6 +203,12 @@ def failure_from(document: Document) -> records.Failure:
     )
 
 
+def refusal_document(error: Exception) -> Document:
+    """Build the stored form of an error for which no attempt was made."""
+    message = replace_surrogates(str(error)[:MAX_MESSAGE_CHARS])
+    return {"name": type(error).__name__, "message": message}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewFailure:
     """A failure to insert; `job_id` is None if a function recorded it."""
@@ -214,13 +222,17 @@ class NewFailure:
     attempts: int
     at: datetime
     job_id: str | None = None
+    outbox_id: object = None
+    """The `_id` of an outbox entry that was rejected."""
 
     def document(self) -> dict[str, Any]:
         """Build the document to store."""
         job = {} if self.job_id is None else {"jobId": self.job_id}
+        entry = {} if self.outbox_id is None else {"outboxId": self.outbox_id}
         return {
             "_id": self.id,
             **job,
+            **entry,
             "owner": self.owner,
             "functionName": self.function_name,
             "error": self.error,

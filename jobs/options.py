@@ -11,6 +11,7 @@ from ostinato.jobs.retry import Retry
 
 MAX_DURATION_MS: Final = 100 * 365 * 86_400_000  # a hundred years from now is still a date
 MAX_CONCURRENCY: Final = 1_000_000  # 100 times the maximum of a worker
+MAX_JOB_TIMEOUT_MS: Final = 24 * 60 * 60 * 1000  # of one attempt
 MAX_NAME_CHARS: Final = 200  # fits an index key, and a line on a screen
 
 

@@ -11,6 +11,7 @@ from ostinato.jobs.registry import Function
 
 T = TypeVar("T")
 
+MAX_OWNER_CHARS: Final = 255  # OpenID Connect Core, 2: `sub` is at most 255 characters
 ADMIN: Final = "admin"
 """The role that may do everything."""
 MAX_SUSPENDED: Final = 10_000  # owners; every API process reads all of them, every second

@@ -12,13 +12,12 @@ from cachetools import LRUCache
 from ostinato.jobs.errors import Unauthorized
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.json_values import find_text_problem, replace_surrogates
-from ostinato.jobs.rights import ADMIN
+from ostinato.jobs.rights import ADMIN, MAX_OWNER_CHARS
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.jwt_keys import JwtKeys
 from ostinato.resolvers.throttle import Now, Throttle
 
 MAX_TOKEN_CHARS = 8_192  # the header limit of most proxies
-MAX_SUBJECT_CHARS = 255  # OpenID Connect Core, 2: `sub` is at most 255 characters
 MAX_TOKEN_ID_CHARS = 1_024
 TOKEN_CACHE_SIZE = 1_000
 REVOKED: Final = "the token was revoked: sign in again"
@@ -254,7 +253,7 @@ def _viewer_of(claims: Mapping[str, Any], leeway: timedelta) -> Viewer:
     subject, roles = claims["sub"], claims.get("roles", [])
     if not isinstance(subject, str):
         raise Unauthorized("the token's `sub` must be a string")
-    _require_nameable("sub", subject, MAX_SUBJECT_CHARS)
+    _require_nameable("sub", subject, MAX_OWNER_CHARS)
     token_id = claims.get("jti")
     if token_id is not None:
         _require_nameable("jti", token_id, MAX_TOKEN_ID_CHARS)

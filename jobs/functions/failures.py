@@ -8,10 +8,10 @@ from pydantic import Field, JsonValue
 
 from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import action, mutation
-from ostinato.jobs.documents import NewFailure
+from ostinato.jobs.documents import NewFailure, refusal_document
 from ostinato.jobs.errors import BadRequest, QuotaExceeded
 from ostinato.jobs.failure_hooks import CALL_HOOKS, FailedJob, hooks_of
-from ostinato.jobs.json_values import replace_surrogates, to_json_value
+from ostinato.jobs.json_values import to_json_value
 from ostinato.jobs.records import Json
 from ostinato.jobs.registry import AnyFunction
 from ostinato.jobs.retry import Retry
@@ -21,7 +21,6 @@ __ostinato_module__ = "errors"  # the registered name is errors.logFailure
 HOUR_MS: Final = 3_600_000
 QUOTA_PERIOD_S = 3_600.0
 MAX_RECORDED = 10_000  # crons and tasks per process and period; others record no exceeded quota
-MAX_MESSAGE_CHARS = 1_000  # at most 4 KiB in UTF-8
 Attempts = Annotated[int, Field(ge=0, le=2**31 - 1)]  # the range of GraphQL's Int
 
 _recording_jobs: TTLCache[str, str] = TTLCache(MAX_RECORDED, QUOTA_PERIOD_S)
@@ -67,12 +66,11 @@ async def record_failure(
     ctx: Context, function_name: str, error: Exception, data: Json, attempts: int = 1
 ) -> str:
     """Insert a failure of the owner in the caller's transaction, and return its id."""
-    message = replace_surrogates(str(error)[:MAX_MESSAGE_CHARS])
     failure = NewFailure(
         id=ctx.new_id(),
         owner=ctx.owner,
         function_name=function_name,
-        error={"name": type(error).__name__, "message": message},
+        error=refusal_document(error),
         data=to_json_value(data, "data"),
         attempts=attempts,
         at=await ctx.now(),

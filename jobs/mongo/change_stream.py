@@ -19,7 +19,6 @@ from ostinato.jobs.async_tools.timeouts import response_timeout
 from ostinato.jobs.changes import BEGINNING, ClusterTime, Position, WatchedCollection, time_of
 from ostinato.jobs.errors import HistoryLost
 from ostinato.jobs.mongo.client import Document, Mongo
-from ostinato.jobs.mongo.collections import JOBS
 from ostinato.jobs.mongo.mongo_retry import TRANSIENT_ERRORS, MongoRetry
 
 BATCH_SIZE: Final = 1_000  # events; decoding takes about 20 ms and must not block the loop longer
@@ -78,13 +77,6 @@ PIPELINE: Final[list[dict[str, Any]]] = [
         + ["updateDescription.removedFields", "updateDescription.truncatedArrays"]
     },
 ]
-
-
-EXTERNAL_INSERTS: Final[list[dict[str, Any]]] = [
-    {"$match": {"operationType": "insert", "ns.coll": JOBS, "fullDocument.external": True}},
-    {"$project": {"_id": 1}},
-]
-"""Jobs that were inserted in transactions of applications, without their content."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -323,20 +315,3 @@ class ChangeStream:
         if self._session is not None:
             await self._session.end_session()
             self._session = None
-
-
-async def follow_external_inserts(
-    mongo: Mongo, on_insert: Callable[[], None], is_busy: Callable[[], bool]
-) -> None:
-    """Call `on_insert` after commits of transactions in which applications inserted jobs.
-
-    While `is_busy` returns True, that may take BUSY_POLL_S longer. Runs until canceled. Several
-    commits may share a call; it is also called at the start, since earlier commits may have been
-    missed. Raises HistoryLost: the caller starts it again.
-    """
-    async with ChangeStream(mongo, EXTERNAL_INSERTS, is_busy) as stream:
-        await stream.open_now()
-        on_insert()
-        async for batch in stream.batches():
-            if batch.events:
-                on_insert()

@@ -1,9 +1,12 @@
 """Collections: their writers, readers and deletion, and the query that each index serves."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
+
+from ostinato.jobs.mongo.outbox_validator import OUTBOX_VALIDATOR
 
 JOBS: Final = "jobs"
 CRONS: Final = "crons"
@@ -22,6 +25,7 @@ AUDIT_LOG: Final = "auditLog"
 QUOTA_LOCKS: Final = "quotaLocks"
 REVOCATIONS: Final = "revocations"
 FUNCTION_METRICS: Final = "functionMetrics"
+OUTBOX: Final = "outbox"
 
 READ_ONLY: Final = {
     JOBS: "schedule and cancel jobs with ctx.scheduler",
@@ -33,6 +37,7 @@ READ_ONLY: Final = {
     QUEUES: "change queues with pauseQueue and resumeQueue",
     WORKERS: "each worker writes its own document",
     LEADERS: "the workers elect their leader",
+    OUTBOX: "schedule jobs with ctx.scheduler",
     AUDIT_LOG: "the API records the calls of mutations",
     OWNERS: "suspend and purge owners with suspendOwner, resumeOwner and purgeOwner",
     REVOCATIONS: "revoke tokens with revokeToken and revokeTokens",
@@ -59,6 +64,8 @@ class CollectionSpec:
     read_by: str
     deleted_by: str
     indexes: tuple[IndexModel, ...] = ()
+    validator: Mapping[str, Any] | None = None
+    """What MongoDB requires of each document; only for a collection that applications write."""
 
 
 def _index(name: str, _query: str, keys: str, **options: Any) -> IndexModel:
@@ -243,10 +250,25 @@ COLLECTIONS: Final = (
     ),
     CollectionSpec(
         name=FAILURES,
-        written_by="the transition `fail`; errors.logFailure",
-        read_by="lists",
+        written_by="the transition `fail`; errors.logFailure; the leader, for outbox entries",
+        read_by="lists; doctor",
         deleted_by="the transition `manualRetry`; resolveFailure; owners.purge",
-        indexes=(_index("owner_newest", "failures of an owner", "owner -_id"),),
+        indexes=(
+            _index("owner_newest", "failures of an owner", "owner -_id"),
+            _index(
+                "outbox",
+                "doctor: rejected entries; an application: why its entry was rejected",
+                "outboxId",
+                partialFilterExpression=_exists("outboxId"),
+            ),
+        ),
+    ),
+    CollectionSpec(
+        name=OUTBOX,
+        written_by="applications, in transactions of their own",
+        read_by="the leader",
+        deleted_by="the leader, in the transaction that inserts the job or the failure",
+        validator=OUTBOX_VALIDATOR,
     ),
     CollectionSpec(
         name=WORKERS,

@@ -5,9 +5,10 @@ monitor is still connecting.
 """
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bson import ObjectId
 from bson.codec_options import CodecOptions
 from pymongo import IndexModel, MongoClient
 from pymongo.collection import Collection
@@ -23,7 +24,7 @@ from ostinato.jobs.mongo.access_control import (
     check_cluster_privileges,
     check_rights,
 )
-from ostinato.jobs.mongo.collections import COLLECTIONS
+from ostinato.jobs.mongo.collections import COLLECTIONS, FAILURES, OUTBOX
 from ostinato.jobs.mongo.malformed_diagnostics import inspect_documents
 from ostinato.jobs.mongo.queue_diagnostics import inspect_queues
 from ostinato.jobs.mongo.replica_set import check_topology
@@ -37,6 +38,8 @@ MIN_VERSION = (6, 0)
 MAX_TRANSACTION_S = 15  # a worker killed in a transaction keeps its locks up to this long
 MAX_SKEW_S = 1.0
 MIN_HISTORY_H = 1.0  # a cursor can resume for this long; the embedded mongod has the same minimum
+MAX_ENTRIES = 10_000  # that are counted
+LATE_ENTRY = timedelta(seconds=10)  # an entry is normally converted within milliseconds
 TOPOLOGY_OPTIONS = {
     *("replicaset", "directconnection", "loadbalanced"),
     *("srvservicename", "srvmaxhosts"),
@@ -54,6 +57,14 @@ FIX_MEMBERS = (
 FIX_CREDENTIALS = (
     "correct the user, the password or `authSource` in OSTINATO_MONGO_URL, and grant the user "
     "readWrite on the database"
+)
+FIX_WAITING = (
+    "start a worker; if one runs, look for `outbox.not_converted` and `task.failed` in its log"
+)
+FIX_REJECTED = (
+    "read why (`failures` in the API as their owner or an admin; `db.failures.find({outboxId: "
+    "{$exists: true}})` in mongosh), insert corrected entries, and resolve the failures "
+    "(`resolveFailure`)"
 )
 FIX_UNREACHABLE = "start the server or correct OSTINATO_MONGO_URL"
 
@@ -112,6 +123,7 @@ def _inspect(
                 _skew(abs((hello["localTime"] - now).total_seconds())),
                 *_indexes(client[database]),
                 *inspect_queues(client[database], lease_ms),
+                *_outbox(client[database], hello["localTime"]),
                 *inspect_documents(client[database]),
             ]
     except ValueError as error:
@@ -286,6 +298,32 @@ def _describe_missing(collection: Collection[dict[str, Any]], index: IndexModel)
     except ExecutionTimeout:  # too many documents to search: the index build will report duplicates
         found = []
     return indexes.describe_missing(collection.name, index, collection.index_information(), found)
+
+
+def _outbox(database: Database[dict[str, Any]], now: datetime) -> list[Finding]:
+    """Find a missing validator, entries that wait for long, and rejected entries."""
+    subject = "outbox"
+    rows = {row["name"]: row for row in database.list_collections()}
+    problems = [
+        indexes.describe_validator(spec.name)
+        for spec in COLLECTIONS
+        if spec.name in rows and indexes.has_other_validator(spec, rows[spec.name])
+    ]
+    # Entries with ids of other types have no known age.
+    late = {"_id": {"$not": {"$gte": ObjectId.from_datetime(now - LATE_ENTRY)}}}
+    if waiting := database[OUTBOX].count_documents(late, limit=MAX_ENTRIES):
+        detail = f"{_number_of(waiting)} waiting for over {LATE_ENTRY.seconds} s"
+        problems.append(Finding(subject=subject, detail=detail, fix=FIX_WAITING))
+    rejected = {"outboxId": {"$exists": True}}
+    if failed := database[FAILURES].count_documents(rejected, limit=MAX_ENTRIES):
+        detail = f"{_number_of(failed)} rejected, with unresolved failures"
+        problems.append(Finding(subject=subject, detail=detail, fix=FIX_REJECTED))
+    return problems or [Finding(subject=subject, detail="no entry waits or was rejected")]
+
+
+def _number_of(count: int) -> str:
+    entries = "entry is" if count == 1 else "entries are"
+    return f"{count:,}{'+' if count == MAX_ENTRIES else ''} {entries}"
 
 
 def _short(error: PyMongoError) -> str:

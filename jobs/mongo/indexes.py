@@ -19,6 +19,7 @@ Existing = Mapping[str, Mapping[str, Any]]
 
 BAD_HINT: Final = 2  # the server's error for a hint on an index that does not exist
 NAMESPACE_EXISTS: Final = 48
+UNAUTHORIZED: Final = 13
 INDEX_NOT_FOUND: Final = 27
 BUILD_CONFLICT_CODES: Final = frozenset({85, 86, 11000})
 """Another index has the same keys or name, or existing documents contain duplicates."""
@@ -42,15 +43,17 @@ async def read_with_hint(index: str, read: Callable[..., Awaitable[T]]) -> T:
 
 
 async def ensure_collections(mongo: Mongo) -> None:
-    """Create the missing collections and indexes; safe to run in many processes at once.
+    """Create missing collections, indexes and validators; safe to run in many processes at once.
 
     Collections are created beforehand: transactions that create the same collection conflict. An
-    index that cannot be built is logged with its fix.
+    index that cannot be built, or a validator that cannot be set, is logged with its fix.
     """
-    existing = set(await mongo.database.list_collection_names())
+    existing = {found["name"]: found async for found in await mongo.database.list_collections()}
     for spec in COLLECTIONS:
         if spec.name not in existing:
             await _create_collection(mongo, spec)
+        elif has_other_validator(spec, existing[spec.name]):
+            await _set_validator(mongo, spec)
         if spec.indexes:
             await _create_indexes(mongo, spec)
 
@@ -76,6 +79,21 @@ async def rebuild_index(mongo: Mongo, collection: str, index: IndexModel) -> boo
     """
     await _drop_index(mongo, collection, index)
     return await _build_index(mongo, collection, index)
+
+
+def has_other_validator(spec: CollectionSpec, existing: Mapping[str, Any]) -> bool:
+    """Return whether a collection lacks its validator; `existing` is a row of `listCollections`."""
+    return spec.validator is not None and existing["options"].get("validator") != spec.validator
+
+
+def describe_validator(collection: str) -> Finding:
+    """Describe that a collection lacks its validator, and the fix."""
+    fix = (
+        "restart one Ostinato process, which sets it; if the log says `validator.not_set`, grant "
+        "the user `collMod` on the collection (the role dbAdmin has it) before"
+    )
+    detail = "MongoDB does not check what applications write: the validator is missing or outdated"
+    return Finding(subject=f"validator {collection}", detail=detail, fix=fix)
 
 
 def index_name(index: IndexModel) -> str:
@@ -128,13 +146,24 @@ def describe_missing(
 
 
 async def _create_collection(mongo: Mongo, spec: CollectionSpec) -> None:
+    options: dict[str, Any] = {} if spec.validator is None else {"validator": spec.validator}
     try:
-        await mongo.database.create_collection(spec.name)
+        await mongo.database.create_collection(spec.name, **options)
     except CollectionInvalid:
         return
     except OperationFailure as error:
         if error.code != NAMESPACE_EXISTS:
             raise
+
+
+async def _set_validator(mongo: Mongo, spec: CollectionSpec) -> None:
+    """Replace the validator of a collection that another version or an application created."""
+    try:
+        await mongo.database.command({"collMod": spec.name, "validator": spec.validator})
+    except OperationFailure as error:
+        if error.code != UNAUTHORIZED:
+            raise
+        log.error("validator.not_set", collection=spec.name, fix=describe_validator(spec.name).fix)
 
 
 async def _create_indexes(mongo: Mongo, spec: CollectionSpec) -> None:

@@ -22,11 +22,12 @@ from ostinato.jobs.dispatch.queue_settings import QueueSettings
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.logs import get_log
-from ostinato.jobs.maintenance.election import CannotLead, LeaderElection, leader_lease_ms
+from ostinato.jobs.maintenance.election import CannotLead, Duty, LeaderElection, leader_lease_ms
+from ostinato.jobs.maintenance.outbox import OutboxConverter
 from ostinato.jobs.maintenance.rescuer import HeartbeatHistory, WorkerRescuer, heartbeat_timeout_ms
 from ostinato.jobs.maintenance.sweeper import Sweeper, build_sweeps
-from ostinato.jobs.mongo.change_stream import follow_external_inserts
 from ostinato.jobs.mongo.client import MongoError
+from ostinato.jobs.mongo.outbox import follow_external_inserts
 from ostinato.jobs.mongo.sessions import worker_app_name
 from ostinato.jobs.records import Heartbeat
 from ostinato.jobs.settings import Settings
@@ -38,6 +39,7 @@ from ostinato.jobs.worker.running_attempt import StopReason
 SHUTDOWN_WRITE_S: Final = 2.0  # a shutdown must not wait for an unavailable MongoDB
 MAX_HEARTBEAT_JOB_IDS: Final = 100
 METRICS_EVERY_S: Final = 5.0  # a third of the usual scrape interval of Prometheus
+MAX_OUTBOX_PAUSE_S: Final = 1.0  # after an outage: committed entries wait
 
 log = get_log(__name__)
 
@@ -78,17 +80,22 @@ class WorkerRuntime:
         self.sweeper = Sweeper(
             {"lost_workers": rescuer.rescue, **build_sweeps(engine)}, settings.sweep_ms
         )
-        duties = (
-            partial(keep_running, "external inserts", self._follow_inserts),
-            partial(keep_running, "dispatcher", self._dispatcher.run, reraise=(CannotLead,)),
-            partial(keep_running, "sweeper", self.sweeper.run),
-        )
+        self._outbox = OutboxConverter(engine, self._dispatcher.wake)
         self._election = LeaderElection(
             engine.workers,
             worker_id,
             leader_lease_ms(settings),
-            duties,
+            self._duties(),
             engine.notifier.is_reachable,
+        )
+
+    def _duties(self) -> tuple[Duty, ...]:
+        """Return what this worker does while it is the leader."""
+        return (
+            partial(keep_running, "external inserts", self._follow_inserts),
+            partial(keep_running, "outbox", self._outbox.run, max_pause_s=MAX_OUTBOX_PAUSE_S),
+            partial(keep_running, "dispatcher", self._dispatcher.run, reraise=(CannotLead,)),
+            partial(keep_running, "sweeper", self.sweeper.run),
         )
 
     @classmethod
@@ -148,7 +155,7 @@ class WorkerRuntime:
     async def _follow_inserts(self) -> None:
         dispatcher = self._dispatcher
         await follow_external_inserts(
-            self.engine.mongo, dispatcher.wake, lambda: dispatcher.is_busy
+            self.engine.mongo, dispatcher.wake, self._outbox.wake, lambda: dispatcher.is_busy
         )
 
     async def _listen(self) -> None:

@@ -8,7 +8,7 @@ from typing import Final, TypedDict
 from pydantic_core import to_json
 
 from ostinato.jobs.arguments import MAX_ARGS_BYTES
-from ostinato.jobs.context import MAX_HORIZON, MAX_JOB_TIMEOUT_MS, JobOptions, validate_options
+from ostinato.jobs.context import MAX_HORIZON, JobOptions, validate_options
 from ostinato.jobs.errors import BadRequest, Issue
 from ostinato.jobs.json_values import (
     NotJson,
@@ -17,9 +17,9 @@ from ostinato.jobs.json_values import (
     require_bounded,
     to_json_value,
 )
-from ostinato.jobs.options import MAX_NAME_CHARS
+from ostinato.jobs.options import MAX_JOB_TIMEOUT_MS, MAX_NAME_CHARS
 from ostinato.jobs.records import Json
-from ostinato.resolvers.auth import MAX_SUBJECT_CHARS
+from ostinato.jobs.rights import MAX_OWNER_CHARS
 from ostinato.resolvers.scheduling import JobToSchedule
 
 MILLISECOND: Final = timedelta(milliseconds=1)
@@ -95,8 +95,8 @@ def require_owner(owner: object) -> str | None:
     """Return an owner, None for the system; raises BadRequest at `owner`."""
     if owner is None:
         return None
-    if not isinstance(owner, str) or not 1 <= len(owner) <= MAX_SUBJECT_CHARS:
-        problem = f"must be None or 1 to {MAX_SUBJECT_CHARS} characters, got {owner!r:.100}"
+    if not isinstance(owner, str) or not 1 <= len(owner) <= MAX_OWNER_CHARS:
+        problem = f"must be None or 1 to {MAX_OWNER_CHARS} characters, got {owner!r:.100}"
     elif not _is_storable(owner):
         problem = "must not contain the NUL character or an unpaired surrogate"
     else:

@@ -9,15 +9,16 @@ from pydantic_core import PydanticCustomError, to_json
 from strawberry.scalars import JSON
 
 from ostinato.jobs.arguments import MAX_ARGS_BYTES
-from ostinato.jobs.context import MAX_HORIZON, MAX_JOB_TIMEOUT_MS
+from ostinato.jobs.context import MAX_HORIZON
 from ostinato.jobs.functions.batch import MAX_BATCH_SIZE, MAX_ITEMS, MAX_PAGE_DELAY_MS
 from ostinato.jobs.functions.new_cron import MAX_JITTER_MS
 from ostinato.jobs.functions.requests import MAX_TIMEOUT_MS, MIN_TIMEOUT_MS
 from ostinato.jobs.json_values import NotJson, TooLarge, find_text_problem, to_json_value
 from ostinato.jobs.lanes import MAX_PRIORITY, MAX_WEIGHT, QUEUE_PATTERN
-from ostinato.jobs.options import MAX_NAME_CHARS
+from ostinato.jobs.options import MAX_JOB_TIMEOUT_MS, MAX_NAME_CHARS
+from ostinato.jobs.rights import MAX_OWNER_CHARS
 from ostinato.jobs.schedules import MAX_INTERVAL_MS, MIN_INTERVAL_MS
-from ostinato.resolvers.auth import MAX_SUBJECT_CHARS, MAX_TOKEN_ID_CHARS
+from ostinato.resolvers.auth import MAX_TOKEN_ID_CHARS
 from ostinato.schema.ids import document_id
 from ostinato.schema.scalars import Milliseconds
 
@@ -85,7 +86,7 @@ Timeout: TypeAlias = Annotated[Milliseconds, Field(ge=MIN_TIMEOUT_MS, le=MAX_TIM
 BatchSize: TypeAlias = Annotated[int, Field(ge=1, le=MAX_BATCH_SIZE)]
 Items: TypeAlias = Annotated[list[AnyJson], Field(min_length=1, max_length=MAX_ITEMS)]
 OwnerId: TypeAlias = Annotated[
-    str, Field(min_length=1, max_length=MAX_SUBJECT_CHARS), AfterValidator(_storable_text)
+    str, Field(min_length=1, max_length=MAX_OWNER_CHARS), AfterValidator(_storable_text)
 ]
 TokenId: TypeAlias = Annotated[
     str, Field(min_length=1, max_length=MAX_TOKEN_ID_CHARS), AfterValidator(_storable_text)

@@ -14,9 +14,9 @@ from starlette.requests import HTTPConnection
 from ostinato.jobs.errors import OstinatoError, Unauthorized
 from ostinato.jobs.json_values import find_text_problem
 from ostinato.jobs.logs import get_log
+from ostinato.jobs.rights import MAX_OWNER_CHARS
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import (
-    MAX_SUBJECT_CHARS,
     TOKEN_CACHE_TTL_S,
     Authenticator,
     OnVerified,
@@ -210,8 +210,8 @@ def _checked(viewer: Viewer) -> Viewer:
         raise TypeError(f"authenticate must return a Viewer or None, got {type(viewer).__name__}")
     if not isinstance(viewer.roles, frozenset):
         raise TypeError(f"Viewer.roles must be a frozenset, got {type(viewer.roles).__name__}")
-    if not 0 < len(viewer.id) <= MAX_SUBJECT_CHARS:
-        raise ValueError(f"Viewer.id must have 1 to {MAX_SUBJECT_CHARS} characters")
+    if not 0 < len(viewer.id) <= MAX_OWNER_CHARS:
+        raise ValueError(f"Viewer.id must have 1 to {MAX_OWNER_CHARS} characters")
     for text in (viewer.id, *viewer.roles):
         if problem := find_text_problem(text):
             raise ValueError(f"a text of the Viewer {problem.message}")

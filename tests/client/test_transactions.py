@@ -16,7 +16,7 @@ from pymongo.synchronous.collection import Collection
 from ostinato import Call, Ostinato
 from ostinato.jobs.embedded import start_servers
 from ostinato.jobs.errors import BadRequest, Conflict, NotFound, QuotaExceeded
-from ostinato.jobs.mongo.change_stream import follow_external_inserts
+from ostinato.jobs.mongo.outbox import follow_external_inserts
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.transactions.job_group import CallerSession
 from tests.client.functions import double
@@ -228,7 +228,9 @@ async def test_only_commits_of_applications_are_followed(
 ) -> None:
     seen: list[None] = []
     following = asyncio.create_task(
-        follow_external_inserts(app.engine.mongo, lambda: seen.append(None), lambda: is_busy)
+        follow_external_inserts(
+            app.engine.mongo, lambda: seen.append(None), lambda: None, lambda: is_busy
+        )
     )
     await eventually(lambda: seen)  # the call at the start
     await app.schedule_many([Call(double, {"number": 1})] * 10)
