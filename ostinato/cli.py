@@ -9,9 +9,18 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+
+from ostinato.cli_settings import (
+    DEV_FOLDER,
+    exit_with,
+    read_settings,
+    require_functions,
+    settings_of_dev,
+)
+from ostinato.job_commands import job_commands
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,11 +33,6 @@ COMMAND: Final = (sys.executable, "-P", "-m", "ostinato")
 GC_THRESHOLDS: Final = (50_000, 10, 10)
 """The defaults start with 700. A full collection takes up to 0.3 s with many sockets and a full
 ring."""
-DEV_FOLDER: Final = Path(".ostinato")
-SERVERS_AND_KEYS: Final = frozenset(
-    {"mongo_url", "redis_url", "jwt_secret", "jwt_public_key", "jwt_jwks_url"}
-)
-"""If none of these is set, `doctor` and `token` use those of a running `ostinato dev`."""
 DEVELOPMENT_TOKEN_S = 30 * 86_400  # a bookmark of GraphiQL keeps working for a month
 
 cli = typer.Typer(
@@ -37,6 +41,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     help="A GraphQL backend for scheduled work, with live status.",
 )
+cli.add_typer(job_commands)
 Data = Annotated[Path, typer.Option("--data", help="Data folder of the embedded servers.")]
 Subject = Annotated[str, typer.Option("--sub", help="User id, the token's subject.")]
 Roles = Annotated[list[str] | None, typer.Option("--role", help="A role; can be repeated.")]
@@ -65,8 +70,8 @@ def dev(data: Data = DEV_FOLDER) -> None:
     from ostinato.jobs.logs import configure_logs
     from ostinato.resolvers.auth import issue_token
 
-    settings = _settings()
-    _require_functions(settings)
+    settings = read_settings()
+    require_functions(settings)
     configure_logs(settings)
     _log_warnings(settings)
 
@@ -79,7 +84,7 @@ def dev(data: Data = DEV_FOLDER) -> None:
     try:
         asyncio.run(run.run(settings))
     except EmbeddedError as error:
-        _exit_with(str(error))
+        exit_with(str(error))
 
 
 @cli.command()
@@ -93,12 +98,12 @@ def api(supervised: Supervised = False) -> None:
     try:
         app = create_app(settings)
     except ValueError as error:
-        _exit_with(str(error))
+        exit_with(str(error))
     try:
         listener = listen(settings)
     except OSError as error:
         where = f"{settings.host}:{settings.port}"
-        _exit_with(f"Cannot listen on {where} ({error}): set OSTINATO_HOST or OSTINATO_PORT")
+        exit_with(f"Cannot listen on {where} ({error}): set OSTINATO_HOST or OSTINATO_PORT")
     tune_gc()
     if not serve(app, settings, listener):
         raise typer.Exit(1)
@@ -130,7 +135,7 @@ def functions() -> None:
     """List functions and batches: name, kind, access and description."""
     from ostinato.jobs.registry import registry
 
-    _require_functions(_settings())
+    require_functions(read_settings())
     for function in registry:
         _print_row(function.name, function.kind, function, function.description)
     for name, source in sorted(registry.batches.items()):
@@ -146,9 +151,9 @@ def token(sub: Subject, role: Roles = None, ttl: Lifetime = 3_600) -> None:
     from ostinato.resolvers.auth import issue_token
 
     try:
-        typer.echo(issue_token(_settings_of_dev(), sub, tuple(role or ()), ttl))
+        typer.echo(issue_token(settings_of_dev(), sub, tuple(role or ()), ttl))
     except ValueError as error:
-        _exit_with(str(error))
+        exit_with(str(error))
 
 
 @cli.command()
@@ -162,14 +167,14 @@ def revoke(
     from ostinato.jobs.mongo.revocations import revoke_once
 
     if bool(sub) == bool(jti):
-        _exit_with("name what to revoke: either --sub or --jti")
-    settings = _settings_of_dev()
+        exit_with("name what to revoke: either --sub or --jti")
+    settings = settings_of_dev()
     if problem := asyncio.run(startup_problem(settings.mongo_url, settings.database)):
-        _exit_with(problem)
+        exit_with(problem)
     try:
         revoked = asyncio.run(revoke_once(settings, sub, jti))
     except PreconditionFailed as error:
-        _exit_with(str(error))
+        exit_with(str(error))
     typer.echo(f"Revoked {revoked.id}: API processes refuse it within 10 seconds")
 
 
@@ -184,7 +189,7 @@ def doctor() -> None:
     from ostinato.jobs.logs import escape_text
     from ostinato.resolvers.jwt_keys import check_keys
 
-    settings = _settings_of_dev()
+    settings = settings_of_dev()
     findings = [check_keys(settings), *asyncio.run(diagnose(settings))]
     for finding in findings:
         level = "ok" if finding.ok else "warning" if finding.is_warning else "problem"
@@ -198,44 +203,6 @@ def doctor() -> None:
 def _echo(line: str) -> None:
     with suppress(OSError):  # the terminal may be closed: stopping must go on
         typer.echo(line)
-
-
-def _settings() -> "Settings":
-    """Read the settings; exit with one line per mistake."""
-    from pydantic import ValidationError
-
-    from ostinato.jobs.arguments import plain_message
-    from ostinato.jobs.settings import Settings
-
-    try:
-        return Settings()
-    except ValidationError as error:
-        lines = (f"OSTINATO_{_name(each['loc'])}: {plain_message(each)}" for each in error.errors())
-        _exit_with("\n".join(lines))
-
-
-def _settings_of_dev() -> "Settings":
-    """Read the settings; without servers and keys, add those of a running `ostinato dev`."""
-    settings = _settings()
-    if settings.model_fields_set & SERVERS_AND_KEYS or not (DEV_FOLDER / "dev.json").exists():
-        return settings
-    from pydantic import SecretStr
-
-    from ostinato.jobs.embedded.data_folder import local_secret, running_description
-    from ostinato.jobs.settings import Mode
-    from ostinato.resolvers.auth import is_signed_with
-
-    running = running_description(DEV_FOLDER)
-    if running is None:
-        return settings
-    update: dict[str, object] = {"mongo_url": running["mongoUrl"], "redis_url": running["redisUrl"]}
-    update["mode"] = Mode.DEVELOPMENT
-    secret = local_secret(DEV_FOLDER)
-    if is_signed_with(running["token"], secret):  # otherwise dev uses OSTINATO_JWT_SECRET
-        update["jwt_secret"] = SecretStr(secret)
-    what = "the servers and the secret" if "jwt_secret" in update else "the servers"
-    typer.echo(f"Using {what} of the running `ostinato dev` ({DEV_FOLDER.resolve()})", err=True)
-    return settings.model_copy(update=update)
 
 
 def tune_gc() -> None:
@@ -265,8 +232,8 @@ def _checked_settings(
     from ostinato.jobs.logs import configure_logs
     from ostinato.jobs.mongo.diagnostics import startup_problem
 
-    settings = _settings()
-    _require_functions(settings)
+    settings = read_settings()
+    require_functions(settings)
     configure_logs(settings)
     if not supervised:
         _log_warnings(settings)
@@ -275,7 +242,7 @@ def _checked_settings(
         connection.url_problem(settings.redis_url),
     ]
     if problems := [*filter(None, servers), *find_problems(settings)]:
-        _exit_with("\n".join(problems))
+        exit_with("\n".join(problems))
     return settings
 
 
@@ -298,28 +265,9 @@ def _log_warnings(settings: "Settings") -> None:
         log.warning("setup.problem", detail=finding.detail, fix=finding.fix)
 
 
-def _require_functions(settings: "Settings") -> None:
-    """Import the user's modules; exit with one line per module that cannot be imported."""
-    from ostinato.jobs.modules import import_problems
-
-    if problems := import_problems(settings.functions):
-        _exit_with("\n".join(f"OSTINATO_FUNCTIONS: {problem}" for problem in problems))
-
-
 def _print_row(name: str, kind: str, entry: "Function | BatchSource", description: str) -> None:
     from ostinato.jobs.logs import escape_text
 
     access = "public" if entry.public else ",".join(sorted(entry.roles)) or "internal"
     summary = description.strip().partition("\n")[0]
     typer.echo(escape_text(f"{name:32} {kind:9} {access:10} {summary}"))
-
-
-def _name(location: tuple[int | str, ...]) -> str:
-    return str(location[0]).upper() if location else "*"
-
-
-def _exit_with(message: str) -> NoReturn:
-    from ostinato.jobs.logs import LINE_BREAKS, escape_text
-
-    typer.secho(escape_text(message, LINE_BREAKS), err=True, fg="red")
-    raise typer.Exit(1)

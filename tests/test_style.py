@@ -95,7 +95,9 @@ def _parameters(node: Function) -> int:
 def _is_fixture_or_field(node: Function) -> bool:
     """Return whether a framework calls the function with named arguments."""
     decorators = " ".join(ast.unparse(decorator) for decorator in node.decorator_list)
-    return any(word in decorators for word in ("fixture", "strawberry", "mutation", "action"))
+    return any(
+        word in decorators for word in ("fixture", "strawberry", "mutation", "action", "command")
+    )
 
 
 def _where(path: Path, node: ast.AST) -> str:

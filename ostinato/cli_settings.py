@@ -1,0 +1,73 @@
+"""The settings of a command: read, checked, and completed from a running `ostinato dev`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from ostinato.jobs.settings import Settings
+
+DEV_FOLDER: Final = Path(".ostinato")
+SERVERS_AND_KEYS: Final = frozenset(
+    {"mongo_url", "redis_url", "jwt_secret", "jwt_public_key", "jwt_jwks_url"}
+)
+"""If none of these is set, commands use those of a running `ostinato dev`."""
+
+
+def read_settings() -> "Settings":
+    """Read the settings; exit with one line per mistake."""
+    from pydantic import ValidationError
+
+    from ostinato.jobs.arguments import plain_message
+    from ostinato.jobs.settings import Settings
+
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = (f"OSTINATO_{_name(each['loc'])}: {plain_message(each)}" for each in error.errors())
+        exit_with("\n".join(lines))
+
+
+def settings_of_dev() -> "Settings":
+    """Read the settings; without servers and keys, add those of a running `ostinato dev`."""
+    settings = read_settings()
+    if settings.model_fields_set & SERVERS_AND_KEYS or not (DEV_FOLDER / "dev.json").exists():
+        return settings
+    from pydantic import SecretStr
+
+    from ostinato.jobs.embedded.data_folder import local_secret, running_description
+    from ostinato.jobs.settings import Mode
+    from ostinato.resolvers.auth import is_signed_with
+
+    running = running_description(DEV_FOLDER)
+    if running is None:
+        return settings
+    update: dict[str, object] = {"mongo_url": running["mongoUrl"], "redis_url": running["redisUrl"]}
+    update["mode"] = Mode.DEVELOPMENT
+    secret = local_secret(DEV_FOLDER)
+    if is_signed_with(running["token"], secret):  # otherwise dev uses OSTINATO_JWT_SECRET
+        update["jwt_secret"] = SecretStr(secret)
+    what = "the servers and the secret" if "jwt_secret" in update else "the servers"
+    typer.echo(f"Using {what} of the running `ostinato dev` ({DEV_FOLDER.resolve()})", err=True)
+    return settings.model_copy(update=update)
+
+
+def require_functions(settings: "Settings") -> None:
+    """Import the user's modules; exit with one line per module that cannot be imported."""
+    from ostinato.jobs.modules import import_problems
+
+    if problems := import_problems(settings.functions):
+        exit_with("\n".join(f"OSTINATO_FUNCTIONS: {problem}" for problem in problems))
+
+
+def exit_with(message: str) -> NoReturn:
+    """Print an error and exit with status 1."""
+    from ostinato.jobs.logs import LINE_BREAKS, escape_text
+
+    typer.secho(escape_text(message, LINE_BREAKS), err=True, fg="red")
+    raise typer.Exit(1)
+
+
+def _name(location: tuple[int | str, ...]) -> str:
+    return str(location[0]).upper() if location else "*"

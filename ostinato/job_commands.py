@@ -1,0 +1,255 @@
+"""The commands that schedule, list, follow and change jobs and crons, as the application.
+
+They use the Python client: they need MongoDB, and no API.
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing, suppress
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from ostinato.cli_settings import exit_with, require_functions, settings_of_dev
+from ostinato.job_tables import (
+    escape_line,
+    print_cron_change,
+    print_crons,
+    print_job,
+    print_job_change,
+    print_jobs,
+)
+
+if TYPE_CHECKING:
+    from ostinato.application import Ostinato
+    from ostinato.client.options import ScheduleOptions
+    from ostinato.jobs.records import JobState
+    from ostinato.resolvers.live.messages import LiveMessage
+
+UNITS_S: Final = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
+DURATION: Final = re.compile(r"(\d{1,9})([smhd]?)")
+
+job_commands = typer.Typer()
+
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, here or in GraphQL.")]
+Owner = Annotated[str | None, typer.Option("--owner", help="Only what belongs to this user.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=1_000, help="Number of rows.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")]
+Watch = Annotated[bool, typer.Option("--watch", help="Then print each change, until Ctrl-C.")]
+
+
+@job_commands.command()
+def schedule(  # noqa: PLR0913 (each is an option)
+    function: Annotated[str, typer.Argument(help="The function's name, as `module.camelName`.")],
+    args: Annotated[str, typer.Option("--args", help="The arguments, a JSON object.")] = "{}",
+    after: Annotated[str | None, typer.Option("--after", help="A delay: 90s, 5m, 2h, 1d.")] = None,
+    at: Annotated[str | None, typer.Option("--at", help="A time: 2030-01-31T12:00:00Z.")] = None,
+    owner: Annotated[str | None, typer.Option("--owner", help="The job's owner.")] = None,
+    key: Annotated[str | None, typer.Option("--key", help="An idempotency key.")] = None,
+    queue: Annotated[str, typer.Option("--queue", help="The job's queue.")] = "default",
+    priority: Annotated[int, typer.Option("--priority", help="0 to 9, higher sooner.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Schedule a job, due now unless --after or --at is given, and print it."""
+    given = _parsed_args(args)
+    options: ScheduleOptions = {"owner": owner, "queue": queue, "priority": priority}
+    if after is not None:
+        options["run_after"] = _duration(after)
+    if at is not None:
+        options["run_at"] = _instant(at)
+    if key is not None:
+        options["key"] = key
+
+    async def run(app: "Ostinato") -> None:
+        handle = await app.schedule(function, given, **options)
+        if function not in {each.name for each in app.engine.registry}:
+            note = f"{function} is not loaded here: a worker that has it will run the job"
+            typer.echo(escape_line(note), err=True)
+        print_jobs([await app.get(handle.id)], as_json)
+
+    _run(run)
+
+
+@job_commands.command()
+def jobs(  # noqa: PLR0913 (each is an option)
+    state: Annotated[
+        list[str] | None, typer.Option("--state", help="PENDING, FAILED, …; can be repeated.")
+    ] = None,
+    function: Annotated[str | None, typer.Option("--function", help="Only its jobs.")] = None,
+    queue: Annotated[str | None, typer.Option("--queue", help="Only jobs of this queue.")] = None,
+    owner: Owner = None,
+    limit: Limit = 20,
+    as_json: AsJson = False,
+    watch: Watch = False,
+) -> None:
+    """List the newest jobs."""
+    from ostinato.jobs.filters import JobFilter
+
+    states = tuple(map(_state, state)) if state else None
+    which = JobFilter(states=states, function_name=function, queue=queue)
+
+    async def run(app: "Ostinato") -> None:
+        async def list_rows() -> None:
+            page = await app.jobs(which, owner=owner, first=limit)
+            print_jobs(reversed(page.items) if watch else page.items, as_json)
+
+        if not watch:
+            await list_rows()
+            return
+        await _follow(
+            app.changes(which, owner=owner),
+            list_rows,
+            lambda message: print_job_change(message, as_json),
+        )
+
+    _run(run)
+
+
+@job_commands.command()
+def job(job_id: JobId, as_json: AsJson = False, watch: Watch = False) -> None:
+    """Print a job with its arguments, its result or error, and its timeline."""
+
+    async def run(app: "Ostinato") -> None:
+        document_id = _document_id(job_id)
+        print_job(await app.get(document_id), as_json)
+        if not watch:
+            return
+        async with aclosing(app.job_changes(document_id)) as messages:
+            async for message in messages:
+                if message.event is not None:
+                    print_job_change(message, as_json)
+
+    _run(run)
+
+
+@job_commands.command()
+def cancel(job_id: JobId, as_json: AsJson = False) -> None:
+    """Cancel a pending job, or ask a running one to stop."""
+
+    async def run(app: "Ostinato") -> None:
+        print_jobs([await app.cancel(_document_id(job_id))], as_json)
+
+    _run(run)
+
+
+@job_commands.command()
+def retry(job_id: JobId, as_json: AsJson = False) -> None:
+    """Run a failed or canceled job again."""
+
+    async def run(app: "Ostinato") -> None:
+        print_jobs([await app.retry(_document_id(job_id))], as_json)
+
+    _run(run)
+
+
+@job_commands.command()
+def crons(
+    owner: Owner = None, limit: Limit = 20, as_json: AsJson = False, watch: Watch = False
+) -> None:
+    """List the newest crons."""
+
+    async def run(app: "Ostinato") -> None:
+        async def list_rows() -> None:
+            page = await app.crons(owner=owner, first=limit)
+            print_crons(reversed(page.items) if watch else page.items, as_json)
+
+        if not watch:
+            await list_rows()
+            return
+        await _follow(
+            app.cron_changes(owner=owner),
+            list_rows,
+            lambda message: print_cron_change(message, as_json),
+        )
+
+    _run(run)
+
+
+def _run(use: "Callable[[Ostinato], Awaitable[None]]") -> None:
+    """Open a client for `use`; exit with the message of an error."""
+    from ostinato.application import Ostinato
+    from ostinato.jobs.errors import OstinatoError
+    from ostinato.jobs.mongo.diagnostics import startup_problem
+
+    settings = settings_of_dev()
+    require_functions(settings)
+
+    async def run() -> None:
+        if problem := await startup_problem(settings.mongo_url, settings.database):
+            exit_with(problem)
+        async with Ostinato.open(settings) as app:
+            await use(app)
+
+    with suppress(KeyboardInterrupt):
+        try:
+            asyncio.run(run())
+        except OstinatoError as error:
+            exit_with(str(error))
+
+
+async def _follow(
+    messages: "AsyncGenerator[LiveMessage[Any], None]",
+    list_rows: Callable[[], Awaitable[None]],
+    print_change: "Callable[[LiveMessage[Any]], None]",
+) -> None:
+    """List the rows once the changes are followed, then print each change."""
+    from ostinato.resolvers.live.messages import ChangeKind
+
+    async with aclosing(messages):
+        async for message in messages:
+            if message.kind is ChangeKind.READY:
+                await list_rows()
+            elif message.kind in (ChangeKind.CHANGED, ChangeKind.LEFT):
+                print_change(message)
+
+
+def _parsed_args(text: str) -> dict[str, object]:
+    try:
+        given = json.loads(text)
+    except ValueError as error:
+        exit_with(f'--args is not JSON ({error}): write --args \'{{"name": "value"}}\'')
+    if not isinstance(given, dict):
+        exit_with(f"--args must be a JSON object, got {text:.100}")
+    return given
+
+
+def _duration(text: str) -> timedelta:
+    found = DURATION.fullmatch(text)
+    if found is None:
+        exit_with(f"--after must be a number with s, m, h or d, such as 5m, got {text!r:.100}")
+    return timedelta(seconds=int(found[1]) * UNITS_S[found[2]])
+
+
+def _instant(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        exit_with(f"--at must be a time such as 2030-01-31T12:00:00Z, got {text!r:.100}")
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _document_id(text: str) -> str:
+    """Return the id of a job, which may be given as the GraphQL API returns it."""
+    from ostinato.jobs.ids import is_id
+
+    if is_id(text):
+        return text
+    from ostinato.schema.ids import document_id
+
+    try:
+        return document_id(text, "Job")
+    except ValueError as error:
+        exit_with(f"{text!r:.100} {error}")
+
+
+def _state(text: str) -> "JobState":
+    from ostinato.jobs.records import JobState
+
+    try:
+        return JobState[text.upper()]
+    except KeyError:
+        names = ", ".join(JobState.__members__)
+        exit_with(f"--state must be one of {names}, got {text!r:.100}")
