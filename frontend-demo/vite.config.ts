@@ -1,5 +1,5 @@
 import react from '@vitejs/plugin-react';
-import { defineConfig } from 'vite';
+import { defineConfig } from 'vitest/config';
 
 /** The API that `npm run dev` talks to; the built pages always talk to the server they came from. */
 const api = 'http://127.0.0.1:8000';
@@ -7,6 +7,7 @@ const api = 'http://127.0.0.1:8000';
 export default defineConfig({
   base: './', // The pages work under any prefix.
   plugins: [react()],
+  test: { testTimeout: 60_000 }, // a busy machine is slow
   build: {
     assetsInlineLimit: 0, // No data: URLs of ours, so that a strict content policy can hold.
     rolldownOptions: {

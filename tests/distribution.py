@@ -5,6 +5,7 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped] 
 GROUPED_MODULES = (
     "tests/chaos/test_run.py",
     "tests/browser/test_pages.py",
+    "tests/browser/test_client_package.py",
     "tests/test_setup_dev.py",
     "tests/test_style.py",
     "tests/jobs/worker/test_rejected_outcomes.py",

@@ -1,12 +1,16 @@
-"""The messages of `make` about a missing or old Python, Node, package or network."""
+"""The messages of `make` about missing tools, and the versions in the package files."""
 
+import json
 import os
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from tests.processes import ROOT
+
+CLIENT = ROOT / "frontend-demo" / "client"
 
 
 def run_script(script: str, *arguments: str, path: Path | None = None) -> tuple[int, str]:
@@ -102,3 +106,15 @@ def test_make_requires_the_versions_of_the_package_files() -> None:
     assert '"node": ">=20.19"' in package
     assert 'version.sh Python "$(PYTHON)" 3.11 ' in makefile
     assert 'requires-python = ">=3.11"' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_client_package_has_the_version_and_license_of_the_python_package() -> None:
+    python = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    package = json.loads((CLIENT / "package.json").read_text())
+    assert (package["version"], package["license"]) == (python["version"], python["license"])
+
+
+@pytest.mark.parametrize("name", ["urql", "apollo"])
+def test_readme_of_the_client_package_contains_its_examples(name: str) -> None:
+    example = (CLIENT / "examples" / f"{name}.tsx").read_text()
+    assert f"```tsx\n{example}```\n" in (CLIENT / "README.md").read_text()

@@ -25,14 +25,18 @@ class Chromium:
         self._node: subprocess.Popen[str] | None = None
 
     async def run_scenario(
-        self, scenario: str, api: ApiProcess, handlers: Handlers | None = None
+        self,
+        scenario: str,
+        api: ApiProcess,
+        handlers: Handlers | None = None,
+        **options: object,
     ) -> None:
         """Run a scenario against an API and serve its requests; fail with its error."""
         node = self._started()
         try:
             async with asyncio.timeout(SCENARIO_S):
                 response = await _exchange_messages(
-                    node, _scenario_options(scenario, api), handlers or {}
+                    node, {**_scenario_options(scenario, api), **options}, handlers or {}
                 )
         except BaseException:
             self.close()  # the thread that reads must end with the test

@@ -28,6 +28,8 @@ CHECKS = {
     "urqlOverSocket",
     "urqlOverEvents",
     "relayOverSocket",
+    "listResumesWithUrqlOverEvents",
+    "listResumesWithApolloOverMultipart",
 }
 
 

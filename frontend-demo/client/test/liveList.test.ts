@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { LiveList } from './liveList';
-import type { LiveOptions, LiveSink } from './liveList';
-import type { ChangeKind } from './message';
+import { LiveList } from '../src/liveList';
+import type { LiveOptions, LiveSink } from '../src/liveList';
+import type { ChangeKind } from '../src/message';
 
 type Job = { id: string; version: number };
 type Message = { kind: ChangeKind; cursor: string; jobId: string | null; job: Job | null };

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { resumable } from './resumable';
-import type { Payload } from './resumable';
-import type { Result } from './result';
+import { resumable } from '../src/resumable';
+import type { Payload } from '../src/resumable';
+import type { Result } from '../src/result';
 
 const query =
   'subscription S($after: Cursor) { jobsChanged(after: $after) { cursor kind job { id } } }';
