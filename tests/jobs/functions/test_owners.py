@@ -13,7 +13,6 @@ from ostinato.jobs.functions import owners
 from ostinato.jobs.functions.batch import add_items, start_batch
 from ostinato.jobs.functions.crons import resume_cron
 from ostinato.jobs.functions.owners import (
-    SLICE,
     pause_schedules,
     purge_delay_ms,
     request_purge,
@@ -93,8 +92,11 @@ async def test_resuming_an_owner_resumes_what_the_suspension_paused(rig: Pattern
     assert len(await rig.jobs(RUN)) == before + 2
 
 
-async def test_more_crons_than_one_slice_are_paused_and_resumed(rig: PatternRig) -> None:
-    number = SLICE + 1
+async def test_more_crons_than_one_slice_are_paused_and_resumed(
+    rig: PatternRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(owners, "SLICE", 5)
+    number = 2 * owners.SLICE + 1
     for n in range(number):
         await register(rig, name=f"cron {n}")
     await suspend_alice(rig)
