@@ -2,7 +2,7 @@
 
 /** Open a page, and paste the token if it asks for one. */
 export async function enter(page, { baseUrl, token }, path = '/') {
-  await page.goto(new URL(path, baseUrl).href);
+  await page.goto(`${baseUrl}${path}`);
   const field = page.getByLabel('Token');
   await page.locator('[data-connection], .graphiql-container').or(field).first().waitFor();
   if (!(await field.isVisible())) return;

@@ -6,9 +6,9 @@ import os
 import subprocess
 from collections.abc import Awaitable, Callable, Mapping
 from subprocess import PIPE
-from typing import Any
+from typing import Any, Protocol
 
-from tests.processes import ROOT, ApiProcess
+from tests.processes import ROOT
 
 PAGE = ROOT / "frontend-demo"
 PICTURES = ROOT / "docs" / "images"
@@ -16,6 +16,15 @@ SCENARIO_S = 300.0
 CLOSE_S = 10.0
 
 Handlers = Mapping[str, Callable[[], Awaitable[object]]]
+
+
+class Pages(Protocol):
+    """The pages of an API."""
+
+    @property
+    def url(self) -> str: ...
+
+    def token(self, sub: str, /) -> str: ...
 
 
 class Chromium:
@@ -27,16 +36,16 @@ class Chromium:
     async def run_scenario(
         self,
         scenario: str,
-        api: ApiProcess,
+        pages: Pages,
         handlers: Handlers | None = None,
         **options: object,
     ) -> None:
-        """Run a scenario against an API and serve its requests; fail with its error."""
+        """Run a scenario on the pages of an API and serve its requests; fail with its error."""
         node = self._started()
         try:
             async with asyncio.timeout(SCENARIO_S):
                 response = await _exchange_messages(
-                    node, {**_scenario_options(scenario, api), **options}, handlers or {}
+                    node, {**_scenario_options(scenario, pages), **options}, handlers or {}
                 )
         except BaseException:
             self.close()  # the thread that reads must end with the test
@@ -72,11 +81,11 @@ async def _exchange_messages(
         message = {"value": await handlers[response["request"]]()}
 
 
-def _scenario_options(scenario: str, api: ApiProcess) -> dict[str, object]:
+def _scenario_options(scenario: str, pages: Pages) -> dict[str, object]:
     return {
         "scenario": scenario,
-        "baseUrl": api.url,
-        "token": api.token("alice"),
+        "baseUrl": pages.url,
+        "token": pages.token("alice"),
         "viewer": "alice",
         "pictures": str(PICTURES),
         "screenshot": os.environ.get("OSTINATO_FAILURE_SCREENSHOT"),

@@ -1,5 +1,6 @@
 """Functions for the tests of the Python client."""
 
+import asyncio
 from datetime import datetime
 from enum import Enum
 
@@ -34,3 +35,9 @@ async def close_books(ctx: Context) -> str | None:
 @action(internal=True)
 async def clean_up(ctx: Context) -> None:
     """Do nothing, in an internal job."""
+
+
+@action()
+async def current_loop(_ctx: Context) -> str:
+    """Return the identity of the event loop that runs the job."""
+    return str(id(asyncio.get_running_loop()))
