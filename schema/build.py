@@ -18,14 +18,25 @@ from ostinato.schema.types.job import Job
 from ostinato.schema.types.recurring_task import RecurringTask
 from ostinato.schema.types.request import Request
 
-graphql_schema: Final = strawberry.Schema(
-    query=Query,
-    mutation=AdminMutation,
-    subscription=Subscription,
-    types=[Job, Cron, RecurringTask, Batch, Request, Failure],
-    config=StrawberryConfig(scalar_map=SCALARS),
-)
-install_fast_paths(graphql_schema)
+
+def build_schema(
+    query: type[Query] = Query,
+    mutation: type[AdminMutation] = AdminMutation,
+    subscription: type[Subscription] = Subscription,
+) -> strawberry.Schema:
+    """Build a schema of Ostinato's root types, or of types that inherit from them."""
+    schema = strawberry.Schema(
+        query=query,
+        mutation=mutation,
+        subscription=subscription,
+        types=[Job, Cron, RecurringTask, Batch, Request, Failure],
+        config=StrawberryConfig(scalar_map=SCALARS),
+    )
+    install_fast_paths(schema)
+    return schema
+
+
+graphql_schema: Final = build_schema()
 
 
 def print_sdl() -> str:

@@ -30,7 +30,6 @@ SMALL_WITH_A_REASON = {
     "jobs/lifecycle_page.py": "run with -m, generates a page of docs",
     "jobs/worker/worker_processes.py": "runs in the parent of workers, which loads no engine",
     "jobs/mongo/unresolved_jobs.py": "writes jobs, which only this package may",
-    "schema/build.py": "run with -m, generates schema.graphql",
     "ostinato/testing/asyncio_fixtures.py": "loaded by the pytest plugin beside pytest-asyncio",
     "ostinato/testing/database.py": "also empties the database of our own tests",
 }

@@ -32,6 +32,8 @@ class ListSource(Generic[R]):
     """The topic of its cursors."""
     kind: type[R]
     change_filter: ChangeFilter
+    ids: frozenset[str] | None = None
+    """The only objects to follow; None: all that the filter matches."""
     read: Callable[[Window, ClusterTime], Awaitable[Page[R]]]
     """Read the newest rows as of a cluster time or later."""
 
@@ -157,12 +159,16 @@ class ListQuery(LiveQuery[LiveMessage[R]]):
                 return buffered
             within_s = POLL_S
 
-    async def _messages_for(self, matched: Sequence[MatchedChange]) -> list[LiveMessage[R]]:
+    async def _messages_for(self, changes: Sequence[MatchedChange]) -> list[LiveMessage[R]]:
+        matched = [each for each in changes if self._is_followed(each.change.document_id)]
         loaded: Mapping[str, R] = {}
         if matched and self._options.wants_object:
             ids = [each.change.document_id for each in matched]
             loaded = await self._feed.load(self._source.kind, ids, matched[-1].change.position)
         return [self._message(each, loaded.get(each.change.document_id)) for each in matched]
+
+    def _is_followed(self, document_id: str) -> bool:
+        return self._source.ids is None or document_id in self._source.ids
 
     def _message(self, matched: MatchedChange, found: R | None) -> LiveMessage[R]:
         change, removed = matched

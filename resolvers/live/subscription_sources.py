@@ -4,11 +4,13 @@ Iteration raises NotFound, BadRequest at `after`, HistoryLost for an expired cur
 SlowConsumer if the client does not keep up.
 """
 
+from collections.abc import Collection
 from typing import TypeVar
 
 from ostinato.jobs.changefeed import ChangeFilter
-from ostinato.jobs.changes import WatchedCollection
+from ostinato.jobs.changes import ClusterTime, WatchedCollection
 from ostinato.jobs.filters import JobFilter
+from ostinato.jobs.paging import Page, Window
 from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
 from ostinato.resolvers.context import RequestContext
 from ostinato.resolvers.live.list_query import ListQuery, ListSource
@@ -50,6 +52,29 @@ def jobs_changed(
             collection=WatchedCollection.JOBS, owner=scope, job_filter=job_filter
         ),
         read=lambda window, time: reads.find_newest_jobs(scope, job_filter, window, time),
+    )
+    return ListQuery(ctx, source, options)
+
+
+def jobs_with_ids_changed(
+    ctx: RequestContext, ids: Collection[str], options: SubscribeOptions
+) -> LiveQuery[LiveMessage[Job]]:
+    """Follow those of the viewer's jobs that have these ids."""
+    reads, scope, chosen = ctx.engine.reads, ctx.scope, frozenset(ids)
+
+    async def read(window: Window, time: ClusterTime) -> Page[Job]:
+        found = (await reads.find_by_ids(Job, sorted(chosen)[: window.limit], scope, time)).values()
+        items = tuple(each for each in found if isinstance(each, Job))
+        return Page(items=items, has_next=False, has_previous=False)
+
+    source = ListSource(
+        name="jobsWithIds",
+        kind=Job,
+        change_filter=ChangeFilter(
+            collection=WatchedCollection.JOBS, owner=scope, job_filter=JobFilter(internal=None)
+        ),
+        ids=chosen,
+        read=read,
     )
     return ListQuery(ctx, source, options)
 
