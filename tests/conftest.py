@@ -4,7 +4,6 @@ import hashlib
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from types import SimpleNamespace
@@ -16,7 +15,6 @@ import structlog
 from pydantic import SecretStr
 from pymongo import MongoClient, settings_shared
 from pymongo.database import Database
-from pymongo.errors import OperationFailure
 from redis import Redis
 
 from ostinato.cli import tune_gc
@@ -119,17 +117,7 @@ def servers(ostinato_servers: TestServers) -> Servers:
 def mongo_admin(servers: Servers) -> Iterator[MongoClient[dict[str, Any]]]:
     """Return a blocking client that reads and writes the database directly, bypassing Ostinato."""
     with MongoClient[dict[str, Any]](servers.mongo_url) as client:
-        _acknowledge_before_the_journal(client)
         yield client
-
-
-def _acknowledge_before_the_journal(client: MongoClient[dict[str, Any]]) -> None:
-    """Let writes with `w: majority` succeed without a flush of the journal, half of their cost."""
-    config = client.admin.command("replSetGetConfig")["config"]
-    if config.get("writeConcernMajorityJournalDefault", True):
-        config |= {"version": config["version"] + 1, "writeConcernMajorityJournalDefault": False}
-        with suppress(OperationFailure):  # another worker of the runner has changed it
-            client.admin.command({"replSetReconfig": config})
 
 
 @pytest.fixture(scope="session")

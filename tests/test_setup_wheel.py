@@ -38,6 +38,13 @@ TASK = """from ostinato import Context, action
 async def greet(ctx: Context, name: str) -> str:
     return f"Hello {name}"
 """
+TASK_TEST = """from myapp.tasks import greet
+
+async def test_greet(ostinato):
+    job = await ostinato.app.schedule(greet, {"name": "Ann"})
+    await ostinato.run_due()
+    assert await job.result() == "Hello Ann"
+"""
 SCHEDULE = """mutation { scheduleJob(input: {functionName: "tasks.greet", args: {name: "Ann"}}) {
     jobId } }"""
 RESULT = "query ($jobId: ID!) { job(id: $jobId) { state result } }"
@@ -153,6 +160,20 @@ async def test_dev_of_the_wheel_runs_a_job_and_serves_the_pages(dev: Run) -> Non
 def test_functions_and_doctor_of_the_wheel_find_the_user_module(project: Project) -> None:
     assert "tasks.greet" in project.run("functions").stdout
     assert "ok       functions" in project.run("doctor").stdout
+
+
+def test_pytest_plugin_of_the_wheel_runs_a_job_of_the_user_module(project: Project) -> None:
+    (project.folder / "test_tasks.py").write_text(TASK_TEST)
+    python = str(project.ostinato.parent / "python")
+    done = subprocess.run(
+        [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "asyncio_mode=auto"],
+        cwd=project.folder,
+        capture_output=True,
+        text=True,
+        timeout=FINISHED_S,
+        check=False,
+    )
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_dev_without_the_embedded_servers_names_the_package_to_install(

@@ -40,6 +40,10 @@ class QueueSettings:
         found = self._queues.get(queue)
         return found is not None and found.paused
 
+    def paused(self) -> list[str]:
+        """Return the names of the paused queues."""
+        return [queue.name for queue in self._queues.values() if queue.paused]
+
     def weight_of(self, queue: str) -> int:
         found = self._queues.get(queue)
         return found.weight if found else 1

@@ -85,6 +85,15 @@ async def make_primary(address: str, name: str, access: Access) -> int | None:
             await work
 
 
+def acknowledge_before_journal(url: str) -> None:
+    """Make a replica set acknowledge majority writes before they are on disk, in a tenth of the
+    time: for data that need not survive a crash."""
+    with MongoClient[dict[str, Any]](url) as client:
+        config = client.admin.command("replSetGetConfig")["config"]
+        changes = {"version": config["version"] + 1, "writeConcernMajorityJournalDefault": False}
+        client.admin.command("replSetReconfig", {**config, **changes})
+
+
 def _make_primary(address: str, name: str, access: Access, stop: threading.Event) -> int | None:
     _wait_until_listening(address, stop)
     client: Client = MongoClient(

@@ -17,13 +17,13 @@ from ostinato.jobs.dispatch.queue_settings import QueueSettings
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.lanes import Lane, owner_tag
-from ostinato.jobs.mongo.due_jobs import DueJobs
 from ostinato.jobs.records import JobState
 from ostinato.jobs.worker.executor import Executor, RunnerOptions
 from ostinato.jobs.worker.function_stats import FunctionStats, SharingClass
 from ostinato.jobs.worker.reconciler import LeaseReconciler
 
-MAX_READ: Final = 250  # due jobs in a query
+FIRST_READ: Final = 50  # pending jobs, of which few have the first due time
+MAX_READ: Final = 5_000  # jobs with one due time
 MAX_CHAIN_GROUP: Final = 50  # as many as share a transaction
 MAX_RUNS_AT_ONE_TIME: Final = 10_000
 
@@ -68,7 +68,6 @@ class DueRunner:
         self.concurrency = concurrency
         """How many jobs with the same due time run at once."""
         self._engine = engine
-        self._due = DueJobs(engine.mongo)
         self._queues = QueueSettings(engine.mongo, lambda: None)
         options = RunnerOptions(stats=AlwaysQuick(), draw=random.Random(seed).random)
         worker_id = new_id()
@@ -92,8 +91,11 @@ class DueRunner:
         """Run every job that falls due up to `end`, each at its due time, and then move the clock
         there; return the number of starts.
 
+        Queues that are paused or resumed meanwhile are noticed by the next call.
+
         Raises RuntimeError if jobs of one due time schedule others for the same time without end.
         """
+        await self._queues.refresh()
         now = await self._engine.clock.now()
         started = since_move = 0
         while jobs := await self._next_jobs(end):
@@ -113,27 +115,23 @@ class DueRunner:
     async def _next_jobs(self, end: datetime) -> list[DueJob]:
         """Return the jobs with the earliest due time up to `end`, in order, without those of paused
         queues."""
-        await self._queues.refresh()
-        heads = {
-            lane: at
-            for lane, at in (await self._due.all_lane_heads()).items()
-            if at <= end and not self._queues.is_paused(lane.queue)
-        }
-        earliest = min(heads.values(), default=None)
-        lanes = [str(lane) for lane, at in heads.items() if at == earliest]
-        if not lanes:
-            return []
+        jobs = await self._find_pending({"$lte": end}, FIRST_READ)
+        first = [job for job in jobs if job.scheduled_time == jobs[0].scheduled_time]
+        if len(first) == FIRST_READ:
+            first = await self._find_pending(first[0].scheduled_time, MAX_READ)
+        return sorted(first, key=lambda job: job.order)
+
+    async def _find_pending(self, scheduled_time: object, limit: int) -> list[DueJob]:
+        due = {"state": JobState.PENDING.value, "scheduledTime": scheduled_time}
+        paused = {"queue": {"$nin": names}} if (names := self._queues.paused()) else {}
         found = self._engine.mongo["jobs"].find(
-            {
-                "state": JobState.PENDING.value,
-                "lane": lanes[0] if len(lanes) == 1 else {"$in": lanes},
-                "scheduledTime": earliest,
-            },
+            {**due, **paused},
             {"lane": 1, "owner": 1, "functionName": 1, "scheduledTime": 1},
-            sort=[("_id", 1)],
-            limit=MAX_READ,
+            sort=[("scheduledTime", 1), ("_id", 1)],
+            limit=limit,
+            hint="due",  # other indexes contain all jobs that have ended
         )
-        return sorted(map(_due_job, await found.to_list(None)), key=lambda job: job.order)
+        return list(map(_due_job, await found.to_list(None)))
 
     def _groups(self, jobs: Sequence[DueJob]) -> list[list[DueJob]]:
         """Split jobs into groups whose members run at once.

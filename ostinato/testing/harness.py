@@ -8,6 +8,7 @@ from typing import Final, Self, TypedDict, TypeVar, Unpack
 from ostinato.application import Ostinato
 from ostinato.client.base_client import MAX_PAGE_SIZE
 from ostinato.jobs.changes import Position
+from ostinato.jobs.clock import Clock
 from ostinato.jobs.errors import HistoryLost
 from ostinato.jobs.filters import JobFilter, JobOrder
 from ostinato.jobs.functions.static_crons import sync_static_crons
@@ -85,22 +86,22 @@ class Harness:
             app = await resources.enter_async_context(
                 Ostinato.open(_settings_of_harness(settings, concurrency))
             )
+            await app.engine.notifier.close()  # there is no worker to signal
             await empty(app.engine.mongo)
-            await app.engine.clock.hold_at(_in_ms(options.get("start", START)))
+            clock = app.engine.clock
+            await clock.hold_at(_in_ms(options.get("start", START)))
+            ids = reproducible_ids(f"{seed & 0xFFFFFF:06x}", lambda: _ms_of(clock))
+            resources.enter_context(ids)
             faults = resources.enter_context(Faults.open(app.engine.registry))
             runner = await resources.enter_async_context(
                 DueRunner.open(app.engine, concurrency, seed)
             )
-            harness = cls(app, runner, faults, await read_position(app.engine.mongo))
-            resources.enter_context(reproducible_ids(f"{seed & 0xFFFFFF:06x}", harness._now_ms))
-            yield harness
+            yield cls(app, runner, faults, await read_position(app.engine.mongo))
 
     @property
     def now(self) -> datetime:
         """The current scheduler time."""
-        held_at = self.app.engine.clock.held_at
-        assert held_at is not None
-        return held_at
+        return _held_at(self.app.engine.clock)
 
     @property
     def settings(self) -> Settings:
@@ -207,8 +208,14 @@ class Harness:
                 messages.append(item)
         return messages
 
-    def _now_ms(self) -> int:
-        return (self.now - EPOCH) // MILLISECOND
+
+def _held_at(clock: Clock) -> datetime:
+    assert clock.held_at is not None
+    return clock.held_at
+
+
+def _ms_of(clock: Clock) -> int:
+    return (_held_at(clock) - EPOCH) // MILLISECOND
 
 
 async def _all_pages(read: Callable[[R | None], Awaitable[Page[R]]]) -> list[R]:

@@ -62,6 +62,7 @@ class SessionServers:
     def _start(self) -> "EmbeddedServers":
         from ostinato.jobs.embedded import EmbeddedError, start_servers
         from ostinato.jobs.embedded.binaries import find_mongod, find_valkey
+        from ostinato.jobs.mongo.replica_set import acknowledge_before_journal
 
         try:
             find_mongod()
@@ -70,9 +71,11 @@ class SessionServers:
             raise ServersMissing(MISSING) from error
         self._folder = Path(tempfile.mkdtemp(prefix="ostinato-tests-", dir=_data_folder()))
         try:
-            return asyncio.run(start_servers(self._folder))
+            servers = asyncio.run(start_servers(self._folder))
         except EmbeddedError as error:
             raise ServersMissing(f"the embedded servers did not start: {error}") from error
+        acknowledge_before_journal(servers.mongo_url)
+        return servers
 
     def stop(self) -> None:
         if self._running is not None:
