@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 YEAR, MONTH = timedelta(days=365), timedelta(days=30)
 ZONES = ("UTC", "Europe/Berlin", "Asia/Tokyo")
 WEEKDAYS = ("MON", "TUE", "WED", "THU")
-TICKS = {"hourly": 30 * 24, "half-daily": 730, "daily": 3 * 365, "weekly": 8 * 52 + 2}
+TICKS = {"hourly": 30 * 24 - 1, "half-daily": 730, "daily": 3 * 365, "weekly": 8 * 52 + 2}
 TICKS["monthly"] = 187 * 12
 
 
