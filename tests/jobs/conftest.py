@@ -8,6 +8,7 @@ import pytest
 from ostinato.jobs.embedded import servers
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.settings import Settings
+from ostinato.testing import Harness
 from tests.engine import functions
 from tests.engine.proxy import Proxy, proxied
 from tests.engine.rig import Rig, run_worker
@@ -71,6 +72,14 @@ async def rig(fast_settings: Settings, rig_without_worker: Rig) -> AsyncIterator
     """Return an installation with a worker in this process."""
     async with run_worker(fast_settings):
         yield rig_without_worker
+
+
+@pytest.fixture
+def held_rig(ostinato: Harness) -> Rig:
+    """Return an installation that runs jobs while the harness `ostinato` moves its clock."""
+    engine = ostinato.app.engine
+    engine.registry.load(FUNCTION_MODULES)
+    return Rig(engine)
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ from bson import DBRef, ObjectId
 from ostinato.jobs.mongo.rate_limits import EPOCH, RateLimitStore, StartRequest, bucket_id
 from ostinato.jobs.rate_limit import RateLimit
 from ostinato.jobs.settings import Settings
+from ostinato.testing import Harness
+from ostinato.testing.harness import START
 from tests.engine.limited import MINUTE_MS
 from tests.engine.rig import Document, Rig, run_worker, state_changes
 from tests.processes import eventually
@@ -32,15 +34,14 @@ async def wait_until_jobs_ended(rig: Rig, name: str, number: int) -> list[Docume
     return found
 
 
-async def test_starts_are_spread_over_the_window_and_never_early(rig: Rig) -> None:
+async def test_starts_are_spread_over_the_window_and_never_early(
+    held_rig: Rig, ostinato: Harness
+) -> None:
     for number in range(6):
-        await rig.schedule("three_per_minute", number=number)
-    for done in range(1, 7):
-        await wait_until_jobs_ended(rig, "three_per_minute", done)
-        await rig.run("echo")
-        await rig.engine.advance(MINUTE_MS // 3)
-    starts = sorted(job["startedAt"] for job in await rig.find_jobs("three_per_minute"))
-    assert all(later - earlier >= MINUTE / 3 - REAL_TIME for earlier, later in pairwise(starts))
+        await held_rig.schedule("three_per_minute", number=number)
+    await ostinato.advance(minutes=2)
+    starts = sorted(job["startedAt"] for job in await held_rig.find_jobs("three_per_minute"))
+    assert [later - earlier for earlier, later in pairwise(starts)] == [MINUTE / 3] * 5
 
 
 async def test_rate_limited_jobs_start_in_order(rig: Rig) -> None:
@@ -99,14 +100,14 @@ async def test_reserved_start_is_on_the_timeline_and_is_honored(rig: Rig) -> Non
     assert job["timeline"][1]["nextRunAt"] == job["scheduledTime"] <= job["startedAt"]
 
 
-async def test_burst_starts_at_once_and_the_rest_is_spread(rig: Rig) -> None:
+async def test_burst_starts_at_once_and_the_rest_is_spread(
+    held_rig: Rig, ostinato: Harness
+) -> None:
     for _ in range(5):
-        await rig.schedule("in_bursts")
-    await wait_until_jobs_ended(rig, "in_bursts", 3)
-    await rig.engine.advance(MINUTE_MS // 3)
-    await wait_until_jobs_ended(rig, "in_bursts", 4)
-    await rig.engine.advance(MINUTE_MS // 3)
-    await wait_until_jobs_ended(rig, "in_bursts", 5)
+        await held_rig.schedule("in_bursts")
+    await ostinato.advance(minutes=2)
+    starts = [job["startedAt"] - START for job in await held_rig.find_jobs("in_bursts")]
+    assert sorted(starts) == [timedelta(0)] * 3 + [MINUTE / 3, 2 * MINUTE / 3]
 
 
 async def test_jobs_delayed_by_an_outage_still_start_within_the_rate_limit(
@@ -142,18 +143,12 @@ async def test_rate_limit_survives_a_change_of_leader(
         await rig_without_worker.engine.advance(MINUTE_MS // 3)
 
 
-async def test_retry_counts_towards_the_rate_limit(rig: Rig) -> None:
-    job_id = await rig.schedule("fail_once_a_minute")
-
-    async def is_reserved() -> bool:
-        job = await rig.job(job_id)
-        return (job["attempt"], job["state"], job["lane"][-1]) == (1, "pending", "!")
-
-    await rig.wait_until(is_reserved)
-    await rig.engine.advance(MINUTE_MS)
-    job = await rig.wait_until_ended(job_id)
+async def test_retry_counts_towards_the_rate_limit(held_rig: Rig, ostinato: Harness) -> None:
+    job_id = await held_rig.schedule("fail_once_a_minute")
+    await ostinato.advance(minutes=2)
+    job = await held_rig.job(job_id)
     starts = [event["at"] for event in job["timeline"] if event["state"] == "inProgress"]
-    assert starts[1] - starts[0] >= MINUTE - REAL_TIME
+    assert starts[1] - starts[0] == MINUTE
     assert (job["state"], job["attempt"]) == ("failed", 2)
 
 

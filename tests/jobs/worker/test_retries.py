@@ -15,27 +15,35 @@ from ostinato.jobs.records import FunctionKind
 from ostinato.jobs.retry import NO_RETRY, Retry, RetryAfter
 from ostinato.jobs.worker.attempt import Attempt
 from ostinato.jobs.worker.stored_errors import stored_error
+from ostinato.testing import Harness
+from ostinato.testing.harness import START
 from tests.engine.functions import HALF_AN_HOUR_MS
-from tests.engine.rig import Rig, state_changes
+from tests.engine.rig import Document, Rig, state_changes
 
 NAIVE = datetime.fromisoformat("2030-01-01T00:00:00")
 HALF_AN_HOUR = timedelta(milliseconds=HALF_AN_HOUR_MS)
+MILLISECOND = timedelta(milliseconds=1)
 
 
-async def test_retries_start_at_exact_times_and_every_attempt_is_on_the_timeline(rig: Rig) -> None:
-    job_id = await rig.schedule("fail_twice")
-    for attempt, delay in ((1, HALF_AN_HOUR), (2, 2 * HALF_AN_HOUR)):
-        job = await rig.wait_for_retry(job_id, attempt)
-        event = job["timeline"][-1]
-        assert event["nextRunAt"] - event["at"] == delay == job["scheduledTime"] - event["at"]
-        assert event["error"]["message"] == f"attempt {attempt}"
-        await rig.engine.advance(delay // timedelta(milliseconds=1))
-    job = await rig.wait_until_ended(job_id)
+def starts(job: Document) -> list[timedelta]:
+    """Return when the attempts of a job started, since the start of the test."""
+    return [event["at"] - START for event in job["timeline"] if event["state"] == "inProgress"]
+
+
+async def test_retries_start_at_exact_times_and_every_attempt_is_on_the_timeline(
+    held_rig: Rig, ostinato: Harness
+) -> None:
+    job_id = await held_rig.schedule("fail_twice")
+    await ostinato.advance(days=1)
+    job = await held_rig.job(job_id)
+    assert starts(job) == [timedelta(0), HALF_AN_HOUR, 3 * HALF_AN_HOUR]
+    errors = [event["error"]["message"] for event in job["timeline"] if event.get("error")]
+    assert errors == ["attempt 1", "attempt 2"]
     again = [("pending", "inProgress"), ("inProgress", "pending")]
     expected = [(None, "pending"), *again * 2, again[0], ("inProgress", "success")]
     assert state_changes(job) == expected
     assert (job["result"], job["attempt"], job.get("error")) == ("at last", 3, None)
-    assert await rig.all("failures") == []
+    assert await held_rig.all("failures") == []
 
 
 async def test_every_event_has_its_attempt_and_worker(rig: Rig) -> None:
@@ -49,14 +57,12 @@ async def test_every_event_has_its_attempt_and_worker(rig: Rig) -> None:
     assert logged == [(0, None), *((attempt, worker["_id"]) for attempt in (1, 1, 2, 2, 3, 3))]
 
 
-async def test_attempt_does_not_start_before_its_time(rig: Rig) -> None:
-    job_id = await rig.schedule("fail_twice")
-    await rig.wait_for_retry(job_id, 1)
-    await rig.engine.advance(HALF_AN_HOUR_MS - 5_000)
-    await rig.run("echo")
-    assert (await rig.job(job_id))["state"] == "pending"
-    await rig.engine.advance(5_000)
-    await rig.wait_for_retry(job_id, 2)
+async def test_attempt_does_not_start_before_its_time(held_rig: Rig, ostinato: Harness) -> None:
+    job_id = await held_rig.schedule("fail_twice")
+    await ostinato.advance(HALF_AN_HOUR - MILLISECOND)
+    assert (await held_rig.job(job_id))["attempt"] == 1
+    await ostinato.advance(MILLISECOND)
+    assert (await held_rig.job(job_id))["attempt"] == 2
 
 
 async def test_action_without_a_retry_policy_starts_once(rig: Rig) -> None:
@@ -86,15 +92,16 @@ async def test_policy_selects_which_errors_are_retried(rig: Rig, error: str, sta
     assert len(await rig.all("failures")) == (state == "failed")
 
 
-async def test_retry_after_milliseconds_sets_the_next_attempt(rig: Rig) -> None:
-    job = await rig.wait_for_retry(await rig.schedule("request_retry", ms=90_001), 1)
-    event = job["timeline"][-1]
-    assert job["scheduledTime"] - event["at"] == timedelta(milliseconds=90_001)
-    assert event["error"]["message"] == "429 Too Many Requests"
-    await rig.engine.advance(90_001)
-    ended = await rig.wait_until_ended(job["_id"])
-    assert (ended["state"], ended["attempt"]) == ("failed", 2)
-    assert await rig.all("effects") == []
+async def test_retry_after_milliseconds_sets_the_next_attempt(
+    held_rig: Rig, ostinato: Harness
+) -> None:
+    job_id = await held_rig.schedule("request_retry", ms=90_001)
+    await ostinato.advance(minutes=2)
+    job = await held_rig.job(job_id)
+    assert starts(job) == [timedelta(0), timedelta(milliseconds=90_001)]
+    assert job["timeline"][2]["error"]["message"] == "429 Too Many Requests"
+    assert (job["state"], job["attempt"]) == ("failed", 2)
+    assert await held_rig.all("effects") == []
 
 
 async def test_retry_after_a_datetime_sets_the_next_attempt(rig: Rig) -> None:
