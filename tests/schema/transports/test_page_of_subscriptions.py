@@ -16,11 +16,12 @@ from tests.processes import TLS, ApiProcess
 from tests.schema.nodejs import CLIENT, FOLDER, install_clients, node
 
 PAGE = Path(__file__).parents[3] / "docs" / "subscriptions.md"
+README = CLIENT / "README.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 SNIPPETS = FOLDER / "node_modules" / ".snippets"
 
 
-def _examples(language: str, api: ApiProcess) -> list[str]:
+def _examples(language: str, api: ApiProcess, page: Path = PAGE) -> list[str]:
     """Return the examples in a language, with the address and a token of the server."""
     module = (CLIENT / "dist" / "index.js").as_uri()
     return [
@@ -28,7 +29,7 @@ def _examples(language: str, api: ApiProcess) -> list[str]:
         .replace("…", api.token())
         .replace("$TOKEN", api.token())
         .replace('"ostinato-client"', f'"{module}"')
-        for found, code in BLOCK.findall(PAGE.read_text())
+        for found, code in BLOCK.findall(page.read_text())
         if found == language
     ]
 
@@ -53,6 +54,22 @@ async def test_every_javascript_example_receives_ready(api_server: ApiProcess) -
             outcomes.append(line)
     assert len(names) == 6
     assert {line.get("ready") for line in outcomes} == names, outcomes
+
+
+async def test_list_in_the_readme_of_the_client_package_becomes_live(
+    api_server: ApiProcess, tmp_path: Path
+) -> None:
+    install_clients()
+    (code,) = _examples("js", api_server, README)
+    log = 'globalThis.consoleOf("list.mjs").log({ kind: "READY" })'
+    console = f'const console = {{ log: ({{ status }}) => status === "live" && {log} }};\n'
+    token = f'const connectionParams = {{ Authorization: "Bearer {api_server.token()}" }};\n'
+    folder = FOLDER / "node_modules" / f".{tmp_path.name}"
+    folder.mkdir(exist_ok=True)
+    (folder / "list.mjs").write_text(console + token + code)
+    async with node("snippets.mjs", str(folder)) as script:
+        assert await script.line() == {"ready": "list.mjs"}
+    shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize("language", ["python", "sh"])
