@@ -247,8 +247,7 @@ class WorkerRuntime:
 
     async def _leave(self) -> None:
         try:
-            await self._resign()
-            await self._flush_metrics()
+            await asyncio.gather(self._resign(), self._flush_metrics())
             with suppress(MongoError, TimeoutError):
                 async with asyncio.timeout(SHUTDOWN_WRITE_S):
                     await self.engine.workers.remove(self.id)
