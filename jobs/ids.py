@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+SAMPLE_ID: Final = "0" * 24  # where only its size counts
 ID_PATTERN: Final = re.compile(r"[0-9a-f]{24}")
 
 

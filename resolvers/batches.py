@@ -34,7 +34,7 @@ async def add_items(ctx: RequestContext, items: Sequence[Json]) -> list[str]:
     """
     await ctx.require_active()
     with ctx.engine.quotas.reserve(ctx.owner) as reservation:
-        await reservation.add_data(*items)
+        await reservation.add_documents(functions.item_document(ctx.owner, one) for one in items)
         return await ctx.engine.transact(
             ctx.owner, lambda context: functions.add_items(context, items=items)
         )

@@ -24,7 +24,7 @@ async def create_with_timeout(ctx: RequestContext, data: Json, timeout_ms: int) 
     """
     await ctx.require_active()
     with ctx.engine.quotas.reserve(ctx.owner) as reservation:
-        await reservation.add_data(data)
+        await reservation.add_documents([functions.sample_request(ctx.owner, data)], jobs=2)
         return await ctx.engine.transact(
             ctx.owner,
             lambda context: functions.create_with_timeout(

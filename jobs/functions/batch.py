@@ -1,6 +1,7 @@
 """Rate-limited batches: paged passes over `items`, or over any source declared with `@batch`."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from ostinato.jobs.context import Context
@@ -14,6 +15,7 @@ from ostinato.jobs.functions.job_chain import (
     update_document,
 )
 from ostinato.jobs.handler_decorators import BatchPage, Document, batch
+from ostinato.jobs.ids import EPOCH, SAMPLE_ID
 from ostinato.jobs.quotas.limits import QuotaKind
 from ostinato.jobs.quotas.transaction_checks import require_room
 from ostinato.jobs.records import Batch, BatchState, Cause, CauseKind, JobState, Json
@@ -48,18 +50,22 @@ async def add_items(ctx: Context, items: Sequence[Json]) -> list[str]:
     await require_room(ctx, QuotaKind.ITEMS, len(items))
     now = await ctx.now()
     return await ctx.db.ostinato("items").insert_many(
-        [
-            {
-                "_id": ctx.new_id(),
-                "owner": ctx.owner,
-                "data": item,
-                "processed": False,
-                "createdAt": now,
-                "version": 1,
-            }
-            for item in items
-        ]
+        [item_document(ctx.owner, item, ctx.new_id(), now) for item in items]
     )
+
+
+def item_document(
+    owner: str | None, item: Json, item_id: str = SAMPLE_ID, created_at: datetime = EPOCH
+) -> Document:
+    """Build the document of an unprocessed item; without an id and a time, one of its size."""
+    return {
+        "_id": item_id,
+        "owner": owner,
+        "data": item,
+        "processed": False,
+        "createdAt": created_at,
+        "version": 1,
+    }
 
 
 async def start_batch(

@@ -10,6 +10,7 @@ from ostinato.jobs.decorators import action, mutation
 from ostinato.jobs.documents import request_from
 from ostinato.jobs.errors import NotFound, PreconditionFailed, require_range
 from ostinato.jobs.functions.job_chain import cancel_if_active, delete_document, is_active
+from ostinato.jobs.ids import EPOCH, SAMPLE_ID
 from ostinato.jobs.json_values import to_json_value
 from ostinato.jobs.quotas.limits import QuotaKind
 from ostinato.jobs.quotas.transaction_checks import require_room
@@ -36,21 +37,32 @@ async def create_with_timeout(ctx: Context, data: Json, timeout_ms: int = 30_000
     timeout_id = await ctx.scheduler.run_at(timeout_at, timeout, args, cause=cause)
     delay_ms = 0 if ctx.registry.request_handler else _delay_ms_of(data)
     process_id = await ctx.scheduler.run_after(delay_ms, process, args, cause=cause)
-    document: dict[str, Any] = {
+    document = sample_request(ctx.owner, data) | {
         "_id": request_id,
-        "owner": ctx.owner,
-        "state": RequestState.PENDING.value,
-        "data": data,
-        "result": None,
         "createdAt": now,
         "timeoutAt": timeout_at,
-        "completedAt": None,
         "timeoutJobId": timeout_id,
         "processJobId": process_id,
-        "version": 1,
     }
     await ctx.db.internal_collection("requests").insert_one(document)
     return request_from(document)
+
+
+def sample_request(owner: str | None, data: Json) -> dict[str, Any]:
+    """Build a document of the size of a pending request; its ids and times are samples."""
+    return {
+        "_id": SAMPLE_ID,
+        "owner": owner,
+        "state": RequestState.PENDING.value,
+        "data": data,
+        "result": None,
+        "createdAt": EPOCH,
+        "timeoutAt": EPOCH,
+        "completedAt": None,
+        "timeoutJobId": SAMPLE_ID,
+        "processJobId": SAMPLE_ID,
+        "version": 1,
+    }
 
 
 @mutation(internal=True)

@@ -63,6 +63,7 @@ class Allowances:
         self._share = max(round((limit or 0) * rules.share), 1)
         self._measure = measure
         self._owners: dict[str, Allowance] = {}
+        self._has_forgotten = False
 
     def take_granted(self, owner: str, amount: int) -> Allowance | None:
         """Like `take`, but returns None if that needs a measurement, or without a limit."""
@@ -130,7 +131,10 @@ class Allowances:
         if found is None:
             if len(self._owners) >= MAX_OWNERS:
                 del self._owners[next(iter(self._owners))]  # an LRU cache would slow each job down
-            found = self._owners[owner] = Allowance(granted=self._share)
+                self._has_forgotten = True
+            # An owner who was forgotten may have used a share: it is measured first.
+            granted = 0 if self._has_forgotten else self._share
+            found = self._owners[owner] = Allowance(granted=granted)
         return found
 
     def _is_old(self, allowance: Allowance) -> bool:

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from cachetools import LRUCache
 
+from ostinato.jobs.async_tools.backoff import Backoff
 from ostinato.jobs.errors import QuotaExceeded
 from ostinato.jobs.mongo.stored_json import size_bytes
 from ostinato.jobs.new_job import NewJob
@@ -23,6 +24,7 @@ BYTES_RULES: Final = AllowanceRules(
     max_age_s=60.0,  # a measurement reads every document that counts
 )
 DOCUMENT_BYTES: Final = 700  # of a pending job, without its arguments
+CONTENDED_S: Final = 5.0  # how long a group waits for others that may roll back
 
 
 class Reservation:
@@ -61,10 +63,12 @@ class Reservation:
         await self._take(self._quotas.jobs, 1)
         await self._take(self._quotas.bytes, job_bytes)
 
-    async def add_data(self, *data: object) -> None:
-        """Admit documents with this JSON; raises QuotaExceeded."""
-        sizes = (DOCUMENT_BYTES + size_bytes(one) for one in data)
-        await self._take(self._quotas.bytes, sum(sizes))
+    async def add_documents(
+        self, documents: Iterable[Mapping[str, object]], *, jobs: int = 0
+    ) -> None:
+        """Admit documents of other kinds with their internal jobs; raises QuotaExceeded."""
+        stored_bytes = jobs * DOCUMENT_BYTES + sum(map(size_bytes, documents))
+        await self._take(self._quotas.bytes, stored_bytes)
 
     def release(self) -> None:
         """Note that a measurement finds what was added, or that it may have been given up."""
@@ -121,10 +125,27 @@ class GroupReservation:
         self._reservations: list[Reservation] = []
 
     async def add_jobs(self, new_jobs: Sequence[NewJob]) -> None:
-        """Admit pending jobs: all of them, or none. Raises QuotaExceeded."""
+        """Admit pending jobs: all of them, or none.
+
+        If they have no room only because of others that may roll back, waits up to CONTENDED_S for
+        these. Raises QuotaExceeded.
+        """
         owned: defaultdict[str | None, list[NewJob]] = defaultdict(list)
         for new in new_jobs:
             owned[new.owner].append(new)
+        now, backoff = asyncio.get_running_loop().time, Backoff(0.01, 0.5, jitter=(0.5, 1))
+        ends_at = now() + CONTENDED_S
+        while True:
+            try:
+                return await self._add_once(owned)
+            except QuotaExceeded:
+                is_contended = any(each.was_contended for each in self._reservations)
+                self._reservations.clear()
+                if not is_contended or now() >= ends_at:
+                    raise
+            await backoff.wait()
+
+    async def _add_once(self, owned: Mapping[str | None, Sequence[NewJob]]) -> None:
         try:
             for owner, each in owned.items():
                 reservation = self._quotas.reserve(owner)
@@ -133,7 +154,6 @@ class GroupReservation:
         except BaseException:
             for reservation in self._reservations:
                 reservation.give_up()
-            self._reservations.clear()
             raise
 
     def release(self) -> None:

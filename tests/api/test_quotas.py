@@ -11,6 +11,7 @@ import pytest
 
 from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.engine import Engine
+from ostinato.jobs.quotas.counts import QuotaReader
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import issue_token
 from ostinato.schema.server.app import create_app
@@ -130,6 +131,19 @@ async def test_parallel_calls_with_many_items_do_not_exceed_the_quota(limited: O
         codes = [answer.code for answer in await asyncio.gather(*calls)]
         assert (codes.count(None), codes.count("QUOTA_EXCEEDED")) == (4, 8)
         assert await _used(ann, "items") == 2_000
+
+
+@pytest.mark.parametrize("create", [_item, _request])
+async def test_bytes_are_counted_as_they_are_stored(limited: OpenClients, create: Create) -> None:
+    async with limited(stored_bytes=100_000) as clients:
+        ann, quotas = clients.of("ann"), clients.engine.quotas
+        await _used(ann, "stored_bytes")
+        for number in range(20):
+            await create(ann, number)
+        counted = await quotas.bytes.used("ann")
+        reader = QuotaReader(clients.engine.mongo.aggregate, clients.engine.settings)
+        stored = await reader.measure_bytes("ann")
+        assert 0.9 * stored < counted < 1.1 * stored
 
 
 @pytest.mark.parametrize("kind", CREATE)

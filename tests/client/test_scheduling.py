@@ -16,6 +16,7 @@ from ostinato.jobs.errors import (
     PayloadTooLarge,
     QuotaExceeded,
 )
+from ostinato.jobs.quotas import owner_quotas
 from ostinato.jobs.records import CauseKind, JobState
 from ostinato.jobs.settings import Settings
 from tests.client.functions import Color, add_note, clean_up, close_books, double
@@ -259,9 +260,37 @@ async def test_parallel_groups_do_not_exceed_the_quota(client_settings: Settings
         await app.schedule_many([later] * 20)
 
 
+async def test_group_waits_for_room_that_another_one_may_give_up(
+    client_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limited = client_settings.model_copy(update={"quota_pending_jobs": 100})
+    async with Ostinato.open(limited) as app:
+        later = Call(double, {"number": 1}, owner="alice", run_after=HOUR)
+        insert, could_fit = app.engine.store.insert_in_transaction, app.engine.quotas.jobs.could_fit
+        second: list[asyncio.Task[Any]] = []
+        has_no_room = asyncio.Event()
+
+        def report(*args: Any) -> bool:
+            has_no_room.set()
+            return could_fit(*args)
+
+        async def fail_while_another_waits(*args: Any) -> None:
+            monkeypatch.setattr(app.engine.store, "insert_in_transaction", insert)
+            second.append(asyncio.create_task(app.schedule_many([later] * 60)))
+            await has_no_room.wait()
+            raise RuntimeError("rolled back")
+
+        monkeypatch.setattr(app.engine.quotas.jobs, "could_fit", report)
+        monkeypatch.setattr(app.engine.store, "insert_in_transaction", fail_while_another_waits)
+        with pytest.raises(RuntimeError):
+            await app.schedule_many([later] * 60)
+        assert len(await second[0]) == 60
+
+
 async def test_group_counts_towards_the_quota_until_it_is_stored(
     client_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(owner_quotas, "CONTENDED_S", 0)
     limited = client_settings.model_copy(update={"quota_pending_jobs": 100})
     async with Ostinato.open(limited) as app:
         later = Call(double, {"number": 1}, owner="alice", run_after=HOUR)

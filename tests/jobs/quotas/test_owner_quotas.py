@@ -1,8 +1,9 @@
 """Quotas of pending jobs and stored bytes: admission, its cost and its slack."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -13,6 +14,7 @@ import pytest
 from ostinato.jobs.context import Context
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.errors import QuotaExceeded
+from ostinato.jobs.quotas import allowances as allowances_module
 from ostinato.jobs.quotas.allowances import AllowanceRules, Allowances
 from ostinato.jobs.quotas.limits import QuotaKind
 from ostinato.jobs.settings import Settings
@@ -205,6 +207,27 @@ async def test_pending_jobs_are_counted_with_an_index_up_to_the_limit(limited: O
             assert await used(rig, QuotaKind.PENDING_JOBS) == 11
         (counted,) = [read for read in reads if "$limit" in str(read) and "jobs" in read["ns"]]
         assert (counted["keysExamined"], counted["docsExamined"]) == (11, 0)
+
+
+async def test_owner_who_was_forgotten_is_measured_before_a_share_is_granted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(allowances_module, "MAX_OWNERS", 1)
+    stored = Counter[str]()
+
+    async def measure(owner: str) -> int:
+        return stored[owner]
+
+    rules = AllowanceRules(kind=QuotaKind.PENDING_JOBS, share=0.5, max_age_s=3_600)
+    allowances = Allowances(rules, 10, measure)
+    for _ in range(4):  # half of the limit each time, if nothing was measured
+        for owner in ("ann", "bob"):
+            with suppress(QuotaExceeded):
+                taken = await allowances.take(owner, 5)
+                assert taken is not None
+                taken.in_flight -= 5
+                stored[owner] += 5
+    assert stored == {"ann": 10, "bob": 10}
 
 
 async def test_full_quota_is_counted_at_most_once_in_its_period() -> None:
