@@ -8,6 +8,7 @@ from ostinato.jobs.errors import Forbidden, PreconditionFailed, require_range
 from ostinato.jobs.functions import owners
 from ostinato.jobs.json_values import replace_surrogates
 from ostinato.jobs.lanes import Queue
+from ostinato.jobs.paging import Page, Window
 from ostinato.jobs.records import WorkerRecord
 from ostinato.jobs.rights import Owner
 from ostinato.resolvers.context import RequestContext
@@ -51,10 +52,10 @@ async def owner(ctx: RequestContext, owner_id: str) -> Owner:
     return await ctx.engine.owners.find(replace_surrogates(owner_id))
 
 
-async def suspended_owners(ctx: RequestContext) -> list[Owner]:
-    """Read the suspended owners, newest suspension first."""
+async def suspended_owners(ctx: RequestContext, window: Window) -> Page[Owner]:
+    """Read a page of the suspended owners, newest suspension first."""
     require_admin(ctx, MANAGE_OWNERS)
-    return await ctx.engine.owners.find_suspended()
+    return await ctx.engine.owners.find_suspended(window)
 
 
 async def suspend_owner(ctx: RequestContext, owner_id: str, reason: str | None) -> Owner:

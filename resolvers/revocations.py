@@ -4,19 +4,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from ostinato.jobs.errors import BadRequest, NotFound
+from ostinato.jobs.paging import Page, Window
 from ostinato.jobs.revocations import Revocation
 from ostinato.resolvers.admin import require_admin
 from ostinato.resolvers.context import RequestContext
 
-MAX_LISTED: Final = 1_000
 MAX_CLOCK_SKEW: Final = timedelta(minutes=5)  # of the server that issues tokens
 MANAGE: Final = "see, add and delete revocations of tokens"
 
 
-async def token_revocations(ctx: RequestContext) -> list[Revocation]:
-    """Read the newest revocations, newest first."""
+async def token_revocations(ctx: RequestContext, window: Window) -> Page[Revocation]:
+    """Read a page of the revocations, newest first."""
     require_admin(ctx, MANAGE)
-    return await ctx.engine.revocations.find_all(MAX_LISTED)
+    return await ctx.engine.revocations.find_page(window)
 
 
 async def revoke_token(ctx: RequestContext, token_id: str) -> Revocation:

@@ -29,6 +29,10 @@ Stored = TypeVar("Stored", bound=Identified)
 DEFAULT_PAGE_SIZE: Final = 20
 MAX_PAGE_SIZE: Final = 100
 BY_ID: Final = "id"
+BY_SUSPENSION: Final = "suspendedAt"
+BY_REVOCATION: Final = "revokedAt"
+NAMED_ORDERS: Final = frozenset({BY_SUSPENSION, BY_REVOCATION})
+"""Orders of lists whose ids are any text."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
@@ -93,13 +97,14 @@ def decode_page_cursor(order: str, text: str) -> PagePosition:
     """Decode a cursor of a list with the same order; raises ValueError if it is invalid."""
     try:
         plain = urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
-        found, ms, identifier = plain.split(":")
+        found, ms, identifier = plain.split(":", 2)
         instant = _EPOCH + int(ms) * _MILLISECOND if ms else None
     except (binascii.Error, ValueError, OverflowError) as error:
         raise ValueError("must be a cursor of this list") from error
     if found != order:
         raise ValueError("must be a cursor of this list in this order")
-    if not is_id(identifier) or (instant is None) != (order == BY_ID):
+    is_valid = is_id(identifier) or order in NAMED_ORDERS
+    if not is_valid or (instant is None) != (order == BY_ID):
         raise ValueError("must be a cursor of this list")
     return PagePosition(id=identifier, instant=instant)
 

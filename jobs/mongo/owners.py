@@ -13,10 +13,12 @@ from ostinato.jobs.async_tools.single_flight import SingleFlight
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.client import Mongo, MongoError
 from ostinato.jobs.mongo.collections import OWNERS
+from ostinato.jobs.mongo.page_queries import KeysetQuery, Ordering
+from ostinato.jobs.paging import Page, Window, build_page
 from ostinato.jobs.rights import SUSPENSION_TTL_S, Owner, owner_from, owner_suspended
 
 MAX_RECORDED: Final = 10_000  # owners whose stored roles a process remembers
-MAX_LISTED: Final = 1_000
+SUSPENDED: Final = {"suspendedAt": {"$type": "date"}}
 RECORD_TIMEOUT_S: Final = 2.0  # a request must not wait longer for a database that is unavailable
 
 log = get_log(__name__)
@@ -56,9 +58,12 @@ class OwnerStore:
         if owner in suspended:
             raise owner_suspended(suspended[owner])
 
-    async def find_suspended(self) -> list[Owner]:
-        """Return up to MAX_LISTED suspended owners, newest suspension first."""
-        return list((await self._read_suspended(MAX_LISTED)).values())
+    async def find_suspended(self, window: Window) -> Page[Owner]:
+        """Return a page of the suspended owners, newest suspension first."""
+        query = KeysetQuery.of(SUSPENDED, Ordering(field="suspendedAt"), window)
+        found = self._owners.find(query.filter, sort=query.sort, limit=query.limit)
+        owners = [owner_from(one["_id"], one) for one in await found.to_list(None)]
+        return build_page(owners, window)
 
     async def refresh(self) -> None:
         """Make a change of a suspension take effect in this process at once."""
@@ -84,11 +89,9 @@ class OwnerStore:
         except DuplicateKeyError:  # another process was first, with an older or a newer token
             await self._owners.update_one(not_newer, update)
 
-    async def _read_suspended(self, limit: int = 0) -> dict[str, Owner]:
-        """Return suspended owners by id; `limit` 0 is all: `suspend` limits their number."""
-        found = self._owners.find(
-            {"suspendedAt": {"$type": "date"}}, sort=[("suspendedAt", -1)], limit=limit
-        )
+    async def _read_suspended(self) -> dict[str, Owner]:
+        """Return all suspended owners by id: `suspend` limits their number."""
+        found = self._owners.find(SUSPENDED, sort=[("suspendedAt", -1)])
         return {one["_id"]: owner_from(one["_id"], one) for one in await found.to_list(None)}
 
     async def _read(self, ids: Collection[str]) -> Mapping[str, Owner | Exception]:

@@ -1,6 +1,6 @@
 """The stored revocations of tokens."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -10,6 +10,8 @@ from ostinato.jobs.errors import PreconditionFailed
 from ostinato.jobs.malformed import report
 from ostinato.jobs.mongo.client import Document, Mongo
 from ostinato.jobs.mongo.collections import REVOCATIONS
+from ostinato.jobs.mongo.page_queries import KeysetQuery, Ordering
+from ostinato.jobs.paging import Page, Window, build_page
 from ostinato.jobs.revocations import Revocation
 from ostinato.jobs.settings import Settings
 
@@ -52,11 +54,18 @@ class RevocationStore:
         found: Document | None = await self._revocations.find_one_and_delete({"_id": revocation_id})
         return None if found is None else _decode(found)
 
-    async def find_all(self, limit: int = MAX_REVOCATIONS) -> list[Revocation]:
+    async def find_all(self) -> list[Revocation]:
         """Return the revocations, newest first; malformed ones are logged and omitted."""
-        found = self._revocations.find(sort=[("revokedAt", -1)], limit=limit)
-        decoded = [_decode_or_report(each) for each in await found.to_list(None)]
-        return [each for each in decoded if each is not None]
+        found = self._revocations.find(sort=[("revokedAt", -1)], limit=MAX_REVOCATIONS)
+        return list(_decode_all(await found.to_list(None)))
+
+    async def find_page(self, window: Window) -> Page[Revocation]:
+        """Return a page of the revocations, newest first; malformed ones are omitted."""
+        query = KeysetQuery.of({}, Ordering(field="revokedAt"), window)
+        found = self._revocations.find(query.filter, sort=query.sort, limit=query.limit)
+        page = build_page(await found.to_list(None), window)
+        decoded = _decode_all(page.items)
+        return Page(items=decoded, has_next=page.has_next, has_previous=page.has_previous)
 
     async def _write(
         self,
@@ -97,6 +106,11 @@ async def revoke_once(settings: Settings, subject: str | None, token_id: str | N
     finally:
         await mongo.sessions.close()
         mongo.close()
+
+
+def _decode_all(documents: Iterable[Mapping[str, Any]]) -> tuple[Revocation, ...]:
+    decoded = map(_decode_or_report, documents)
+    return tuple(each for each in decoded if each is not None)
 
 
 def _decode_or_report(document: Mapping[str, Any]) -> Revocation | None:

@@ -2,11 +2,12 @@
 
 from typing import Final
 
-from ostinato.client.base_client import BaseClient, call
+from ostinato.client.base_client import MAX_PAGE_SIZE, BaseClient, call
 from ostinato.client.options import require_owner
 from ostinato.jobs.errors import BadRequest, require_range
 from ostinato.jobs.json_values import replace_surrogates
 from ostinato.jobs.lanes import MAX_WEIGHT, QUEUE_PATTERN, Queue, is_queue_name
+from ostinato.jobs.paging import Page, PagePosition, Window
 from ostinato.jobs.quotas.limits import Quota
 from ostinato.jobs.records import WorkerRecord
 from ostinato.jobs.rights import Owner
@@ -58,9 +59,13 @@ class AdminVerbs(BaseClient):
         """Read what is known of an owner; of an unknown one, only the id."""
         return await call(admin.owner(self.context(), _owner(owner)))
 
-    async def suspended_owners(self) -> list[Owner]:
-        """Read the suspended owners, newest suspension first."""
-        return await call(admin.suspended_owners(self.context()))
+    async def suspended_owners(
+        self, *, first: int = 100, after: Owner | None = None
+    ) -> Page[Owner]:
+        """Read a page of up to 1,000 suspended owners, newest suspension first."""
+        position = None if after is None else PagePosition(id=after.id, instant=after.suspended_at)
+        window = Window(limit=require_range("first", first, 1, MAX_PAGE_SIZE), after=position)
+        return await call(admin.suspended_owners(self.context(), window))
 
     async def suspend_owner(self, owner: str, reason: str | None = None) -> Owner:
         """Refuse new work of an owner; `reason`, 1 to 500 characters, appears in errors."""

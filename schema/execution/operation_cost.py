@@ -38,6 +38,8 @@ PAGES: Final = frozenset(
         "recurringTasks",
         "requests",
         "runs",
+        "suspendedOwners",
+        "tokenRevocations",
     }
 )
 """The fields that return connections."""
@@ -58,7 +60,7 @@ READ_COST: Final = 100  # of a list without pages, which is read for each reques
 READ_LISTS: Final = MappingProxyType(
     {
         "queues": 100,
-        **dict.fromkeys(("suspendedOwners", "tokenRevocations", "workers"), 10),
+        "workers": 10,
     }
 )
 """Lists that are read as a whole, and their assumed sizes."""

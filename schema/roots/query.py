@@ -27,6 +27,8 @@ from ostinato.schema.inputs.admin import AuditFilter
 from ostinato.schema.inputs.crons import CronFilter, PreviewCronInput
 from ostinato.schema.inputs.scheduling import JobFilter
 from ostinato.schema.pagination import (
+    BY_REVOCATION,
+    BY_SUSPENSION,
     After,
     Before,
     Connection,
@@ -36,7 +38,15 @@ from ostinato.schema.pagination import (
     connection_by_id,
 )
 from ostinato.schema.roots.root_fields import INPUT, IdArgument, validate_argument
-from ostinato.schema.types.admin import AuditEntry, Owner, Queue, TokenRevocation, Worker
+from ostinato.schema.types.admin import (
+    AuditEntry,
+    Owner,
+    Queue,
+    TokenRevocation,
+    Worker,
+    owner_connection,
+    revocation_connection,
+)
 from ostinato.schema.types.batch import Batch
 from ostinato.schema.types.cron import Cron
 from ostinato.schema.types.failure import Failure
@@ -273,11 +283,18 @@ class Query:
     ) -> Owner | None:
         return Owner.of(await admin.owner(info.context, identifier))
 
-    @strawberry_field(
-        description="The suspended users, newest suspension first, at most 1,000. Admins only."
-    )
-    async def suspended_owners(self, info: Info) -> list[Owner] | None:
-        return [Owner.of(record) for record in await admin.suspended_owners(info.context)]
+    @strawberry_field(description="The suspended users, newest suspension first. Admins only.")
+    async def suspended_owners(
+        self,
+        info: Info,
+        first: First = UNSET,
+        after: After = UNSET,
+        last: Last = UNSET,
+        before: Before = UNSET,
+    ) -> Connection[Owner] | None:
+        request = PageRequest(first=first, after=after, last=last, before=before)
+        page = await admin.suspended_owners(info.context, request.window(BY_SUSPENSION))
+        return owner_connection(page)
 
     @strawberry_field(description="The calls of mutations, newest first. Admins only.")
     async def audit_log(  # noqa: PLR0913 (a client names each argument)
@@ -301,12 +318,18 @@ class Query:
     async def workers(self, info: Info) -> list[Worker] | None:
         return [Worker.of(entry) for entry in await admin.workers(info.context)]
 
-    @strawberry_field(
-        description="The newest revocations of tokens, newest first, at most 1,000. Admins only."
-    )
-    async def token_revocations(self, info: Info) -> list[TokenRevocation] | None:
-        found = await revocations.token_revocations(info.context)
-        return [TokenRevocation.of(record) for record in found]
+    @strawberry_field(description="The revocations of tokens, newest first. Admins only.")
+    async def token_revocations(
+        self,
+        info: Info,
+        first: First = UNSET,
+        after: After = UNSET,
+        last: Last = UNSET,
+        before: Before = UNSET,
+    ) -> Connection[TokenRevocation] | None:
+        request = PageRequest(first=first, after=after, last=last, before=before)
+        page = await revocations.token_revocations(info.context, request.window(BY_REVOCATION))
+        return revocation_connection(page)
 
 
 async def find_node(ctx: RequestContext, global_id: str) -> Node:

@@ -7,9 +7,16 @@ import strawberry
 from strawberry.scalars import JSON
 
 from ostinato.jobs import audit, lanes, revocations, rights
+from ostinato.jobs.paging import Page, PagePosition
 from ostinato.jobs.records import WorkerRecord
 from ostinato.schema.fields import strawberry_field
 from ostinato.schema.ids import global_id
+from ostinato.schema.pagination import (
+    BY_REVOCATION,
+    BY_SUSPENSION,
+    Connection,
+    build_connection,
+)
 from ostinato.schema.scalars import Milliseconds
 from ostinato.schema.types.record_proxy import RecordProxy
 
@@ -138,6 +145,24 @@ class TokenRevocation(RecordProxy[revocations.Revocation]):
     @strawberry_field(description="The `jti` of the revoked token; null if it revokes a user's.")
     def jti(self) -> str | None:
         return self.record.token_id
+
+
+def owner_connection(page: Page[rights.Owner]) -> Connection[Owner]:
+    """Build the connection of a page of suspended owners."""
+
+    def to_place(owner: rights.Owner) -> PagePosition:
+        return PagePosition(id=owner.id, instant=owner.suspended_at)
+
+    return build_connection(page, Owner.of, to_place, BY_SUSPENSION)
+
+
+def revocation_connection(page: Page[revocations.Revocation]) -> Connection[TokenRevocation]:
+    """Build the connection of a page of revocations."""
+
+    def to_place(revocation: revocations.Revocation) -> PagePosition:
+        return PagePosition(id=revocation.id, instant=revocation.revoked_at)
+
+    return build_connection(page, TokenRevocation.of, to_place, BY_REVOCATION)
 
 
 @strawberry.type(description="A call of a mutation, in the audit log.")

@@ -1,5 +1,6 @@
 """What admins can do with the objects of others, beyond what the owners can do."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -64,7 +65,7 @@ OWNER_MUTATIONS = {
 }
 OWNER_QUERIES = {
     "owner": f'{{ owner(id: "ann") {OWNER} }}',
-    "suspendedOwners": f"{{ suspendedOwners {OWNER} }}",
+    "suspendedOwners": f"{{ suspendedOwners {{ nodes {OWNER} }} }}",
 }
 NEW_WORK: dict[str, tuple[str, dict[str, Any]]] = {
     "registerCron": (op.REGISTER_CRON, {"name": "n", "cronspec": "@daily"}),
@@ -75,6 +76,27 @@ NEW_WORK: dict[str, tuple[str, dict[str, Any]]] = {
     "createWithTimeout": (op.CREATE_WITH_TIMEOUT, {"data": 1}),
 }
 ANN = {"owner": "ann"}
+
+
+async def read_all_pages(admin: Client, name: str, size: int) -> list[str]:
+    """Return the ids of a list, read forwards in pages; the last page is read backwards, too."""
+    page = f"{name}(first: $first, after: $after, last: $last, before: $before)"
+    variables = "$first: Int, $after: String, $last: Int, $before: String"
+    fields = "nodes { id } pageInfo { startCursor endCursor hasNextPage }"
+    query = f"query({variables}) {{ {page} {{ {fields} }} }}"
+    found: list[str] = []
+    after = None
+    while True:
+        read = await admin.get(query, first=size, after=after)
+        ids = [node["id"] for node in read["nodes"]]
+        found += ids
+        after = read["pageInfo"]["endCursor"]
+        if not read["pageInfo"]["hasNextPage"]:
+            break
+    back = await admin.get(query, last=size, before=read["pageInfo"]["startCursor"])
+    before_last = found[: -len(ids)][-size:]
+    assert [node["id"] for node in back["nodes"]] == before_last
+    return found
 
 
 async def suspend(admin: Client, reason: str | None = None) -> dict[str, Any]:
@@ -115,11 +137,23 @@ async def test_admins_see_who_is_suspended_and_why(admin: Client, engine: Engine
     suspended = await suspend(admin, "spam")
     assert (suspended["id"], suspended["suspendedBy"]) == ("ann", "root")
     assert suspended["suspensionReason"] == "spam"
-    assert await admin.get(OWNER_QUERIES["suspendedOwners"]) == [suspended]
+    assert await admin.get(OWNER_QUERIES["suspendedOwners"]) == {"nodes": [suspended]}
     assert await admin.get(OWNER_QUERIES["owner"]) == suspended
     resumed = (await admin.get(OWNER_MUTATIONS["resumeOwner"], input=ANN))["owner"]
     assert {resumed[name] for name in ("suspendedAt", "suspendedBy", "suspensionReason")} == {None}
-    assert await admin.get(OWNER_QUERIES["suspendedOwners"]) == []
+    assert await admin.get(OWNER_QUERIES["suspendedOwners"]) == {"nodes": []}
+
+
+async def test_suspended_owners_are_paged_whatever_their_ids_are(
+    admin: Client, engine: Engine
+) -> None:
+    now = await engine.now()
+    ids = ["a", "auth0|b:c", "d:" * 40, "é\n", *map(str, range(8))]
+    documents = [
+        {"_id": each, "suspendedAt": now - timedelta(minutes=n // 3)} for n, each in enumerate(ids)
+    ]
+    await engine.mongo["owners"].insert_many(documents)
+    assert sorted(await read_all_pages(admin, "suspendedOwners", size=5)) == sorted(ids)
 
 
 async def test_purge_requires_a_suspension_and_blocks_the_resumption(admin: Client) -> None:

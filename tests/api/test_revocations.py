@@ -8,6 +8,7 @@ import pytest
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.mongo import revocations
 from tests.api.conftest import Client
+from tests.api.test_admin import read_all_pages
 
 pytestmark = pytest.mark.audit("revoked tokens")
 
@@ -19,12 +20,17 @@ REVOKE_TOKENS = (
     f"mutation($i: RevokeTokensInput!) {{ revokeTokens(input: $i) {{ revocation {FIELDS} }} }}"
 )
 DELETE = "mutation($i: RevocationIdInput!) { deleteRevocation(input: $i) { revocation { id } } }"
-LIST = f"{{ tokenRevocations {FIELDS} }}"
+LIST = f"{{ tokenRevocations {{ nodes {FIELDS} }} }}"
 DAYS_31 = timedelta(days=31)
 
 
 def instant(text: str) -> datetime:
     return datetime.fromisoformat(text)
+
+
+async def listed(admin: Client) -> list[dict[str, str]]:
+    nodes: list[dict[str, str]] = (await admin.get(LIST))["nodes"]
+    return nodes
 
 
 async def revoked(admin: Client, before: datetime) -> dict[str, str]:
@@ -38,7 +44,7 @@ async def test_revocation_of_one_token_lasts_as_long_as_any_token(admin: Client)
     assert (found["id"], found["jti"], found["revokedBy"]) == ("jti:a1", "a1", "root")
     assert (found["subject"], found["before"]) == (None, None)
     assert instant(found["expiresAt"]) - instant(found["revokedAt"]) == DAYS_31
-    assert await admin.get(LIST) == [found]
+    assert await listed(admin) == [found]
 
 
 async def test_tokens_of_a_user_are_revoked_until_now_by_default(admin: Client) -> None:
@@ -53,7 +59,7 @@ async def test_later_revocation_of_a_user_only_moves_forward(admin: Client) -> N
     for hours, expected in ((2, 2), (3, 2), (1, 1)):
         found = await revoked(admin, now - timedelta(hours=hours))
         assert instant(found["before"]) == now - timedelta(hours=expected)
-    assert len(await admin.get(LIST)) == 1
+    assert len(await listed(admin)) == 1
 
 
 async def test_instant_in_the_future_is_rejected(admin: Client) -> None:
@@ -67,7 +73,7 @@ async def test_deleted_revocation_is_gone(admin: Client) -> None:
     found = (await admin.get(REVOKE_TOKEN, i={"jti": "a1"}))["revocation"]
     deleted = await admin.get(DELETE, i={"revocationId": found["id"]})
     assert deleted == {"revocation": {"id": "jti:a1"}}
-    assert await admin.get(LIST) == []
+    assert await listed(admin) == []
     assert (await admin(DELETE, i={"revocationId": found["id"]})).code == "NOT_FOUND"
 
 
@@ -137,10 +143,18 @@ async def test_malformed_revocation_is_omitted(
     await engine.mongo["revocations"].insert_one({"revokedAt": now, "purgeAt": now, **malformed})
     await engine.mongo["revocations"].insert_one({"revokedAt": "x"})
     await admin.get(REVOKE_TOKEN, i={"jti": "a1"})
-    assert [found["jti"] for found in await admin.get(LIST)] == ["a1"]
+    assert [found["jti"] for found in await listed(admin)] == ["a1"]
 
 
 async def test_mongodb_deletes_a_revocation_when_its_tokens_have_expired(engine: Engine) -> None:
     indexes = await engine.mongo["revocations"].index_information()
     assert indexes["purge"]["key"] == [("purgeAt", 1)]
     assert indexes["purge"]["expireAfterSeconds"] == 0
+
+
+async def test_revocations_are_paged_whatever_their_ids_are(admin: Client) -> None:
+    ids = ["a:b", "c" * 1_000, "é", *map(str, range(8))]
+    for each in ids:
+        await admin.get(REVOKE_TOKEN, i={"jti": each})
+    found = await read_all_pages(admin, "tokenRevocations", size=4)
+    assert sorted(found) == sorted(f"jti:{each}" for each in ids)

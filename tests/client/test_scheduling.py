@@ -16,7 +16,6 @@ from ostinato.jobs.errors import (
     PayloadTooLarge,
     QuotaExceeded,
 )
-from ostinato.jobs.quotas import owner_quotas
 from ostinato.jobs.records import CauseKind, JobState
 from ostinato.jobs.settings import Settings
 from tests.client.functions import Color, add_note, clean_up, close_books, double
@@ -247,77 +246,6 @@ async def test_quota_of_the_owner_holds(client_settings: Settings) -> None:
         with pytest.raises(QuotaExceeded):
             await app.schedule_many([later])
         await app.schedule_many([Call(double, {"number": 1})] * 3)
-
-
-async def test_parallel_groups_do_not_exceed_the_quota(client_settings: Settings) -> None:
-    limited = client_settings.model_copy(update={"quota_pending_jobs": 100})
-    async with Ostinato.open(limited) as app:
-        later = Call(double, {"number": 1}, owner="alice", run_after=HOUR)
-        calls = (app.schedule_many([later] * 40) for _ in range(10))
-        results = await asyncio.gather(*calls, return_exceptions=True)
-        assert len([each for each in results if isinstance(each, QuotaExceeded)]) == 8
-        assert len((await app.jobs(first=1_000)).items) == 80
-        await app.schedule_many([later] * 20)
-
-
-async def test_group_waits_for_room_that_another_one_may_give_up(
-    client_settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    limited = client_settings.model_copy(update={"quota_pending_jobs": 100})
-    async with Ostinato.open(limited) as app:
-        later = Call(double, {"number": 1}, owner="alice", run_after=HOUR)
-        insert, could_fit = app.engine.store.insert_in_transaction, app.engine.quotas.jobs.could_fit
-        second: list[asyncio.Task[Any]] = []
-        has_no_room = asyncio.Event()
-
-        def report(*args: Any) -> bool:
-            has_no_room.set()
-            return could_fit(*args)
-
-        async def fail_while_another_waits(*args: Any) -> None:
-            monkeypatch.setattr(app.engine.store, "insert_in_transaction", insert)
-            second.append(asyncio.create_task(app.schedule_many([later] * 60)))
-            await has_no_room.wait()
-            raise RuntimeError("rolled back")
-
-        monkeypatch.setattr(app.engine.quotas.jobs, "could_fit", report)
-        monkeypatch.setattr(app.engine.store, "insert_in_transaction", fail_while_another_waits)
-        with pytest.raises(RuntimeError):
-            await app.schedule_many([later] * 60)
-        assert len(await second[0]) == 60
-
-
-async def test_group_counts_towards_the_quota_until_it_is_stored(
-    client_settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(owner_quotas, "CONTENDED_S", 0)
-    limited = client_settings.model_copy(update={"quota_pending_jobs": 100})
-    async with Ostinato.open(limited) as app:
-        later = Call(double, {"number": 1}, owner="alice", run_after=HOUR)
-        insert = app.engine.store.insert_in_transaction
-
-        async def schedule_before_inserting(*args: Any) -> None:
-            with pytest.raises(QuotaExceeded, match="have 60 pending jobs and asked for 60 more"):
-                await app.schedule_many([later] * 60)
-            await insert(*args)
-
-        monkeypatch.setattr(app.engine.store, "insert_in_transaction", schedule_before_inserting)
-        await app.schedule_many([later] * 60)
-
-
-async def test_repeated_keys_are_answered_at_the_quota(client_settings: Settings) -> None:
-    limited = client_settings.model_copy(update={"quota_pending_jobs": 3})
-    async with Ostinato.open(limited) as app:
-        a, b, c, d = (
-            Call(double, {"number": 1}, owner="alice", run_after=HOUR, key=key) for key in "abcd"
-        )
-        first = await app.schedule_many([a, b])
-        again = await app.schedule_many([a, b, a, c, c])
-        assert [each.id for each in again[:3]] == [first[0].id, first[1].id, first[0].id]
-        assert again[3].id == again[4].id
-        with pytest.raises(QuotaExceeded):
-            await app.schedule_many([a, d])
-        assert [each.id for each in await app.schedule_many([c])] == [again[3].id]
 
 
 async def test_jobs_by_name_get_the_retry_policy_of_the_worker(

@@ -209,6 +209,13 @@ async def test_pending_jobs_are_counted_with_an_index_up_to_the_limit(limited: O
         assert (counted["keysExamined"], counted["docsExamined"]) == (11, 0)
 
 
+async def _take_and_store(allowances: Allowances, owner: str, stored: Counter[str]) -> None:
+    taken = await allowances.take(owner, 5)
+    assert taken is not None
+    taken.in_flight -= 5
+    stored[owner] += 5
+
+
 async def test_owner_who_was_forgotten_is_measured_before_a_share_is_granted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -220,13 +227,9 @@ async def test_owner_who_was_forgotten_is_measured_before_a_share_is_granted(
 
     rules = AllowanceRules(kind=QuotaKind.PENDING_JOBS, share=0.5, max_age_s=3_600)
     allowances = Allowances(rules, 10, measure)
-    for _ in range(4):  # half of the limit each time, if nothing was measured
-        for owner in ("ann", "bob"):
-            with suppress(QuotaExceeded):
-                taken = await allowances.take(owner, 5)
-                assert taken is not None
-                taken.in_flight -= 5
-                stored[owner] += 5
+    for owner in ("ann", "bob") * 4:  # half of the limit each time, if nothing was measured
+        with suppress(QuotaExceeded):
+            await _take_and_store(allowances, owner, stored)
     assert stored == {"ann": 10, "bob": 10}
 
 
