@@ -11,6 +11,8 @@ class ReadBudget:
     """The bytes that the reads of one operation may have; they are read one after another."""
 
     limit_bytes: int
+    user: str
+    """Whose operation it is: users take turns."""
     read_bytes: int = 0
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 

@@ -101,7 +101,8 @@ class RequestContext:
     @cached_property
     def read_budget(self) -> ReadBudget | None:
         """Return the budget of what the operation reads in lists; None for no limit."""
-        return ReadBudget(READ_FACTOR * self.engine.settings.max_response_bytes)
+        limit_bytes = READ_FACTOR * self.engine.settings.max_response_bytes
+        return ReadBudget(limit_bytes, self.viewer.id)
 
     @cached_property
     def loaders(self) -> Loaders:

@@ -31,6 +31,7 @@ from pymongo.monitoring import (
     ServerHeartbeatSucceededEvent,
 )
 
+from ostinato.jobs.async_tools.user_turns import UserTurns
 from ostinato.jobs.changes import ClusterTime
 from ostinato.jobs.mongo.replica_set import check_topology
 from ostinato.jobs.mongo.sessions import Sessions
@@ -115,7 +116,7 @@ class Mongo:
     """Serializes the retries of transactions after a write conflict."""
     decoding_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while documents are decoded: only one task does so in each turn of the event loop."""
-    large_reads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LARGE_READS))
+    large_reads: UserTurns = field(default_factory=lambda: UserTurns(LARGE_READS))
     """Held while documents with large fields are read: a reply of MongoDB has up to 16 MB."""
 
     @classmethod

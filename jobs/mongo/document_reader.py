@@ -103,7 +103,7 @@ class DocumentReader(Generic[R]):
         Raises PayloadTooLarge.
         """
         found: list[ReadDocument[R]] = []
-        async with budget.lock, self._mongo.large_reads:
+        async with budget.lock, self._mongo.large_reads.turn(budget.user):
             budget.require_left()
             cursor = find(self._mongo.database.with_options(codec_options=RAW_CODEC))
             try:

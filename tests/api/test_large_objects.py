@@ -86,6 +86,19 @@ async def test_operations_at_once_read_large_objects_in_turns(runner: OperationR
 
 
 @pytest.mark.usefixtures("large_jobs")
+async def test_users_take_turns_in_reading_large_objects(runner: OperationRunner) -> None:
+    query, ended = "{ jobs(first: 100) { nodes { result } } }", list[str]()
+
+    async def respond(user: str) -> None:
+        operation = await runner.prepare(OperationRequest(query=query))
+        await runner.run(operation, Viewer(id=user, roles=frozenset({"admin"})))
+        ended.append(user)
+
+    await asyncio.gather(*(respond("root") for _ in range(30)), respond("eve"))
+    assert ended.index("eve") < 15
+
+
+@pytest.mark.usefixtures("large_jobs")
 async def test_snapshot_reads_only_what_is_selected(runner: OperationRunner) -> None:
     query = "subscription { jobsChanged(snapshot: true) { kind job { id } } }"
     operation = await runner.prepare(OperationRequest(query=query))
