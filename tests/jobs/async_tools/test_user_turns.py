@@ -23,9 +23,11 @@ class Holders:
             await self._finished.wait()
 
     async def start(self, *names: str) -> list[asyncio.Task[None]]:
+        """Start a task for each name; return when all have a turn or wait for one."""
         tasks = [asyncio.create_task(self.hold(name)) for name in names]
-        for _ in range(3):
-            await asyncio.sleep(0)
+        started = asyncio.Event()
+        asyncio.get_running_loop().call_soon(started.set)
+        await started.wait()
         return tasks
 
     def finish(self) -> None:
