@@ -1,15 +1,18 @@
 """Runtime crons: registering, pausing, resuming and deleting them."""
 
 import asyncio
-from datetime import UTC, timedelta
+import threading
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from ostinato.jobs.errors import BadRequest, Conflict, NotFound, OstinatoError, PreconditionFailed
+from ostinato.jobs.functions import crons
 from ostinato.jobs.functions.crons import delete_cron, pause_cron, register_cron, resume_cron
 from ostinato.jobs.functions.new_cron import NewCron
 from ostinato.jobs.records import Cron, CronSchedule, IntervalSchedule, JobState
+from ostinato.jobs.schedules import first_run
 from tests.jobs.functions.pattern_rig import MINUTE, SECOND, PatternRig
 
 TICK = "crons.executeCron"
@@ -45,6 +48,22 @@ async def test_registering_a_cronspec_schedules_its_next_matching_time(
     cron = await register(rig_without_worker, cronspec="30 4 * * *", tz="Asia/Tokyo")
     assert cron.schedule == CronSchedule(cronspec="30 4 * * *", tz="Asia/Tokyo")
     assert (cron.next_run_time.hour, cron.next_run_time.minute) == (19, 30)
+
+
+async def test_first_tick_of_a_cron_is_computed_beside_the_event_loop(
+    rig_without_worker: PatternRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = []
+
+    def record_thread(*args: Any) -> datetime:
+        threads.append(threading.current_thread().name)
+        return first_run(*args)
+
+    monkeypatch.setattr(crons, "first_run", record_thread)
+    cron = await register(rig_without_worker, cronspec="0 0 29 2 1#5")
+    await rig_without_worker.run_mutation(lambda ctx: pause_cron(ctx, cron.id))
+    await rig_without_worker.run_mutation(lambda ctx: resume_cron(ctx, cron.id))
+    assert [name.rpartition("_")[0] for name in threads] == ["cpu", "cpu"]
 
 
 async def test_a_cron_is_stored_with_the_documented_fields(rig_without_worker: PatternRig) -> None:
