@@ -18,6 +18,7 @@ from ostinato.jobs.quotas import allowances as allowances_module
 from ostinato.jobs.quotas.allowances import AllowanceRules, Allowances
 from ostinato.jobs.quotas.limits import QuotaKind
 from ostinato.jobs.settings import Settings
+from ostinato.jobs.transactions.transactor import ExecutionIdentity
 from tests.engine.rig import Rig, run_worker
 from tests.profiling import profiled
 
@@ -158,7 +159,8 @@ async def test_function_that_schedules_beyond_the_quota_fails_with_the_reason(
 
 async def test_jobs_of_transactions_that_roll_back_take_no_room(limited: OpenRig) -> None:
     async with limited(pending_jobs=200) as rig:
-        calls = (rig.engine.transact("alice", _schedule_30) for _ in range(20))
+        identity, run = ExecutionIdentity(owner="alice"), rig.engine.transactor.run
+        calls = (run(identity, _schedule_30, timeout_ms=60_000) for _ in range(20))
         results = await asyncio.gather(*calls, return_exceptions=True)
         assert [type(each) for each in results if each is not None] == [QuotaExceeded] * 14
         assert len(await rig.all("jobs")) == 180
