@@ -8,6 +8,7 @@ import gc
 import os
 import sys
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -33,7 +34,6 @@ COMMAND: Final = (sys.executable, "-P", "-m", "ostinato")
 GC_THRESHOLDS: Final = (50_000, 10, 10)
 """The defaults start with 700. A full collection takes up to 0.3 s with many sockets and a full
 ring."""
-DEVELOPMENT_TOKEN_S = 30 * 86_400  # a bookmark of GraphiQL keeps working for a month
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -43,6 +43,10 @@ cli = typer.Typer(
 )
 cli.add_typer(job_commands)
 Data = Annotated[Path, typer.Option("--data", help="Data folder of the embedded servers.")]
+Reload = Annotated[
+    bool,
+    typer.Option("--reload", help="Restart the API and the worker when a Python file is edited."),
+]
 Subject = Annotated[str, typer.Option("--sub", help="User id, the token's subject.")]
 Roles = Annotated[list[str] | None, typer.Option("--role", help="A role; can be repeated.")]
 NumberOfProcesses = Annotated[
@@ -61,15 +65,17 @@ def main() -> None:
 
 
 @cli.command()
-def dev(data: Data = DEV_FOLDER) -> None:
+def dev(data: Data = DEV_FOLDER, reload: Reload = False) -> None:
     """Start MongoDB, Valkey, the API and a worker, and print a token. Ctrl-C stops them."""
     from pydantic import SecretStr
 
     from ostinato.jobs.embedded.development import DevServer
     from ostinato.jobs.embedded.process import EmbeddedError
     from ostinato.jobs.logs import configure_logs
-    from ostinato.resolvers.auth import issue_token
+    from ostinato.resolvers.auth import DEVELOPMENT_TOKEN_S, issue_token
 
+    if reload and find_spec("watchfiles") is None:
+        exit_with("--reload needs an extra: run pip install 'ostinato[dev-server]'")
     settings = read_settings()
     require_functions(settings)
     configure_logs(settings)
@@ -80,7 +86,9 @@ def dev(data: Data = DEV_FOLDER) -> None:
         ttl_s = min(DEVELOPMENT_TOKEN_S, settings.jwt_max_lifetime_s)
         return issue_token(signing, sub, roles, ttl_s)
 
-    run = DevServer(folder=data.resolve(), command=COMMAND, issue_token=sign, echo=_echo)
+    run = DevServer(
+        folder=data.resolve(), command=COMMAND, issue_token=sign, echo=_echo, reloads=reload
+    )
     try:
         asyncio.run(run.run(settings))
     except EmbeddedError as error:

@@ -20,6 +20,7 @@ from ostinato.resolvers.throttle import Now, Throttle
 MAX_TOKEN_CHARS = 8_192  # the header limit of most proxies
 MAX_TOKEN_ID_CHARS = 1_024
 TOKEN_CACHE_SIZE = 1_000
+DEVELOPMENT_TOKEN_S: Final = 30 * 86_400  # a bookmark of GraphiQL keeps working for a month
 REVOKED: Final = "the token was revoked: sign in again"
 TOKEN_CACHE_TTL_S = 30.0  # a removed key is accepted up to this long
 

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -46,12 +47,15 @@ class Run:
         port: int,
         command: Sequence[str] = OSTINATO,
         variables: Mapping[str, str] | None = None,
+        reload_in: Path | None = None,
     ) -> None:
         self.description = folder / "dev.json"
         log = folder.parent / f"dev-{time.monotonic_ns()}.log"
         env = {k: v for k, v in os.environ.items() if not k.startswith("OSTINATO_")}
         env |= {"OSTINATO_PORT": str(port), **(variables or {})}
         dev = [*command, "dev", "--data", str(folder)]
+        if reload_in is not None:  # the folder whose files are edited
+            dev = ["/bin/sh", "-c", 'cd "$0" && exec "$@"', str(reload_in), *dev, "--reload"]
         self.child: Child = spawn("dev", dev, log=log, env=env)
 
     async def up(self) -> dict[str, str]:
@@ -285,3 +289,38 @@ async def test_run_whose_terminal_was_closed_stops_at_a_signal(
     processes = run.processes()
     await run.end(number)
     await eventually(lambda: not any(map(is_running, processes)), DOWN_WITHIN)
+
+
+FUNCTION = """from ostinato import Context, mutation
+
+
+@mutation(public=True)
+async def {name}(ctx: Context) -> None:
+    pass
+"""
+
+
+async def test_edit_of_a_function_restarts_the_api_and_the_worker(tmp_path: Path) -> None:
+    module = tmp_path / "edited.py"
+    module.write_text(FUNCTION.format(name="before"))
+    variables = {"OSTINATO_FUNCTIONS": "edited"}
+    run = Run(tmp_path / "data", free_port(), variables=variables, reload_in=tmp_path)
+    try:
+        description = await run.up()
+        module.write_text("broken(")
+        await eventually(lambda: "Edit a file to start again." in run.child.tail(), UP_WITHIN)
+        module.write_text(FUNCTION.format(name="after"))
+        await _eventually_has_function(description, "edited.after")
+        assert "edited.py changed" in run.child.tail()
+    finally:
+        await run.end(signal.SIGTERM)
+
+
+async def _eventually_has_function(description: Mapping[str, str], name: str) -> None:
+    async def has_function() -> bool:
+        with suppress(httpx.TransportError):
+            found = await graphql(description, "{ functions { name } }")
+            return {"name": name} in found["functions"]
+        return False
+
+    await eventually(has_function, UP_WITHIN)

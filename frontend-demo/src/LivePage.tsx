@@ -35,7 +35,7 @@ function LiveContent({ api, access, onRefused }: LivePageProps & { api: Api }) {
   }, [state, onRefused]);
   return (
     <>
-      <PageHead connection={api.connection} viewer={viewer.id} pasted={access.pasted} />
+      <PageHead connection={api.connection} viewer={viewer.id} access={access} />
       <main className="page">
         <CronsPanel functions={viewer.functions} />
         <JobsPanel functions={viewer.functions} />

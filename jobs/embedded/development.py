@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,6 +79,8 @@ class DevServer:
     issue_token: Callable[[str, str, tuple[str, ...]], str]
     """Signs a token: secret, user, roles."""
     echo: Callable[[str], None]
+    reloads: bool = False
+    """Whether an edit of a Python file below the current folder restarts the API and the worker."""
 
     async def run(self, settings: Settings) -> None:
         """Run until a signal; raises EmbeddedError if a process exits or fails to start."""
@@ -100,6 +102,9 @@ class DevServer:
     async def _session(self, settings: Settings) -> None:
         async with AsyncExitStack() as stack:
             stack.enter_context(locked(self.folder))
+            edited: set[str] = set()
+            if self.reloads:
+                stack.callback(asyncio.create_task(_collect_edits(edited)).cancel)
             delete_description(self.folder)
             port = settings.port or free_port(settings.host)
             require_free(settings.host, port, "OSTINATO_PORT")
@@ -121,7 +126,27 @@ class DevServer:
             await _wait_until_ready(f"{description['pageUrl']}readyz", servers, processes)
             stack.enter_context(dev_description(self.folder, description))
             self._announce(description)
-            await _monitor(servers, processes)
+            if self.reloads:
+                await self._run_and_reload(servers, processes, edited)
+            else:
+                await _monitor(servers, processes)
+
+    async def _run_and_reload(
+        self, servers: EmbeddedServers, processes: ProcessSupervisor, edited: set[str]
+    ) -> None:
+        """Restart the processes after each edit, also after they have exited with an error."""
+        while True:
+            try:
+                await _monitor(servers, processes, edited)
+            except EmbeddedError as error:
+                servers.require_alive()
+                self.echo(f"{error} Edit a file to start again.")
+                while not edited:
+                    servers.require_alive()
+                    await asyncio.sleep(POLL_S)
+            self.echo(f"{', '.join(sorted(edited))} changed. Restarting the API and the worker…")
+            edited.clear()
+            await processes.restart(PROCESS_STOP_TIMEOUT_S)
 
     async def _servers(self, settings: Settings) -> EmbeddedServers:
         given = settings.model_fields_set
@@ -209,8 +234,20 @@ async def _wait_until_ready(
         raise EmbeddedError(f"{url} was not ready within {READY_TIMEOUT_S:.0f} s") from None
 
 
-async def _monitor(servers: EmbeddedServers, processes: ProcessSupervisor) -> None:
-    while True:
+async def _collect_edits(edited: set[str]) -> None:
+    """Add the Python files below the current folder that are edited."""
+    from watchfiles import PythonFilter, awatch
+
+    folder = Path.cwd()
+    async for changes in awatch(folder, watch_filter=PythonFilter()):
+        edited.update(str(Path(path).relative_to(folder)) for _, path in changes)
+
+
+async def _monitor(
+    servers: EmbeddedServers, processes: ProcessSupervisor, edited: Collection[str] = ()
+) -> None:
+    """Return once a file is edited; raises EmbeddedError if a server or a process exits."""
+    while not edited:
         servers.require_alive()
         processes.check()
         await asyncio.sleep(POLL_S)

@@ -172,6 +172,13 @@ class ProcessSupervisor:
                 slot.child = spawn(name, slot.command, env=self._env)
                 slot.started_at = now
 
+    async def restart(self, timeout_s: float) -> None:
+        """Stop all children, and start them again."""
+        await self.stop(timeout_s)
+        for slot in self._slots.values():
+            slot.child, slot.start_at = None, 0.0
+        self.check()
+
     async def stop(self, timeout_s: float) -> list[int]:
         """Stop all children concurrently; returns their exit codes."""
         children = [slot.child for slot in self._slots.values() if slot.child is not None]

@@ -9,7 +9,9 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from ostinato.jobs.rights import ADMIN
 from ostinato.jobs.settings import Mode, Settings
+from ostinato.resolvers.auth import DEVELOPMENT_TOKEN_S, issue_token
 from ostinato.schema.transports.origins import is_loopback
 
 PAGES_FOLDER = Path(__file__).parents[2] / "pages"
@@ -66,10 +68,14 @@ def page_routes(
         return page("graphiql.html")
 
     def config(request: Request) -> Response:
-        token = _development_token(settings, request)
         headers = {"cache-control": NO_STORE, "vary": "origin, host, sec-fetch-site"}
         return JSONResponse(
-            {"graphqlPath": "graphql", "token": token, "usesTokens": uses_tokens}, headers=headers
+            {
+                "graphqlPath": "graphql",
+                "usesTokens": uses_tokens,
+                **_development_tokens(settings, request),
+            },
+            headers=headers,
         )
 
     return [
@@ -80,14 +86,21 @@ def page_routes(
     ]
 
 
-def _development_token(settings: Settings, request: Request) -> str | None:
-    """Return the token of `ostinato dev` for its pages in a browser on this machine.
+def _development_tokens(settings: Settings, request: Request) -> dict[str, object]:
+    """Return the token of `ostinato dev`, and those of other users, for its pages in a browser on
+    this machine.
 
-    `Sec-Fetch-Site` keeps the token from an action whose URL is the API's own. A program that sets
-    this header gets the token.
+    `Sec-Fetch-Site` keeps the tokens from an action whose URL is the API's own. A program that
+    sets this header gets them.
     """
-    if settings.mode is not Mode.DEVELOPMENT or settings.development_token is None:
-        return None
+    given = settings.development_token
+    if settings.mode is not Mode.DEVELOPMENT or given is None:
+        return {"token": None, "users": []}
     if not is_loopback(request) or request.headers.get("sec-fetch-site") != "same-origin":
-        return None
-    return settings.development_token.get_secret_value()
+        return {"token": None, "users": []}
+    ttl_s = min(DEVELOPMENT_TOKEN_S, settings.jwt_max_lifetime_s)
+    others = {"bob": (), "admin": (ADMIN,)} if settings.jwt_secret is not None else {}
+    users = [{"name": "alice", "token": given.get_secret_value()}]
+    for name, roles in others.items():
+        users.append({"name": name, "token": issue_token(settings, name, roles, ttl_s)})
+    return {"token": users[0]["token"], "users": users}

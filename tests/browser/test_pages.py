@@ -15,7 +15,8 @@ from pydantic import SecretStr
 from ostinato.jobs.embedded.process import Child
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.mongo.client import Mongo
-from ostinato.jobs.settings import Settings
+from ostinato.jobs.settings import Mode, Settings
+from ostinato.resolvers.auth import issue_token
 from tests.api.documents import Documents
 from tests.browser.chromium import Chromium
 from tests.live.hostile import JSON
@@ -162,6 +163,18 @@ async def test_page_prompts_for_a_token_when_the_server_rejects_it(
     chromium: Chromium, api_server: ApiProcess
 ) -> None:
     await chromium.run_scenario("token", api_server)
+
+
+async def test_user_is_chosen_in_development(
+    chromium: Chromium, processes: Processes, settings: Settings
+) -> None:
+    with closing(Mongo.connect(settings, "tests")) as mongo:
+        others = Documents(mongo)
+        await others.cron("alice", name="of alice")
+        await others.cron(None, name="of the system")
+    token = SecretStr(issue_token(settings, "alice"))
+    api = await processes.api(mode=Mode.DEVELOPMENT, development_token=token)
+    await chromium.run_scenario("users", api)
 
 
 async def test_graphiql_runs_a_query_and_a_subscription(

@@ -1,8 +1,17 @@
 /** Access to the API: its address from `config.json`, and the bearer token, if the API uses tokens. */
 
 const STORED_TOKEN = 'ostinato.token';
+const STORED_USER = 'ostinato.user';
 
-type Config = { graphqlPath: string; token: string | null; usesTokens: boolean };
+/** A user of a development server, whose token the server provides. */
+type DevelopmentUser = { name: string; token: string };
+
+type Config = {
+  graphqlPath: string;
+  token: string | null;
+  users: DevelopmentUser[];
+  usesTokens: boolean;
+};
 
 export type Access = {
   httpUrl: string;
@@ -10,6 +19,8 @@ export type Access = {
   token: string;
   /** Whether the user pasted the token; otherwise a development server provided it. */
   pasted: boolean;
+  /** The names of the users that a development server offers; otherwise empty. */
+  users: string[];
   /** Whether the API needs a token; otherwise the browser's cookies identify the user. */
   usesTokens: boolean;
 };
@@ -26,11 +37,14 @@ export async function readAccess(): Promise<Access> {
   const httpUrl = new URL(config.graphqlPath, location.href);
   const webSocketUrl = new URL(httpUrl);
   webSocketUrl.protocol = httpUrl.protocol === 'https:' ? 'wss:' : 'ws:';
+  const stored = sessionStorage.getItem(STORED_USER);
+  const provided = config.users.find(({ name }) => name === stored)?.token ?? config.token;
   return {
     httpUrl: httpUrl.href,
     webSocketUrl: webSocketUrl.href,
-    token: config.usesTokens ? (config.token ?? sessionStorage.getItem(STORED_TOKEN) ?? '') : '',
+    token: config.usesTokens ? (provided ?? sessionStorage.getItem(STORED_TOKEN) ?? '') : '',
     pasted: config.usesTokens && config.token === null,
+    users: config.users.map(({ name }) => name),
     usesTokens: config.usesTokens,
   };
 }
@@ -47,6 +61,11 @@ export async function freshToken(access: Access): Promise<string> {
 
 export function keepToken(token: string): void {
   sessionStorage.setItem(STORED_TOKEN, token.trim().replace(/^Bearer\s+/i, ''));
+}
+
+/** Use the token of another user of a development server from now on, in this tab. */
+export function chooseUser(name: string): void {
+  sessionStorage.setItem(STORED_USER, name);
 }
 
 export function forgetToken(): void {

@@ -2,22 +2,30 @@
 
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
+import jwt
 import pytest
 from starlette.applications import Starlette
 
 from ostinato.jobs.settings import Mode
 from ostinato.schema.server.pages import page_routes
 from tests.processes import TLS
-from tests.schema.conftest import Running, make_settings, serve
+from tests.schema.conftest import SECRET, Running, make_settings, serve
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TOKEN = "the-development-token"
 SAME_ORIGIN = {"sec-fetch-site": "same-origin"}
 DEVELOPMENT = {"mode": Mode.DEVELOPMENT, "development_token": TOKEN}
+
+
+NO_TOKENS: Final[tuple[None, list[object]]] = (None, [])
+
+
+def _tokens(response: httpx.Response) -> tuple[object, object]:
+    return response.json()["token"], response.json()["users"]
 
 
 async def _get(running: Running, path: str, **headers: str) -> httpx.Response:
@@ -31,12 +39,17 @@ async def test_local_page_gets_the_development_token() -> None:
             response = await _get(
                 running, "/config.json", **SAME_ORIGIN, host=f"{host}:{running.port}"
             )
-            assert response.json() == {
-                "graphqlPath": "graphql",
-                "token": TOKEN,
-                "usesTokens": True,
-            }
+            config = response.json()
+            assert (config["graphqlPath"], config["token"]) == ("graphql", TOKEN)
             assert response.headers["cache-control"] == "no-store"
+
+
+async def test_local_page_gets_tokens_of_a_second_user_and_of_an_admin() -> None:
+    async with serve(make_settings(**DEVELOPMENT)) as running:
+        users = (await _get(running, "/config.json", **SAME_ORIGIN)).json()["users"]
+    seen = [jwt.decode(user["token"], SECRET, algorithms=["HS256"]) for user in users[1:]]
+    assert users[0] == {"name": "alice", "token": TOKEN}
+    assert [(one["sub"], one["roles"]) for one in seen] == [("bob", []), ("admin", ["admin"])]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +81,7 @@ async def test_pages_of_other_sites_and_rebound_names_get_no_token(headers: dict
         port = str(running.port)
         changed = {name: value.replace("PORT", port) for name, value in sent.items()}
         response = await _get(running, "/config.json", **changed)
-    assert response.json()["token"] is None
+    assert _tokens(response) == NO_TOKENS
 
 
 async def test_remote_client_with_localhost_as_host_gets_no_token() -> None:
@@ -76,20 +89,20 @@ async def test_remote_client_with_localhost_as_host_gets_no_token() -> None:
     transport = httpx.ASGITransport(app, client=("192.0.2.1", 1_234))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         response = await client.get("/config.json", headers=SAME_ORIGIN)
-    assert response.json()["token"] is None
+    assert _tokens(response) == NO_TOKENS
 
 
 @pytest.mark.parametrize("changes", [{"mode": Mode.PRODUCTION}, {"development_token": None}])
 async def test_no_token_is_sent_outside_development(changes: dict[str, Any]) -> None:
     async with serve(make_settings(**(DEVELOPMENT | changes))) as running:
         response = await _get(running, "/config.json", **SAME_ORIGIN)
-    assert response.json()["token"] is None
+    assert _tokens(response) == NO_TOKENS
 
 
 async def test_program_that_sends_no_headers_of_a_browser_gets_no_token() -> None:
     async with serve(make_settings(**DEVELOPMENT)) as running:
         response = await _get(running, "/config.json")
-    assert response.json()["token"] is None
+    assert _tokens(response) == NO_TOKENS
 
 
 @pytest.mark.parametrize(
