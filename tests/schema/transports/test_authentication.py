@@ -207,7 +207,7 @@ async def test_failures_of_an_address_are_limited_and_known_credentials_are_exem
 async def test_revoked_session_is_rejected_and_its_socket_is_closed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("ostinato.resolvers.revocations.POLL_S", 0.05)
+    monkeypatch.setattr("ostinato.resolvers.revocation_monitor.POLL_S", 0.05)
     now = datetime.now(UTC)
     revoked = Revocation(id="x", token_id="ada", revoked_at=now, revoked_by="eve", expires_at=now)
     async with serve(make_settings(), authenticate=by_cookie) as running:

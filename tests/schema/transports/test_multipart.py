@@ -56,7 +56,7 @@ async def test_invalid_document_is_rejected_like_for_a_query(running: Running) -
 async def test_expired_token_is_sent_as_a_transport_error(running: Running) -> None:
     token = {"authorization": f"Bearer {running.token(ttl_s=2)}"}
     async with streamed(running, TICKS, MULTIPART | token) as stream:
-        _, _, part, end = await stream.read_to_end()
+        *_, part, end = await stream.read_to_end()
     content = _content(part)
     assert isinstance(content, dict)
     assert content["payload"] is None
