@@ -22,7 +22,7 @@ from ostinato.jobs.worker.executor import Executor, RunnerOptions
 from ostinato.jobs.worker.function_stats import FunctionStats, SharingClass
 from ostinato.jobs.worker.reconciler import LeaseReconciler
 
-FIRST_READ: Final = 50  # pending jobs, of which few have the first due time
+FIRST_READ: Final = 10  # pending jobs, of which few have the first due time
 MAX_READ: Final = 5_000  # jobs with one due time
 MAX_CHAIN_GROUP: Final = 50  # as many as share a transaction
 MAX_RUNS_AT_ONE_TIME: Final = 10_000
