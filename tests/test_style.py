@@ -26,7 +26,6 @@ SMALL_WITH_A_REASON = {
     "ostinato/__main__.py": "run with -m",
     "jobs/embedded/__main__.py": "run with -m",
     "jobs/embedded/parent_death_signal.py": "run as a script, before any other import",
-    "jobs/mongo/expired.py": "only this package queries MongoDB",
     "jobs/lifecycle_page.py": "run with -m, generates a page of docs",
     "jobs/worker/worker_processes.py": "runs in the parent of workers, which loads no engine",
     "jobs/mongo/unresolved_jobs.py": "writes jobs, which only this package may",

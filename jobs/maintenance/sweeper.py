@@ -17,10 +17,9 @@ from ostinato.jobs.functions.requests import repair_request
 from ostinato.jobs.functions.tasks import repair_task
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.client import MongoError, is_transient, summarize
-from ostinato.jobs.mongo.expired import delete_expired
 from ostinato.jobs.mongo.indexes import build_missing_indexes
 from ostinato.jobs.mongo.multikey import MultikeyIndexes
-from ostinato.jobs.mongo.orphans import Orphan, OrphanFinder
+from ostinato.jobs.mongo.sweeps import Orphan, OrphanFinder, delete_expired
 from ostinato.jobs.quarantine import Quarantine
 
 Sweep = Callable[[], Awaitable[int]]

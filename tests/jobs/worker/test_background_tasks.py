@@ -10,10 +10,10 @@ from ostinato.jobs.arq_queue import consumer, notifier
 from ostinato.jobs.arq_queue.chunk_queue import ChunkQueue
 from ostinato.jobs.mongo.due_jobs import DueJobs
 from ostinato.jobs.mongo.job_store import JobStore
-from ostinato.jobs.mongo.orphans import OrphanFinder
 from ostinato.jobs.mongo.outcomes import OutcomeStore
 from ostinato.jobs.mongo.poisoned_jobs import PoisonedJobs
 from ostinato.jobs.mongo.queues import QueueStore
+from ostinato.jobs.mongo.sweeps import OrphanFinder
 from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.settings import Settings
 from tests.engine.rig import Rig, run_worker

@@ -1,19 +1,38 @@
-"""Finds orphans: crons, tasks, batches and requests whose next job is missing."""
+"""What the sweeper finds and deletes: orphans, whose next job is missing, and what has ended.
 
-from collections.abc import Collection, Iterable, Mapping
+Finished jobs have a time of their own, and MongoDB's TTL index deletes them.
+"""
+
+import asyncio
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import NoneType
-from typing import Any
+from typing import Any, Final
 
 from pymongo import ASCENDING
 
 from ostinato.jobs.lifecycle import ACTIVE_STATES
 from ostinato.jobs.mongo.client import Document, Mongo
-from ostinato.jobs.mongo.collections import BATCHES, CRONS, JOBS, REQUESTS, TASK_CONFIGS
+from ostinato.jobs.mongo.collections import BATCHES, CRONS, ITEMS, JOBS, REQUESTS, TASK_CONFIGS
 from ostinato.jobs.records import BatchState, RequestState
 
-BATCH_SIZE = 200  # per sweep (every second); the next sweep continues from there
+ORPHANS: Final = 200  # of each kind per sweep, every second; the next sweep continues from there
+DELETED: Final = 1_000  # of each kind per sweep
+
+
+ENDED_BATCHES: Final = [
+    each.value for each in BatchState if each not in (BatchState.RUNNING, BatchState.PAUSED)
+]
+ENDED_REQUESTS: Final = [each.value for each in RequestState if each is not RequestState.PENDING]
+
+ENDED: Final[Sequence[tuple[str, str, Document]]] = (
+    (BATCHES, "completedAt", {"state": {"$in": ENDED_BATCHES}}),
+    (REQUESTS, "completedAt", {"state": {"$in": ENDED_REQUESTS}}),
+    (ITEMS, "processedAt", {"processed": True}),
+    (TASK_CONFIGS, "stoppedAt", {"enabled": False}),
+)
+"""The collections, the indexed field that contains the time of the end, and a filter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +88,11 @@ class OrphanFinder:
             {**filter_, "_id": {"$gt": self._positions.get(scan, "")}},
             {"owner": 1, "schedulerJobId": 1, "processJobId": 1},
             sort=[("_id", ASCENDING)],
-            limit=BATCH_SIZE,
+            limit=ORPHANS,
             max_time_ms=5_000,
         )
         found: list[Document] = await rows.to_list(None)
-        self._positions[scan] = found[-1]["_id"] if len(found) == BATCH_SIZE else ""
+        self._positions[scan] = found[-1]["_id"] if len(found) == ORPHANS else ""
         return found
 
 
@@ -88,3 +107,25 @@ def _orphans(rows: Iterable[Document]) -> list[Orphan]:
 
 def _is_in(job_id: object, alive: Collection[str]) -> bool:
     return type(job_id) is str and job_id in alive  # bson.Code subclasses str, but is not hashable
+
+
+async def delete_expired(mongo: Mongo, before: datetime) -> dict[str, int]:
+    """Delete what ended before `before`, at most DELETED of each kind.
+
+    Returns the number of deleted documents, by collection.
+    """
+    deleted = await asyncio.gather(*(_delete(mongo, before, *each) for each in ENDED))
+    return dict(zip((each[0] for each in ENDED), deleted, strict=True))
+
+
+async def _delete(
+    mongo: Mongo, before: datetime, collection: str, field: str, is_ended: Document
+) -> int:
+    expired = {field: {"$lt": before}, **is_ended}
+    found = mongo[collection].find(expired, {"_id": 1}, sort=[(field, 1)], limit=DELETED)
+    ids = [document["_id"] for document in await found.to_list(None)]
+    if not ids:
+        return 0
+    # Again with the filter: a task may have been started in the meantime.
+    result = await mongo[collection].delete_many({"_id": {"$in": ids}, **expired})
+    return result.deleted_count
