@@ -10,12 +10,13 @@ from pathlib import Path
 from benchmarks.chaos.checker import formatted
 from benchmarks.chaos.faults import FAULTS
 from benchmarks.chaos.live import run as live
+from benchmarks.chaos.outbox import run as outbox
 from benchmarks.chaos.record import Record, current_environment
 from benchmarks.chaos.run import RunResult, clean, crashed, run
 from benchmarks.chaos.summary import line
 
 JOBS = 10_000
-RUNS = {**dict.fromkeys(FAULTS, run), live.FAULT: live.run}
+RUNS = {**dict.fromkeys(FAULTS, run), live.FAULT: live.run, outbox.FAULT: outbox.run}
 """The function that runs each kind of fault."""
 
 

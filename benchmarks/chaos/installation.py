@@ -118,9 +118,12 @@ class Installation:
 
     def start(self, name: str, *command: str) -> None:
         """Start a Python process, or the `ostinato` command of that name."""
-        log = self.folder / f"{name}.{next(self._starts)}.log"
         product_command = (*COMMAND, name.partition("-")[0])
-        line = [sys.executable, *command] if command else product_command
+        self.start_command(name, *((sys.executable, *command) if command else product_command))
+
+    def start_command(self, name: str, *line: str) -> None:
+        """Start a process with the environment of the installation."""
+        log = self.folder / f"{name}.{next(self._starts)}.log"
         self.children[name] = spawn(name, line, log=log, env={**os.environ, **self.env(name)})
         self._started_at[name] = time.monotonic()
 

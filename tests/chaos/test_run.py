@@ -10,9 +10,11 @@ import pytest
 
 from benchmarks.chaos import history
 from benchmarks.chaos.live import run as live
+from benchmarks.chaos.outbox import run as outbox
 from benchmarks.chaos.run import RunResult, clean, run
 from benchmarks.chaos.summary import line
 from tests.processes import ROOT
+from tests.schema.nodejs import install_clients
 
 pytestmark = pytest.mark.slow
 
@@ -74,6 +76,14 @@ def test_live_chaos_run_finds_no_violation(tmp_path: Path) -> None:
     assert result.acknowledged >= JOBS * live.JOBS_SHARE
     assert result.details.startswith("10 clients, ")
     assert " 0 resumed" not in result.details
+
+
+def test_outbox_run_finds_no_violation(tmp_path: Path) -> None:
+    install_clients()
+    result = outbox.run(outbox.FAULT, 7, 400, tmp_path, min_faults=3)
+    clean(tmp_path, entirely=True)
+    assert result.violations == {}
+    assert (result.acknowledged, result.faults >= 3) == (40, True)
 
 
 @pytest.mark.parametrize("change_name", CHANGES)

@@ -1,0 +1,1 @@
+"""Chaos runs of applications that schedule jobs in transactions of their own."""
