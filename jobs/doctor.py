@@ -23,7 +23,7 @@ FIX_NO_FUNCTION = (
 async def diagnose(settings: Settings) -> list[Finding]:
     """Check the settings, the functions, MongoDB and Redis, without changing anything.
 
-    Warnings have no fix outside production.
+    Advice has no fix outside production.
     """
     mongo, redis = await asyncio.gather(
         inspect_mongo(
@@ -35,7 +35,7 @@ async def diagnose(settings: Settings) -> list[Finding]:
     found = [*variables, *check_settings(settings), *check_functions(settings), *mongo, *redis]
     if settings.mode is Mode.PRODUCTION:
         return found
-    return [replace(finding, fix=None) if finding.is_warning else finding for finding in found]
+    return [replace(finding, fix=None) if finding.advised else finding for finding in found]
 
 
 def check_variables(names: Iterable[str]) -> list[Finding]:

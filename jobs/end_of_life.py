@@ -25,15 +25,17 @@ class Product:
         if release is None or release not in self.ends:
             detail = f"unknown: this check has no date for {shown}"
             fix = f"look up its end of life: {self.page}"
-            return Finding(subject=subject, detail=detail, fix=fix, is_warning=True)
+            return Finding(subject=subject, detail=detail, fix=fix, advised=True)
         end = self.ends[release]
         if end is None:
-            return Finding(subject=subject, detail=f"no end of life is published for {shown}")
+            detail = f"no end of life is published for {shown}"
+            return Finding(subject=subject, detail=detail, advised=True)
         if today <= end:
-            return Finding(subject=subject, detail=f"{shown} gets security fixes until {end}")
+            detail = f"{shown} gets security fixes until {end}"
+            return Finding(subject=subject, detail=detail, advised=True)
         detail = f"{shown} has had no security fixes since {end}"
         fix = f"upgrade to a version with support: {self.page}"
-        return Finding(subject=subject, detail=detail, fix=fix, is_warning=True)
+        return Finding(subject=subject, detail=detail, fix=fix, advised=True)
 
 
 def _release(version: str) -> tuple[int, int] | None:

@@ -13,8 +13,9 @@ class Finding:
     """The finding, with the value."""
     fix: str | None = None
     """How to fix it; None if there is no problem."""
-    is_warning: bool = False
-    """Whether the fix is advice for production: `doctor` shows it there only, and succeeds."""
+    advised: bool = False
+    """Whether the check is advice for production: `doctor` shows its fix there only, and succeeds.
+    Everything works without it. The other checks are required."""
 
     @property
     def ok(self) -> bool:

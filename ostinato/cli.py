@@ -24,8 +24,9 @@ from ostinato.cli_settings import (
 from ostinato.job_commands import job_commands
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from ostinato.jobs.findings import Finding
     from ostinato.jobs.registry import BatchSource, Function
     from ostinato.jobs.settings import Settings
 
@@ -190,22 +191,30 @@ def revoke(
 def doctor() -> None:
     """Check settings, functions, MongoDB and Redis, and print how to fix each problem.
 
-    In production, also warns of servers without access control or security fixes.
+    The exit code is 1 if something required is missing; advice for production does not change it.
     If no server and no key is set, those of a running `ostinato dev` are checked.
     """
     from ostinato.jobs.doctor import diagnose
-    from ostinato.jobs.logs import escape_text
     from ostinato.resolvers.jwt_keys import check_keys
 
     settings = settings_of_dev()
     findings = [check_keys(settings), *asyncio.run(diagnose(settings))]
+    required = [finding for finding in findings if not finding.advised]
+    _print_findings("Required", required, "problem")
+    _print_findings("Advised", [finding for finding in findings if finding.advised], "warning")
+    if not all(finding.ok for finding in required):
+        raise typer.Exit(1)
+
+
+def _print_findings(heading: str, findings: "Sequence[Finding]", level: str) -> None:
+    from ostinato.jobs.logs import escape_text
+
+    typer.echo(f"{heading}:")
     for finding in findings:
-        level = "ok" if finding.ok else "warning" if finding.is_warning else "problem"
-        typer.echo(escape_text(f"{level:7}  {finding.subject}: {finding.detail}"))
+        shown = "ok" if finding.ok else level
+        typer.echo(escape_text(f"{shown:7}  {finding.subject}: {finding.detail}"))
         if finding.fix:
             typer.echo(escape_text(f"         → {finding.fix}"))
-    if not all(finding.ok or finding.is_warning for finding in findings):
-        raise typer.Exit(1)
 
 
 def _echo(line: str) -> None:

@@ -60,11 +60,11 @@ async def _access_control(redis_url: str) -> Finding:
     try:
         await client.ping()
     except (AuthenticationError, ResponseError):
-        return Finding(subject=subject, detail=detail)
+        return Finding(subject=subject, detail=detail, advised=True)
     finally:
         await close(client)
     detail = "off: whoever can connect can read and change the queue"
-    return Finding(subject=subject, detail=detail, fix=FIX_OPEN, is_warning=True)
+    return Finding(subject=subject, detail=detail, fix=FIX_OPEN, advised=True)
 
 
 async def _policy(client: Redis) -> Finding:

@@ -48,14 +48,16 @@ def check_cluster_privileges(client: Client) -> Finding:
     """Check whether the user can end the transactions of lost workers."""
     subject, grants = "privileges", _grants(client)
     if grants is None:
-        return Finding(subject=subject, detail="not needed: access control is off")
+        return Finding(subject=subject, detail="not needed: access control is off", advised=True)
     held = {action for grant in grants for action in grant["actions"]}
     missing = frozenset() if ANY_ACTION in held else CLUSTER_PRIVILEGES - held
     if not missing:
-        return Finding(subject=subject, detail="inprog and killAnySession are granted")
+        return Finding(
+            subject=subject, detail="inprog and killAnySession are granted", advised=True
+        )
     named = ", ".join(sorted(missing))
     fix = f"grant the user a role with {named} on the cluster (clusterMonitor has inprog)"
-    return Finding(subject=subject, detail=f"missing: {named}", fix=fix)
+    return Finding(subject=subject, detail=f"missing: {named}", fix=fix, advised=True)
 
 
 def _grants(client: Client) -> list[dict[str, Any]] | None:
@@ -73,9 +75,9 @@ def check_access_control(direct_url: str, timeout_ms: int) -> Finding:
         with Client(anonymous_url(direct_url), serverSelectionTimeoutMS=timeout_ms) as client:
             client.admin.command("listDatabases", nameOnly=True)
     except PyMongoError:
-        return Finding(subject=subject, detail=detail)
+        return Finding(subject=subject, detail=detail, advised=True)
     detail = "off: whoever can connect can run functions as any user"
-    return Finding(subject=subject, detail=detail, fix=FIX_OPEN, is_warning=True)
+    return Finding(subject=subject, detail=detail, fix=FIX_OPEN, advised=True)
 
 
 def anonymous_url(direct_url: str) -> str:

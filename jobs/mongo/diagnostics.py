@@ -212,11 +212,10 @@ def _transaction_limit(client: Client) -> Finding:
     try:
         limit = (client.admin.command({"getParameter": 1, name: 1}))[name]
     except OperationFailure as error:
-        return Finding(
-            subject=subject, detail=f"unknown ({_short(error)})", fix="grant getParameter"
-        )
+        detail = f"unknown ({_short(error)})"
+        return Finding(subject=subject, detail=detail, fix="grant getParameter", advised=True)
     fix = None if limit <= MAX_TRANSACTION_S else f"start mongod with --setParameter {name}=5"
-    return Finding(subject=subject, detail=f"{limit} s", fix=fix)
+    return Finding(subject=subject, detail=f"{limit} s", fix=fix, advised=True)
 
 
 def _history(client: Client) -> Finding:
@@ -225,9 +224,10 @@ def _history(client: Client) -> Finding:
     try:
         status = client.admin.command({"serverStatus": 1, "oplog": 1})
     except OperationFailure as error:
-        return Finding(subject=subject, detail=f"cannot be read ({_short(error)})")
+        return Finding(subject=subject, detail=f"cannot be read ({_short(error)})", advised=True)
     if "oplog" not in status or "oplogTruncation" not in status:
-        return Finding(subject=subject, detail="not reported by this server; check each member")
+        detail = "not reported by this server; check each member"
+        return Finding(subject=subject, detail=detail, advised=True)
     ends = status["oplog"]["latestOptime"], status["oplog"]["earliestOptime"]
     covered_h = (ends[0].time - ends[1].time) / 3600
     kept_h = float(status["oplogTruncation"].get("oplogMinRetentionHours", 0))
@@ -236,7 +236,8 @@ def _history(client: Client) -> Finding:
         f"run `db.adminCommand({{replSetResizeOplog: 1, minRetentionHours: {MIN_HISTORY_H:g}}})` "
         "in mongosh on each member, and set storage.oplogMinRetentionHours in its configuration"
     )
-    return Finding(subject=subject, detail=detail, fix=None if kept_h >= MIN_HISTORY_H else fix)
+    needed = None if kept_h >= MIN_HISTORY_H else fix
+    return Finding(subject=subject, detail=detail, fix=needed, advised=True)
 
 
 def _skew(seconds: float) -> Finding:
