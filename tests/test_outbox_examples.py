@@ -24,7 +24,12 @@ async def database(settings: Settings) -> AsyncIterator[AsyncMongoClient[dict[st
     install_clients()
     async with AsyncMongoClient[dict[str, object]](settings.mongo_url) as client:
         yield client
-        await client.drop_database("shop")
+        await client.drop_database(shop(settings))
+
+
+def shop(settings: Settings) -> str:
+    """Return the application's database, which the examples call `shop`."""
+    return f"{settings.database}_shop"
 
 
 async def run_node(script: Path, *arguments: str) -> None:
@@ -35,7 +40,8 @@ async def run_node(script: Path, *arguments: str) -> None:
 def adapted(example: Path, settings: Settings) -> Path:
     """Copy an example to where Node finds the driver, for the database of the test."""
     copy = FOLDER / "node_modules" / f".{settings.database}-{example.name}"
-    copy.write_text(example.read_text().replace('"ostinato"', f'"{settings.database}"'))
+    text = example.read_text().replace('"ostinato"', f'"{settings.database}"')
+    copy.write_text(text.replace('"shop"', f'"{shop(settings)}"'))
     return copy
 
 
@@ -59,7 +65,7 @@ async def test_node_example_schedules_a_letter_for_each_order(
     await run_node(adapted(NODE_EXAMPLE, settings), settings.mongo_url, "ada", "grace")
     letters = await results_of(database, settings, 2)
     assert letters == ["written to ada", "written to grace"]
-    assert await database["shop"]["orders"].count_documents({}) == 2
+    assert await database[shop(settings)]["orders"].count_documents({}) == 2
 
 
 async def test_mongosh_example_schedules_a_letter(

@@ -339,5 +339,5 @@ def test_generated_operations_do_not_make_the_server_fail(
         f"no server error in {fuzzer.executed:,} responses with data; memory after each half: "
         f"{memory[0]:.0f} and {memory[1]:.0f} MiB",
     )
-    assert fuzzer.executed > fuzzer.sent / 10
+    assert fuzzer.executed > fuzzer.sent / 40  # most generated values are invalid
     assert not is_full_audit or memory[1] <= memory[0] * MAX_GROWTH
