@@ -7,7 +7,7 @@ import tarfile
 import venv
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -82,8 +82,18 @@ class Project:
     ostinato: Path
 
     def run(self, *args: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+        """Run the command line."""
+        return self._run([str(self.ostinato), *args], variables)
+
+    def run_module(self, *args: str) -> "subprocess.CompletedProcess[str]":
+        """Run `python -m`."""
+        return self._run([str(self.ostinato.parent / "python"), "-m", *args], {})
+
+    def _run(
+        self, command: list[str], variables: dict[str, str]
+    ) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [str(self.ostinato), *args],
+            command,
             cwd=self.folder,
             env={"OSTINATO_FUNCTIONS": "myapp.tasks", **variables},
             capture_output=True,
@@ -164,16 +174,36 @@ def test_functions_and_doctor_of_the_wheel_find_the_user_module(project: Project
 
 def test_pytest_plugin_of_the_wheel_runs_a_job_of_the_user_module(project: Project) -> None:
     (project.folder / "test_tasks.py").write_text(TASK_TEST)
-    python = str(project.ostinato.parent / "python")
-    done = subprocess.run(
-        [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "asyncio_mode=auto"],
-        cwd=project.folder,
-        capture_output=True,
-        text=True,
-        timeout=FINISHED_S,
-        check=False,
-    )
+    done = project.run_module("pytest", "-q", "-p", "no:cacheprovider", "-o", "asyncio_mode=auto")
     assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.fixture
+def written(project: Project, tmp_path: Path) -> Project:
+    """Return the project that `ostinato init` of the wheel writes into an empty folder."""
+    done = replace(project, folder=tmp_path).run("init")
+    assert done.returncode == 0, done.stderr
+    return replace(project, folder=tmp_path)
+
+
+def test_tests_of_a_written_project_pass(written: Project) -> None:
+    done = written.run_module("pytest", "-q", "-W", "error")
+    assert "5 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_written_project_is_typed_and_its_functions_load(written: Project) -> None:
+    done = written.run_module("mypy", "--strict", ".")
+    assert done.returncode == 0, done.stdout
+    assert "orders.placeOrder" in written.run("functions", OSTINATO_FUNCTIONS="orders").stdout
+
+
+def test_written_project_contains_the_wheel_that_its_image_installs(
+    written: Project, wheel: Path
+) -> None:
+    copied = written.folder / "wheels" / wheel.name
+    assert copied.read_bytes() == wheel.read_bytes()
+    lines = (written.folder / "requirements.txt").read_text().splitlines()
+    assert f"./wheels/{wheel.name}" in lines
 
 
 def test_dev_without_the_embedded_servers_names_the_package_to_install(

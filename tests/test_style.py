@@ -29,6 +29,8 @@ SMALL_WITH_A_REASON = {
     "jobs/lifecycle_page.py": "run with -m, generates a page of docs",
     "jobs/worker/worker_processes.py": "runs in the parent of workers, which loads no engine",
     "jobs/mongo/unresolved_jobs.py": "writes jobs, which only this package may",
+    "ostinato/project_template/setup_mongo.py": "`ostinato init` writes it",
+    "ostinato/project_template/test_orders.py": "`ostinato init` writes it",
     "ostinato/testing/asyncio_fixtures.py": "loaded by the pytest plugin beside pytest-asyncio",
     "ostinato/testing/database.py": "also empties the database of our own tests",
 }
