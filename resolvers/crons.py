@@ -12,7 +12,7 @@ from functools import partial
 from itertools import islice
 
 from ostinato.jobs import schedules
-from ostinato.jobs.async_tools.cpu_thread import run_in_cpu_thread
+from ostinato.jobs.async_tools.cpu_thread import collect_in_cpu_thread, run_in_cpu_thread
 from ostinato.jobs.cronspec import cronspec_problem
 from ostinato.jobs.errors import PayloadTooLarge, require_range
 from ostinato.jobs.functions import crons as functions
@@ -31,7 +31,6 @@ from ostinato.resolvers.functions import (
 DEFAULT_RUNS = 5
 MAX_RUNS = 100
 MAX_TICK_S = 0.5  # of processor time, for all ticks of an operation: a rare date takes 5 ms
-TURN_S = 0.05  # of the thread, before other users have their turns
 
 
 async def cron(ctx: RequestContext, cron_id: str) -> Cron:
@@ -128,29 +127,21 @@ def _ticks_of(record: Cron, now: datetime) -> Iterator[datetime]:
 
 async def _compute(ctx: RequestContext, ticks: Iterator[datetime], count: int) -> list[datetime]:
     """Compute the first `count` ticks; raises PayloadTooLarge for too many rare dates."""
-    computed: list[datetime] = []
-    while len(computed) < count:
-        waiting = islice(ticks, count - len(computed))
-        await run_in_cpu_thread(ctx.viewer.id, partial(_compute_some, ctx, waiting, computed))
-    return computed
+    return await collect_in_cpu_thread(ctx.viewer.id, islice(_limited(ctx, ticks), count))
 
 
-def _compute_some(
-    ctx: RequestContext, waiting: Iterator[datetime], computed: list[datetime]
-) -> None:
-    """Add ticks for TURN_S, and at least one; raises PayloadTooLarge after MAX_TICK_S."""
-    if ctx.tick_seconds > MAX_TICK_S:
-        raise PayloadTooLarge(
-            f"the ticks of the operation take more than {MAX_TICK_S:g} s to compute, because some "
-            "of them are rare: request fewer ticks, or those of fewer crons"
-        )
-    started = now = time.thread_time()
-    for tick in waiting:
-        computed.append(tick)
-        now = time.thread_time()
-        if now - started > TURN_S:
-            break
-    ctx.tick_seconds += now - started
+def _limited(ctx: RequestContext, ticks: Iterator[datetime]) -> Iterator[datetime]:
+    """Yield ticks, and add the time that they take; raises PayloadTooLarge after MAX_TICK_S."""
+    while True:
+        if ctx.tick_seconds > MAX_TICK_S:
+            raise PayloadTooLarge(
+                f"the ticks of the operation take more than {MAX_TICK_S:g} s to compute, because "
+                "some of them are rare: request fewer ticks, or those of fewer crons"
+            )
+        started = time.thread_time()
+        tick = next(ticks)
+        ctx.tick_seconds += time.thread_time() - started
+        yield tick
 
 
 async def check_cronspec(ctx: RequestContext, cronspec: str | None) -> None:

@@ -1,10 +1,11 @@
 """Crons: registration, changes and ticks of schedules stored in MongoDB."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
 
-from ostinato.jobs.async_tools.cpu_thread import run_in_cpu_thread
+from ostinato.jobs.async_tools.cpu_thread import collect_in_cpu_thread, run_in_cpu_thread
 from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import mutation
 from ostinato.jobs.documents import cron_from, schedule_document
@@ -59,7 +60,7 @@ async def register_cron(ctx: Context, new: NewCron) -> Cron:
 async def insert_cron(ctx: Context, new: NewCron, schedule: Schedule, args: JsonObject) -> Cron:
     """Store a validated cron and schedule its first tick job."""
     cron_id = ctx.new_id()
-    due = _within_end(await _first_run(ctx, schedule, new.start_at), new.end_at)
+    due = _within_end(await _compute_first_tick(ctx, schedule, new.start_at), new.end_at)
     document: dict[str, Any] = {
         "_id": cron_id,
         "owner": ctx.owner,
@@ -85,10 +86,31 @@ async def insert_cron(ctx: Context, new: NewCron, schedule: Schedule, args: Json
     return cron_from(document)
 
 
-async def _first_run(ctx: Context, schedule: Schedule, start_at: datetime | None) -> datetime:
+async def _compute_first_tick(
+    ctx: Context, schedule: Schedule, start_at: datetime | None
+) -> datetime:
     """Compute the first tick in the thread: that of a rare date takes 5 ms and more."""
     now = await ctx.now()
     return await run_in_cpu_thread(ctx.owner, partial(first_run, schedule, now, start_at))
+
+
+async def compute_first_ticks(
+    ctx: Context, found: Sequence[dict[str, Any]]
+) -> list[datetime | None]:
+    """Compute the first tick of each cron from now, in few turns of the thread.
+
+    `found` are their documents. The tick of a malformed one is None.
+    """
+    ticks = map(partial(_first_tick, await ctx.now()), found)
+    return await collect_in_cpu_thread(ctx.owner, ticks)
+
+
+def _first_tick(now: datetime, found: dict[str, Any]) -> datetime | None:
+    try:
+        cron = cron_from(found)
+        return first_run(cron.schedule, now, cron.start_at)
+    except Exception:  # a malformed schedule can raise anything
+        return None
 
 
 async def pause_cron(ctx: Context, cron_id: str) -> Cron:
@@ -120,18 +142,21 @@ async def pause_found(
     return await update_document(ctx, "crons", found, fields)
 
 
-async def resume_cron(ctx: Context, cron_id: str) -> Cron:
+async def resume_cron(ctx: Context, cron_id: str, first_tick: datetime | None = None) -> Cron:
     """Resume the ticks of a paused cron; its next run is computed from the current time.
 
-    Resuming an enabled cron changes nothing. Raises NotFound, QuotaExceeded, OwnerSuspended, and
-    PreconditionFailed after its end or if its owner has lost the function's role.
+    `first_tick` is its first tick, if `compute_first_ticks` has returned it. Resuming an enabled
+    cron changes nothing. Raises NotFound, QuotaExceeded, OwnerSuspended, and PreconditionFailed
+    after its end or if its owner has lost the function's role.
     """
     found = await _find(ctx, cron_id)
     if found["enabled"]:
         return cron_from(found)
     cron = cron_from(found)
     await require_rights(ctx, cron.function_name)
-    due = _within_end(await _first_run(ctx, cron.schedule, cron.start_at), cron.end_at)
+    if first_tick is None:
+        first_tick = await _compute_first_tick(ctx, cron.schedule, cron.start_at)
+    due = _within_end(first_tick, cron.end_at)
     await require_tick_room(ctx, cron.schedule)
     tick = await schedule_tick(ctx, cron.id, cron.version + 1, due)
     fields = {"enabled": True, "nextRunTime": due, "schedulerJobId": tick, "pausedBecause": None}

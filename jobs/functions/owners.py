@@ -1,11 +1,12 @@
 """Suspends and resumes an owner, and purges what belongs to one, slice by slice."""
 
+from collections.abc import Awaitable
 from typing import Any, Final
 
 from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import mutation
 from ostinato.jobs.errors import OstinatoError, PreconditionFailed
-from ostinato.jobs.functions.crons import pause_found, resume_cron
+from ostinato.jobs.functions.crons import compute_first_ticks, pause_found, resume_cron
 from ostinato.jobs.functions.job_chain import CHAIN_RETRY, read_owner, update_document
 from ostinato.jobs.functions.tasks import pause_task, resume_task
 from ostinato.jobs.records import JobState, PauseReason
@@ -103,10 +104,11 @@ async def resume_schedules(ctx: Context) -> None:
     where = {"owner": ctx.owner, "pausedBecause": PauseReason.OWNER_SUSPENDED.value}
     crons = await ctx.db.ostinato("crons").find(where, limit=SLICE)
     tasks = await ctx.db.ostinato("taskConfigs").find(where, limit=SLICE)
-    for cron in crons:
-        await _resume_one(ctx, "crons", cron)
+    for cron, tick in zip(crons, await compute_first_ticks(ctx, crons), strict=True):
+        resuming = resume_cron(ctx, cron["_id"], tick)
+        await _finish_resuming(ctx, "crons", cron, resuming)
     for task in tasks:
-        await _resume_one(ctx, "taskConfigs", task)
+        await _finish_resuming(ctx, "taskConfigs", task, resume_task(ctx, task))
     if len(crons) == SLICE or len(tasks) == SLICE:
         await ctx.scheduler.run_after(0, resume_schedules)
 
@@ -150,13 +152,12 @@ async def _delete_slice(ctx: Context, name: str, where: dict[str, Any]) -> int:
     return await collection.delete_many(these)
 
 
-async def _resume_one(ctx: Context, collection: str, found: dict[str, Any]) -> None:
+async def _finish_resuming(
+    ctx: Context, collection: str, found: dict[str, Any], resuming: Awaitable[object]
+) -> None:
     """Resume a cron or task; one that cannot be resumed stays paused, without the reason."""
     try:
-        if collection == "crons":
-            await resume_cron(ctx, found["_id"])
-        else:
-            await resume_task(ctx, found)
+        await resuming
     except OstinatoError as error:  # it has ended or is malformed, or a role or a quota is missing
         ctx.log.warning("schedule.not_resumed", document_id=found["_id"], reason=str(error))
         await update_document(ctx, collection, found, {"pausedBecause": None})

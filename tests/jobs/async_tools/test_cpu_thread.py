@@ -2,12 +2,14 @@
 
 import asyncio
 import threading
+import time
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import pytest
 
-from ostinato.jobs.async_tools.cpu_thread import run_in_cpu_thread
+from ostinato.jobs.async_tools.cpu_thread import TURN_S, collect_in_cpu_thread, run_in_cpu_thread
 
 pytestmark = pytest.mark.audit("turns of users")
 
@@ -72,3 +74,24 @@ async def test_an_error_is_raised_and_the_next_computation_runs() -> None:
     )
     assert isinstance(results[0], ZeroDivisionError)
     assert results[1] == 2
+
+
+async def test_items_are_collected_in_turns_between_which_others_compute() -> None:
+    done: list[object] = []
+
+    def slow_items() -> Iterator[int]:
+        for number in range(3):
+            end = time.thread_time() + TURN_S
+            while time.thread_time() <= end:
+                pass
+            done.append(number)
+            yield number
+
+    collecting = collect_in_cpu_thread("ann", slow_items())
+    other = run_in_cpu_thread("bob", partial(done.append, "bob"))
+    assert (await asyncio.gather(collecting, other))[0] == [0, 1, 2]
+    assert done == [0, "bob", 1, 2]
+
+
+async def test_no_items_are_collected_as_an_empty_list() -> None:
+    assert await collect_in_cpu_thread("ann", iter(())) == []

@@ -1,15 +1,17 @@
 """Owners: suspending and resuming one, and purging what belongs to one."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from datetime import timedelta
 from functools import partial
 
 import pytest
 from structlog.testing import capture_logs
 
+from ostinato.jobs.async_tools import cpu_thread
+from ostinato.jobs.async_tools.cpu_thread import run_in_cpu_thread
 from ostinato.jobs.context import Context
 from ostinato.jobs.errors import OwnerSuspended, PreconditionFailed
-from ostinato.jobs.functions import owners
+from ostinato.jobs.functions import crons, owners
 from ostinato.jobs.functions.batch import add_items, start_batch
 from ostinato.jobs.functions.crons import resume_cron
 from ostinato.jobs.functions.owners import (
@@ -104,6 +106,34 @@ async def test_more_crons_than_one_slice_are_paused_and_resumed(
     await rig.run_mutation(resume)
     await rig.wait_until_settled()
     assert len(await rig.all("crons", enabled=True, pausedBecause=None)) == number
+
+
+@pytest.fixture
+def turns(monkeypatch: pytest.MonkeyPatch) -> list[Hashable]:
+    """Return the users who have had a turn of the thread."""
+    users: list[Hashable] = []
+
+    async def record_turn(user: Hashable, compute: Callable[[], object]) -> object:
+        users.append(user)
+        return await run_in_cpu_thread(user, compute)
+
+    monkeypatch.setattr(cpu_thread, "run_in_cpu_thread", record_turn)
+    monkeypatch.setattr(crons, "run_in_cpu_thread", record_turn)
+    return users
+
+
+async def test_ticks_of_resumed_crons_are_computed_in_one_turn_of_the_thread(
+    rig: PatternRig, turns: list[Hashable]
+) -> None:
+    for hour in range(12):
+        await register(rig, name=f"at {hour}", cronspec=f"0 {hour} * * *", tz="Asia/Tokyo")
+    await suspend_alice(rig)
+    turns.clear()
+    await rig.run_mutation(resume)
+    await rig.wait_until_settled()
+    resumed = await rig.all("crons", enabled=True)
+    assert [(one["nextRunTime"].hour + 9) % 24 for one in resumed] == list(range(12))
+    assert turns == [ALICE]
 
 
 async def test_a_malformed_cron_does_not_stop_the_suspension(rig: PatternRig) -> None:
