@@ -33,7 +33,8 @@ async def test_readers_are_counted_each_night(ostinato: Harness) -> None:
 async def test_a_subscriber_sees_each_change(ostinato: Harness) -> None:
     await ostinato.app.schedule(write, {"to": "ada", "text": "Welcome"}, owner="ada")
     await ostinato.run_due()
-    states = [message.event.state for message in await ostinato.seen(owner="ada") if message.event]
+    messages = await ostinato.changes(owner="ada")
+    states = [message.event.state for message in messages if message.event]
     assert states == ["pending", "inProgress", "success"]
 
 

@@ -33,7 +33,7 @@ class BlockingHarness:
     def open(
         cls, settings: Settings, **options: Unpack[HarnessOptions]
     ) -> Iterator["BlockingHarness"]:
-        """Empty the database of the settings, and connect to it; see `Harness.open`."""
+        """Empty the databases of the settings, and connect to them; see `Harness.open`."""
         with entered_in_thread(Harness.open(settings, **options)) as (harness, thread):
             yield cls(harness, thread)
 
@@ -43,7 +43,7 @@ class BlockingHarness:
         return self.harness.now
 
     def run(self, call: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine of the asynchronous harness: `h.run(h.harness.seen())`."""
+        """Run a coroutine of the asynchronous harness: `h.run(h.harness.changes())`."""
         return self._thread.run(call)
 
     def advance(

@@ -1,19 +1,31 @@
-"""Empties a database of tests; its collections and indexes remain, for speed."""
+"""Empties the databases of tests; their collections and indexes remain, for speed."""
 
+import re
 from collections.abc import Collection
 from typing import Any, Final
 
-from ostinato.jobs.mongo.client import Mongo
+from ostinato.jobs.mongo.client import Database, Mongo
 
 COLLECTIONS_ONLY: Final = {"type": "collection"}
+TEST_NAME: Final = re.compile(r"(?<![a-z])tests?(?![a-z])", re.IGNORECASE)
+"""Not `latest` or `contest`."""
 
 
 async def empty(mongo: Mongo) -> None:
-    """Delete all documents of a database; raises ValueError unless its name contains `test`."""
-    database = mongo.database
-    if "test" not in database.name:
-        message = "this database would be emptied: use one whose name contains 'test'"
-        raise ValueError(f"{database.name!r}: {message}")
+    """Delete all documents of Ostinato's and the application's database.
+
+    Raises ValueError unless `test` is a word in both names, such as `shop_test`.
+    """
+    databases = {each.name: each for each in (mongo.database, mongo.app_database)}
+    for name in databases:
+        if not TEST_NAME.search(name):
+            message = "this database would be emptied: use one with the word 'test' in its name"
+            raise ValueError(f"{name!r}: {message}, such as 'shop_test'")
+    for database in databases.values():
+        await _empty_one(database)
+
+
+async def _empty_one(database: Database) -> None:
     names = await database.list_collection_names(filter=COLLECTIONS_ONLY)
     found = database.aggregate(nonempty_collections(names))
     for row in await found.to_list(None):

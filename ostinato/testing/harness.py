@@ -77,9 +77,9 @@ class Harness:
     async def open(
         cls, settings: Settings, **options: Unpack[HarnessOptions]
     ) -> AsyncIterator[Self]:
-        """Empty the database of the settings, and connect to it.
+        """Empty the databases of the settings, and connect to them.
 
-        Raises ValueError unless the name of the database contains `test`.
+        Raises ValueError unless `test` is a word in the names of the databases.
         """
         concurrency, seed = options.get("concurrency", 1), options.get("seed", 0)
         async with AsyncExitStack() as resources:
@@ -190,7 +190,7 @@ class Harness:
         """Read all failures, newest first."""
         return await _all_pages(lambda after: self.app.failures(first=MAX_PAGE_SIZE, after=after))
 
-    async def seen(
+    async def changes(
         self, which: JobFilter | None = None, *, owner: str | None = None
     ) -> list[LiveMessage[Job]]:
         """Return the messages that a subscriber to `jobsChanged` would have received since the

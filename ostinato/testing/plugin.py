@@ -65,18 +65,22 @@ def ostinato_servers(request: pytest.FixtureRequest) -> TestServers:
 
 @pytest.fixture(scope="session")
 def ostinato_settings(request: pytest.FixtureRequest, ostinato_servers: TestServers) -> "Settings":
-    """Return the settings of the harness, with a database for each worker of xdist; others, such as
-    the functions to import, are those of the `OSTINATO_…` variables."""
+    """Return the settings of the harness, with a database for each worker of xdist, and another one
+    for the application if OSTINATO_APP_DATABASE is set; others, such as the functions to import,
+    are those of the `OSTINATO_…` variables."""
     from ostinato.jobs.settings import Mode, Settings
 
     worker = getattr(request.config, "workerinput", {}).get("workerid", "master")
-    return Settings(
+    settings = Settings(
         mongo_url=ostinato_servers.mongo_url,
         redis_url=ostinato_servers.redis_url,
         database=f"ostinato_test_{worker}",
         redis_prefix=f"ostinato_test_{worker}",
         mode=Mode.TEST,
     )
+    if settings.app_database is None:
+        return settings
+    return settings.model_copy(update={"app_database": f"ostinato_test_{worker}_app"})
 
 
 @pytest.fixture

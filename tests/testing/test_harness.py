@@ -198,14 +198,14 @@ async def test_jobs_are_found_by_function_state_and_owner(h: Harness) -> None:
     assert await h.jobs("shop.draw") == []
 
 
-async def test_seen_is_what_a_subscriber_would_have_received(h: Harness) -> None:
+async def test_changes_are_what_a_subscriber_would_have_received(h: Harness) -> None:
     h.fail(shop.send_email, error=ValueError("smtp is down"))
     job = await h.app.schedule(shop.send_email, owner="ada")
     await h.advance(hours=1)
     await h.app.schedule(shop.send_email, owner="bob")
-    seen = await h.seen(owner="ada")
-    assert {message.id for message in seen} == {job.id}
-    events = [message.event for message in seen if message.event]
+    messages = await h.changes(owner="ada")
+    assert {message.id for message in messages} == {job.id}
+    events = [message.event for message in messages if message.event]
     assert [(event.state, event.attempt, event.at) for event in events] == [
         ("pending", 0, START),
         ("inProgress", 1, START),
@@ -213,7 +213,7 @@ async def test_seen_is_what_a_subscriber_would_have_received(h: Harness) -> None
         ("inProgress", 2, START + timedelta(minutes=1)),
         ("success", 2, START + timedelta(minutes=1)),
     ]
-    assert len(await h.seen()) == 6
+    assert len(await h.changes()) == 6
 
 
 async def test_other_clients_see_the_time_of_the_test(h: Harness) -> None:
@@ -254,11 +254,29 @@ async def test_each_test_starts_empty(h: Harness, ostinato_settings: Settings) -
         assert await job.result() == 0
 
 
-async def test_a_database_that_is_not_for_tests_is_not_emptied(ostinato_settings: Settings) -> None:
-    real = ostinato_settings.model_copy(update={"database": "shop"})
-    with pytest.raises(ValueError, match="'shop': this database would be emptied"):
+@pytest.mark.parametrize(
+    "names", [{"database": "shop"}, {"database": "latest"}, {"app_database": "contest"}]
+)
+async def test_a_database_that_is_not_for_tests_is_not_emptied(
+    ostinato_settings: Settings, names: dict[str, str]
+) -> None:
+    real = ostinato_settings.model_copy(update=names)
+    with pytest.raises(ValueError, match=f"'{min(names.values())}': this database would be empt"):
         async with Harness.open(real):
             pass
+
+
+async def test_the_database_of_the_application_is_empty_in_each_test(
+    ostinato_settings: Settings,
+) -> None:
+    update = {"app_database": f"{ostinato_settings.database}_app"}
+    settings = ostinato_settings.model_copy(update=update)
+    for _ in range(2):
+        async with Harness.open(settings) as h:
+            assert await h.app.engine.mongo.app_database["orders"].count_documents({}) == 0
+            await h.app.schedule(shop.place_order, {"reader": "bob"})
+            await h.run_due()
+            assert await h.app.engine.mongo.app_database["orders"].count_documents({}) == 1
 
 
 @pytest.mark.ostinato(concurrency=3)

@@ -54,13 +54,25 @@ def test_greet(ostinato_blocking):
     job = ostinato_blocking.app.schedule(greet, {"name": "Ann"})
     assert ostinato_blocking.advance(hours=1) == 1
     assert job.refresh().error.message == "no voice"
-    assert len(ostinato_blocking.run(ostinato_blocking.harness.seen())) == 3
+    assert len(ostinato_blocking.run(ostinato_blocking.harness.changes())) == 3
 """
 SHARED = """
 @pytest.mark.parametrize("number", range(3))
 def test_port(ostinato_servers, worker_id, number):
     port = ostinato_servers.mongo_url.rpartition(":")[2].partition("/")[0]
     open(f"port-{worker_id}", "w").write(port)
+"""
+APP_DATABASE = """
+import pytest
+from ostinato.testing import TestServers
+
+@pytest.fixture(scope="session")
+def ostinato_servers():
+    return TestServers(mongo_url="mongodb://db.shop.example", redis_url="redis://db.shop.example")
+
+def test_names(ostinato_settings):
+    assert ostinato_settings.database == "ostinato_test_master"
+    assert ostinato_settings.app_database == "ostinato_test_master_app"
 """
 XDIST = ("-n", "2", "--dist", "each", "-o", "asyncio_mode=auto")
 ASYNCIO_FIXTURE = "import pytest_asyncio\n@pytest_asyncio.fixture"
@@ -115,6 +127,11 @@ def test_tests_without_async_have_a_blocking_harness(
     tmp_path: Path, ostinato_settings: Settings
 ) -> None:
     done = run(tmp_path, BLOCKING, settings=ostinato_settings)
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_the_database_of_the_application_is_not_the_one_that_tests_use(tmp_path: Path) -> None:
+    done = run(tmp_path, APP_DATABASE, OSTINATO_APP_DATABASE="shop")
     assert "1 passed" in done.stdout, done.stdout + done.stderr
 
 
