@@ -1,6 +1,6 @@
-"""The commands that schedule, list, follow and change jobs and crons, as the application.
+"""The commands that schedule, list, follow, cancel and retry jobs, and list and follow crons.
 
-They use the Python client: they need MongoDB, and no API.
+They use the Python client, for the system: they need MongoDB, and no API.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ DURATION: Final = re.compile(r"(\d{1,9})([smhd]?)")
 job_commands = typer.Typer()
 
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, here or in GraphQL.")]
-Owner = Annotated[str | None, typer.Option("--owner", help="Only what belongs to this user.")]
+Owner = Annotated[str | None, typer.Option("--owner", help="Only those of this user.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=1_000, help="Number of rows.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")]
 Watch = Annotated[bool, typer.Option("--watch", help="Then print each change, until Ctrl-C.")]
@@ -46,7 +46,10 @@ def schedule(  # noqa: PLR0913 (each is an option)
     function: Annotated[str, typer.Argument(help="The function's name, as `module.camelName`.")],
     args: Annotated[str, typer.Option("--args", help="The arguments, a JSON object.")] = "{}",
     after: Annotated[str | None, typer.Option("--after", help="A delay: 90s, 5m, 2h, 1d.")] = None,
-    at: Annotated[str | None, typer.Option("--at", help="A time: 2030-01-31T12:00:00Z.")] = None,
+    at: Annotated[
+        str | None,
+        typer.Option("--at", help="A time: 2030-01-31T12:00:00Z; UTC if it has no zone."),
+    ] = None,
     owner: Annotated[str | None, typer.Option("--owner", help="The job's owner.")] = None,
     key: Annotated[str | None, typer.Option("--key", help="An idempotency key.")] = None,
     queue: Annotated[str, typer.Option("--queue", help="The job's queue.")] = "default",
@@ -112,14 +115,18 @@ def jobs(  # noqa: PLR0913 (each is an option)
 def job(job_id: JobId, as_json: AsJson = False, watch: Watch = False) -> None:
     """Print a job with its arguments, its result or error, and its timeline."""
 
+    from ostinato.resolvers.live.messages import ChangeKind
+
     async def run(app: "Ostinato") -> None:
         document_id = _document_id(job_id)
-        print_job(await app.get(document_id), as_json)
         if not watch:
+            print_job(await app.get(document_id), as_json)
             return
         async with aclosing(app.job_changes(document_id)) as messages:
             async for message in messages:
-                if message.event is not None:
+                if message.kind is ChangeKind.SNAPSHOT and message.record is not None:
+                    print_job(message.record, as_json)
+                elif message.event is not None:
                     print_job_change(message, as_json)
 
     _run(run)
@@ -168,8 +175,8 @@ def crons(
     _run(run)
 
 
-def _run(use: "Callable[[Ostinato], Awaitable[None]]") -> None:
-    """Open a client for `use`; exit with the message of an error."""
+def _run(command: "Callable[[Ostinato], Awaitable[None]]") -> None:
+    """Run a command with an open client; exit with the message of an error."""
     from ostinato.application import Ostinato
     from ostinato.jobs.errors import OstinatoError
     from ostinato.jobs.mongo.diagnostics import startup_problem
@@ -181,7 +188,7 @@ def _run(use: "Callable[[Ostinato], Awaitable[None]]") -> None:
         if problem := await startup_problem(settings.mongo_url, settings.database):
             exit_with(problem)
         async with Ostinato.open(settings) as app:
-            await use(app)
+            await command(app)
 
     with suppress(KeyboardInterrupt):
         try:

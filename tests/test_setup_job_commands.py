@@ -1,4 +1,4 @@
-"""The commands of the command line that schedule, list, follow and change jobs and crons."""
+"""The commands for jobs and crons on the command line."""
 
 import asyncio
 import json
@@ -164,6 +164,18 @@ def test_watched_jobs_are_listed_and_each_change_is_printed(
     run(given, "cancel", second)
     asyncio.run(eventually(lambda: len(_printed(log)) == 3))
     assert _printed(log) == [(first, "PENDING"), (second, "PENDING"), (second, "CANCELED")]
+
+
+def test_watched_job_is_printed_once_and_then_each_change(
+    given: dict[str, str], watching: Any
+) -> None:
+    job = scheduled(given, "tasks.runTask", "--args", '{"name": "x"}', *LATER)["id"]
+    log = watching("job", job, "--watch", "--json")
+    asyncio.run(eventually(lambda: job in log.read_text()))
+    run(given, "cancel", job)
+    run(given, "retry", job)
+    asyncio.run(eventually(lambda: len(_printed(log)) == 3))
+    assert _printed(log) == [(job, "PENDING"), (job, "CANCELED"), (job, "PENDING")]
 
 
 def _printed(log: Any) -> list[tuple[str, str]]:
