@@ -16,7 +16,7 @@ from redis import Redis
 
 from ostinato.jobs.embedded import EmbeddedError, EmbeddedServers, start_servers
 from ostinato.jobs.embedded.binaries import _in_wheel, _make_executable, _on_path, find_mongod
-from ostinato.jobs.embedded.development import MAX_RESTARTS, RestartPolicy
+from ostinato.jobs.embedded.development import MAX_RESTARTS, RestartPolicy, collect_edits
 from ostinato.jobs.embedded.process import Child, ProcessSupervisor, free_port, require_free, spawn
 from ostinato.jobs.embedded.servers import (
     MONGOD_PARAMETERS,
@@ -254,3 +254,10 @@ async def test_process_killed_occasionally_is_replaced_each_time() -> None:
 
     await eventually(checked, within=30)
     await processes.stop(1)
+
+
+async def test_folder_that_cannot_be_watched_is_reported(tmp_path: Path) -> None:
+    messages: list[str] = []
+    await collect_edits(tmp_path / "missing", set(), messages.append)
+    [message] = messages
+    assert f"Cannot watch {tmp_path / 'missing'} (" in message

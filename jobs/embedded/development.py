@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from ostinato.jobs.async_tools.cancellation import cancel_and_wait
 from ostinato.jobs.embedded.data_folder import (
     delete_description,
     dev_description,
@@ -104,7 +105,8 @@ class DevServer:
             stack.enter_context(locked(self.folder))
             edited: set[str] = set()
             if self.reloads:
-                stack.callback(asyncio.create_task(_collect_edits(edited)).cancel)
+                watching = asyncio.create_task(collect_edits(Path.cwd(), edited, self.echo))
+                stack.push_async_callback(cancel_and_wait, watching)
             delete_description(self.folder)
             port = settings.port or free_port(settings.host)
             require_free(settings.host, port, "OSTINATO_PORT")
@@ -234,13 +236,15 @@ async def _wait_until_ready(
         raise EmbeddedError(f"{url} was not ready within {READY_TIMEOUT_S:.0f} s") from None
 
 
-async def _collect_edits(edited: set[str]) -> None:
-    """Add the Python files below the current folder that are edited."""
+async def collect_edits(folder: Path, edited: set[str], echo: Callable[[str], None]) -> None:
+    """Add the Python files below a folder that are edited; print why it cannot be watched."""
     from watchfiles import PythonFilter, awatch
 
-    folder = Path.cwd()
-    async for changes in awatch(folder, watch_filter=PythonFilter()):
-        edited.update(str(Path(path).relative_to(folder)) for _, path in changes)
+    try:
+        async for changes in awatch(folder, watch_filter=PythonFilter()):
+            edited.update(str(Path(path).relative_to(folder)) for _, path in changes)
+    except (OSError, RuntimeError) as error:  # for example, too few inotify watches
+        echo(f"Cannot watch {folder} ({error}): edits restart nothing. Restart `ostinato dev`.")
 
 
 async def _monitor(
