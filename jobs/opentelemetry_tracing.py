@@ -1,8 +1,8 @@
 """Traces with OpenTelemetry: from a mutation through its jobs to their children."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from opentelemetry import context, trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
@@ -11,7 +11,8 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from ostinato.jobs.outcome import Outcome
 from ostinato.jobs.records import JobInfo
 
-RecordOutcome = Callable[[Outcome | None], None]
+if TYPE_CHECKING:
+    from ostinato.jobs.tracing import RecordErrors, RecordOutcome  # it imports this module
 
 HEADER: Final = "traceparent"
 MUTATION: Final = "mutation"
@@ -47,7 +48,7 @@ class OpenTelemetry:
             context.detach(token)
 
     @contextmanager
-    def operation(self, kind: str, name: str | None) -> Iterator[Callable[[int], None]]:
+    def operation(self, kind: str, name: str | None) -> Iterator["RecordErrors"]:
         if kind != MUTATION:
             yield lambda errors: None
             return
@@ -61,7 +62,7 @@ class OpenTelemetry:
             yield record
 
     @contextmanager
-    def attempt(self, job: JobInfo, traceparent: object) -> Iterator[RecordOutcome]:
+    def attempt(self, job: JobInfo, traceparent: object) -> Iterator["RecordOutcome"]:
         attributes: dict[str, str | int] = {
             "ostinato.function": job.function_name,
             "ostinato.job.id": job.id,

@@ -10,6 +10,7 @@ from ostinato.jobs.records import JobInfo
 RecordErrors = Callable[[int], None]
 """Takes the number of errors of a response."""
 RecordOutcome = Callable[[Outcome | None], None]
+"""Takes the outcome of an attempt; None if there was nothing left to write."""
 
 
 class Tracing(Protocol):
@@ -22,7 +23,7 @@ class Tracing(Protocol):
         """Continue the trace of a request, given its header."""
 
     def operation(self, kind: str, name: str | None) -> AbstractContextManager[RecordErrors]:
-        """Record a GraphQL operation, if it is a mutation."""
+        """Record a GraphQL operation of this kind (`query`, `mutation`, …), if it is a mutation."""
 
     def attempt(self, job: JobInfo, traceparent: object) -> AbstractContextManager[RecordOutcome]:
         """Record an attempt of a job, in the trace of what has scheduled the job."""
