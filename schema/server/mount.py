@@ -26,8 +26,8 @@ log = get_log("ostinato.mount")
 class MountedApp:
     """The API as an ASGI application for any prefix.
 
-    Mounted applications get no lifespan events: the host opens it. Served alone, its own lifespan
-    does.
+    Frameworks send no lifespan events to mounted applications, so the host calls `serving`. If a
+    server runs it as its only application, its own lifespan opens the host.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class MountedApp:
         self._current: ASGIApp | None = None
         self._not_open = not_open
         self._throttle = LogThrottle(60.0)
-        create_app(settings, options)
+        create_app(settings, options)  # only to raise its errors now
         _ = settings.cursor_key
 
         @asynccontextmanager
