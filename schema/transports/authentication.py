@@ -17,6 +17,7 @@ from ostinato.jobs.logs import get_log
 from ostinato.jobs.rights import MAX_OWNER_CHARS
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import (
+    MAX_TOKEN_ID_CHARS,
     TOKEN_CACHE_TTL_S,
     Authenticator,
     OnVerified,
@@ -212,7 +213,12 @@ def _checked(viewer: Viewer) -> Viewer:
         raise TypeError(f"Viewer.roles must be a frozenset, got {type(viewer.roles).__name__}")
     if not 0 < len(viewer.id) <= MAX_OWNER_CHARS:
         raise ValueError(f"Viewer.id must have 1 to {MAX_OWNER_CHARS} characters")
-    for text in (viewer.id, *viewer.roles):
+    if viewer.token_id is not None and not 0 < len(viewer.token_id) <= MAX_TOKEN_ID_CHARS:
+        raise ValueError(f"Viewer.token_id must have 1 to {MAX_TOKEN_ID_CHARS} characters")
+    if viewer.issued_at.tzinfo is None:  # no revocation could be compared with it
+        raise ValueError("Viewer.issued_at must have a time zone: use datetime.now(UTC)")
+    token_ids = () if viewer.token_id is None else (viewer.token_id,)
+    for text in (viewer.id, *viewer.roles, *token_ids):
         if problem := find_text_problem(text):
             raise ValueError(f"a text of the Viewer {problem.message}")
     now = datetime.now(UTC)

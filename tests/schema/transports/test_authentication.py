@@ -116,6 +116,11 @@ FAILURES = (
     Viewer(id="ada", roles=frozenset({"\ud800"})),
     Viewer(id="ada", roles=("admin",)),  # type: ignore[arg-type] # what the test is about
     Viewer(id="ada", expires_at=datetime(2100, 1, 1)),  # noqa: DTZ001 # without a time zone
+    Viewer(id="ada", issued_at=datetime(2000, 1, 1)),  # noqa: DTZ001 # without a time zone
+    Viewer(id="ada", token_id=""),
+    Viewer(id="ada", token_id="x" * 1_025),
+    Viewer(id="ada", token_id="a\0b"),
+    Viewer(id="ada", token_id=7),  # type: ignore[arg-type] # what the test is about
 )
 
 
