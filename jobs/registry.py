@@ -193,14 +193,16 @@ class Registry:
     def target(self, name: str) -> AnyTarget:
         """Return the function with this name, or its name alone if it is not registered.
 
-        Raises BadRequest at ("functionName",) for a name that no function can have.
+        Raises BadRequest at ("functionName",) if no function can have it, and for Ostinato's own.
         """
-        if (function := self._functions.get(name)) is not None:
-            return function
+        function = self._functions.get(name) or NamedFunction(name=name)
         if len(name) > MAX_NAME_CHARS or not _NAME_FORM.fullmatch(name):
             message = f"{name!r:.200} is not the name of a function: write 'module.camelName'"
             raise BadRequest.at("functionName", message=message, code="invalid_name")
-        return NamedFunction(name=name)
+        if function.is_chain:  # no quota would count its jobs
+            message = f"{name} is a part of Ostinato: schedule a function of your own"
+            raise BadRequest.at("functionName", message=message)
+        return function
 
     def declare_cron(self, cron: StaticCron, call: AnyFunction) -> None:
         """Register a cron of `call`; raises DeclarationError if its name is taken."""

@@ -216,7 +216,7 @@ async def _follow(
 def _parsed_args(text: str) -> dict[str, object]:
     try:
         given = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         exit_with(f'--args is not JSON ({error}): write --args \'{{"name": "value"}}\'')
     if not isinstance(given, dict):
         exit_with(f"--args must be a JSON object, got {text:.100}")

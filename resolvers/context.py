@@ -175,7 +175,7 @@ class ApplicationContext(RequestContext):
         return Cause(kind=CauseKind.APPLICATION)
 
     def may_use(self, entry: Function | BatchSource) -> bool:
-        return True
+        return not (isinstance(entry, Function) and entry.is_chain)
 
 
 def not_found(kind: type[R]) -> NotFound:

@@ -119,6 +119,7 @@ async def test_crons_are_listed(given: dict[str, str], app: Ostinato) -> None:
     [
         (("schedule", "tasks.runTask", "--args", "[1]"), "--args must be a JSON object, got [1]"),
         (("schedule", "tasks.runTask", "--args", "{"), "--args is not JSON"),
+        (("schedule", "tasks.runTask", "--args", "[" * 90_000), "--args is not JSON"),
         (("schedule", "tasks.runTask"), "invalid arguments"),
         (("schedule", "tasks.runTask", "--after", "soon"), "--after must be a number with s, m, h"),
         (("schedule", "tasks.runTask", "--at", "soon"), "--at must be a time such as"),

@@ -16,7 +16,7 @@ from typing import Final
 from ostinato.jobs.arguments import MAX_ARGS_BYTES
 from ostinato.jobs.documents import NewFailure, refusal_document
 from ostinato.jobs.engine import Engine
-from ostinato.jobs.errors import BadRequest, OstinatoError, QuotaExceeded
+from ostinato.jobs.errors import OstinatoError, QuotaExceeded
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.json_values import NotJson, TooLarge, to_json_value
 from ostinato.jobs.logs import get_log
@@ -193,9 +193,6 @@ class OutboxConverter:
         """Build the job of an entry; raises BadRequest or OwnerSuspended."""
         entry = parse_entry(document, now)
         function = self._engine.registry.target(entry.function_name)
-        if function.is_chain:
-            message = f"{function.name} is a part of Ostinato: schedule a function of your own"
-            raise BadRequest.at("functionName", message=message)
         if entry.owner is not None:
             await self._engine.owners.require_active(entry.owner)
         return NewJob(

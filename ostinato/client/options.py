@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, TypedDict
 
 from pydantic_core import to_json
@@ -150,14 +150,25 @@ def _due_issues(options: ScheduleOptions) -> list[Issue]:
     at: object = options.get("run_at")
     if after is not None and at is not None:
         return [_issue("run_after", "and run_at are mutually exclusive: pass only one of them")]
-    if at is not None and (not isinstance(at, datetime) or at.tzinfo is None):
-        return [_issue("run_at", f"must be an aware datetime, got {at!r:.100}")]
+    if at is not None and not _is_instant(at):
+        problem = f"must be an aware datetime, in UTC from year 1 to 9999, got {at!r:.100}"
+        return [_issue("run_at", problem)]
     if after is None:
         return []
     if not isinstance(after, timedelta) or not timedelta(0) <= after <= MAX_HORIZON:
         problem = f"must be a timedelta from 0 to five years, got {after!r:.100}"
         return [_issue("run_after", problem)]
     return []
+
+
+def _is_instant(at: object) -> bool:
+    if not isinstance(at, datetime) or at.utcoffset() is None:
+        return False
+    try:
+        at.astimezone(UTC)
+    except OverflowError:
+        return False
+    return True
 
 
 def _key_issues(options: ScheduleOptions) -> Sequence[Issue]:

@@ -211,21 +211,29 @@ def _checked(viewer: Viewer) -> Viewer:
         raise TypeError(f"authenticate must return a Viewer or None, got {type(viewer).__name__}")
     if not isinstance(viewer.roles, frozenset):
         raise TypeError(f"Viewer.roles must be a frozenset, got {type(viewer.roles).__name__}")
-    if not 0 < len(viewer.id) <= MAX_OWNER_CHARS:
-        raise ValueError(f"Viewer.id must have 1 to {MAX_OWNER_CHARS} characters")
-    if viewer.token_id is not None and not 0 < len(viewer.token_id) <= MAX_TOKEN_ID_CHARS:
-        raise ValueError(f"Viewer.token_id must have 1 to {MAX_TOKEN_ID_CHARS} characters")
-    if viewer.issued_at.tzinfo is None:  # no revocation could be compared with it
+    _require_name("id", viewer.id, MAX_OWNER_CHARS)
+    if viewer.token_id is not None:
+        _require_name("token_id", viewer.token_id, MAX_TOKEN_ID_CHARS)
+    for role in viewer.roles:
+        _require_text("roles", role)
+    if viewer.issued_at.tzinfo is None:  # revocations could not be compared with it
         raise ValueError("Viewer.issued_at must have a time zone: use datetime.now(UTC)")
-    token_ids = () if viewer.token_id is None else (viewer.token_id,)
-    for text in (viewer.id, *viewer.roles, *token_ids):
-        if problem := find_text_problem(text):
-            raise ValueError(f"a text of the Viewer {problem.message}")
     now = datetime.now(UTC)
     if viewer.expires_at is not None and viewer.expires_at <= now:
         raise Unauthorized(REJECTED)
     latest = now + MAX_LIFETIME
     return replace(viewer, expires_at=min(viewer.expires_at or latest, latest))
+
+
+def _require_name(field: str, text: str, max_chars: int) -> None:
+    if not 0 < len(text) <= max_chars:
+        raise ValueError(f"Viewer.{field} must have 1 to {max_chars:,} characters")
+    _require_text(field, text)
+
+
+def _require_text(field: str, text: str) -> None:
+    if problem := find_text_problem(text):
+        raise ValueError(f"Viewer.{field} {problem.message}")
 
 
 def _credentials(connection: HTTPConnection, params: ConnectionParams | None) -> bytes | None:

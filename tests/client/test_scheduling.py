@@ -1,7 +1,7 @@
 """The Python client schedules jobs and returns their results."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from ostinato import Call, JobCanceled, JobFailed, Ostinato
 from ostinato.jobs.errors import (
     BadRequest,
     Conflict,
+    Forbidden,
     NotFound,
     OwnerSuspended,
     PayloadTooLarge,
@@ -87,6 +88,10 @@ async def test_wrong_option_of_open_is_named(client_settings: Settings) -> None:
 
 WRONG_OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "naive time": ({"run_at": datetime(2030, 1, 1)}, "run_at must be an aware datetime"),  # noqa: DTZ001
+    "time beyond the calendar": (
+        {"run_at": datetime(1, 1, 1, tzinfo=timezone(HOUR))},
+        "run_at must be an aware datetime",
+    ),
     "two times": (
         {"run_at": datetime(2030, 1, 1, tzinfo=UTC), "run_after": HOUR},
         "mutually exclusive",
@@ -219,6 +224,17 @@ async def test_many_are_limited(app: Ostinato) -> None:
 
 async def test_internal_function_makes_an_internal_job(app: Ostinato) -> None:
     assert (await app.schedule(clean_up)).job.internal
+
+
+@pytest.mark.parametrize("owner", [None, "alice"])
+async def test_function_of_ostinato_itself_is_refused(app: Ostinato, owner: str | None) -> None:
+    name, args = "owners.purge", {"ownerId": "bob"}
+    for calls in ([Call(name, args, owner=owner)], [Call(name, args, owner=owner)] * 2):
+        with pytest.raises(BadRequest, match=r"owners\.purge is a part of Ostinato"):
+            await app.schedule_many(calls)
+    with pytest.raises(Forbidden):
+        await app.register_cron("x", function=name, args=args, owner=owner, every=HOUR)
+    assert await app.engine.mongo["jobs"].count_documents({}) == 0
 
 
 async def test_owner_without_the_role_gets_the_job_of_the_application(
