@@ -83,7 +83,9 @@ class Project:
 
     def run(self, *args: str, **variables: str) -> "subprocess.CompletedProcess[str]":
         """Run the command line."""
-        return self._run([str(self.ostinato), *args], variables)
+        return self._run(
+            [str(self.ostinato), *args], {"OSTINATO_FUNCTIONS": "myapp.tasks", **variables}
+        )
 
     def run_module(self, *args: str) -> "subprocess.CompletedProcess[str]":
         """Run `python -m`."""
@@ -95,7 +97,7 @@ class Project:
         return subprocess.run(
             command,
             cwd=self.folder,
-            env={"OSTINATO_FUNCTIONS": "myapp.tasks", **variables},
+            env=variables,
             capture_output=True,
             text=True,
             timeout=FINISHED_S,
