@@ -1,7 +1,7 @@
 """Callers that the application's own `authenticate` identifies, over every transport."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -13,7 +13,11 @@ from structlog.testing import capture_logs
 from websockets.exceptions import InvalidStatus
 
 from ostinato import Authenticate, Unauthorized, Viewer
+from ostinato.jobs.arq_queue.shared_buckets import Spending
 from ostinato.jobs.revocations import Revocation
+from ostinato.resolvers.auth import OnVerified
+from ostinato.resolvers.throttle import Throttles
+from ostinato.schema.transports.authentication import ApplicationAuthentication
 from tests.processes import TLS, eventually
 from tests.schema.conftest import Running, make_settings, serve
 from tests.schema.streams import SSE
@@ -42,6 +46,15 @@ def returning(value: object) -> Authenticate:
         return value
 
     return authenticate
+
+
+def authenticating(authenticate: Authenticate, record: OnVerified) -> ApplicationAuthentication:
+    async def spend(spendings: Sequence[Spending]) -> Sequence[float]:
+        return [0.0] * len(spendings)
+
+    settings = make_settings()
+    failed = Throttles(settings, spend).failed_tokens
+    return ApplicationAuthentication(authenticate, settings, failed, lambda _: False, record)
 
 
 async def ask(running: Running, **headers: str) -> httpx.Response:
@@ -207,6 +220,35 @@ async def test_failures_of_an_address_are_limited_and_known_credentials_are_exem
         assert (await close_code(running, {"cookie": "session=bob"}))[0] == 1013
         assert (await ask(running, **ADA)).json() == {"data": {"me": "ada"}}
         assert (await ask(running)).json()["errors"][0]["extensions"]["code"] == "UNAUTHORIZED"
+
+
+async def test_credentials_that_were_rejected_are_no_longer_exempt() -> None:
+    viewers = iter([Viewer(id="ada"), None, None])
+
+    async def authenticate(*_: object) -> Viewer | None:
+        return next(viewers)
+
+    limits = {"failed_tokens_per_second": 0.001, "failed_tokens_burst": 1}
+    async with serve(make_settings(**limits), authenticate=authenticate) as running:
+        statuses = [(await ask(running, **ADA)).status_code for _ in range(3)]
+    assert statuses == [200, 401, 429]
+
+
+async def test_roles_of_a_viewer_are_recorded_when_they_are_new() -> None:
+    recorded: list[tuple[str, list[str]]] = []
+
+    async def by_path(connection: HTTPConnection, _params: Mapping[str, object]) -> Viewer:
+        name, *roles = connection.url.path.split("/")[1:]
+        return Viewer(id=name, roles=frozenset(roles))
+
+    async def record(viewer: Viewer) -> None:
+        recorded.append((viewer.id, [*viewer.roles]))
+
+    authentication = authenticating(by_path, record)
+    for path in ("/ada", "/ada", "/ada/editor", "/ada/editor", "/bob", "/ada"):
+        scope = {"type": "http", "path": path, "headers": [], "server": ("h", 80)}
+        await authentication.viewer(HTTPConnection(scope))
+    assert recorded == [("ada", []), ("ada", ["editor"]), ("bob", []), ("ada", [])]
 
 
 async def test_revoked_session_is_rejected_and_its_socket_is_closed(
