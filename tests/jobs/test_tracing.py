@@ -97,6 +97,21 @@ async def test_attempts_are_siblings_and_errors_are_recorded(rig: Rig, spans: Sp
     assert (first.parent, second.parent) == (None, None)
 
 
+def test_mutations_are_recorded_with_their_errors_and_queries_are_not(spans: Spans) -> None:
+    with tracing.operation("query", None), tracing.operation("mutation", "Pay") as record:
+        record(2)
+    (span,) = spans.exporter.get_finished_spans()
+    assert (span.name, span.status.description) == ("mutation Pay", "2 errors")
+
+
+def test_trace_of_an_instrumented_server_is_continued_instead_of_the_header(spans: Spans) -> None:
+    server = spans.provider.get_tracer("server")
+    with server.start_as_current_span("POST") as span, tracing.request(TRACEPARENT):
+        current = tracing.current_traceparent()
+    assert current is not None
+    assert current.split("-")[1] == f"{span.get_span_context().trace_id:032x}"
+
+
 @pytest.mark.parametrize("stored", ["gone", 5, "0" * 55, TRACEPARENT * 1_000, {"$ne": 1}, None])
 async def test_job_with_an_invalid_traceparent_starts_a_new_trace(
     rig_without_worker: Rig, spans: Spans, stored: object

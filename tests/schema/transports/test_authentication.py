@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from starlette.requests import HTTPConnection
+from starlette.types import Scope
 from structlog.testing import capture_logs
 from websockets.exceptions import InvalidStatus
 
@@ -246,7 +247,7 @@ async def test_roles_of_a_viewer_are_recorded_when_they_are_new() -> None:
 
     authentication = authenticating(by_path, record)
     for path in ("/ada", "/ada", "/ada/editor", "/ada/editor", "/bob", "/ada"):
-        scope = {"type": "http", "path": path, "headers": [], "server": ("h", 80)}
+        scope: Scope = {"type": "http", "path": path, "headers": [], "server": ("h", 80)}
         await authentication.viewer(HTTPConnection(scope))
     assert recorded == [("ada", []), ("ada", ["editor"]), ("bob", []), ("ada", [])]
 
