@@ -60,7 +60,8 @@ def _only(variables: Mapping[str, str] | None) -> dict[str, str]:
 def test_help_names_every_command() -> None:
     help_text = executed("--help").stdout
     assert all(
-        name in help_text for name in ("dev", "api", "worker", "functions", "token", "doctor")
+        name in help_text
+        for name in ("init", "dev", "api", "worker", "functions", "token", "doctor")
     )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from ostinato.cli import TEMPLATE
 from ostinato.jobs.embedded.process import free_port
 from tests.processes import ROOT, eventually
 from tests.test_setup_dev import Run
@@ -138,9 +139,10 @@ def dev(project: Project, tmp_path: Path) -> Iterator[Run]:
     run.child.popen.wait(30)
 
 
-def test_wheel_contains_pages_sdl_types_and_one_import_name(wheel: Path) -> None:
+def test_wheel_contains_pages_sdl_types_the_template_and_one_import_name(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     wanted = {"py.typed", "pages/index.html", "pages/graphiql.html", "schema/schema.graphql"}
+    wanted |= {f"{TEMPLATE.name}/{path.name}" for path in TEMPLATE.iterdir() if path.is_file()}
     assert {f"ostinato/{name}" for name in wanted} <= set(names)
     tops = {name.partition("/")[0] for name in names}
     assert {name for name in tops if not name.endswith(".dist-info")} == {"ostinato"}
