@@ -9,6 +9,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
+from structlog.testing import capture_logs
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
@@ -110,6 +111,26 @@ async def test_api_that_was_never_opened_names_the_fix(settings: Settings) -> No
     assert error["message"] == (
         "Ostinato is not open: enter `async with ostinato:` in the lifespan of your application"
     )
+
+
+async def test_api_that_is_not_open_is_logged_once_a_minute(settings: Settings) -> None:
+    app = Starlette()
+    app.mount(PREFIX, Ostinato(settings).asgi())
+    with capture_logs() as logs:
+        async with hosted(app) as port:
+            for _ in range(2):
+                await _get(port, f"{PREFIX}/graphql")
+    assert [line["event"] for line in logs if line["log_level"] == "error"] == ["mount.not_open"]
+
+
+async def test_api_is_served_only_while_it_is_open(settings: Settings) -> None:
+    ostinato, app = Ostinato(settings), Starlette()
+    app.mount(PREFIX, ostinato.asgi())
+    async with hosted(app) as port:
+        async with ostinato:
+            opened = await _get(port, f"{PREFIX}/readyz")
+        closed = await _get(port, f"{PREFIX}/readyz")
+    assert (opened.status_code, closed.status_code) == (200, 503)
 
 
 async def test_api_can_be_served_alone_and_again(settings: Settings) -> None:
