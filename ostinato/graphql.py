@@ -9,7 +9,6 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from ostinato.jobs.errors import PayloadTooLarge
-from ostinato.resolvers.context import RequestContext as Context
 from ostinato.resolvers.live.messages import SubscribeOptions
 from ostinato.resolvers.live.subscription_sources import jobs_with_ids_changed
 from ostinato.schema.build import build_schema
@@ -22,7 +21,6 @@ from ostinato.schema.types.changes import JobChange
 from ostinato.schema.types.job import Job
 
 __all__ = [
-    "Context",
     "Info",
     "Job",
     "JobChange",

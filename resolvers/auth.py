@@ -53,7 +53,7 @@ class Viewer:
 OnVerified = Callable[[Viewer], Awaitable[None]]
 
 
-class Authenticator:
+class TokenVerifier:
     """Verifies tokens with the configured keys; shared by all requests of a process."""
 
     def __init__(

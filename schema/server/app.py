@@ -22,7 +22,7 @@ from ostinato.jobs.changefeed import ChangeFeedStats
 from ostinato.jobs.cluster_stats import ClusterStats
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.settings import Settings
-from ostinato.resolvers.auth import Authenticator, OnVerified
+from ostinato.resolvers.auth import OnVerified, TokenVerifier
 from ostinato.resolvers.revocation_monitor import ReadRevocations, RevocationMonitor, read_none
 from ostinato.resolvers.throttle import Spend, Throttles, spend_alone
 from ostinato.schema.build import graphql_schema
@@ -182,7 +182,7 @@ def _authentication(
         return ApplicationAuthentication(
             dependencies.authenticate, settings, failed, is_revoked, on_verified
         )
-    return TokenAuthentication(Authenticator(settings, on_verified, failed, is_revoked))
+    return TokenAuthentication(TokenVerifier(settings, on_verified, failed, is_revoked))
 
 
 def _graphql_routes(http: HTTPEndpoint, socket: WebSocketEndpoint) -> list[BaseRoute]:

@@ -19,8 +19,8 @@ from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import (
     MAX_TOKEN_ID_CHARS,
     TOKEN_CACHE_TTL_S,
-    Authenticator,
     OnVerified,
+    TokenVerifier,
     Viewer,
     bearer_token,
 )
@@ -83,8 +83,8 @@ class TokenAuthentication:
 
     expired = "the token has expired: send a new one"
 
-    def __init__(self, authenticator: Authenticator) -> None:
-        self._authenticator = authenticator
+    def __init__(self, verifier: TokenVerifier) -> None:
+        self._verifier = verifier
 
     async def viewer(
         self, connection: HTTPConnection, params: ConnectionParams | None = None
@@ -97,7 +97,7 @@ class TokenAuthentication:
         token = bearer_token(given)
         if token is None:
             return None
-        return await self._authenticator.viewer(token, address_of(connection.client))
+        return await self._verifier.viewer(token, address_of(connection.client))
 
     def required(self, params: ConnectionParams | None = None) -> Unauthorized:
         """Return the error for a missing token."""
@@ -111,7 +111,7 @@ class TokenAuthentication:
         """Accept every site: browsers do not add a token by themselves."""
 
     async def aclose(self) -> None:
-        await self._authenticator.aclose()
+        await self._verifier.aclose()
 
 
 class ApplicationAuthentication:

@@ -17,7 +17,7 @@ from ostinato.jobs.errors import TooManyRequests, Unauthorized
 from ostinato.resolvers.auth import (
     TOKEN_CACHE_SIZE,
     TOKEN_CACHE_TTL_S,
-    Authenticator,
+    TokenVerifier,
     bearer_token,
     issue_token,
 )
@@ -86,16 +86,16 @@ async def test_token_with_invalid_claims_is_rejected(changes: dict[str, Any]) ->
 
 
 async def test_verified_token_is_cached_until_it_expires() -> None:
-    authenticator = Authenticator(make_settings())
+    verifier = TokenVerifier(make_settings())
     token = issue_token(make_settings(), "ada", ttl_s=2)
-    viewer = await authenticator.viewer(token)
-    assert await authenticator.viewer(token) is viewer
-    await eventually(lambda: _is_rejected(authenticator, token))
+    viewer = await verifier.viewer(token)
+    assert await verifier.viewer(token) is viewer
+    await eventually(lambda: _is_rejected(verifier, token))
 
 
-async def _is_rejected(authenticator: Authenticator, token: str) -> bool:
+async def _is_rejected(verifier: TokenVerifier, token: str) -> bool:
     try:
-        await authenticator.viewer(token)
+        await verifier.viewer(token)
     except Unauthorized:
         return True
     return False
@@ -103,14 +103,14 @@ async def _is_rejected(authenticator: Authenticator, token: str) -> bool:
 
 @dataclass(slots=True)
 class LimitedAddress:
-    """An authenticator whose address has no invalid tokens left, and its clock."""
+    """A verifier whose address has no invalid tokens left, and its clock."""
 
-    authenticator: Authenticator
+    verifier: TokenVerifier
     now: float
 
     async def is_limited(self, token: str) -> bool:
         try:
-            await self.authenticator.viewer(token, "192.0.2.1")
+            await self.verifier.viewer(token, "192.0.2.1")
         except TooManyRequests:
             return True
         return False
@@ -120,14 +120,12 @@ class LimitedAddress:
 async def _limited_address(*known: str) -> AsyncIterator[LimitedAddress]:
     settings = make_settings(failed_tokens_per_second=0.01, failed_tokens_burst=1)
     limits = Throttles(settings, spend_alone)
-    authenticator = Authenticator(
-        settings, failed_tokens=limits.failed_tokens, now=lambda: address.now
-    )
-    address = LimitedAddress(authenticator, time.time())
+    verifier = TokenVerifier(settings, failed_tokens=limits.failed_tokens, now=lambda: address.now)
+    address = LimitedAddress(verifier, time.time())
     for token in known:
-        await authenticator.viewer(token, "192.0.2.1")
+        await verifier.viewer(token, "192.0.2.1")
     with pytest.raises(Unauthorized):
-        await authenticator.viewer("invalid", "192.0.2.1")
+        await verifier.viewer("invalid", "192.0.2.1")
     yield address
     await limits.aclose()
 
@@ -155,12 +153,12 @@ async def _is_limited_later(address: LimitedAddress, token: str) -> bool:
 
 
 async def test_number_of_cached_tokens_is_limited() -> None:
-    authenticator, settings = Authenticator(make_settings()), make_settings()
+    verifier, settings = TokenVerifier(make_settings()), make_settings()
     first = issue_token(settings, "first")
-    viewer = await authenticator.viewer(first)
+    viewer = await verifier.viewer(first)
     for number in range(TOKEN_CACHE_SIZE):
-        await authenticator.viewer(issue_token(settings, f"user {number}"))
-    assert await authenticator.viewer(first) is not viewer
+        await verifier.viewer(issue_token(settings, f"user {number}"))
+    assert await verifier.viewer(first) is not viewer
 
 
 @pytest.mark.parametrize("lifetime_s", [3_601, 2_000_000_000, 10**15, 10**300])
@@ -265,7 +263,7 @@ async def test_configured_algorithms_restrict_those_of_the_keys() -> None:
 )
 def test_server_without_a_usable_key_does_not_start(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Authenticator(make_settings(jwt_secret=None, **changes))
+        TokenVerifier(make_settings(jwt_secret=None, **changes))
 
 
 def test_issuing_a_token_requires_a_secret() -> None:

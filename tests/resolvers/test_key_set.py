@@ -8,7 +8,7 @@ import pytest
 
 from ostinato.jobs.errors import Unavailable
 from ostinato.jobs.settings import Settings
-from ostinato.resolvers.auth import Authenticator
+from ostinato.resolvers.auth import TokenVerifier
 from ostinato.resolvers.jwt_keys import KEY_SET_COOLDOWN_S, KEY_SET_TTL_S, RemoteKeys
 from tests.schema.conftest import SECRET, make_settings
 from tests.schema.key_server import KeyServer, serve_keys
@@ -36,12 +36,12 @@ async def test_keys_are_selected_by_key_id_and_the_key_set_is_fetched_once(
     key_server: KeyServer,
 ) -> None:
     key_server.publish(rsa=RSA.public_key(), ec=EC.public_key())
-    authenticator = Authenticator(jwks_settings(key_server))
+    verifier = TokenVerifier(jwks_settings(key_server))
     for key, algorithm, key_id in ((RSA, "RS256", "rsa"), (EC, "ES256", "ec")):
         token = jwt.encode(claims(), key, algorithm=algorithm, headers={"kid": key_id})
-        assert (await authenticator.viewer(token)).id == "ada"
+        assert (await verifier.viewer(token)).id == "ada"
     assert key_server.requests == 1
-    await authenticator.aclose()
+    await verifier.aclose()
 
 
 async def test_key_of_a_key_set_verifies_only_its_own_algorithm(key_server: KeyServer) -> None:

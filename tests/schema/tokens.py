@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ostinato.jobs.errors import Unauthorized
 from ostinato.jobs.settings import Settings
-from ostinato.resolvers.auth import Authenticator, Viewer
+from ostinato.resolvers.auth import TokenVerifier, Viewer
 
 RSA = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
 OTHER_RSA = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
@@ -43,8 +43,8 @@ async def is_rejected(settings: Settings, token: str) -> bool:
 
 
 async def viewer_of(settings: Settings, token: str) -> Viewer:
-    authenticator = Authenticator(settings)
+    verifier = TokenVerifier(settings)
     try:
-        return await authenticator.viewer(token)
+        return await verifier.viewer(token)
     finally:
-        await authenticator.aclose()
+        await verifier.aclose()

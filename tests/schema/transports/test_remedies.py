@@ -15,7 +15,7 @@ from ostinato.jobs.arq_queue.consumer import Consumer
 from ostinato.jobs.arq_queue.notifier import Notifier
 from ostinato.jobs.embedded.process import free_port
 from ostinato.jobs.mongo.diagnostics import startup_problem
-from ostinato.resolvers.auth import Authenticator, issue_token
+from ostinato.resolvers.auth import TokenVerifier, issue_token
 from tests.conftest import Servers
 from tests.engine.rig import AllFree
 from tests.processes import eventually
@@ -71,7 +71,7 @@ async def test_error_for_a_rejected_token_has_the_reason(
     settings = {"jwt_audience": "us", "jwt_issuer": "us"}
     settings |= {name: value for name, value in changes.items() if name != "jwt_secret"}
     with pytest.raises(Exception, match=expected):
-        await Authenticator(make_settings(**settings)).viewer(token)
+        await TokenVerifier(make_settings(**settings)).viewer(token)
 
 
 @asynccontextmanager
