@@ -89,8 +89,8 @@ class RequestContext:
         limit = self.engine.settings.max_cost
         if self._charged > limit:
             raise PayloadTooLarge(
-                f"the timelines in the response cost more than {limit} points: request smaller "
-                "pages, or raise OSTINATO_MAX_COST on the server"
+                f"the timelines and other objects of the response cost more than {limit} points: "
+                "request fewer, or raise OSTINATO_MAX_COST on the server"
             )
 
     @property

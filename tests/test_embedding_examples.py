@@ -12,6 +12,7 @@ import pytest
 from starlette.types import ASGIApp
 
 from ostinato import Settings
+from ostinato.jobs.ids import new_id
 from tests.engine.rig import run_worker
 from tests.live.serving import hosted
 from tests.live.transports import Caller, Document
@@ -65,6 +66,7 @@ async def test_one_process_serves_the_api_and_runs_jobs(example: ASGIApp) -> Non
 
 PLACE = 'mutation { placeOrder(item: "tea") { id jobs { id functionName state } } }'
 ORDER = "query ($id: ID!) { order(orderId: $id) { jobs { id version } } jobs { nodes { id } } }"
+FIVE_TIMES = "a: jobs { id } b: jobs { id } c: jobs { id } d: jobs { id } e: jobs { id }"
 FOLLOW = """subscription ($id: ID!, $after: String) {
   orderJobs(orderId: $id, after: $after) { kind cursor job { id state } }
 }"""
@@ -87,6 +89,29 @@ async def test_jobs_of_an_order_are_part_of_the_applications_schema(
             body = {"query": ORDER, "variables": {"id": order["id"]}}
             answer = (await http.post("/graphql", json=body)).json()
             assert answer["errors"][0]["extensions"]["code"] == "NOT_FOUND"
+
+
+@pytest.mark.parametrize("example", ["live_orders"], indirect=True)
+@pytest.mark.parametrize(
+    ("query", "jobs", "message"),
+    [
+        ("query ($id: ID!) { order(orderId: $id) { jobs { id } } }", 1_001, "at most 1,000 jobs"),
+        ("subscription ($id: ID!) { orderJobs(orderId: $id) { kind } }", 1_001, "at most 1,000"),
+        (f"query ($id: ID!) {{ order(orderId: $id) {{ {FIVE_TIMES} }} }}", 1_000, "MAX_COST"),
+    ],
+)
+async def test_jobs_of_an_order_are_limited(
+    example: ASGIApp, settings: Settings, query: str, jobs: int, message: str
+) -> None:
+    live_orders = importlib.import_module("docs.examples.live_orders")
+    order = live_orders.StoredOrder(id="large", customer="alice", job_ids=[new_id()] * jobs)
+    live_orders.orders["large"] = order
+    async with hosted(example) as port, _caller(settings, port, "alice").client() as http:
+        body = {"query": query, "variables": {"id": "large"}}
+        headers = SSE if query.startswith("subscription") else {}
+        answer = await http.post("/graphql", headers=headers, json=body)
+    assert "PAYLOAD_TOO_LARGE" in answer.text
+    assert message in answer.text
 
 
 @pytest.mark.parametrize("example", ["live_orders"], indirect=True)

@@ -11,6 +11,7 @@ import ostinato
 from ostinato.jobs import lifecycle_page
 from ostinato.jobs.decorators import FunctionOptions
 from ostinato.jobs.handler_decorators import BatchOptions
+from ostinato.jobs.mongo.collections import READ_ONLY
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.settings_page import render_page
 from tests.test_style import TESTS
@@ -39,6 +40,12 @@ def test_every_function_option_is_documented(kind: type[object]) -> None:
     page = (ROOT / "docs" / "functions.md").read_text()
     rows = " ".join(re.findall(r"^\| (`.+?`) \|", page, re.M))
     assert [name for name in kind.__annotations__ if f"`{name}`" not in rows] == []
+
+
+def test_every_collection_that_functions_cannot_write_is_documented() -> None:
+    page = (ROOT / "docs" / "functions.md").read_text()
+    listed = page.partition("manages: ")[2].partition(" and MongoDB's own")[0]
+    assert set(re.findall(r"`(\w+)`", listed)) == set(READ_ONLY)
 
 
 def test_every_public_name_is_documented() -> None:
