@@ -11,7 +11,7 @@ from sentry_sdk.transport import Transport
 from structlog.testing import capture_logs
 
 from ostinato.jobs.context import Context
-from ostinato.jobs.failure_hooks import CALL_HOOKS, FailedJob, HookJobs
+from ostinato.jobs.failure_hooks import CALL_HOOKS, FailedJob, HookJobs, hooks_of
 from ostinato.jobs.lifecycle import TransitionName
 from ostinato.jobs.mongo.outcomes import OutcomeStore
 from ostinato.jobs.mongo.poisoned_jobs import HeldJob
@@ -185,6 +185,13 @@ async def test_arguments_reach_the_hook_unchanged(rig: Rig, hooks: dict[str, Any
     await rig.engine.schedule(new)
     await rig.wait_until(lambda: received)
     assert received == [{"value": value}]
+
+
+def test_hook_of_a_function_and_of_all_functions_is_called_once(hooks: dict[str, Any]) -> None:
+    function = registry.resolve("functions.failWithHook")
+    assert function.on_failure is not None
+    hooks |= {"all": record_for_all, "own": function.on_failure}
+    assert hooks_of(registry, function.name) == [function.on_failure, record_for_all]
 
 
 def test_failure_of_the_job_that_calls_hooks_calls_none(hooks: dict[str, Any]) -> None:
