@@ -68,7 +68,7 @@ class DueRunner:
         self.concurrency = concurrency
         """How many jobs with the same due time run at once."""
         self._engine = engine
-        self._queues = QueueSettings(engine.mongo, lambda: None)
+        self._queues = QueueSettings(engine.mongo, lambda: None)  # owners do not share slots
         options = RunnerOptions(stats=AlwaysQuick(), draw=random.Random(seed).random)
         worker_id = new_id()
         self._executor = Executor(engine, worker_id, self._queues, lambda: None, options)

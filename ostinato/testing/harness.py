@@ -232,7 +232,6 @@ def _settings_of_harness(settings: Settings, concurrency: int) -> Settings:
         "mode": Mode.TEST,
         "queues": EveryQueue(),
         "concurrency": max(concurrency, MAX_CHAIN_GROUP),
-        "owner_slot_share": 1.0,  # owners share the slots of production
         "hub_history_ms": 0,
     }
     return settings.model_copy(update=update)
