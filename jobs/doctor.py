@@ -8,7 +8,7 @@ from dataclasses import replace
 from ostinato.jobs.arq_queue.diagnostics import inspect_redis
 from ostinato.jobs.findings import Finding
 from ostinato.jobs.modules import import_problems
-from ostinato.jobs.mongo.diagnostics import inspect_mongo
+from ostinato.jobs.mongo.diagnostics import inspect_mongo, startup_problem
 from ostinato.jobs.nearest import nearest
 from ostinato.jobs.registry import registry
 from ostinato.jobs.settings import Mode, Settings
@@ -74,6 +74,11 @@ def find_empty_modules(settings: Settings) -> list[Finding]:
 def check_settings(settings: Settings) -> list[Finding]:
     """Find invalid combinations of settings."""
     return [check_cursor_key(settings), _check_mode(settings)]
+
+
+async def find_mongo_problem(settings: Settings) -> str | None:
+    """Return why Ostinato cannot start with this MongoDB, and the fix; None if it can."""
+    return await startup_problem(settings.mongo_url, settings.database, settings.app_database)
 
 
 def check_cursor_key(settings: Settings) -> Finding:

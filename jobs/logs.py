@@ -13,7 +13,7 @@ from ostinato.jobs.settings import Settings
 
 Log = structlog.stdlib.BoundLogger
 
-QUIET_LIBRARIES = ("arq", "motor", "pymongo", "asyncio", "httpx")
+QUIET_LIBRARIES = ("arq", "motor", "pymongo", "asyncio", "httpx", "watchfiles")
 """Libraries logged at WARNING and above."""
 
 MULTILINE: Final = frozenset({"exception", "stack"})

@@ -197,7 +197,10 @@ class Registry:
         """
         function = self._functions.get(name) or NamedFunction(name=name)
         if len(name) > MAX_NAME_CHARS or not _NAME_FORM.fullmatch(name):
-            message = f"{name!r:.200} is not the name of a function: write 'module.camelName'"
+            *_, module, call = ("module", *name[:MAX_NAME_CHARS].split("."))
+            form = f"{module}.{to_camel_case(call)}"
+            form = form if _NAME_FORM.fullmatch(form) else "module.camelName"
+            message = f"{name!r:.200} is not the name of a function: write {form!r}"
             raise BadRequest.at("functionName", message=message, code="invalid_name")
         if function.is_chain:  # no quota would count its jobs
             message = f"{name} is a part of Ostinato: schedule a function of your own"

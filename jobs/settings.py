@@ -338,5 +338,5 @@ class Settings(RequestLimits, QuotaSettings):
         if self.cursor_secret is not None:
             return self.cursor_secret.get_secret_value().encode()
         if self.jwt_secret is None:
-            raise ValueError("set OSTINATO_CURSOR_SECRET: there is no JWT secret to derive it from")
+            raise ValueError("set OSTINATO_CURSOR_SECRET, for example to `openssl rand -hex 32`")
         return hmac.digest(self.jwt_secret.get_secret_value().encode(), b"cursor", "sha256")

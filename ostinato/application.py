@@ -73,7 +73,11 @@ class Ostinato(JobVerbs, PatternVerbs, AdminVerbs, LiveVerbs):
         if schema is not None:
             options = MountOptions(authenticate=authenticate, schema=schema)
         self._configured = _with_cursor_key(self._configured)
-        self._mounted = MountedApp(self._configured, options, lambda: self, NOT_OPEN)
+        try:
+            self._mounted = MountedApp(self._configured, options, lambda: self, NOT_OPEN)
+        except ValueError as error:
+            hint = "in development, start your application with `ostinato exec`"
+            raise ValueError(f"{error}; {hint}") from None
         return self._mounted
 
     def _settings_to_open(self) -> Settings:

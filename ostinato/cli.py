@@ -19,6 +19,7 @@ import typer
 
 from ostinato.cli_settings import (
     DEV_FOLDER,
+    SERVERS_AND_KEYS,
     exit_with,
     read_settings,
     require_functions,
@@ -54,6 +55,7 @@ Reload = Annotated[
     bool,
     typer.Option("--reload", help="Restart the API and the worker when a Python file is edited."),
 ]
+Command = Annotated[list[str], typer.Argument(help="The command and its arguments.")]
 Subject = Annotated[str, typer.Option("--sub", help="User id, the token's subject.")]
 Roles = Annotated[list[str] | None, typer.Option("--role", help="A role; can be repeated.")]
 NumberOfProcesses = Annotated[
@@ -178,12 +180,26 @@ def worker(processes: NumberOfProcesses = 1, supervised: Supervised = False) -> 
         run_until_done(runner.get_loop(), run_worker(settings))
 
 
+@cli.command(
+    "exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
+)
+def execute(command: Command) -> None:
+    """Run a command, such as your own server, with the settings of a running `ostinato dev`."""
+    settings = settings_of_dev()
+    if not settings.model_fields_set & SERVERS_AND_KEYS:
+        exit_with("`ostinato dev` is not running in this folder: start it in another terminal")
+    try:
+        os.execvp(command[0], command)
+    except OSError as error:
+        exit_with(f"Cannot run {command[0]!r:.200}: {error.strerror}")
+
+
 @cli.command()
 def functions() -> None:
     """List functions and batches: name, kind, access and description."""
     from ostinato.jobs.registry import registry
 
-    require_functions(read_settings())
+    require_functions(settings_of_dev())
     for function in registry:
         _print_row(function.name, function.kind, function, function.description)
     for name, source in sorted(registry.batches.items()):

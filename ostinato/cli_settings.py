@@ -1,5 +1,6 @@
 """The settings of a command: read, checked, and completed from a running `ostinato dev`."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -30,27 +31,42 @@ def read_settings() -> "Settings":
 
 
 def settings_of_dev() -> "Settings":
-    """Read the settings; without servers and keys, add those of a running `ostinato dev`."""
-    settings = read_settings()
-    if settings.model_fields_set & SERVERS_AND_KEYS or not (DEV_FOLDER / "dev.json").exists():
-        return settings
-    from pydantic import SecretStr
+    """Read the settings; without servers and keys, use those of a running `ostinato dev`.
 
-    from ostinato.jobs.embedded.data_folder import local_secret, running_description
-    from ostinato.jobs.settings import Mode
+    They become variables of this process.
+    """
+    settings = read_settings()
+    if settings.model_fields_set & SERVERS_AND_KEYS or not (variables := _variables_of_dev()):
+        return settings
+    folder = DEV_FOLDER.resolve()
+    typer.echo(f"Using the settings of the running `ostinato dev` ({folder})", err=True)
+    os.environ.update(variables | dict(os.environ))
+    os.environ["OSTINATO_MODE"] = "development"
+    return read_settings()
+
+
+def _variables_of_dev() -> dict[str, str]:
+    """Return the variables of the `ostinato dev` that runs in this folder; empty without one."""
+    if not (DEV_FOLDER / "dev.json").exists():
+        return {}
+    from ostinato.jobs.embedded.data_folder import (
+        SHARED_VARIABLES,
+        local_secret,
+        running_description,
+    )
     from ostinato.resolvers.auth import is_signed_with
 
-    running = running_description(DEV_FOLDER)
-    if running is None:
-        return settings
-    update: dict[str, object] = {"mongo_url": running["mongoUrl"], "redis_url": running["redisUrl"]}
-    update["mode"] = Mode.DEVELOPMENT
+    if (running := running_description(DEV_FOLDER)) is None:
+        return {}
+    names = {**SHARED_VARIABLES, "mongoUrl": "OSTINATO_MONGO_URL", "redisUrl": "OSTINATO_REDIS_URL"}
+    variables = {name: running[key] for key, name in names.items() if key in running}
     secret = local_secret(DEV_FOLDER)
     if is_signed_with(running["token"], secret):  # otherwise dev uses OSTINATO_JWT_SECRET
-        update["jwt_secret"] = SecretStr(secret)
-    what = "the servers and the secret" if "jwt_secret" in update else "the servers"
-    typer.echo(f"Using {what} of the running `ostinato dev` ({DEV_FOLDER.resolve()})", err=True)
-    return settings.model_copy(update=update)
+        variables |= {
+            "OSTINATO_JWT_SECRET": secret,
+            "OSTINATO_DEVELOPMENT_TOKEN": running["token"],
+        }
+    return variables
 
 
 def require_functions(settings: "Settings") -> None:

@@ -6,7 +6,7 @@ They use the Python client, for the system: they need MongoDB, and no API.
 import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -68,9 +68,9 @@ def schedule(  # noqa: PLR0913 (each is an option)
 
     async def run(app: "Ostinato") -> None:
         handle = await app.schedule(function, given, **options)
-        if function not in {each.name for each in app.engine.registry}:
-            note = f"{function} is not loaded here: a worker that has it will run the job"
-            typer.echo(escape_line(note), err=True)
+        known = [each.name for each in app.engine.registry]
+        if function not in known:
+            typer.echo(escape_line(_unknown_note(function, known)), err=True)
         print_jobs([await app.get(handle.id)], as_json)
 
     _run(run)
@@ -211,6 +211,17 @@ async def _follow(
                 await list_rows()
             elif message.kind in (ChangeKind.CHANGED, ChangeKind.LEFT):
                 print_change(message)
+
+
+def _unknown_note(function: str, known: Sequence[str]) -> str:
+    from ostinato.jobs.nearest import nearest
+
+    near = nearest(function, known)
+    hint = f" Did you mean {near}?" if near else ""
+    return (
+        f"{function} is not in a module of OSTINATO_FUNCTIONS, so its arguments were not "
+        f"validated: a worker that has it will run the job.{hint}"
+    )
 
 
 def _parsed_args(text: str) -> dict[str, object]:

@@ -318,3 +318,12 @@ def test_revoke_needs_a_user_or_a_token(args: tuple[str, ...]) -> None:
     done = ostinato("revoke", *args)
     assert done.returncode == 1
     assert "either --sub or --jti" in done.stderr
+
+
+def test_exec_without_a_running_dev_or_a_command_prints_what_to_do(tmp_path: Path) -> None:
+    done = ostinato("exec", "env", folder=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "start it in another terminal" in done.stderr
+    variables = {"OSTINATO_MONGO_URL": "mongodb://127.0.0.1:1"}
+    done = ostinato("exec", "no-such-command", folder=tmp_path, variables=variables)
+    assert "Cannot run 'no-such-command': No such file or directory" in done.stderr

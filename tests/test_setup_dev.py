@@ -21,7 +21,7 @@ from ostinato.jobs.embedded.process import Child, free_port, spawn
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import issue_token
 from tests.conftest import JWT_SECRET
-from tests.processes import OSTINATO, TLS, eventually, is_running
+from tests.processes import OSTINATO, ROOT, TLS, eventually, is_running
 from tests.test_setup_cli import ostinato
 
 pytestmark = pytest.mark.slow
@@ -29,6 +29,7 @@ pytestmark = pytest.mark.slow
 UP_WITHIN = 40.0  # seconds, on a busy machine
 DOWN_WITHIN = 30.0
 OUTPUT_CLOSED = ("/bin/bash", "-c", 'exec "$0" "$@" > >(head -n 1) 2>&1', *OSTINATO)
+FUNCTIONS = "tests.client.functions"
 VIEWER = "{ viewer { id } }"
 SCHEDULE_CALL = """
 mutation ($args: JSON!) {
@@ -97,7 +98,7 @@ class Installation:
         self._run: Run | None = None
 
     def start(self) -> Run:
-        self._run = Run(self.folder, self.port)
+        self._run = Run(self.folder, self.port, variables={"OSTINATO_FUNCTIONS": FUNCTIONS})
         return self._run
 
     async def running(self) -> Run:
@@ -181,16 +182,30 @@ async def test_functions_may_call_the_flaky_api_but_not_the_api_itself(dev: Inst
 async def test_token_is_signed_with_the_secret_of_a_running_dev(dev: Installation) -> None:
     description = await (await dev.running()).up()
     done = await asyncio.to_thread(ostinato, "token", "--sub", "carol", folder=dev.folder.parent)
-    assert f"Using the servers and the secret of the running `ostinato dev` ({dev.folder})" in (
-        done.stderr
-    )
+    assert f"Using the settings of the running `ostinato dev` ({dev.folder})" in (done.stderr)
     carols = {**description, "token": done.stdout.strip()}
     assert (await graphql(carols, VIEWER))["viewer"]["id"] == "carol"
 
 
+async def test_commands_use_the_settings_of_a_running_dev(dev: Installation) -> None:
+    description = await (await dev.running()).up()
+    parent = dev.folder.parent
+    own = {"OSTINATO_APP_DATABASE": "other", "PYTHONPATH": str(ROOT)}
+    listed = await asyncio.to_thread(ostinato, "functions", folder=parent, variables=own)
+    assert "functions.closeBooks" in listed.stdout
+    done = await asyncio.to_thread(ostinato, "exec", "env", "-u", "X", folder=parent, variables=own)
+    variables = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+    assert variables["OSTINATO_MONGO_URL"] == description["mongoUrl"]
+    assert variables["OSTINATO_JWT_SECRET"] == local_secret(dev.folder)
+    assert variables["OSTINATO_MODE"] == "development"
+    assert variables["OSTINATO_FUNCTIONS"] == FUNCTIONS
+    assert variables["OSTINATO_APP_DATABASE"] == "other"
+
+
 async def test_doctor_checks_the_servers_of_a_running_dev(dev: Installation) -> None:
     await dev.running()
-    done = await asyncio.to_thread(ostinato, "doctor", folder=dev.folder.parent)
+    path = {"PYTHONPATH": str(ROOT)}
+    done = await asyncio.to_thread(ostinato, "doctor", folder=dev.folder.parent, variables=path)
     assert done.returncode == 0, done.stdout
     assert local_secret(dev.folder) not in done.stdout + done.stderr
 

@@ -71,7 +71,28 @@ def test_job_is_due_at_a_given_time(given: dict[str, str]) -> None:
 def test_function_that_is_not_loaded_is_scheduled_with_a_note(given: dict[str, str]) -> None:
     done = ostinato("schedule", "elsewhere.run", *LATER, variables=given)
     assert "elsewhere.run" in done.stdout
-    assert "elsewhere.run is not loaded here" in done.stderr
+    assert "elsewhere.run is not in a module of OSTINATO_FUNCTIONS" in done.stderr
+
+
+def test_misspelled_function_is_scheduled_with_a_suggestion(given: dict[str, str]) -> None:
+    done = ostinato("schedule", "tasks.runTsk", *LATER, variables=given)
+    assert "Did you mean tasks.runTask?" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        ("jobs.orders.close_order", "orders.closeOrder"),
+        ("close_order", "module.closeOrder"),
+        ("close order", "module.camelName"),
+        ("", "module.camelName"),
+    ],
+)
+def test_python_path_of_a_function_is_rejected_with_its_name(
+    given: dict[str, str], name: str, form: str
+) -> None:
+    message = f"{name!r} is not the name of a function: write {form!r}"
+    assert message in failure(given, "schedule", name, *LATER)
 
 
 def test_jobs_are_listed_newest_first_and_filtered(given: dict[str, str]) -> None:

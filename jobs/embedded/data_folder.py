@@ -13,6 +13,13 @@ from ostinato.jobs.embedded.process import EmbeddedError
 
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
+SHARED_VARIABLES = {
+    "functions": "OSTINATO_FUNCTIONS",
+    "database": "OSTINATO_DATABASE",
+    "appDatabase": "OSTINATO_APP_DATABASE",
+    "redisPrefix": "OSTINATO_REDIS_PREFIX",
+}
+"""The variables of `ostinato dev` that `dev.json` contains if they are set, by key."""
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import httpx
 
 from ostinato.jobs.async_tools.cancellation import cancel_and_wait
 from ostinato.jobs.embedded.data_folder import (
+    SHARED_VARIABLES,
     delete_description,
     dev_description,
     local_secret,
@@ -190,6 +191,11 @@ class DevServer:
             "adminToken": self.issue_token(secret, "admin", ("admin",)),
             "mongoUrl": servers.mongo_url,
             "redisUrl": servers.redis_url,
+            **{
+                key: os.environ[name]
+                for key, name in SHARED_VARIABLES.items()
+                if name in os.environ
+            },
         }
 
     def _secret(self, settings: Settings) -> str:

@@ -11,9 +11,10 @@ from pydantic import ConfigDict, SecretStr, create_model
 
 from ostinato.client.options import require_owner
 from ostinato.jobs.changefeed import ChangeFeed
+from ostinato.jobs.doctor import find_mongo_problem
 from ostinato.jobs.end_waiter import EndWaiter
 from ostinato.jobs.engine import Engine, to_client_error
-from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.errors import BadRequest, Unavailable
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.logs import log_through_standard_library
 from ostinato.jobs.settings import Settings
@@ -89,7 +90,7 @@ class BaseClient:
         """Connect to MongoDB.
 
         Raises RuntimeError unless MongoDB is a replica set, or if the client is already open, and
-        Unavailable.
+        Unavailable, with the cause and the setting to correct.
         """
         if self._opened is not None:
             raise RuntimeError("Ostinato is already open: enter `async with` once per process")
@@ -98,7 +99,10 @@ class BaseClient:
             resources.callback(self._forget)
             settings = self._settings_to_open()
             opening = Engine.open(settings, f"ostinato-client-{new_id()}")
-            engine = await call(resources.enter_async_context(opening))
+            try:
+                engine = await call(resources.enter_async_context(opening))
+            except Unavailable as error:
+                raise Unavailable(await find_mongo_problem(settings) or str(error)) from error
             self._opened = Opened(
                 engine=engine,
                 ends=EndWaiter(engine.reads),

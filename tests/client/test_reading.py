@@ -6,6 +6,7 @@ from typing import assert_type
 import pytest
 
 from ostinato import Call, JobHandle, Ostinato
+from ostinato.jobs.embedded.process import free_port
 from ostinato.jobs.errors import BadRequest, NotFound, PreconditionFailed, Unavailable
 from ostinato.jobs.filters import JobFilter, JobOrder
 from ostinato.jobs.records import Failure, Job, JobState, Json
@@ -97,6 +98,12 @@ async def test_failure_is_resolved_by_its_owner(app: Ostinato, worker: None) -> 
 
 async def _first_failure(app: Ostinato) -> Failure | None:
     return next(iter((await app.failures(owner="alice")).items), None)
+
+
+async def test_start_without_mongodb_names_the_setting_to_correct(settings: Settings) -> None:
+    url = f"mongodb://127.0.0.1:{free_port()}/?serverSelectionTimeoutMS=100"
+    with pytest.raises(Unavailable, match=r"does not answer .* correct OSTINATO_MONGO_URL"):
+        await Ostinato.open(settings, mongo_url=url).__aenter__()
 
 
 async def test_outage_of_mongodb_is_reported_as_unavailable(client_settings: Settings) -> None:

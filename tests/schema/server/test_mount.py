@@ -157,5 +157,5 @@ def test_secrets_that_are_missing_in_production_are_named(
         return None
 
     unset = settings.model_copy(update={"jwt_secret": None, "mode": Mode.PRODUCTION})
-    with pytest.raises(ValueError, match=f"OSTINATO_{variable}"):
+    with pytest.raises(ValueError, match=f"OSTINATO_{variable}.*`ostinato exec`"):
         Ostinato(unset).asgi(authenticate=None if missing == "jwt_secret" else authenticate)
