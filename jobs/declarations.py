@@ -131,3 +131,9 @@ def _is_context(parameter: inspect.Parameter) -> bool:
 
 def _unwrapped(target: object) -> Any:
     return inspect.unwrap(target) if callable(target) else target
+
+
+def to_camel_case(name: str) -> str:
+    """Convert snake_case to camelCase."""
+    head, *tail = name.split("_")
+    return head + "".join(word.capitalize() for word in tail)

@@ -12,7 +12,7 @@ from difflib import SequenceMatcher
 from typing import Any, Final
 
 from ostinato.jobs.arguments import Arguments, plain_arguments
-from ostinato.jobs.declarations import DeclarationError, file_of, location_of, shown
+from ostinato.jobs.declarations import DeclarationError, file_of, location_of, shown, to_camel_case
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.lanes import UNRESOLVED, Lane
 from ostinato.jobs.nearest import candidates
@@ -333,12 +333,6 @@ def default_name(call: AnyFunction) -> str:
         problem = f"{PREFIX} must be a name such as 'orders', got {shown(prefix)}"
         raise DeclarationError(call, f"{problem}; use letters, digits and _")
     return f"{prefix}.{to_camel_case(call.__name__)}"
-
-
-def to_camel_case(name: str) -> str:
-    """Convert snake_case to camelCase."""
-    head, *tail = name.split("_")
-    return head + "".join(word.capitalize() for word in tail)
 
 
 def _collision(name: str, taken: AnyFunction, call: AnyFunction) -> str:

@@ -135,8 +135,8 @@ def _json(record: object) -> str:
 
 def _plain(value: Any) -> Any:
     """Return a record as JSON, with the names of the GraphQL API."""
+    from ostinato.jobs.declarations import to_camel_case
     from ostinato.jobs.json_values import format_instant
-    from ostinato.jobs.registry import to_camel_case
 
     if is_dataclass(value):
         return {to_camel_case(one.name): _plain(getattr(value, one.name)) for one in fields(value)}

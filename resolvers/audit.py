@@ -20,13 +20,13 @@ from ostinato.jobs.audit import (
     AuditSource,
     bounded,
 )
+from ostinato.jobs.declarations import to_camel_case
 from ostinato.jobs.engine import to_client_error
 from ostinato.jobs.errors import OstinatoError
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.json_values import format_instant
 from ostinato.jobs.paging import Page, Window
 from ostinato.jobs.records import Json, JsonObject
-from ostinato.jobs.registry import to_camel_case
 from ostinato.resolvers.admin import require_admin
 from ostinato.resolvers.context import NOUNS, ApplicationContext, RequestContext
 

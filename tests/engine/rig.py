@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from ostinato.jobs.arq_queue.chunk_queue import Chunk
+from ostinato.jobs.declarations import to_camel_case
 from ostinato.jobs.embedded.process import Child
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.lanes import Lane, owner_tag
@@ -18,7 +19,6 @@ from ostinato.jobs.mongo.stored_json import restore_document
 from ostinato.jobs.new_job import NewJob
 from ostinato.jobs.outcome import Outcome
 from ostinato.jobs.records import Cause, CauseKind, Job
-from ostinato.jobs.registry import to_camel_case
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.worker.main import run_worker_once
 from ostinato.jobs.worker.slots import Slot
