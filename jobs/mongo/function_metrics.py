@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from pymongo import UpdateOne
+from pymongo.errors import BulkWriteError
 
 from ostinato.jobs.function_counters import BOUNDS_S, MAX_FUNCTIONS, FunctionCounts, Histogram
 from ostinato.jobs.malformed import report
@@ -22,10 +23,17 @@ class FunctionMetrics:
         self._metrics = mongo[FUNCTION_METRICS]
 
     async def add(self, counts: Mapping[str, FunctionCounts]) -> None:
-        """Add the counts of a worker to the totals."""
-        if counts:
-            updates = [_update(label, each) for label, each in counts.items()]
+        """Add the counts of a worker to the totals; those of malformed totals are dropped."""
+        if not counts:
+            return
+        updates = [_update(label, each) for label, each in counts.items()]
+        try:
             await self._metrics.bulk_write(updates, ordered=False)
+        except BulkWriteError as error:  # the other counts are added: they must not be added again
+            labels = list(counts)
+            for failed in error.details["writeErrors"]:
+                problem = ValueError(failed["errmsg"])
+                report(FUNCTION_METRICS, labels[failed["index"]], problem)
 
     async def read(self) -> dict[str, FunctionCounts]:
         """Return the totals; malformed ones are logged and left out."""

@@ -86,3 +86,18 @@ async def test_malformed_totals_are_left_out(rig_without_worker: Rig) -> None:
     await rig.engine.function_metrics.add(rig.engine.function_counters.take())
     await rig.engine.mongo["functionMetrics"].insert_one({"_id": "a.b", "failures": "many"})
     assert set(await rig.engine.function_metrics.read()) == {"functions.echo"}
+
+
+@pytest.mark.parametrize(
+    "change", [{"failures": "many"}, {"runTime": 5}, {"lateness": {"sum": []}}]
+)
+async def test_counts_beside_malformed_totals_are_added_once(
+    rig_without_worker: Rig, change: dict[str, object]
+) -> None:
+    rig = rig_without_worker
+    malformed = {"_id": "functions.echoInMutation", **change}
+    await rig.engine.mongo["functionMetrics"].insert_one(malformed)
+    for name in ("echo", "echoInMutation"):
+        rig.engine.function_counters.of(f"functions.{name}").failures += 1
+    await rig.engine.function_metrics.add(rig.engine.function_counters.take())
+    assert (await counts_of(rig, "echo")).failures == 1
