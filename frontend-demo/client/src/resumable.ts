@@ -2,7 +2,7 @@
  * Resumes subscriptions after a lost connection. It wraps a client of graphql-ws or graphql-sse: they
  * subscribe again, but without a cursor.
  */
-import { Place } from './place.js';
+import { CursorTracker } from './cursorTracker.js';
 import { isExpiry, problemsOf, rejectsCursor } from './result.js';
 import type { Result } from './result.js';
 
@@ -41,7 +41,7 @@ function canResume({ query }: Payload): boolean {
 }
 
 class Subscription {
-  readonly #place = new Place();
+  readonly #tracker = new CursorTracker();
   readonly #payload: Payload;
   #stop: () => void = () => {};
   #ended = false;
@@ -52,13 +52,13 @@ class Subscription {
     readonly sink: Sink,
     readonly rest: unknown[],
   ) {
-    const place = this.#place;
+    const tracker = this.#tracker;
     this.#payload = {
       ...payload,
       /** Read by the client each time it connects. */
       get variables() {
-        return place.restarted || place.cursor !== null
-          ? { ...payload.variables, after: place.cursor }
+        return tracker.restarted || tracker.cursor !== null
+          ? { ...payload.variables, after: tracker.cursor }
           : payload.variables;
       },
     };
@@ -80,7 +80,8 @@ class Subscription {
   #guarded() {
     let current = true;
     const rejected = (error: unknown): boolean => {
-      const over = !this.#ended && this.#place.cursor !== null && rejectsCursor(problemsOf(error));
+      const over =
+        !this.#ended && this.#tracker.cursor !== null && rejectsCursor(problemsOf(error));
       if (over) current = false;
       return over;
     };
@@ -88,7 +89,7 @@ class Subscription {
       next: (result: Result) => {
         if (!current || isExpiry(result)) return;
         if (result.data == null && rejected(result.errors)) return this.#restart();
-        this.#place.see(result);
+        this.#tracker.track(result);
         this.sink.next(result as never);
       },
       error: (error: unknown) => {
@@ -105,7 +106,7 @@ class Subscription {
   /** Tell the sink to discard its data, and subscribe without a cursor. */
   #restart(): void {
     this.#stop();
-    this.sink.next(this.#place.reset() as never);
+    this.sink.next(this.#tracker.reset() as never);
     if (!this.#ended) this.#start();
   }
 }

@@ -3,7 +3,7 @@ import type { Result } from './result.js';
 
 type Message = { cursor: string } & Record<string, unknown>;
 
-export class Place {
+export class CursorTracker {
   /** The newest message's; null before the first message, and after the cursor was rejected. */
   cursor: string | null = null;
   /** Whether a cursor was rejected: then the caller's own is not sent either. */
@@ -11,7 +11,7 @@ export class Place {
   #field = '';
   #message: Message | null = null;
 
-  see({ data }: Result): void {
+  track({ data }: Result): void {
     for (const [field, message] of Object.entries(data ?? {})) {
       if (!hasCursor(message)) continue;
       this.cursor = message.cursor;
