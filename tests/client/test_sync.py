@@ -1,8 +1,10 @@
 """The blocking client schedules and reads jobs from any thread, also in a transaction."""
 
 import asyncio
+import signal
+import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any, assert_type
@@ -16,9 +18,11 @@ from ostinato.jobs.errors import BadRequest, Conflict, NotFound, QuotaExceeded
 from ostinato.jobs.quotas.limits import QuotaKind
 from ostinato.jobs.records import JobState, Json
 from ostinato.jobs.settings import Settings
+from ostinato.sync import LoopThread
 from tests.client.functions import double
 from tests.client.sessions import Rollback
 from tests.engine.functions import fail_with
+from tests.processes import eventually
 
 HOUR = timedelta(hours=1)
 WITHIN = timedelta(seconds=60)
@@ -202,3 +206,35 @@ async def test_closed_client_leaves_no_thread(client_settings: Settings) -> None
 
     await asyncio.to_thread(scenario)
     assert "ostinato-client" not in {each.name for each in threading.enumerate()}
+
+
+class Interrupted(BaseException):
+    """Raised by a signal, as KeyboardInterrupt is."""
+
+
+@pytest.fixture
+def _interrupting() -> Iterator[None]:
+    def interrupt(*_: object) -> None:
+        raise Interrupted
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    yield
+    signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.mark.usefixtures("_interrupting")
+def test_call_that_is_interrupted_is_canceled() -> None:
+    canceled, thread, main = threading.Event(), LoopThread(), threading.get_ident()
+
+    async def wait() -> None:
+        await eventually(lambda: sys._current_frames()[main].f_code.co_name == "wait")
+        signal.pthread_kill(main, signal.SIGUSR1)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            canceled.set()
+
+    with pytest.raises(Interrupted):
+        thread.run(wait())
+    assert canceled.wait(30)
+    thread.close()
