@@ -1,6 +1,9 @@
 """The built web pages: the live page, GraphiQL, their assets and their configuration."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -18,6 +21,7 @@ PAGES_FOLDER = Path(__file__).parents[2] / "pages"
 CACHE_FOREVER = "public, max-age=31536000, immutable"  # asset names contain a content hash
 NO_STORE = "no-store"
 REVALIDATE = "no-cache"
+NO_TOKENS: Final[Mapping[str, object]] = MappingProxyType({"token": None, "users": []})
 
 NOT_BUILT = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Ostinato</title>
@@ -73,7 +77,7 @@ def page_routes(
             {
                 "graphqlPath": "graphql",
                 "usesTokens": uses_tokens,
-                **_development_tokens(settings, request),
+                **(_development_tokens(settings, request) if uses_tokens else NO_TOKENS),
             },
             headers=headers,
         )
@@ -86,7 +90,7 @@ def page_routes(
     ]
 
 
-def _development_tokens(settings: Settings, request: Request) -> dict[str, object]:
+def _development_tokens(settings: Settings, request: Request) -> Mapping[str, object]:
     """Return the token of `ostinato dev`, and those of other users, for its pages in a browser on
     this machine.
 
@@ -95,9 +99,9 @@ def _development_tokens(settings: Settings, request: Request) -> dict[str, objec
     """
     given = settings.development_token
     if settings.mode is not Mode.DEVELOPMENT or given is None:
-        return {"token": None, "users": []}
+        return NO_TOKENS
     if not is_loopback(request) or request.headers.get("sec-fetch-site") != "same-origin":
-        return {"token": None, "users": []}
+        return NO_TOKENS
     ttl_s = min(DEVELOPMENT_TOKEN_S, settings.jwt_max_lifetime_s)
     others = {"bob": (), "admin": (ADMIN,)} if settings.jwt_secret is not None else {}
     users = [{"name": "alice", "token": given.get_secret_value()}]

@@ -92,6 +92,17 @@ async def test_remote_client_with_localhost_as_host_gets_no_token() -> None:
     assert _tokens(response) == NO_TOKENS
 
 
+@pytest.mark.parametrize("uses_tokens", [True, False])
+async def test_pages_of_an_application_with_its_own_sign_in_get_no_tokens(
+    uses_tokens: bool,
+) -> None:
+    routes = page_routes(make_settings(**DEVELOPMENT), uses_tokens=uses_tokens)
+    transport = httpx.ASGITransport(Starlette(routes=routes))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
+        response = await client.get("/config.json", headers=SAME_ORIGIN)
+    assert (_tokens(response) != NO_TOKENS) is uses_tokens
+
+
 @pytest.mark.parametrize("changes", [{"mode": Mode.PRODUCTION}, {"development_token": None}])
 async def test_no_token_is_sent_outside_development(changes: dict[str, Any]) -> None:
     async with serve(make_settings(**(DEVELOPMENT | changes))) as running:
