@@ -13,7 +13,7 @@ from ostinato.jobs.errors import BadRequest, Issue
 from ostinato.jobs.json_values import (
     NotJson,
     TooLarge,
-    replace_surrogates,
+    find_text_problem,
     require_bounded,
     to_json_value,
 )
@@ -95,23 +95,21 @@ def require_owner(owner: object) -> str | None:
     """Return an owner, None for the system; raises BadRequest at `owner`."""
     if owner is None:
         return None
-    if not isinstance(owner, str) or not 1 <= len(owner) <= MAX_OWNER_CHARS:
-        problem = f"must be None or 1 to {MAX_OWNER_CHARS} characters, got {owner!r:.100}"
-    elif not _is_storable(owner):
-        problem = "must not contain the NUL character or an unpaired surrogate"
-    else:
-        return str.__str__(owner)
-    raise BadRequest(f"owner {problem}", [_issue("owner", problem)])
+    return _require_text("owner", owner, "None or ", MAX_OWNER_CHARS)
 
 
 def require_name(field: str, name: object) -> str:
     """Return a name of 1 to 200 storable characters; raises BadRequest at `field`."""
-    if not isinstance(name, str) or not 1 <= len(name) <= MAX_NAME_CHARS:
-        problem = f"must be 1 to {MAX_NAME_CHARS} characters, got {name!r:.100}"
-    elif not _is_storable(name):
-        problem = "must not contain the NUL character or an unpaired surrogate"
+    return _require_text(field, name, "", MAX_NAME_CHARS)
+
+
+def _require_text(field: str, text: object, alternative: str, max_chars: int) -> str:
+    if not isinstance(text, str) or not 1 <= len(text) <= max_chars:
+        problem = f"must be {alternative}1 to {max_chars} characters, got {text!r:.100}"
+    elif found := find_text_problem(text):
+        problem = found.message
     else:
-        return str.__str__(name)
+        return str.__str__(text)
     raise BadRequest(f"{field} {problem}", [_issue(field, problem)])
 
 
@@ -178,10 +176,6 @@ def _key_issues(options: ScheduleOptions) -> Sequence[Issue]:
     except BadRequest as error:
         return error.issues
     return ()
-
-
-def _is_storable(text: str) -> bool:
-    return "\0" not in text and text == replace_surrogates(text)
 
 
 def _issue(name: str, problem: str) -> Issue:
