@@ -199,7 +199,8 @@ class Registry:
         if len(name) > MAX_NAME_CHARS or not _NAME_FORM.fullmatch(name):
             *_, module, call = ("module", *name[:MAX_NAME_CHARS].split("."))
             form = f"{module}.{to_camel_case(call)}"
-            form = form if _NAME_FORM.fullmatch(form) else "module.camelName"
+            is_valid = len(name) <= MAX_NAME_CHARS and _NAME_FORM.fullmatch(form)
+            form = form if is_valid else "module.camelName"
             message = f"{name!r:.200} is not the name of a function: write {form!r}"
             raise BadRequest.at("functionName", message=message, code="invalid_name")
         if function.is_chain:  # no quota would count its jobs
