@@ -140,11 +140,14 @@ async def test_api_can_be_served_alone_and_again(settings: Settings) -> None:
             assert (await _get(port, "/readyz")).json()["status"] == "ok"
 
 
-def test_asgi_is_called_once_and_before_it_is_opened(settings: Settings) -> None:
+async def test_asgi_is_called_once_and_before_it_is_opened(settings: Settings) -> None:
     ostinato = Ostinato(settings)
     ostinato.asgi()
     with pytest.raises(RuntimeError, match="before `async with`"):
         ostinato.asgi()
+    async with Ostinato(settings) as opened:
+        with pytest.raises(RuntimeError, match="before `async with`"):
+            opened.asgi()
 
 
 @pytest.mark.parametrize(

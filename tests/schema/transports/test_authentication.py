@@ -223,6 +223,14 @@ async def test_failures_of_an_address_are_limited_and_known_credentials_are_exem
         assert (await ask(running)).json()["errors"][0]["extensions"]["code"] == "UNAUTHORIZED"
 
 
+async def test_rejected_parameters_of_sockets_are_limited_too() -> None:
+    limits = {"failed_tokens_per_second": 0.001, "failed_tokens_burst": 1}
+    async with serve(make_settings(**limits), authenticate=by_cookie) as running:
+        guesses = [{"token": "a"}, {"token": "b"}]
+        codes = [(await close_code(running, {}, guess))[0] for guess in guesses]
+    assert codes == [4403, 1013]
+
+
 async def test_credentials_that_were_rejected_are_no_longer_exempt() -> None:
     viewers = iter([Viewer(id="ada"), None, None])
 
