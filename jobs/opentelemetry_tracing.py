@@ -1,7 +1,7 @@
 """Traces with OpenTelemetry: from a mutation through its jobs to their children."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry import context, trace
@@ -18,6 +18,8 @@ HEADER: Final = "traceparent"
 MUTATION: Final = "mutation"
 TRACEPARENT_CHARS: Final = 55
 NO_TRACE: Final = context.Context()
+NOTHING: Final = nullcontext()
+NOT_RECORDED: Final[AbstractContextManager["RecordErrors"]] = nullcontext(lambda _errors: None)
 
 _propagator = TraceContextTextMapPropagator()
 
@@ -32,13 +34,18 @@ class OpenTelemetry:
         self.tracer = trace.get_tracer("ostinato")
 
     def current_traceparent(self) -> str | None:
+        if not trace.get_current_span().get_span_context().is_valid:
+            return None
         carrier: dict[str, str] = {}
         _propagator.inject(carrier)
         return carrier.get(HEADER)
 
+    def request(self, traceparent: str | None) -> AbstractContextManager[None]:
+        return NOTHING if traceparent is None else self._continued(traceparent)
+
     @contextmanager
-    def request(self, traceparent: str | None) -> Iterator[None]:
-        if traceparent is None or trace.get_current_span().get_span_context().is_valid:
+    def _continued(self, traceparent: str) -> Iterator[None]:
+        if trace.get_current_span().get_span_context().is_valid:
             yield  # an instrumentation of the server has continued the trace
             return
         token = context.attach(_context_of(traceparent))
@@ -47,11 +54,20 @@ class OpenTelemetry:
         finally:
             context.detach(token)
 
+    def operation(self, kind: str, name: str | None) -> AbstractContextManager["RecordErrors"]:
+        if kind != MUTATION or not self._is_recording:
+            return NOT_RECORDED
+        return self._mutation(kind, name)
+
+    @property
+    def _is_recording(self) -> bool:
+        """Return whether the application has set a tracer provider."""
+        if not isinstance(self.tracer, trace.ProxyTracer):
+            return True
+        return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+
     @contextmanager
-    def operation(self, kind: str, name: str | None) -> Iterator["RecordErrors"]:
-        if kind != MUTATION:
-            yield lambda errors: None
-            return
+    def _mutation(self, kind: str, name: str | None) -> Iterator["RecordErrors"]:
         title = f"{kind} {name}" if name else kind
         with self.tracer.start_as_current_span(title, kind=SpanKind.SERVER) as span:
 

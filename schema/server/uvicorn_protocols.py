@@ -1,11 +1,7 @@
 """Extended uvicorn protocols: limits for requests and responses, and raw WebSocket frames."""
 
 import asyncio
-import fcntl
-import struct
 import sys
-import termios
-from contextlib import suppress
 from typing import Any, cast
 
 from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
@@ -14,9 +10,9 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from ostinato.schema.fanout.frames import EXTENSION
 from ostinato.schema.server.idle_connections import IdleConnections
+from ostinato.schema.server.response_writing import ResponseWriter, UnreadResponse
 
 MAX_HEAD_BYTES = 65_536  # in addition to the first read: a few thousand headers
-MIN_READ_BYTES = 65_536  # per send timeout; 10 s: 52 kbit/s, less than any mobile network
 PARSED_BYTES = 2_048  # about 100 of the smallest messages
 MAX_PARSING_S = 0.002  # of one connection in one turn of the event loop
 SERVICE_UNAVAILABLE = b"503 Service Unavailable\r\nretry-after: 1"
@@ -30,57 +26,6 @@ class InvalidHostHeader(Exception):
 
     def __init__(self, hosts: int) -> None:
         super().__init__(f"HTTP/1.1 requires exactly one Host header, got {hosts}.")
-
-
-class UnreadResponse:
-    """Aborts a connection whose client does not read what was written to it.
-
-    A regular close waits until the client has read everything, possibly forever.
-    """
-
-    def __init__(self, transport: asyncio.Transport, timeout_s: float) -> None:
-        self._transport = transport
-        self._timeout_s = timeout_s
-        self._timer: asyncio.TimerHandle | None = None
-        self._unread_bytes = 0
-
-    def start(self) -> None:
-        """Abort unless the client reads `MIN_READ_BYTES`, or everything, per timeout."""
-        if self._timer is None and self._transport.get_write_buffer_size():
-            self._schedule(_count_unread_bytes(self._transport))
-
-    def stop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _schedule(self, unread_bytes: int) -> None:
-        self._unread_bytes = unread_bytes
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self._timeout_s, self.check)
-
-    def check(self) -> None:
-        """Abort if the client has read too little since the last check."""
-        self.stop()
-        if not self._transport.get_write_buffer_size():
-            return
-        unread_bytes = _count_unread_bytes(self._transport)
-        if unread_bytes > self._unread_bytes - MIN_READ_BYTES:
-            self._transport.abort()
-        else:
-            self._schedule(unread_bytes)
-
-
-def _count_unread_bytes(transport: asyncio.Transport) -> int:
-    """Return the bytes that the client has not acknowledged.
-
-    The kernel accepts new bytes only after it has freed a third of its buffer, which can hold
-    megabytes, so a slow client would seem to read nothing if these were not counted.
-    """
-    queued = bytearray(4)
-    with suppress(OSError):  # not supported for this socket: count this process's buffer only
-        fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, queued)
-    return transport.get_write_buffer_size() + int(struct.unpack("i", queued)[0])
 
 
 class RequestTimeoutProtocol(HttpToolsProtocol):
@@ -132,7 +77,11 @@ class RequestTimeoutProtocol(HttpToolsProtocol):
             hosts = sum(name == b"host" for name, _ in self.headers)
             if hosts != 1:
                 raise InvalidHostHeader(hosts)  # the parser stops, and uvicorn responds with 400
+        before = getattr(self, "cycle", None)
         super().on_headers_complete()
+        if self.cycle is not before:  # not for the upgrade to a WebSocket
+            writer = ResponseWriter(self.transport, self.loop)
+            self.cycle.transport = writer  # type: ignore[assignment]  # it calls no other method
 
     def send_400_response(self, msg: str) -> None:
         """Respond to a malformed request and close; abort if an earlier response is in progress."""

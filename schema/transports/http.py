@@ -108,8 +108,9 @@ class HTTPEndpoint:
             viewer = await self._viewer(request)
             if viewer is None and not self._settings.allows_introspection:
                 raise self._sign_in_required()  # before anything is read or parsed
-            self._runner.admit(viewer, address_of(request.client))
-            CLIENT_ADDRESS.set(request.client.host if request.client else "")
+            client = request.client
+            self._runner.admit(viewer, address_of(client))
+            CLIENT_ADDRESS.set(client.host if client else "")
             return await self._execute(request, accepted, viewer)
         except HttpError as error:
             return _http_error_response(error, media_type)
