@@ -19,6 +19,9 @@ MUTATION: Final = "mutation"
 TRACEPARENT_CHARS: Final = 55
 NO_TRACE: Final = context.Context()
 NOTHING: Final = nullcontext()
+UNRECORDED_ATTEMPT: Final[AbstractContextManager["RecordOutcome"]] = nullcontext(
+    lambda _outcome: None
+)
 NOT_RECORDED: Final[AbstractContextManager["RecordErrors"]] = nullcontext(lambda _errors: None)
 
 _propagator = TraceContextTextMapPropagator()
@@ -77,8 +80,11 @@ class OpenTelemetry:
 
             yield record
 
+    def attempt(self, job: JobInfo, traceparent: object) -> AbstractContextManager["RecordOutcome"]:
+        return self._attempt(job, traceparent) if self._is_recording else UNRECORDED_ATTEMPT
+
     @contextmanager
-    def attempt(self, job: JobInfo, traceparent: object) -> Iterator["RecordOutcome"]:
+    def _attempt(self, job: JobInfo, traceparent: object) -> Iterator["RecordOutcome"]:
         attributes: dict[str, str | int] = {
             "ostinato.function": job.function_name,
             "ostinato.job.id": job.id,
