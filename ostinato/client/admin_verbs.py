@@ -1,17 +1,20 @@
-"""The client's verbs for administrators: functions, workers, queues, and the owners of objects."""
+"""The client's verbs for administrators: workers, queues, owners, revoked tokens, the audit log."""
 
+from datetime import datetime
 from typing import Final
 
 from ostinato.client.base_client import MAX_PAGE_SIZE, BaseClient, call
-from ostinato.client.options import require_owner
+from ostinato.client.options import require_name, require_owner
+from ostinato.jobs.audit import AuditEntry, AuditFilter
 from ostinato.jobs.errors import BadRequest, require_range
 from ostinato.jobs.json_values import replace_surrogates
 from ostinato.jobs.lanes import MAX_WEIGHT, QUEUE_PATTERN, Queue, is_queue_name
 from ostinato.jobs.paging import Page, PagePosition, Window
 from ostinato.jobs.quotas.limits import Quota
 from ostinato.jobs.records import WorkerRecord
+from ostinato.jobs.revocations import Revocation
 from ostinato.jobs.rights import Owner
-from ostinato.resolvers import admin
+from ostinato.resolvers import admin, audit, revocations
 from ostinato.resolvers.functions import CatalogEntry, list_functions
 
 MAX_REASON_CHARS: Final = 500
@@ -93,6 +96,52 @@ class AdminVerbs(BaseClient):
         return await self.mutate(
             "purgeOwner", {"owner": found}, lambda context: admin.purge_owner(context, found)
         )
+
+    async def token_revocations(
+        self, *, first: int = 100, after: Revocation | None = None
+    ) -> Page[Revocation]:
+        """Read a page of up to 1,000 revocations of tokens, newest first."""
+        position = None if after is None else PagePosition(id=after.id, instant=after.revoked_at)
+        window = Window(limit=require_range("first", first, 1, MAX_PAGE_SIZE), after=position)
+        return await call(revocations.token_revocations(self.context(), window))
+
+    async def revoke_token(self, jti: str) -> Revocation:
+        """Revoke one token by its `jti`; API processes refuse it within 10 seconds."""
+        token_id = require_name("jti", jti)
+        return await self.mutate(
+            "revokeToken",
+            {"jti": token_id},
+            lambda context: revocations.revoke_token(context, token_id),
+        )
+
+    async def revoke_tokens(self, subject: str, before: datetime | None = None) -> Revocation:
+        """Revoke a user's tokens issued before an aware instant, by default now."""
+        user = _owner(subject)
+        return await self.mutate(
+            "revokeTokens",
+            {"subject": user, "before": before},
+            lambda context: revocations.revoke_tokens(context, user, before),
+        )
+
+    async def delete_revocation(self, revocation_id: str) -> Revocation:
+        """Delete a revocation: its tokens are accepted again. Raises NotFound."""
+        return await self.mutate(
+            "deleteRevocation",
+            {"id": revocation_id},
+            lambda context: revocations.delete_revocation(context, revocation_id),
+        )
+
+    async def audit_log(
+        self,
+        which: AuditFilter | None = None,
+        *,
+        first: int = 100,
+        after: AuditEntry | None = None,
+    ) -> Page[AuditEntry]:
+        """Read a page of up to 1,000 calls of mutations and of this client, newest first."""
+        position = None if after is None else PagePosition(id=after.id)
+        window = Window(limit=require_range("first", first, 1, MAX_PAGE_SIZE), after=position)
+        return await call(audit.audit_log(self.context(), which or AuditFilter(), window))
 
 
 def _owner(owner: str) -> str:

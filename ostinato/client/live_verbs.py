@@ -2,15 +2,18 @@
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from datetime import timedelta
 from typing import TypeVar
 
 from ostinato.client.base_client import BaseClient
+from ostinato.client.options import to_ms
 from ostinato.jobs.filters import JobFilter
-from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
+from ostinato.jobs.records import Batch, Cron, Job, JobCounts, RecurringTask, Request
 from ostinato.resolvers.context import ApplicationContext
 from ostinato.resolvers.live import subscription_sources as sources
 from ostinato.resolvers.live.live_query import LiveQuery
 from ostinato.resolvers.live.messages import LiveMessage, SubscribeOptions
+from ostinato.resolvers.live.stats_query import stats_changed
 
 M = TypeVar("M")
 Changes = AsyncGenerator[M, None]
@@ -88,6 +91,16 @@ class LiveVerbs(BaseClient):
             owner, lambda context: sources.request_changed(context, request_id, after=after)
         ):
             yield message
+
+    async def count_changes(
+        self, every: timedelta = timedelta(seconds=1), *, owner: str | None = None
+    ) -> Changes[JobCounts]:
+        """Yield the numbers of jobs by state: the current ones, then at every interval of at least
+        500 ms."""
+        follow = self._follow(owner, lambda context: stats_changed(context, to_ms(every)))
+        async with aclosing(follow) as messages:
+            async for stats in messages:
+                yield stats.counts
 
     async def _follow(
         self, owner: str | None, start: Callable[[ApplicationContext], LiveQuery[M]]

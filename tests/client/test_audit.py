@@ -26,6 +26,7 @@ READS = {
     *("crons", "failures", "following", "functions", "get", "job_changes", "jobs", "mutate"),
     *("owner", "preview", "queues", "quotas", "recurring_task", "recurring_task_changes"),
     *("recurring_tasks", "request", "request_changes", "requests", "suspended_owners", "workers"),
+    *("audit_log", "token_revocations"),
 }
 CALLS: dict[str, Callable[[Ostinato], Awaitable[object]]] = {
     "add_items": lambda app: app.add_items([{"secret": 1}]),
@@ -37,6 +38,7 @@ CALLS: dict[str, Callable[[Ostinato], Awaitable[object]]] = {
     "delete_items": lambda app: app.delete_items([UNKNOWN]),
     "delete_recurring_task": lambda app: app.delete_recurring_task("x"),
     "delete_request": lambda app: app.delete_request(UNKNOWN),
+    "delete_revocation": lambda app: app.delete_revocation("token:x"),
     "pause_cron": lambda app: app.pause_cron(UNKNOWN),
     "pause_queue": lambda app: app.pause_queue("mail"),
     "purge_owner": lambda app: app.purge_owner("eve"),
@@ -46,6 +48,8 @@ CALLS: dict[str, Callable[[Ostinato], Awaitable[object]]] = {
     "resume_owner": lambda app: app.resume_owner("eve"),
     "resume_queue": lambda app: app.resume_queue("mail"),
     "retry": lambda app: app.retry(UNKNOWN),
+    "revoke_token": lambda app: app.revoke_token("x"),
+    "revoke_tokens": lambda app: app.revoke_tokens("eve"),
     "schedule": lambda app: app.schedule(double, {"number": 1}),
     "schedule_many": lambda app: app.schedule_many([Call(double, {"number": 1})] * 2),
     "start_batch": lambda app: app.start_batch(),

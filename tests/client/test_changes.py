@@ -116,3 +116,16 @@ async def test_forged_cursor_is_refused(app: Ostinato) -> None:
     async with aclosing(app.changes(after="forged")) as messages:
         with pytest.raises(BadRequest, match="not a cursor of this server"):
             await anext(messages)
+
+
+async def test_numbers_of_jobs_by_state_are_followed(app: Ostinato) -> None:
+    await app.schedule(double, {"number": 1}, owner="alice", run_after=HOUR)
+    await app.schedule(double, {"number": 2}, owner="bob", run_after=HOUR)
+    every = timedelta(milliseconds=500)
+    async with aclosing(app.count_changes(every, owner="alice")) as counts:
+        assert (await anext(counts)).pending == 1
+        await app.schedule(double, {"number": 3}, owner="alice", run_after=HOUR)
+        while (await anext(counts)).pending != 2:
+            pass
+    with pytest.raises(BadRequest, match="everyMs"):
+        await anext(app.count_changes(timedelta(milliseconds=1)))

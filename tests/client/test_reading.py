@@ -6,6 +6,7 @@ from typing import assert_type
 import pytest
 
 from ostinato import Call, JobHandle, Ostinato
+from ostinato.jobs.audit import AuditFilter
 from ostinato.jobs.embedded.process import free_port
 from ostinato.jobs.errors import BadRequest, NotFound, PreconditionFailed, Unavailable
 from ostinato.jobs.filters import JobFilter, JobOrder
@@ -116,3 +117,25 @@ async def test_outage_of_mongodb_is_reported_as_unavailable(client_settings: Set
         proxy.cut()
         with pytest.raises(Unavailable):
             await app.get(job.id)
+
+
+async def test_revocations_of_tokens_are_paged_and_deleted(app: Ostinato) -> None:
+    one = await app.revoke_token("t1")
+    user = await app.revoke_tokens("eve")
+    newest = await app.token_revocations(first=1)
+    rest = await app.token_revocations(after=newest.items[0])
+    assert {each.id for each in (*newest.items, *rest.items)} == {one.id, user.id}
+    assert (one.revoked_by, user.subject, newest.has_next) == ("(application)", "eve", True)
+    await app.delete_revocation(one.id)
+    assert [each.id for each in (await app.token_revocations()).items] == [user.id]
+
+
+async def test_audit_log_is_paged_and_filtered(app: Ostinato) -> None:
+    await app.suspend_owner("eve")
+    await app.resume_owner("eve")
+    await app.engine.audit.close()
+    [newest] = (await app.audit_log(first=1)).items
+    [older] = (await app.audit_log(after=newest)).items
+    assert (newest.mutation, older.mutation) == ("resumeOwner", "suspendOwner")
+    suspended = await app.audit_log(AuditFilter(mutation="suspendOwner"))
+    assert [each.id for each in suspended.items] == [older.id]
