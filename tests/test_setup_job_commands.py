@@ -212,6 +212,6 @@ async def test_watched_crons_are_printed_when_they_change_or_are_deleted(
     log = watching("crons", "--watch")
     await eventually(lambda: cron.id in log.read_text())
     await app.pause_cron(cron.id)
+    await eventually(lambda: "paused" in log.read_text())
     await app.delete_cron(cron.id)
     await eventually(lambda: f"{cron.id} deleted" in log.read_text())
-    assert "paused" in log.read_text()
