@@ -99,14 +99,8 @@ def jobs(  # noqa: PLR0913 (each is an option)
             page = await app.jobs(which, owner=owner, first=limit)
             print_jobs(reversed(page.items) if watch else page.items, as_json)
 
-        if not watch:
-            await list_rows()
-            return
-        await _follow(
-            app.changes(which, owner=owner),
-            list_rows,
-            lambda message: print_job_change(message, as_json),
-        )
+        changes = app.changes(which, owner=owner) if watch else None
+        await _show(list_rows, changes, lambda message: print_job_change(message, as_json))
 
     _run(run)
 
@@ -163,14 +157,8 @@ def crons(
             page = await app.crons(owner=owner, first=limit)
             print_crons(reversed(page.items) if watch else page.items, as_json)
 
-        if not watch:
-            await list_rows()
-            return
-        await _follow(
-            app.cron_changes(owner=owner),
-            list_rows,
-            lambda message: print_cron_change(message, as_json),
-        )
+        changes = app.cron_changes(owner=owner) if watch else None
+        await _show(list_rows, changes, lambda message: print_cron_change(message, as_json))
 
     _run(run)
 
@@ -197,16 +185,19 @@ def _run(command: "Callable[[Ostinato], Awaitable[None]]") -> None:
             exit_with(str(error))
 
 
-async def _follow(
-    messages: "AsyncGenerator[LiveMessage[Any], None]",
+async def _show(
     list_rows: Callable[[], Awaitable[None]],
+    changes: "AsyncGenerator[LiveMessage[Any], None] | None",
     print_change: "Callable[[LiveMessage[Any]], None]",
 ) -> None:
-    """List the rows once the changes are followed, then print each change."""
+    """List the rows; if changes are followed, once they are, and then print each change."""
+    if changes is None:
+        await list_rows()
+        return
     from ostinato.resolvers.live.messages import ChangeKind
 
-    async with aclosing(messages):
-        async for message in messages:
+    async with aclosing(changes):
+        async for message in changes:
             if message.kind is ChangeKind.READY:
                 await list_rows()
             elif message.kind in (ChangeKind.CHANGED, ChangeKind.LEFT):

@@ -1,7 +1,6 @@
 """Jobs and crons as rows of a table, or as JSON with the names of the GraphQL API."""
 
 import json
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
@@ -40,7 +39,6 @@ def _print_table(
         typer.echo(_line(columns, widths))
     for record in found:
         typer.echo(_json(record) if as_json else _line(row(record), widths))
-    sys.stdout.flush()
 
 
 def print_job_change(message: "LiveMessage[Job]", as_json: bool) -> None:
@@ -55,12 +53,10 @@ def print_cron_change(message: "LiveMessage[Cron]", as_json: bool) -> None:
         deleted = {"id": message.id, "deleted": True}
         text = json.dumps(deleted) if as_json else f"{message.id} deleted"
         typer.echo(text)
-        sys.stdout.flush()
 
 
 def _print_change(record: object, line: str, as_json: bool) -> None:
     typer.echo(_json(record) if as_json else line)
-    sys.stdout.flush()
 
 
 def print_job(found: "Job", as_json: bool) -> None:
@@ -79,7 +75,6 @@ def print_job(found: "Job", as_json: bool) -> None:
         from ostinato.jobs.logs import LINE_BREAKS, escape_text
 
         typer.echo(escape_text(found.error.traceback.rstrip(), LINE_BREAKS))
-    sys.stdout.flush()
 
 
 def _job_row(found: "Job") -> tuple[str, ...]:

@@ -3,13 +3,13 @@
 from datetime import datetime
 from typing import Final
 
-from ostinato.client.base_client import MAX_PAGE_SIZE, BaseClient, call
+from ostinato.client.base_client import BaseClient, call, page_window
 from ostinato.client.options import require_name, require_owner
 from ostinato.jobs.audit import AuditEntry, AuditFilter
 from ostinato.jobs.errors import BadRequest, require_range
 from ostinato.jobs.json_values import replace_surrogates
 from ostinato.jobs.lanes import MAX_WEIGHT, QUEUE_PATTERN, Queue, is_queue_name
-from ostinato.jobs.paging import Page, PagePosition, Window
+from ostinato.jobs.paging import Page
 from ostinato.jobs.quotas.limits import Quota
 from ostinato.jobs.records import WorkerRecord
 from ostinato.jobs.revocations import Revocation
@@ -66,8 +66,7 @@ class AdminVerbs(BaseClient):
         self, *, first: int = 100, after: Owner | None = None
     ) -> Page[Owner]:
         """Read a page of up to 1,000 suspended owners, newest suspension first."""
-        position = None if after is None else PagePosition(id=after.id, instant=after.suspended_at)
-        window = Window(limit=require_range("first", first, 1, MAX_PAGE_SIZE), after=position)
+        window = page_window(first, after, after.suspended_at if after else None)
         return await call(admin.suspended_owners(self.context(), window))
 
     async def suspend_owner(self, owner: str, reason: str | None = None) -> Owner:
@@ -101,8 +100,7 @@ class AdminVerbs(BaseClient):
         self, *, first: int = 100, after: Revocation | None = None
     ) -> Page[Revocation]:
         """Read a page of up to 1,000 revocations of tokens, newest first."""
-        position = None if after is None else PagePosition(id=after.id, instant=after.revoked_at)
-        window = Window(limit=require_range("first", first, 1, MAX_PAGE_SIZE), after=position)
+        window = page_window(first, after, after.revoked_at if after else None)
         return await call(revocations.token_revocations(self.context(), window))
 
     async def revoke_token(self, jti: str) -> Revocation:
@@ -139,8 +137,7 @@ class AdminVerbs(BaseClient):
         after: AuditEntry | None = None,
     ) -> Page[AuditEntry]:
         """Read a page of up to 1,000 calls of mutations and of this client, newest first."""
-        position = None if after is None else PagePosition(id=after.id)
-        window = Window(limit=require_range("first", first, 1, MAX_PAGE_SIZE), after=position)
+        window = page_window(first, after)
         return await call(audit.audit_log(self.context(), which or AuditFilter(), window))
 
 

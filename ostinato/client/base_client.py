@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from datetime import datetime
 from types import TracebackType
-from typing import Any, Final, Self, TypedDict, TypeVar, Unpack
+from typing import Any, Final, Protocol, Self, TypedDict, TypeVar, Unpack
 
 from pydantic import ConfigDict, SecretStr, create_model
 
@@ -14,9 +15,10 @@ from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.doctor import find_mongo_problem
 from ostinato.jobs.end_waiter import EndWaiter
 from ostinato.jobs.engine import Engine, to_client_error
-from ostinato.jobs.errors import BadRequest, Unavailable
+from ostinato.jobs.errors import BadRequest, Unavailable, require_range
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.logs import log_through_standard_library
+from ostinato.jobs.paging import PagePosition, Window
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.audit import MutationCall, run_audited
 from ostinato.resolvers.context import ApplicationContext
@@ -29,6 +31,13 @@ NOT_OPEN: Final = (
     "Ostinato is not open: enter `async with ostinato:` in the lifespan of your application"
 )
 OWN_CURSORS: Final = SecretStr("cursors of a Python client without secrets")
+
+
+class Listed(Protocol):
+    """An object of a list."""
+
+    @property
+    def id(self) -> str: ...
 
 
 class OpenOptions(TypedDict, total=False):
@@ -214,3 +223,12 @@ def _settings_of_client(settings: Settings) -> Settings:
     if settings.cursor_secret is None and settings.jwt_secret is None:
         update["cursor_secret"] = OWN_CURSORS
     return settings.model_copy(update=update)
+
+
+def page_window(first: int, after: Listed | None, instant: datetime | None = None) -> Window:
+    """Return the window of up to `first` objects of a list that follow `after`.
+
+    `instant` is the time of `after` by which the list is sorted. Raises BadRequest at `first`.
+    """
+    position = None if after is None else PagePosition(id=after.id, instant=instant)
+    return Window(limit=require_range("first", first, 1, MAX_PAGE_SIZE), after=position)

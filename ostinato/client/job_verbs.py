@@ -5,13 +5,12 @@ from typing import Any, TypeVar, Unpack, overload
 
 from pydantic import TypeAdapter
 
-from ostinato.client.base_client import MAX_PAGE_SIZE, BaseClient, call
+from ostinato.client.base_client import BaseClient, call, page_window
 from ostinato.client.handles import ANY_JSON, JobHandle, result_type
 from ostinato.client.options import Args, JobRequest, ScheduleOptions, parse_options
-from ostinato.jobs.errors import require_range
 from ostinato.jobs.filters import JobFilter, JobOrder
 from ostinato.jobs.new_job import NewJob
-from ostinato.jobs.paging import Page, PagePosition, Window
+from ostinato.jobs.paging import Page
 from ostinato.jobs.records import Failure, Job, Json
 from ostinato.jobs.registry import FunctionRef, name_of
 from ostinato.jobs.transactions.job_group import (
@@ -140,8 +139,8 @@ class JobVerbs(BaseClient):
 
         Without a filter, it contains all but internal jobs.
         """
-        position = None if after is None else _position(after, order)
-        window = Window(limit=require_range("first", first, 1, MAX_PAGE_SIZE), after=position)
+        is_timed = order in (JobOrder.SCHEDULED_ASC, JobOrder.SCHEDULED_DESC)
+        window = page_window(first, after, after.scheduled_time if after and is_timed else None)
         reading = scheduling.jobs(self.context(owner), which or JobFilter(), order, window)
         return await call(reading)
 
@@ -173,9 +172,7 @@ class JobVerbs(BaseClient):
         self, *, owner: str | None = None, first: int = 100, after: Failure | None = None
     ) -> Page[Failure]:
         """Read a page of up to 1,000 failures, newest first."""
-        position = None if after is None else PagePosition(id=after.id)
-        window = Window(limit=require_range("first", first, 1, MAX_PAGE_SIZE), after=position)
-        return await call(scheduling.failures(self.context(owner), window))
+        return await call(scheduling.failures(self.context(owner), page_window(first, after)))
 
     async def resolve(self, failure_id: str, *, owner: str | None = None) -> Failure:
         """Delete a failure, and let its job be purged; raises NotFound."""
@@ -208,8 +205,3 @@ class JobVerbs(BaseClient):
     def _handle(self, function: FunctionRef, job: Job) -> JobHandle[Any]:
         returns: TypeAdapter[Any] = ANY_JSON if isinstance(function, str) else result_type(function)
         return JobHandle(self, job, returns)
-
-
-def _position(job: Job, order: JobOrder) -> PagePosition:
-    is_timed = order in (JobOrder.SCHEDULED_ASC, JobOrder.SCHEDULED_DESC)
-    return PagePosition(id=job.id, instant=job.scheduled_time if is_timed else None)

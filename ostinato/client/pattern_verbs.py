@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TypedDict, Unpack
 
-from ostinato.client.base_client import MAX_PAGE_SIZE, BaseClient, call
+from ostinato.client.base_client import BaseClient, call, page_window
 from ostinato.client.options import Args, plain_json, require_name, to_ms
 from ostinato.jobs.arguments import plain_arguments
 from ostinato.jobs.errors import BadRequest, Malformed, require_range
 from ostinato.jobs.functions.batch import MAX_ITEMS
 from ostinato.jobs.functions.new_cron import DEFAULT_FUNCTION, NewCron
-from ostinato.jobs.paging import Page, PagePosition, Window
+from ostinato.jobs.paging import Page
 from ostinato.jobs.records import (
     Batch,
     CatchUpPolicy,
@@ -24,8 +24,6 @@ from ostinato.jobs.registry import FunctionRef, name_of
 from ostinato.jobs.schedules import parse_schedule
 from ostinato.resolvers import batches, crons, recurring, requests
 from ostinato.resolvers.crons import DEFAULT_RUNS, MAX_RUNS
-
-Stored = Cron | RecurringTask | Batch | Request
 
 
 class CronOptions(TypedDict, total=False):
@@ -126,7 +124,7 @@ class PatternVerbs(BaseClient):
         after: Cron | None = None,
     ) -> Page[Cron]:
         """Read a page of up to 1,000 crons, newest first."""
-        window = _window(first, after)
+        window = page_window(first, after)
         return await call(crons.crons(self.context(owner), window, enabled, None))
 
     async def preview(
@@ -200,7 +198,7 @@ class PatternVerbs(BaseClient):
         self, *, owner: str | None = None, first: int = 100, after: RecurringTask | None = None
     ) -> Page[RecurringTask]:
         """Read a page of up to 1,000 recurring tasks, newest first."""
-        window = _window(first, after)
+        window = page_window(first, after)
         return await call(recurring.recurring_tasks(self.context(owner), window))
 
     async def add_items(self, items: Sequence[object], *, owner: str | None = None) -> list[str]:
@@ -269,7 +267,7 @@ class PatternVerbs(BaseClient):
         self, *, owner: str | None = None, first: int = 100, after: Batch | None = None
     ) -> Page[Batch]:
         """Read a page of up to 1,000 batches, newest first."""
-        return await call(batches.batches(self.context(owner), _window(first, after)))
+        return await call(batches.batches(self.context(owner), page_window(first, after)))
 
     async def create_with_timeout(
         self,
@@ -305,9 +303,4 @@ class PatternVerbs(BaseClient):
         self, *, owner: str | None = None, first: int = 100, after: Request | None = None
     ) -> Page[Request]:
         """Read a page of up to 1,000 requests, newest first."""
-        return await call(requests.requests(self.context(owner), _window(first, after)))
-
-
-def _window(first: int, after: Stored | None) -> Window:
-    position = None if after is None else PagePosition(id=after.id)
-    return Window(limit=require_range("first", first, 1, MAX_PAGE_SIZE), after=position)
+        return await call(requests.requests(self.context(owner), page_window(first, after)))
