@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from ostinato.jobs.engine import Engine
+from ostinato.jobs.registry import Function
 from tests.api import operations as op
-from tests.api.conftest import Client, Clients
+from tests.api.conftest import FUNCTIONS, Client, Clients
 from tests.api.documents import Documents
 from tests.malformed import DUE
 
@@ -55,6 +56,18 @@ async def test_an_unknown_function_is_an_issue(ann: Client) -> None:
     assert (answer.code, answer.paths) == ("BAD_REQUEST", [["input", "functionName"]])
 
 
+@pytest.fixture
+def loaded_alone(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide the functions that other tests have loaded in this process, such as examples'."""
+    loaded = {function.name: function for function in engine.registry if _is_loaded(function)}
+    monkeypatch.setattr(engine.registry, "_functions", loaded)
+
+
+def _is_loaded(function: Function) -> bool:
+    return function.call.__module__ == FUNCTIONS or function.call.__module__.startswith("ostinato.")
+
+
+@pytest.mark.usefixtures("loaded_alone")
 @pytest.mark.parametrize("name", ["functions.gret", "function.greet", "Greet"])
 async def test_a_similar_function_is_suggested_for_an_unknown_one(ann: Client, name: str) -> None:
     answer = await ann(op.SCHEDULE_JOB, input={"functionName": name})
@@ -64,6 +77,7 @@ async def test_a_similar_function_is_suggested_for_an_unknown_one(ann: Client, n
     )
 
 
+@pytest.mark.usefixtures("loaded_alone")
 @pytest.mark.parametrize("name", ["functions.hiden", "hidden", "functions.audi", "audit"])
 async def test_a_function_that_the_viewer_may_not_call_is_not_suggested(
     ann: Client, clients: Clients, name: str
