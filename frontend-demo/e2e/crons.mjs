@@ -1,16 +1,18 @@
 /* A cron registered through the form ticks on the page; it can be paused, resumed and deleted. */
-import { cron, eventually, jobs, openLivePage, registerCron } from './page.mjs';
+import { cron, eventually, go, jobs, openLivePage, registerCron } from './page.mjs';
 
 export default async function scenario(page, given) {
-  await openLivePage(page, given);
+  await openLivePage(page, given, '/#/crons');
   await page.getByText('No crons yet.').waitFor();
   await registerCron(page, { name: 'metronome', intervalMs: 1000, args: { name: 'tock' } });
   const row = cron(page, 'metronome');
   await row.getByText('every 1 s').waitFor();
 
+  await go(page, 'Jobs');
   const ticks = jobs(page, 'tock', 'SUCCESS');
   await eventually('three ticks', async () => (await ticks.count()) >= 3);
   await ticks.first().getByText('cron').waitFor();
+  await go(page, 'Crons');
   await row.getByText(/ran (just now|\d s ago)/).waitFor();
 
   await row.getByRole('button', { name: 'Pause' }).click();

@@ -2,7 +2,7 @@
 import { cron, openLivePage, registerCron } from './page.mjs';
 
 export default async function scenario(page, given) {
-  await openLivePage(page, given);
+  await openLivePage(page, given, '/#/crons');
   await registerCron(page, { name: 'too-fast', intervalMs: 5 });
   const issue = page.locator('[data-field="intervalMs"]');
   await issue.getByText('1000').or(issue.getByText('1,000')).waitFor();
@@ -21,6 +21,7 @@ export default async function scenario(page, given) {
 
   await registerCron(page, { name: 'too-fast', cronspec: '0 3 * * *', tz: 'Europe/Berlin' });
   await cron(page, 'too-fast').getByText('0 3 * * *').waitFor();
+  await page.getByRole('form').waitFor({ state: 'detached' });
 
   await registerCron(page, { name: 'too-fast', intervalMs: 60_000 });
   await page.getByRole('form').getByRole('alert').filter({ hasText: 'too-fast' }).waitFor();

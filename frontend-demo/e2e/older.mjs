@@ -7,7 +7,7 @@ export default async function scenario(page, given) {
   await jobs(page, 'reports.send', 'FAILED').waitFor();
 
   await given.request('schedule 100 others');
-  await page.getByRole('heading', { name: 'Jobs newest 100' }).waitFor();
+  await page.getByText('newest 100', { exact: true }).waitFor();
   await jobs(page, 'reports.send').waitFor({ state: 'detached' });
 
   await page.getByRole('button', { name: /^Failed/ }).click();

@@ -4,19 +4,26 @@
 export async function enter(page, { baseUrl, token }, path = '/') {
   await page.goto(`${baseUrl}${path}`);
   const field = page.getByLabel('Token');
-  await page.locator('[data-connection], .graphiql-container').or(field).first().waitFor();
+  await page.locator('[data-connection]:visible, .graphiql-container').or(field).first().waitFor();
   if (!(await field.isVisible())) return;
   await field.fill(token);
   await page.getByRole('button', { name: 'Continue' }).click();
 }
 
 export async function connection(page, state) {
-  await page.locator(`[data-connection="${state}"]`).waitFor({ timeout: 60_000 });
+  await page.locator(`[data-connection="${state}"]:visible`).waitFor({ timeout: 60_000 });
 }
 
-export async function openLivePage(page, given) {
-  await enter(page, given);
+/** Open the page of jobs, or another of the application. */
+export async function openLivePage(page, given, path = '/#/jobs') {
+  await enter(page, given, path);
   await connection(page, 'live');
+}
+
+/** Go to another page of the application, by its name in the navigation. */
+export async function go(page, name) {
+  await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name }).click();
+  await page.getByRole('heading', { level: 1, name }).waitFor();
 }
 
 export function cron(page, name) {
@@ -28,7 +35,7 @@ export function jobs(page, text, state) {
   return rows.filter({ hasText: text });
 }
 
-/** Fill in and send the cron form; it closes if the server accepts the cron. */
+/** Fill in and send the form on the page of crons; it closes if the server accepts the cron. */
 export async function registerCron(page, { name, intervalMs, cronspec, tz, functionName, args }) {
   const form = page.getByRole('form', { name: 'Register a cron' });
   if (!(await form.isVisible())) await page.getByRole('button', { name: 'New cron' }).click();
@@ -45,6 +52,7 @@ export async function registerCron(page, { name, intervalMs, cronspec, tz, funct
   await form.getByRole('button', { name: 'Register' }).click();
 }
 
+/** Schedule a job with the form on the page of jobs. */
 export async function scheduleJob(page, { functionName, args, delayMs = 0 }) {
   const form = page.getByRole('form', { name: 'Schedule a job' });
   if (!(await form.isVisible())) await page.getByRole('button', { name: 'Schedule job' }).click();
@@ -52,6 +60,7 @@ export async function scheduleJob(page, { functionName, args, delayMs = 0 }) {
   if (args) await form.getByLabel('Arguments').fill(JSON.stringify(args));
   await form.getByLabel('Delay (ms)').fill(String(delayMs));
   await form.getByRole('button', { name: 'Schedule' }).click();
+  await form.waitFor({ state: 'detached' });
 }
 
 /** Wait until `check` returns a truthy value; the state of a page has no event to wait for. */

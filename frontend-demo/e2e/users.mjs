@@ -2,7 +2,7 @@
 import { connection, cron } from './page.mjs';
 
 export default async function scenario(page, given) {
-  await page.goto(given.baseUrl);
+  await page.goto(`${given.baseUrl}/#/crons`);
   await connection(page, 'live');
   const user = page.getByLabel('User');
   await cron(page, 'of alice').waitFor();

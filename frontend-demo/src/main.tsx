@@ -1,16 +1,14 @@
-/** The live page. */
+/** The pages for jobs, crons and what belongs to them. */
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
-import { LivePage } from './LivePage';
 import { AccessGate } from './access/AccessGate';
+import { App } from './app/App';
 import './styles/base.css';
 import './styles/form.css';
 import './styles/page.css';
 
 createRoot(document.getElementById('root')!).render(
   <StrictMode>
-    <AccessGate>
-      {(access, onRefused) => <LivePage access={access} onRefused={onRefused} />}
-    </AccessGate>
+    <AccessGate>{(access, onRefused) => <App access={access} onRefused={onRefused} />}</AccessGate>
   </StrictMode>,
 );

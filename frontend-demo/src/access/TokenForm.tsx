@@ -1,5 +1,5 @@
 /** Asks for a bearer token if the server did not provide one. */
-import { Mark } from '../Mark';
+import { Mark } from '../app/Mark';
 import { keepToken } from './access';
 
 type TokenFormProps = { refused: boolean; onToken: () => void };

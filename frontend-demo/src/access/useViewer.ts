@@ -7,6 +7,7 @@ import type { ConnectionState } from './connection';
 
 export type Viewer = {
   id: string;
+  isAdmin: boolean;
   /** Null until loaded. */
   functions: Runnable[] | null;
 };
@@ -15,7 +16,7 @@ const RETRY_AFTER_MS = 1_000;
 
 export function useViewer(state: ConnectionState): Viewer {
   const client = useClient();
-  const [viewer, setViewer] = useState<Viewer>({ id: '', functions: null });
+  const [viewer, setViewer] = useState<Viewer>({ id: '', isAdmin: false, functions: null });
   const [failures, setFailures] = useState(0);
   useEffect(() => {
     if (state !== 'live') return;
@@ -26,7 +27,7 @@ export function useViewer(state: ConnectionState): Viewer {
         return;
       }
       const functions = data.functions.filter(({ callable }) => callable);
-      setViewer({ id: data.viewer?.id ?? '', functions });
+      setViewer({ id: data.viewer?.id ?? '', isAdmin: data.viewer?.isAdmin ?? false, functions });
     });
     return () => {
       clearTimeout(retry);

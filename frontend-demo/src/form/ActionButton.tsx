@@ -1,5 +1,6 @@
 /** A small button in a row; shows the error if its mutation fails. */
 import type { CombinedError } from '@urql/core';
+import { reasonOf } from './issues';
 
 type ActionButtonProps = {
   label: string;
@@ -10,10 +11,6 @@ type ActionButtonProps = {
   danger?: boolean;
   onClick: () => void;
 };
-
-function reason(error: CombinedError): string {
-  return error.graphQLErrors[0]?.message ?? 'The API is not reachable.';
-}
 
 export function ActionButton({ label, target, error, disabled, danger, onClick }: ActionButtonProps) {
   return (
@@ -29,7 +26,7 @@ export function ActionButton({ label, target, error, disabled, danger, onClick }
       </button>
       {error && (
         <span role="alert" className="issue row-issue">
-          {reason(error)}
+          {reasonOf(error)}
         </span>
       )}
     </>

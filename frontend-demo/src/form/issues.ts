@@ -53,3 +53,8 @@ export function toFormIssues(error: CombinedError, known: readonly string[]): Fo
 export function fieldIssue(field: string, message: string): FormIssues {
   return { fields: new Map([[field, [message]]]), form: [] };
 }
+
+/** Return why an action failed, in one sentence. */
+export function reasonOf(error: CombinedError): string {
+  return error.graphQLErrors[0]?.message ?? 'The API is not reachable. Try again.';
+}

@@ -4,7 +4,9 @@ import { CancelJobDocument, RetryJobDocument } from '../generated';
 import { ActionButton } from '../form/ActionButton';
 import type { Job } from './jobsFeed';
 
-function CancelJob({ job }: { job: Job }) {
+type ActedOn = Pick<Job, 'id' | 'functionName' | 'state' | 'cancelRequestedAt'>;
+
+function CancelJob({ job }: { job: ActedOn }) {
   const [{ fetching, error }, cancel] = useMutation(CancelJobDocument);
   return (
     <ActionButton
@@ -17,7 +19,7 @@ function CancelJob({ job }: { job: Job }) {
   );
 }
 
-function RetryJob({ job }: { job: Job }) {
+function RetryJob({ job }: { job: ActedOn }) {
   const [{ fetching, error }, retry] = useMutation(RetryJobDocument);
   return (
     <ActionButton
@@ -30,7 +32,7 @@ function RetryJob({ job }: { job: Job }) {
   );
 }
 
-export function JobActions({ job }: { job: Job }) {
+export function JobActions({ job }: { job: ActedOn }) {
   return (
     <span className="row-actions">
       {(job.state === 'PENDING' || job.state === 'IN_PROGRESS') && <CancelJob job={job} />}

@@ -1,5 +1,6 @@
 /** A job: its state, function, outcome and actions. */
 import { memo } from 'react';
+import { Link } from 'react-router';
 import { Since, Until } from '../time/Instant';
 import { JobActions } from './JobActions';
 import type { Job } from './jobsFeed';
@@ -21,7 +22,9 @@ function JobRowView({ job }: { job: Job }) {
       </span>
       <div className="row-main">
         <p className="row-title">
-          <code>{job.functionName}</code>
+          <Link to={`/jobs/${job.id}`} className="row-link">
+            <code>{job.functionName}</code>
+          </Link>
           {job.cause.kind !== 'API' && <span className="tag">{job.cause.kind.toLowerCase()}</span>}
           {job.attempt > 1 && (
             <span className="tag">

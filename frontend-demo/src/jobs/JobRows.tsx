@@ -1,6 +1,6 @@
 /** The rows of a job feed, newest first, with a note if there are more. */
 import type { LiveView } from 'ostinato-client';
-import { Rows } from '../Rows';
+import { Rows } from '../ui/Rows';
 import { useNow } from '../time/now';
 import { JobRow } from './JobRow';
 import { NEWEST, newest } from './jobsFeed';

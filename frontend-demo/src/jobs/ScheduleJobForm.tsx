@@ -19,7 +19,7 @@ export function ScheduleJobForm({ functions, onClose }: ScheduleJobFormProps) {
     const runAfterMs = readMs(values.get('runAfterMs'));
     if (!chosen) return refuse(fieldIssue('args', INVALID_JSON_MESSAGE));
     if (runAfterMs === 'invalid') return refuse(fieldIssue('runAfterMs', INVALID_MS_MESSAGE));
-    await send({ input: { ...chosen, runAfterMs } });
+    if (await send({ input: { ...chosen, runAfterMs } })) onClose();
   };
   return (
     <FormFrame

@@ -29,3 +29,8 @@ export function formatDuration(ms: number): string {
   const unit = UNITS.find((candidate) => ms >= candidate.ms && Number.isInteger((ms / candidate.ms) * 10));
   return unit ? `${ms / unit.ms} ${unit.name}` : `${ms} ms`;
 }
+
+/** The date and the time in the browser's time zone. */
+export function formatExact(at: number): string {
+  return new Date(at).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
+}

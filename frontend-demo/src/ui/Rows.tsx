@@ -1,6 +1,8 @@
 /** A live list: loading, failed, empty, or with rows. */
 import type { ReactNode } from 'react';
 import type { LiveView } from 'ostinato-client';
+import { LiveNotice } from './LiveNotice';
+import { Skeleton } from './Skeleton';
 
 type RowsProps<Entity> = {
   label: string;
@@ -15,11 +17,7 @@ export function Rows<Entity>({ label, empty, view, entities, row }: RowsProps<En
   const loading = status === 'loading';
   return (
     <>
-      {error && (
-        <p role="alert" className="issue banner">
-          {error.problems[0]?.message ?? 'The live connection failed.'} Retrying…
-        </p>
-      )}
+      <LiveNotice view={view} />
       {loading && !error && <Skeleton label={label} />}
       {!loading && entities.length === 0 && <p className="empty">{empty}</p>}
       {entities.length > 0 && (
@@ -28,16 +26,5 @@ export function Rows<Entity>({ label, empty, view, entities, row }: RowsProps<En
         </ul>
       )}
     </>
-  );
-}
-
-function Skeleton({ label }: { label: string }) {
-  return (
-    <div className="skeleton" role="status">
-      <span className="unseen">Loading {label.toLowerCase()}…</span>
-      <i />
-      <i />
-      <i />
-    </div>
   );
 }

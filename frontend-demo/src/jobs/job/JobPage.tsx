@@ -1,0 +1,77 @@
+/** A job, live: its periods to scale, its arguments, its result or error, and its actions. */
+import { useParams } from 'react-router';
+import { useLiveQuery } from 'ostinato-client/urql';
+import { JobChangedDocument } from '../../generated';
+import { Card } from '../../ui/Card';
+import { Chip } from '../../ui/Chip';
+import { Json } from '../../ui/Json';
+import { LiveNotice } from '../../ui/LiveNotice';
+import { Page } from '../../ui/Page';
+import { Skeleton } from '../../ui/Skeleton';
+import { JobActions } from '../JobActions';
+import { STATE_NAMES, tone } from '../states';
+import { JobFacts } from './JobFacts';
+import { Timeline } from './Timeline';
+import type { JobDetails } from './spans';
+
+function JobError({ error }: { error: NonNullable<JobDetails['error']> }) {
+  return (
+    <Card title="Error">
+      <p className="issue card-text">
+        {error.name}: {error.message}
+      </p>
+      {error.traceback && (
+        <pre className="traceback" tabIndex={0} role="region" aria-label="Traceback">
+          {error.traceback}
+        </pre>
+      )}
+    </Card>
+  );
+}
+
+function JobContent({ job }: { job: JobDetails }) {
+  return (
+    <>
+      {job.warnings.map(({ message }) => (
+        <p key={message} className="banner warning">
+          {message}
+        </p>
+      ))}
+      <Card title="Timeline">
+        <Timeline job={job} />
+      </Card>
+      {job.error && <JobError error={job.error} />}
+      <div className="columns">
+        <Card title="Arguments">
+          <Json value={job.args} label="Arguments" />
+        </Card>
+        {job.state === 'SUCCESS' && (
+          <Card title="Result">
+            <Json value={job.result} label="Result" />
+          </Card>
+        )}
+        <Card title="Details">
+          <JobFacts job={job} />
+        </Card>
+      </div>
+    </>
+  );
+}
+
+export default function JobPage() {
+  const { id = '' } = useParams();
+  const view = useLiveQuery(JobChangedDocument, { jobId: id });
+  const [job] = view.rows;
+  return (
+    <Page
+      title={job?.functionName ?? 'Job'}
+      note={job && <Chip tone={tone(job.state)}>{STATE_NAMES[job.state]}</Chip>}
+      actions={job && <JobActions job={job} />}
+    >
+      <LiveNotice view={view} />
+      {view.status === 'loading' && !view.error && <Skeleton label="job" />}
+      {view.status === 'ended' && <p className="banner warning">This job has been deleted.</p>}
+      {job && <JobContent job={job} />}
+    </Page>
+  );
+}

@@ -1,0 +1,28 @@
+/** A page: its title, which is also the window's, its actions, and its content. */
+import { useEffect } from 'react';
+import type { ReactNode } from 'react';
+
+type PageProps = {
+  title: string;
+  /** Beside the title, such as a count or a state. */
+  note?: ReactNode;
+  /** Buttons at the right of the title. */
+  actions?: ReactNode;
+  children: ReactNode;
+};
+
+export function Page({ title, note, actions, children }: PageProps) {
+  useEffect(() => {
+    document.title = `${title} · Ostinato`;
+  }, [title]);
+  return (
+    <>
+      <header className="page-head">
+        <h1>{title}</h1>
+        {note}
+        <div className="page-actions">{actions}</div>
+      </header>
+      {children}
+    </>
+  );
+}
