@@ -56,6 +56,8 @@ class Route:
     queue: str | None = None
     internal: bool = False
     cause: Cause | None = None
+    root_id: str | None = None
+    """The first job of a job's tree; None if it is the job itself."""
     task_id: str | None = None
     """The client-supplied name of a recurring task."""
 

@@ -66,17 +66,24 @@ class JobSpec:
     options: JobOptions
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """What schedules jobs: they belong to its owner, and to the tree of its job."""
+
+    owner: str | None
+    cause: Cause
+    root_id: str | None = None
+    """The first job of the tree; None if no job schedules them."""
+
+
 class Scheduler:
     """Schedules jobs: in a mutation, when it commits; in an action, immediately."""
 
-    def __init__(
-        self, registry: Registry, clock: Clock, writer: JobWriter, owner: str | None, cause: Cause
-    ) -> None:
+    def __init__(self, registry: Registry, clock: Clock, writer: JobWriter, origin: Origin) -> None:
         self._registry = registry
         self._clock = clock
         self._writer = writer
-        self._owner = owner
-        self._cause = cause
+        self._origin = origin
 
     async def run_after(
         self,
@@ -115,7 +122,9 @@ class Scheduler:
         Returns False if the job has ended, is unknown or belongs to another owner. A function
         without an owner can cancel any job. Raises BadRequest for an id that is not a string.
         """
-        return is_id(_require_text(job_id)) and await self._writer.cancel(job_id, self._owner)
+        return is_id(_require_text(job_id)) and await self._writer.cancel(
+            job_id, self._origin.owner
+        )
 
     async def _schedule(self, when: datetime, now: datetime, spec: JobSpec) -> str:
         if when - now > MAX_HORIZON:
@@ -127,13 +136,14 @@ class Scheduler:
         new = NewJob(
             function=function,
             args=function.bind(spec.args),
-            owner=self._owner,
-            cause=options.cause or self._cause,
+            owner=self._origin.owner,
+            cause=options.cause or self._origin.cause,
             scheduled_time=when,
             queue=options.queue,
             priority=options.priority,
             timeout_ms=options.timeout_ms,
             tick=dict(tick) if tick else None,
+            root_id=self._origin.root_id,
         )
         return await self._writer.schedule(new)
 

@@ -37,6 +37,12 @@ def cause_document(cause: Cause) -> dict[str, Any]:
     return document
 
 
+def root_id_of(document: Document) -> str:
+    """Return the id of the first job of a job's tree; its own id, if none is stored or readable."""
+    root_id = document.get("rootId")
+    return root_id if type(root_id) is str else str(document["_id"])
+
+
 def error_from(document: Document | None) -> JobError | None:
     if not document:
         return None
@@ -83,6 +89,7 @@ def job_from(document: Document) -> Job:
         attempt=document["attempt"],
         max_attempts=document["maxAttempts"],
         cause=cause_from(document["cause"]),
+        root_id=document.get("rootId", document["_id"]),
         version=document["version"],
         created_at=document["createdAt"],
         timeline=tuple(job_event_from(entry) for entry in document.get("timeline", ())),

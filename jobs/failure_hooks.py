@@ -11,6 +11,7 @@ from typing import Any, Final
 from pydantic import JsonValue
 
 from ostinato.jobs.context import Context
+from ostinato.jobs.documents import root_id_of
 from ostinato.jobs.json_values import format_instant
 from ostinato.jobs.lanes import DEFAULT_QUEUE, is_queue_name
 from ostinato.jobs.mongo.job_documents import build_job_document
@@ -21,6 +22,8 @@ from ostinato.jobs.registry import AnyFunction, Registry
 
 CALL_HOOKS: Final = "failures.callHooks"
 """The built-in function that calls the hooks."""
+HOOK_JOB_FIELDS: Final = ("queue", "traceparent", "rootId")
+"""What the job that calls the hooks inherits from the failed job."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +76,7 @@ class HookJobs:
             scheduled_time=failure["at"],
             queue=str(queue) if is_valid else DEFAULT_QUEUE,
             traceparent=traceparent if type(traceparent) is str else None,
+            root_id=root_id_of({**job, "_id": failure["_id"]}),
         )
         return escape_document(build_job_document(new, failure["at"], retention_ms=0))
 

@@ -18,6 +18,8 @@ class JobFilter:
     """False excludes internal jobs, True matches only internal jobs, None matches both."""
     cause_kind: CauseKind | None = None
     cause_id: str | None = None
+    root_id: str | None = None
+    """Only the tree of this job, which is its first job."""
     queue: str | None = None
     scheduled_from: datetime | None = None
     """Inclusive."""

@@ -30,5 +30,7 @@ class NewJob:
     """Real time that one attempt may take; None: the function's timeout."""
     traceparent: str | None = field(default_factory=lambda: tracing.current_traceparent())
     """The position in the trace of what schedules it."""
+    root_id: str | None = None
+    """The first job of the tree of the job that schedules it; None if no job does."""
     canceled: bool = False
     """Whether to insert it as canceled, because its parent job was canceled."""

@@ -104,6 +104,8 @@ class JobInfo:
     max_attempts: int
     owner: str | None
     cause: Cause
+    root_id: str
+    """The first job of its tree; its own id, unless a job scheduled it."""
     scheduled_time: datetime
     """The due time of this attempt."""
 
@@ -150,6 +152,8 @@ class Job:
     """Number of starts so far."""
     max_attempts: int
     cause: Cause
+    root_id: str
+    """The first job of its tree: of the job that scheduled it, or its own id."""
     version: int
     created_at: datetime
     timeline: tuple[JobEvent, ...] = ()

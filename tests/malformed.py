@@ -29,6 +29,7 @@ JOB: Final[Document] = {
     "maxAttempts": 1,
     "retry": {"retries": 0, "baseMs": 1000, "factor": 2, "jitter": 0, "maxMs": 1000},
     "cause": {"kind": "api"},
+    "rootId": "0" * 24,
     "createdAt": DUE,
     "timeline": [{"seq": 1, "at": DUE, "from": None, "state": "pending", "attempt": 0}],
 }

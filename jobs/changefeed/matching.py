@@ -11,7 +11,7 @@ from ostinato.jobs.filters import JobFilter
 Key: TypeAlias = tuple[str | None, ...]
 """The key of a partition of the ring or of a bucket of the index."""
 
-MOST_SELECTIVE_FIRST: Final = ("cause_id", "function_name", "queue")
+MOST_SELECTIVE_FIRST: Final = ("root_id", "cause_id", "function_name", "queue")
 """The indexed fields of a job filter."""
 
 
@@ -83,6 +83,8 @@ def index_keys_of(change: DocumentChange) -> Iterator[Key]:
     scopes = (_scope(change.collection, None), (change.collection, "owner", route.owner))
     for scope in scopes:
         yield scope
+        if change.collection is WatchedCollection.JOBS:
+            yield (*scope, "root_id", route.root_id or change.document_id)
         if route.cause is not None and route.cause.id is not None:
             yield (*scope, "cause_id", route.cause.id)
         if route.function_name is not None:
@@ -100,7 +102,7 @@ def match(change_filter: ChangeFilter, change: DocumentChange) -> MatchedChange 
     route, job_filter = change.route, change_filter.job_filter
     if route is None or (change_filter.owner is not None and route.owner != change_filter.owner):
         return None
-    if job_filter is not None and not _matches_route(job_filter, route):
+    if job_filter is not None and not _matches_route(job_filter, route, change.document_id):
         return None
     if change.type is WriteType.DELETED:
         return MatchedChange(change, removed=True)
@@ -128,7 +130,7 @@ def _is_within(job_filter: JobFilter, due: datetime) -> bool:
     )
 
 
-def _matches_route(job_filter: JobFilter, route: Route) -> bool:
+def _matches_route(job_filter: JobFilter, route: Route, job_id: str) -> bool:
     cause = route.cause
     return (
         (job_filter.internal is None or job_filter.internal == route.internal)
@@ -136,4 +138,5 @@ def _matches_route(job_filter: JobFilter, route: Route) -> bool:
         and job_filter.queue in (None, route.queue)
         and job_filter.cause_kind in (None, cause.kind if cause else None)
         and job_filter.cause_id in (None, cause.id if cause else None)
+        and job_filter.root_id in (None, route.root_id or job_id)
     )

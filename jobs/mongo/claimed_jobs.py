@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from ostinato.jobs.documents import cause_from
+from ostinato.jobs.documents import cause_from, root_id_of
 from ostinato.jobs.json_values import to_whole_number
 from ostinato.jobs.lifecycle import MAX_ATTEMPTS, MAX_EVENTS, WORKER_LOST
 from ostinato.jobs.mongo.client import Document
@@ -14,7 +14,7 @@ from ostinato.jobs.records import JobInfo, JsonObject
 CLAIMED_FIELDS: Final = (
     *("functionName", "args", "owner", "cause", "scheduledTime", "version"),
     *("attempt", "maxAttempts", "retry", "timeoutMs", "startedAt"),
-    "traceparent",
+    *("traceparent", "rootId"),
 )
 MALFORMED_ERRORS: Final = (KeyError, TypeError, ValueError, AttributeError)
 """Exceptions raised when decoding a malformed document."""
@@ -82,6 +82,7 @@ def claimed_job_from(document: Document) -> ClaimedJob:
         max_attempts=_attempts(document, "maxAttempts"),
         owner=document["owner"],
         cause=cause_from(document["cause"]),
+        root_id=root_id_of(document),
         scheduled_time=document["scheduledTime"],
     )
     return ClaimedJob(

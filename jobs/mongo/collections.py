@@ -131,6 +131,12 @@ COLLECTIONS: Final = (
                 partialFilterExpression=_exists("cause.id"),
             ),
             _index(
+                "root",
+                "jobTree; jobs(filter: {rootId}); cancelJob(cascade: true)",
+                "rootId -_id",
+                partialFilterExpression=_exists("rootId"),
+            ),
+            _index(
                 "owner_newest",
                 "jobs(orderBy: NEWEST | OLDEST) of an owner",
                 "owner internal -_id",

@@ -33,7 +33,7 @@ CODEC: Final[CodecOptions[dict[str, Any]]] = CodecOptions(
     unicode_decode_error_handler="replace",
 )
 ROUTE_CACHE_SIZE: Final = 4_096  # all jobs of a cron share one route
-ROUTE_FIELDS: Final = ("owner", "functionName", "queue", "taskId", "internal", "cause")
+ROUTE_FIELDS: Final = ("owner", "functionName", "queue", "taskId", "internal", "cause", "rootId")
 MATCH_FIELDS: Final = ("state", "scheduledTime")  # of a job
 
 Document = Mapping[str, Any]
@@ -229,7 +229,7 @@ def _match_state_of(fields: Document) -> MatchState | None:
 def _route_of(fields: Document) -> Route:
     get = fields.get
     cause = get("cause") or {}
-    names = (get("owner"), get("functionName"), get("queue"), get("taskId"))
+    names = (get("owner"), get("functionName"), get("queue"), get("taskId"), get("rootId"))
     try:
         return _route(names, bool(get("internal")), (cause.get("kind"), cause.get("id")))
     except (
@@ -246,7 +246,7 @@ def _route(
     names: tuple[str | None, ...], internal: bool, cause: tuple[str | None, str | None]
 ) -> Route:
     """Return the shared record of a route."""
-    owner, function_name, queue, task_id = names
+    owner, function_name, queue, task_id, root_id = names
     kind, cause_id = cause
     return Route(
         owner=owner,
@@ -255,4 +255,5 @@ def _route(
         internal=internal,
         cause=Cause(kind=CauseKind(kind), id=cause_id) if kind else None,
         task_id=task_id,
+        root_id=root_id,
     )

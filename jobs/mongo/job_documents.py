@@ -16,7 +16,8 @@ from ostinato.jobs.records import CauseKind, Job, JobState, JsonObject
 from ostinato.jobs.retry import Retry
 
 CHAINS: Final = frozenset({CauseKind.CRON, CauseKind.RECURRING, CauseKind.BATCH})
-"""Causes of jobs that start new traces: each job schedules the next one, possibly for years."""
+"""Causes of jobs that start new trees and traces: each job schedules the next one, possibly for
+years."""
 
 
 class StoredJob:
@@ -99,8 +100,7 @@ def build_job_document(
     }
     if new.timeout_ms is not None:
         document["timeoutMs"] = new.timeout_ms
-    if new.traceparent is not None and new.cause.kind not in CHAINS:
-        document["traceparent"] = new.traceparent
+    document |= _inherited(new)
     if new.key is not None:
         document["key"] = new.key
     if external:
@@ -112,6 +112,14 @@ def build_job_document(
         document["tick"] = new.tick
     document["timeline"] = [first_event(document)]
     return document
+
+
+def _inherited(new: NewJob) -> dict[str, Any]:
+    """Return the fields that a job takes over from what schedules it."""
+    if new.cause.kind in CHAINS:
+        return {}
+    fields = {"rootId": new.root_id, "traceparent": new.traceparent}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _to_text(args: JsonObject) -> str:

@@ -83,6 +83,8 @@ def job_filter_query(which: JobFilter) -> Query:
         "queue": which.queue,
     }
     query |= {name: value for name, value in exact.items() if value is not None}
+    if which.root_id is not None:
+        query["$or"] = [{"_id": which.root_id}, {"rootId": which.root_id}]
     if which.states is not None:
         query["state"] = {"$in": [state.value for state in which.states]}
     limits = {"$gte": which.scheduled_from, "$lt": which.scheduled_to}

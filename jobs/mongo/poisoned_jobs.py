@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from pymongo.errors import OperationFailure, PyMongoError
 
-from ostinato.jobs.failure_hooks import HookJobs
+from ostinato.jobs.failure_hooks import HOOK_JOB_FIELDS, HookJobs
 from ostinato.jobs.failure_log import FailedAttempt, FailureLog
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo import transitions
@@ -160,10 +160,10 @@ class PoisonedJobs:
         return await run_shielded_transaction(self._mongo, body)
 
     async def _record_failure(self, session: Session, job_id: str) -> Document:
-        fields = {**_FAILURE, "queue": 1, "traceparent": 1}
+        fields = {**_FAILURE, **dict.fromkeys(HOOK_JOB_FIELDS, 1)}
         pipeline: list[dict[str, Any]] = [{"$match": {"_id": job_id}}, {"$project": fields}]
         (failure,) = await self._mongo[JOBS].aggregate(pipeline, session=session).to_list(None)
-        job = {name: failure.pop(name, None) for name in ("queue", "traceparent")}
+        job = {name: failure.pop(name, None) for name in HOOK_JOB_FIELDS}
         where = {"_id": job_id}
         await self._mongo[FAILURES].replace_one(where, failure, upsert=True, session=session)
         if self.hook_jobs and (hook_job := self.hook_jobs.build(failure, job)):

@@ -31,6 +31,7 @@ EVENT_FIELDS: Final = {
     "functionName": "$functionName",
     "queue": "$queue",
     "cause": "$cause",
+    "rootId": "$rootId",
     "internal": "$internal",
     "scheduledTime": "$scheduledTime",
 }
@@ -44,6 +45,7 @@ MAX_DATE: Final = datetime(9999, 12, 31, tzinfo=UTC)
 SMALL_FIELDS: Final = (
     *("_id", "state", "lane", "scheduledTime", "owner", "internal", "functionName", "attempt"),
     *("version", "queue", "priority", "maxAttempts", "retry", "createdAt", "cause", "key", "tick"),
+    "rootId",
 )
 
 MAX_EVENTS_BEFORE_CLAIM: Final = MAX_EVENTS - EVENTS_PER_ATTEMPT - 2
@@ -132,7 +134,7 @@ def first_event(document: Mapping[str, Any]) -> dict[str, Any]:
         "state": document["state"],
         "attempt": 0,
         "nextRunAt": document["scheduledTime"],
-        **{name: document[name] for name in EVENT_FIELDS},
+        **{name: document[name] for name in EVENT_FIELDS if name in document},
     }
 
 

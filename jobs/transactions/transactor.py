@@ -8,7 +8,14 @@ from typing import Any, Final, Protocol, TypeVar
 from pydantic_core import to_json
 
 from ostinato.jobs.clock import Clock
-from ostinato.jobs.context import AttemptLost, Context, ReportProgress, Scheduler
+from ostinato.jobs.context import (
+    AttemptLost,
+    Context,
+    JobWriter,
+    Origin,
+    ReportProgress,
+    Scheduler,
+)
 from ostinato.jobs.errors import PayloadTooLarge, QuotaExceeded
 from ostinato.jobs.logs import Log, get_log
 from ostinato.jobs.mongo.client import Document, Mongo, Session
@@ -56,6 +63,15 @@ class Fence(Protocol):
 
     async def finish(self, session: Session, result: Any) -> None:
         """Called with the body's result; makes the transaction's last write."""
+
+
+def scheduler_for(
+    registry: Registry, clock: Clock, writer: JobWriter, identity: ExecutionIdentity
+) -> Scheduler:
+    """Return the scheduler of a function: its jobs belong to the tree of the job that runs it."""
+    root_id = None if identity.job is None else identity.job.root_id
+    origin = Origin(owner=identity.owner, cause=identity.cause, root_id=root_id)
+    return Scheduler(registry, clock, writer, origin)
 
 
 def function_log(job: JobInfo | None) -> Log:
@@ -242,7 +258,7 @@ class Transactor:
         return Context(
             owner=identity.owner,
             db=writer.database,
-            scheduler=Scheduler(self.registry, self.clock, writer, identity.owner, identity.cause),
+            scheduler=scheduler_for(self.registry, self.clock, writer, identity),
             registry=self.registry,
             settings=self.settings,
             clock=self.clock,

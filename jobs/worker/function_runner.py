@@ -9,7 +9,7 @@ from typing import Any, assert_never, cast
 from pydantic_core import to_json
 
 from ostinato.jobs.async_tools.timeouts import DeadlineExceeded
-from ostinato.jobs.context import AttemptLost, Context, ReportProgress, Scheduler
+from ostinato.jobs.context import AttemptLost, Context, ReportProgress
 from ostinato.jobs.engine import Engine, ImmediateJobWriter
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.json_values import TooLarge, to_json_value
@@ -33,7 +33,7 @@ from ostinato.jobs.records import Cause, CauseKind, FunctionKind, JobInfo, Json
 from ostinato.jobs.registry import Function, FunctionRef, time_limit_ms
 from ostinato.jobs.retry import Random, RetryAfter
 from ostinato.jobs.transactions.shared_transactions import SharedTransactions
-from ostinato.jobs.transactions.transactor import ExecutionIdentity, function_log
+from ostinato.jobs.transactions.transactor import ExecutionIdentity, function_log, scheduler_for
 from ostinato.jobs.worker.attempt import Attempt
 from ostinato.jobs.worker.function_stats import FunctionStats, SharingClass
 from ostinato.jobs.worker.progress import ProgressReport
@@ -261,7 +261,7 @@ class FunctionRunner:
         context = Context(
             owner=job.owner,
             db=FunctionDatabase(engine.mongo),
-            scheduler=Scheduler(engine.registry, engine.clock, writer, job.owner, identity.cause),
+            scheduler=scheduler_for(engine.registry, engine.clock, writer, identity),
             registry=engine.registry,
             settings=engine.settings,
             clock=engine.clock,

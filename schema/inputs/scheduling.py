@@ -114,6 +114,9 @@ class JobFilter:
     cause: CauseKind | None = strawberry.field(
         default=UNSET, description="Only jobs created by this kind of object."
     )
+    root_id: JobId | None = strawberry.field(
+        default=UNSET, description="Only the job with this id, and all jobs of its tree."
+    )
     scheduled_from: datetime | None = strawberry.field(
         default=UNSET, description="Only jobs due at this time or later."
     )
@@ -129,6 +132,7 @@ class JobFilter:
             queue=self.queue,
             internal=self.internal,
             cause_kind=self.cause,
+            root_id=self.root_id,
             scheduled_from=self.scheduled_from,
             scheduled_to=self.scheduled_to,
         )

@@ -15,6 +15,7 @@ from ostinato.jobs.queue_warnings import WarningCode
 from ostinato.jobs.records import JobState
 from ostinato.resolvers import scheduling
 from ostinato.schema.fields import Info, strawberry_field
+from ostinato.schema.ids import global_id
 from ostinato.schema.pagination import (
     BY_ID,
     After,
@@ -161,6 +162,14 @@ class Job(NodeProxy[records.Job], Node):
     async def warnings(self, info: Info) -> list[SchedulingWarning]:
         found = await scheduling.warnings_of(info.context, self.record)
         return [SchedulingWarning.of(warning) for warning in found]
+
+    @strawberry_field(
+        description="The first job of its tree: its own id, unless a job scheduled it. What that "
+        "job's function schedules, and what is scheduled from there, have the same `rootId`. A run "
+        "of a cron is the first job of a tree."
+    )
+    def root_id(self) -> strawberry.ID:
+        return global_id("Job", self.record.root_id)
 
     @strawberry_field(description="What created it.")
     def cause(self) -> CauseRef:

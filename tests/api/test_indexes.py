@@ -31,6 +31,8 @@ LISTS: list[Wanted] = [
     ("ann", JobFilter(), JobOrder.SCHEDULED_ASC),
     ("ann", JobFilter(), JobOrder.SCHEDULED_DESC),
     ("ann", JobFilter(scheduled_from=DUE), JobOrder.SCHEDULED_ASC),
+    ("ann", JobFilter(root_id=new_id(), internal=None), JobOrder.NEWEST),
+    (None, JobFilter(root_id=new_id(), internal=None), JobOrder.NEWEST),
     (None, JobFilter(), JobOrder.NEWEST),
     (None, FAILED, JobOrder.NEWEST),
     (None, JobFilter(), JobOrder.SCHEDULED_ASC),

@@ -86,6 +86,7 @@ def make_job(
         attempt=last.attempt,
         max_attempts=last.attempt,
         cause=API,
+        root_id=job_id,
         version=len(events),
         created_at=BEGIN,
         timeline=events,

@@ -123,6 +123,7 @@ async def test_internal_jobs_are_sent_only_if_requested(
         (JobFilter(queue="slow"), {"queue": "slow"}),
         (JobFilter(cause_kind=CauseKind.CRON), {"cause": {"kind": "cron", "id": "c1"}}),
         (JobFilter(cause_id="c1"), {"cause": {"kind": "cron", "id": "c1"}}),
+        (JobFilter(root_id="r1"), {"rootId": "r1"}),
         (JobFilter(scheduled_to=DUE), {"scheduledTime": DUE - timedelta(days=1)}),
         (JobFilter(scheduled_from=DUE + timedelta(1)), {"scheduledTime": DUE + timedelta(2)}),
     ],

@@ -35,6 +35,7 @@ async def test_a_due_tick_runs_the_function_and_schedules_the_next_tick(rig: Pat
     assert (run.state, run.owner, run.internal) == (JobState.SUCCESS, "alice", False)
     assert (run.cause.kind, run.cause.id) == (CauseKind.CRON, cron.id)
     assert run.args == {"name": "cleanup"}
+    assert [job.root_id == job.id for job in await rig.jobs()] == [True] * 3
     assert after["lastRunTime"] >= cron.next_run_time
     assert after["nextRunTime"] == cron.next_run_time + timedelta(minutes=1)
     assert await pending_ticks(rig) == 1

@@ -65,6 +65,7 @@ def tick_job(job_id: str) -> JobInfo:
         max_attempts=1,
         owner=ALICE,
         cause=Cause(kind=CauseKind.CRON),
+        root_id=job_id,
         scheduled_time=datetime.now(UTC),
     )
 

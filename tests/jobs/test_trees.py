@@ -1,0 +1,57 @@
+"""All jobs that one job leads to carry its id as `rootId`."""
+
+from dataclasses import replace
+
+from ostinato.jobs.documents import job_from, root_id_of
+from ostinato.jobs.filters import JobFilter, JobOrder
+from ostinato.jobs.paging import Window
+from tests.engine.rig import Document, Rig
+
+BY_NAME = "functions.scheduleByName"
+
+
+async def ended_jobs(rig: Rig, number: int) -> dict[str, Document]:
+    """Return all jobs by their function, once so many have ended."""
+
+    async def enough() -> bool:
+        ended = {"$in": ["success", "failed"]}
+        return len(await rig.all("jobs", state=ended)) >= number
+
+    await rig.wait_until(enough)
+    return {job["functionName"]: job for job in await rig.all("jobs")}
+
+
+async def test_children_grandchildren_and_failure_hooks_belong_to_the_tree_of_the_first_job(
+    rig: Rig,
+) -> None:
+    failing = {"name": "functions.failWithHook", "args": {"attempts": 9}}
+    first = await rig.schedule("schedule_by_name", name=BY_NAME, args=failing)
+    other = await rig.schedule("echo")
+    jobs = await ended_jobs(rig, 5)
+    roots = {name: root_id_of(job) for name, job in jobs.items()}
+    assert roots.pop("functions.echo") == other
+    assert set(roots.values()) == {first}
+    assert {"functions.failWithHook", "failures.callHooks"} < roots.keys()
+    which = JobFilter(root_id=first, internal=None)
+    page = await rig.engine.reads.find_job_page(None, which, JobOrder.OLDEST, Window(limit=9))
+    assert [job.root_id for job in page.items] == [first] * 4
+    assert page.items[0].id == first
+
+
+async def test_an_action_passes_its_tree_on(rig: Rig) -> None:
+    first = await rig.schedule("schedule_with_options", what="integral float")
+    await rig.wait_until_ended(first)
+    assert [root_id_of(job) for job in await rig.all("jobs")] == [first, first]
+
+
+async def test_a_job_without_a_stored_root_is_the_root_of_its_own_tree(
+    rig_without_worker: Rig,
+) -> None:
+    rig = rig_without_worker
+    new = await rig.build_job("echo")
+    job_id = (await rig.engine.schedule(new)).id
+    child = (await rig.engine.schedule(replace(new, root_id=job_id))).id
+    stored = await rig.job(job_id)
+    assert "rootId" not in stored
+    assert (job_from(stored).root_id, job_from(await rig.job(child)).root_id) == (job_id, job_id)
+    assert [event.get("rootId") for event in (await rig.job(child))["timeline"]] == [job_id]
