@@ -1,11 +1,8 @@
 """Collections: their writers, readers and deletion, and the query that each index serves."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from pymongo import ASCENDING, DESCENDING, IndexModel
-
+from ostinato.jobs.mongo.collection_specs import CollectionSpec, exists, index
 from ostinato.jobs.mongo.outbox_validator import OUTBOX_VALIDATOR
 
 JOBS: Final = "jobs"
@@ -54,37 +51,6 @@ WRITABLE_BY_BUILT_INS: Final = frozenset(
 """Read-only collections that built-in functions can write, within their transaction. They only
 delete jobs: see owners.purge."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CollectionSpec:
-    """A collection, its indexes and its users."""
-
-    name: str
-    written_by: str
-    read_by: str
-    deleted_by: str
-    indexes: tuple[IndexModel, ...] = ()
-    validator: Mapping[str, Any] | None = None
-    """What MongoDB requires of each document; only for a collection that applications write."""
-
-
-def _index(name: str, _query: str, keys: str, **options: Any) -> IndexModel:
-    """Build an index. `_query` documents the query it serves; a `-` prefix means descending."""
-    directed = [
-        (key.removeprefix("-"), DESCENDING if key.startswith("-") else ASCENDING)
-        for key in keys.split()
-    ]
-    return IndexModel(directed, name=name, **options)
-
-
-def _exists(field: str) -> dict[str, Any]:
-    """Build a partial filter for documents with the field.
-
-    Not `$type`: the planner would not use such an index for equality.
-    """
-    return {field: {"$exists": True}}
-
-
 COLLECTIONS: Final = (
     CollectionSpec(
         name=JOBS,
@@ -92,79 +58,79 @@ COLLECTIONS: Final = (
         read_by="dispatcher, workers, sweeper, lists",
         deleted_by="the TTL index on purgeAt; owners.purge",
         indexes=(
-            _index(
+            index(
                 "due",
                 "dispatch: lanes; due jobs and earliest scheduled time of a lane",
                 "state lane scheduledTime _id owner",
                 partialFilterExpression={"state": "pending"},
             ),
-            _index(
+            index(
                 "fair",
                 "dispatch under load: owners of a lane and their earliest jobs",
                 "state lane owner scheduledTime _id",
                 partialFilterExpression={"state": "pending"},
             ),
-            _index(
+            index(
                 "running",
                 "running jobs of a worker; jobs(filter: {states: [IN_PROGRESS]}) of an owner",
                 "owner -_id lease.worker",
                 partialFilterExpression={"state": "inProgress"},
             ),
-            _index(
+            index(
                 "owner_key",
                 "scheduleJob: the existing job of an idempotency key",
                 "owner key",
                 unique=True,
-                partialFilterExpression=_exists("key"),
+                partialFilterExpression=exists("key"),
             ),
-            _index(
+            index(
                 "tick",
                 "crons and recurring tasks: at most one job per due time and version",
                 "tick",
                 unique=True,
-                partialFilterExpression=_exists("tick"),
+                partialFilterExpression=exists("tick"),
             ),
-            _index(
+            index(
                 "cause",
                 "Cron.runs, Job.children etc.; the overlap policy",
                 "cause.id -_id",
-                partialFilterExpression=_exists("cause.id"),
+                partialFilterExpression=exists("cause.id"),
             ),
-            _index(
+            index(
                 "root",
                 "jobTree; jobs(filter: {rootId}); cancelJob(cascade: true)",
                 "rootId -_id",
-                partialFilterExpression=_exists("rootId"),
+                partialFilterExpression=exists("rootId"),
             ),
-            _index(
+            index(
                 "owner_newest",
                 "jobs(orderBy: NEWEST | OLDEST) of an owner",
                 "owner internal -_id",
             ),
-            _index(
+            index(
                 "owner_state",
                 "jobs(filter: {states}) of an owner, without succeeded jobs (the majority)",
                 "owner state -_id",
                 partialFilterExpression={"state": {"$in": ["pending", "failed", "canceled"]}},
             ),
-            _index(
+            index(
                 "owner_function",
                 "jobs(filter: {functionName}) of an owner",
                 "owner functionName -_id",
             ),
-            _index(
+            index(
                 "owner_scheduled",
                 "jobs(orderBy: SCHEDULED_*, filter: {scheduledFrom, scheduledTo}) of an owner",
                 "owner internal scheduledTime _id",
             ),
-            _index("scheduled", "the same across owners", "scheduledTime _id"),
-            _index(
+            index("scheduled", "the same across owners", "scheduledTime _id"),
+            index(
                 "failed",
                 "failed jobs across owners",
                 "state -_id",
                 partialFilterExpression={"state": "failed"},
             ),
-            _index("purge", "TTL", "purgeAt", expireAfterSeconds=0, sparse=True),
+            index("purge", "TTL", "purgeAt", expireAfterSeconds=0, sparse=True),
         ),
     ),
     CollectionSpec(
@@ -173,18 +139,18 @@ COLLECTIONS: Final = (
         read_by="crons.executeCron, lists, sweeper",
         deleted_by="deleteCron; owners.purge",
         indexes=(
-            _index(
+            index(
                 "enabled_nextRunTime",
                 "sweep: enabled crons without a pending tick",
                 "enabled nextRunTime",
             ),
-            _index(
+            index(
                 "owner_name",
                 "registerCron: unique names; cron(name); crons",
                 "owner name",
                 unique=True,
             ),
-            _index("owner_newest", "crons of an owner", "owner -_id"),
+            index("owner_newest", "crons of an owner", "owner -_id"),
         ),
     ),
     CollectionSpec(
@@ -193,12 +159,12 @@ COLLECTIONS: Final = (
         read_by="tasks.startRecurringTask, lists, sweeper",
         deleted_by="deleteRecurringTask; the sweeper, some time after the stop; owners.purge",
         indexes=(
-            _index(
+            index(
                 "owner_taskId", "startRecurringTask, stopRecurringTask", "owner taskId", unique=True
             ),
-            _index("owner_newest", "recurringTasks of an owner", "owner -_id"),
-            _index("enabled", "sweep: enabled tasks without a next run", "enabled nextRunTime"),
-            _index("stopped", "sweep: tasks to delete", "stoppedAt", sparse=True),
+            index("owner_newest", "recurringTasks of an owner", "owner -_id"),
+            index("enabled", "sweep: enabled tasks without a next run", "enabled nextRunTime"),
+            index("stopped", "sweep: tasks to delete", "stoppedAt", sparse=True),
         ),
     ),
     CollectionSpec(
@@ -207,12 +173,12 @@ COLLECTIONS: Final = (
         read_by="batch.processBatch",
         deleted_by="deleteItems; the sweeper, some time after they were processed; owners.purge",
         indexes=(
-            _index(
+            index(
                 "owner_processed",
                 "the next page of a batch; addItems: the number of unprocessed items of an owner",
                 "owner processed _id",
             ),
-            _index("processed", "sweep: items to delete", "processedAt", sparse=True),
+            index("processed", "sweep: items to delete", "processedAt", sparse=True),
         ),
     ),
     CollectionSpec(
@@ -221,10 +187,10 @@ COLLECTIONS: Final = (
         read_by="batch.processBatch, lists, sweeper",
         deleted_by="deleteBatch; the sweeper, some time after they have ended; owners.purge",
         indexes=(
-            _index("owner_newest", "batches of an owner", "owner -_id"),
-            _index("ended", "sweep: batches to delete", "completedAt", sparse=True),
-            _index("state", "sweep: running batches without a next page", "state"),
-            _index(
+            index("owner_newest", "batches of an owner", "owner -_id"),
+            index("ended", "sweep: batches to delete", "completedAt", sparse=True),
+            index("state", "sweep: running batches without a next page", "state"),
+            index(
                 "owner_running",
                 "startBatch: the number of running batches of an owner",
                 "owner",
@@ -238,15 +204,15 @@ COLLECTIONS: Final = (
         read_by="requests.process, requests.timeout, lists, sweeper",
         deleted_by="deleteRequest; the sweeper, some time after they have ended; owners.purge",
         indexes=(
-            _index("owner_newest", "requests of an owner", "owner -_id"),
-            _index("ended", "sweep: requests to delete", "completedAt", sparse=True),
-            _index(
+            index("owner_newest", "requests of an owner", "owner -_id"),
+            index("ended", "sweep: requests to delete", "completedAt", sparse=True),
+            index(
                 "timeout",
                 "sweep: requests past their timeout",
                 "timeoutAt",
                 partialFilterExpression={"state": "pending"},
             ),
-            _index(
+            index(
                 "owner_pending",
                 "createWithTimeout: the number of pending requests of an owner",
                 "owner",
@@ -260,12 +226,12 @@ COLLECTIONS: Final = (
         read_by="lists; doctor",
         deleted_by="the transition `manualRetry`; resolveFailure; owners.purge",
         indexes=(
-            _index("owner_newest", "failures of an owner", "owner -_id"),
-            _index(
+            index("owner_newest", "failures of an owner", "owner -_id"),
+            index(
                 "outbox",
                 "doctor: rejected entries; an application: why its entry was rejected",
                 "outboxId",
-                partialFilterExpression=_exists("outboxId"),
+                partialFilterExpression=exists("outboxId"),
             ),
         ),
     ),
@@ -299,7 +265,7 @@ COLLECTIONS: Final = (
         written_by="workers, before claiming jobs of a rate-limited function",
         read_by="dispatcher, workers",
         deleted_by="the TTL index on fullAt: a full bucket is equivalent to a missing one",
-        indexes=(_index("full", "TTL", "fullAt", expireAfterSeconds=86_400),),
+        indexes=(index("full", "TTL", "fullAt", expireAfterSeconds=86_400),),
     ),
     CollectionSpec(
         name=OWNERS,
@@ -307,7 +273,7 @@ COLLECTIONS: Final = (
         read_by="crons.executeCron, tasks.startRecurringTask, workers, the API",
         deleted_by="nobody",
         indexes=(
-            _index(
+            index(
                 "suspended",
                 "suspendedOwners; every API process that accepts work, every second",
                 "suspendedAt",
@@ -320,14 +286,14 @@ COLLECTIONS: Final = (
         written_by="transactions that come near a quota, so that an owner's are serialized",
         read_by="nobody",
         deleted_by="the TTL index on usedAt",
-        indexes=(_index("used", "TTL", "usedAt", expireAfterSeconds=86_400),),
+        indexes=(index("used", "TTL", "usedAt", expireAfterSeconds=86_400),),
     ),
     CollectionSpec(
         name=REVOCATIONS,
         written_by="revokeToken, revokeTokens, ostinato revoke",
         read_by="every API process, every five seconds; tokenRevocations",
         deleted_by="deleteRevocation; the TTL index on purgeAt, when its tokens have expired",
-        indexes=(_index("purge", "TTL", "purgeAt", expireAfterSeconds=0),),
+        indexes=(index("purge", "TTL", "purgeAt", expireAfterSeconds=0),),
     ),
     CollectionSpec(
         name=AUDIT_LOG,
@@ -335,9 +301,9 @@ COLLECTIONS: Final = (
         read_by="auditLog",
         deleted_by="the TTL index on purgeAt",
         indexes=(
-            _index("user_newest", "auditLog(filter: {user})", "user -_id"),
-            _index("mutation_newest", "auditLog(filter: {mutation})", "mutation -_id"),
-            _index("purge", "TTL", "purgeAt", expireAfterSeconds=0),
+            index("user_newest", "auditLog(filter: {user})", "user -_id"),
+            index("mutation_newest", "auditLog(filter: {mutation})", "mutation -_id"),
+            index("purge", "TTL", "purgeAt", expireAfterSeconds=0),
         ),
     ),
     CollectionSpec(
@@ -345,7 +311,7 @@ COLLECTIONS: Final = (
         written_by="every worker that has run a function, every five seconds",
         read_by="/metrics",
         deleted_by="the TTL index on updatedAt",
-        indexes=(_index("updated", "TTL", "updatedAt", expireAfterSeconds=30 * 86_400),),
+        indexes=(index("updated", "TTL", "updatedAt", expireAfterSeconds=30 * 86_400),),
     ),
     CollectionSpec(
         name=CLOCK,

@@ -11,7 +11,8 @@ from pymongo.errors import CollectionInvalid, ExecutionTimeout, OperationFailure
 from ostinato.jobs.findings import Finding
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.client import Document, Mongo
-from ostinato.jobs.mongo.collections import COLLECTIONS, CollectionSpec
+from ostinato.jobs.mongo.collection_specs import CollectionSpec
+from ostinato.jobs.mongo.collections import COLLECTIONS
 
 T = TypeVar("T")
 Existing = Mapping[str, Mapping[str, Any]]
