@@ -1,94 +1,166 @@
-"""Cronspecs: parsing and validation. No I/O.
+"""Cronspecs: parsing, and the days and times of day that match. No I/O.
 
 **Day of month and day of week.** If neither field begins with `*`, a day matches if either
 field does; otherwise both must match. See crontab(5) of vixie-cron 3.0pl1 (Debian).
+
+croniter parses the values. Because it reads `5-5` as the whole field, counts the steps of wrapped
+ranges differently, and does not apply the rule above to `W` and `#`, each cronspec is first
+rewritten as lists of values, one expression for each way in which a day can match.
 """
 
-import copy
 import re
+from bisect import bisect_left
+from calendar import SATURDAY, SUNDAY, monthrange
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import date, timedelta
 from functools import lru_cache
+from itertools import product
 from typing import Final
 
-from croniter import CroniterBadDateError, CroniterError, croniter
+from croniter import CroniterError, croniter
+
+from ostinato.jobs.cron_fields import FIELDS, FieldError, ParsedField, parse_field
 
 MAX_CRONSPEC_CHARS: Final = 200  # bounds the cost of a hostile list of values
-SECONDS_FIELD: Final = 5  # of croniter's parsed fields; absent without seconds
-MAX_STEP: Final = 99  # croniter's memory use grows with the step
+MAX_YEARS: Final = 50  # 29 February falls on a given weekday at least every 40 years
 
 EXPECTED_FORMAT: Final = (
     "use five fields (minute hour day month weekday), six with seconds first, "
     "or @hourly, @daily, @weekly, @monthly, @yearly"
 )
-MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-DAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+SHORTHANDS: Final = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
 
-# Validation searches from here: every valid cronspec matches within the 50 years that croniter
-# searches.
-_SEARCH_START: Final = datetime(2024, 1, 1, tzinfo=UTC).replace(tzinfo=None)
-_ALLOWED_CHARACTERS: Final = re.compile(r"[A-Za-z0-9*/,#?@ \t-]*")
-_RANDOM: Final = re.compile(r"(?i)(?:^|[\s,])[hr](?:[\s,/]|$)")
-_LONG_STEP: Final = re.compile(r"/0*[1-9]\d{2}")
+_MINUTE, _HOUR, _DAY, _MONTH, _WEEKDAY, _SECOND = range(6)  # croniter's order
+_VALIDATED_FROM: Final = date(2024, 1, 1)
+_MINUTES: Final = tuple(timedelta(minutes=minute) for minute in range(24 * 60))
+_SECONDS: Final = tuple(timedelta(seconds=second) for second in range(60))
+_SEPARATORS: Final = re.compile(r"[ \t]+")
+
+
+class NeverFires(ValueError):
+    """A cronspec whose date does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
+class _DayRule:
+    """The days of a month that match both day fields of one expression."""
+
+    days: frozenset[int]
+    includes_last_day: bool
+    near: frozenset[int]
+    """The weekdays nearest to these days match; if not empty, instead of `days`."""
+    weekdays: frozenset[int]
+    """Sunday is 0."""
+    nth: frozenset[tuple[int, int]]
+    """Weekdays with their numbers in the month, 0 for the last; if any, instead of `weekdays`."""
+
+    @classmethod
+    def of(cls, parsed: croniter) -> "_DayRule":
+        nth = {
+            (int(weekday), 0 if str(number) == "l" else number)
+            for weekday, numbers in parsed.nth_weekday_of_month.items()
+            for number in numbers
+        }
+        return cls(
+            days=frozenset(_values(parsed, _DAY, range(1, 32))),
+            includes_last_day="l" in parsed.expanded[_DAY],
+            near=frozenset(parsed.nearest_weekday),
+            weekdays=frozenset(_values(parsed, _WEEKDAY, range(7))),
+            nth=frozenset(nth),
+        )
+
+    def days_of(self, year: int, month: int) -> Iterator[int]:
+        first_weekday, length = monthrange(year, month)
+        days = self.days | {length} if self.includes_last_day else self.days
+        if self.near:
+            days = frozenset(_nearest_weekday(first_weekday, length, day) for day in self.near)
+        for day in days:
+            if day <= length and self._is_weekday(first_weekday, length, day):
+                yield day
+
+    def _is_weekday(self, first_weekday: int, length: int, day: int) -> bool:
+        weekday = (first_weekday + day) % 7
+        if not self.nth:
+            return weekday in self.weekdays
+        is_last = day + 7 > length and (weekday, 0) in self.nth
+        return is_last or (weekday, (day + 6) // 7) in self.nth
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Cronspec:
-    """A parsed cronspec. Cached and shared: treat as immutable."""
+    """A parsed cronspec. Cached and shared."""
 
-    times: croniter
-    matches_every_hour: bool
-    """Whether the hour field covers every hour: the schedule then follows elapsed time."""
-    seconds: int
-    """The number of ticks in a minute that has any: 1 to 60."""
+    expressions: tuple[str, ...]
+    """What croniter has parsed. A day matches if it matches one of them; they differ in the fields
+    of days only."""
+    day_rules: tuple[_DayRule, ...]
+    """One of each expression."""
+    months: frozenset[int]
+    follows_wall_clock: bool
+    """Whether the minute or the hour begins with `*`: then no run is moved when clocks change."""
+    hours: tuple[int, ...]
+    minutes: tuple[int, ...]
+    seconds: tuple[int, ...]
 
-    def next_after(self, wall: datetime) -> datetime:
-        """Return the first matching wall-clock time later than `wall`; both are naive."""
-        found: datetime = copy.copy(self.times).get_next(datetime, start_time=wall)
-        return found
+    def next_day(self, day: date) -> date:
+        """Return the first matching day, `day` or later; raises NeverFires."""
+        year, month, first = day.year, day.month, day.day
+        for _ in range(MAX_YEARS * 12 + 1):
+            days = _days(self, year, month) if month in self.months else ()
+            at = bisect_left(days, first)
+            if at < len(days):
+                return date(year, month, days[at])
+            year, month, first = year + month // 12, month % 12 + 1, 1
+        raise NeverFires
+
+    def times_of_day(self, start: timedelta) -> Iterator[timedelta]:
+        """Yield the matching times, `start` or later, as durations since 00:00 local time."""
+        first_minute = start // _MINUTES[1]
+        first_second = (start - _MINUTES[first_minute]) // _SECONDS[1]
+        for minute in self._minutes_of_day(first_minute):
+            time = _MINUTES[minute]
+            for second in self.seconds:
+                if second >= first_second or minute != first_minute:
+                    yield time + _SECONDS[second]
+
+    def _minutes_of_day(self, first: int) -> Iterator[int]:
+        first_hour, first_minute = divmod(first, 60)
+        for hour in self.hours[bisect_left(self.hours, first_hour) :]:
+            start = bisect_left(self.minutes, first_minute) if hour == first_hour else 0
+            for minute in self.minutes[start:]:
+                yield hour * 60 + minute
 
 
-@dataclass(frozen=True, slots=True)
-class _Field:
-    name: str
-    minimum: int
-    maximum: int
-    words: tuple[str, ...] = ()
-    letters: str = ""
-    """Letters with a special meaning in this field."""
+@lru_cache(maxsize=16_384)
+def _days(spec: Cronspec, year: int, month: int) -> tuple[int, ...]:
+    """Return the matching days of a month that matches."""
+    return tuple(sorted({day for rule in spec.day_rules for day in rule.days_of(year, month)}))
 
 
-_FIELDS: Final = (
-    _Field("second", 0, 59),
-    _Field("minute", 0, 59),
-    _Field("hour", 0, 23),
-    _Field("day of month", 1, 31, letters="lw"),
-    _Field("month", 1, 12, MONTHS),
-    _Field("weekday", 0, 7, DAYS, letters="l"),
-)
+def _nearest_weekday(first_weekday: int, length: int, day: int) -> int:
+    """Return the day from Monday to Friday of the same month that is nearest to `day`."""
+    near = min(day, length)
+    weekday = (first_weekday + near - 1) % 7
+    if weekday == SATURDAY:
+        return near - 1 if near > 1 else near + 2
+    if weekday == SUNDAY:
+        return near + 1 if near < length else near - 2
+    return near
 
 
 @lru_cache(maxsize=4096)
 def parse_cronspec(text: str) -> Cronspec:
-    """Parse a cronspec; raises ValueError without a readable message."""
-    fields = len(text.split())
-    unsupported = _RANDOM.search(text) or _LONG_STEP.search(text)
-    if (
-        not _ALLOWED_CHARACTERS.fullmatch(text)
-        or unsupported
-        or (text[:1] != "@" and fields not in (5, 6))
-    ):
-        raise ValueError(text)
-    times = croniter(text, _SEARCH_START, second_at_beginning=True, implement_cron_bug=True)
-    seconds: Sequence[object] = (
-        times.expanded[SECONDS_FIELD] if len(times.expanded) > SECONDS_FIELD else [0]
-    )
-    return Cronspec(
-        times,
-        matches_every_hour=times.expanded[1] == ["*"],
-        seconds=60 if seconds == ["*"] else len(seconds),
-    )
+    """Parse a stored cronspec; raises ValueError."""
+    return _build(_parse(text, strict=False))
 
 
 def cronspec_problem(text: str) -> str | None:
@@ -102,58 +174,73 @@ def cronspec_problem(text: str) -> str | None:
 def _problem(text: str) -> str | None:
     """Return the problem with a short text; takes up to 5 ms for rare dates."""
     try:
-        parse_cronspec(text.strip()).next_after(_SEARCH_START)
-    except CroniterBadDateError:
+        _build(_parse(text, strict=True)).next_day(_VALIDATED_FROM)
+    except NeverFires:
         return f"{text!r} never fires: there is no such date"
-    except (CroniterError, ValueError):
-        return f"{text!r}: {next(_problems(text.lower()), f'not a cronspec; {EXPECTED_FORMAT}')}"
+    except (CroniterError, FieldError) as error:
+        return f"{text!r}: {error}"
     return None
 
 
-def _problems(text: str) -> Iterator[str]:
-    fields = text.split()
+def _parse(text: str, *, strict: bool) -> list[ParsedField]:
+    """Parse all fields, seconds first; raises FieldError."""
+    text = text.strip()
     if text.startswith("@"):
-        yield f"unknown shorthand; {EXPECTED_FORMAT}"
-    elif len(fields) not in (5, 6):
-        yield f"it has {len(fields)} field{'' if len(fields) == 1 else 's'}; {EXPECTED_FORMAT}"
-    else:
-        for kind, field in zip(_FIELDS[-len(fields) :], fields, strict=True):
-            for part in field.split(","):
-                yield from _part_problems(kind, part)
+        if text.lower() not in SHORTHANDS:
+            raise FieldError(f"unknown shorthand; {EXPECTED_FORMAT}")
+        text = SHORTHANDS[text.lower()]
+    texts = _SEPARATORS.split(text) if text else []
+    if len(texts) not in (5, 6):
+        plural = "" if len(texts) == 1 else "s"
+        raise FieldError(f"it has {len(texts)} field{plural}; {EXPECTED_FORMAT}")
+    if len(texts) == 5:
+        texts.insert(0, "0")
+    return [
+        parse_field(field, each, strict=strict) for field, each in zip(FIELDS, texts, strict=True)
+    ]
 
 
-def _part_problems(kind: _Field, part: str) -> Iterator[str]:
-    """Yield the problems with one value, range or step of a field."""
-    base, slash, step = part.partition("/")
-    base, hash_sign, nth = base.partition("#")
-    for word in re.findall(r"[^\W\d_]+", base):
-        if word not in kind.words and not set(word) <= set(kind.letters):
-            yield _word_problem(kind, word)
-    for number in re.findall(r"\d+", base):
-        if not kind.minimum <= int(number) <= kind.maximum:
-            yield f"{kind.name} must be {kind.minimum}-{kind.maximum}, got {number}"
-    if slash and not (step.isdecimal() and 1 <= int(step) <= MAX_STEP):
-        yield f"the {kind.name} step must be 1-{MAX_STEP}, got {step!r}"
-    if hash_sign and not (kind.words is DAYS and nth in {"1", "2", "3", "4", "5"}):
-        yield f"{part!r} is not a {kind.name}; # takes 1-5 after a weekday, as in fri#2"
-    if not _is_valid_alone(kind, part):
-        yield f"{part!r} is not a {kind.name}; use a value, a range (1-5) or a step (*/5)"
+def _build(fields: Sequence[ParsedField]) -> Cronspec:
+    second, minute, hour, day, month, weekday = fields
+    both = day.starts_with_star or weekday.starts_with_star
+    days, weekdays = _alternatives(day), _alternatives(weekday)
+    pairs = (
+        [*product(days, weekdays)] if both else [*product(days, ["*"]), *product(["*"], weekdays)]
+    )
+    times, months = [_listed(each) for each in (minute, hour)], _listed(month)
+    expressions = [
+        " ".join((*times, one, months, other, _listed(second)))
+        for one, other in dict.fromkeys(pairs)
+    ]
+    parsed = [croniter(each, 0.0) for each in expressions]
+    return Cronspec(
+        tuple(expressions),
+        tuple(map(_DayRule.of, parsed)),
+        months=frozenset(_values(parsed[0], _MONTH, range(1, 13))),
+        follows_wall_clock=minute.starts_with_star or hour.starts_with_star,
+        hours=_values(parsed[0], _HOUR, range(24)),
+        minutes=_values(parsed[0], _MINUTE, range(60)),
+        seconds=_values(parsed[0], _SECOND, range(60)),
+    )
 
 
-def _word_problem(kind: _Field, word: str) -> str:
-    if word in ("h", "r"):
-        return (
-            f"{word.upper()} (a random value) is not supported; use {kind.minimum}-{kind.maximum}"
-        )
-    if kind.words:
-        return f"{word!r} is not a {kind.name}; use {kind.words[0]}-{kind.words[-1]} or a number"
-    return f"{word!r} is not a {kind.name}; use {kind.minimum}-{kind.maximum}"
+def _listed(field: ParsedField) -> str:
+    """Return the values of a field as croniter reads them."""
+    return ",".join(map(str, field.numbers))
 
 
-def _is_valid_alone(kind: _Field, part: str) -> bool:
-    fields = [part if each is kind else "*" for each in _FIELDS]
-    try:
-        parse_cronspec(" ".join(fields))
-    except (CroniterError, ValueError):
-        return False
-    return True
+def _alternatives(field: ParsedField) -> list[str]:
+    """Split a field of days into lists that croniter accepts: it does not mix `W` and `#`."""
+    nearest = [each for each in field.special if each.endswith("w")]
+    nth = [each for each in field.special if "#" in each or (each[0] == "l" and each != "l")]
+    last = ["l"] if "l" in field.special else []
+    plain = ",".join([*map(str, field.numbers), *last])
+    return [*([plain] if plain else []), *nearest, *([",".join(nth)] if nth else [])]
+
+
+def _values(parsed: croniter, field: int, everything: range) -> tuple[int, ...]:
+    """Return the numbers of a field as croniter has parsed it."""
+    values = parsed.expanded[field]
+    if values == ["*"]:
+        return tuple(everything)
+    return tuple(int(value) for value in values if value != "l")

@@ -21,6 +21,7 @@ from ostinato.jobs.records import (
     Progress,
     RequestState,
 )
+from ostinato.jobs.time_rules import FoldPolicy, GapPolicy, exclusions_from
 
 Document = Mapping[str, Any]
 MAX_MESSAGE_CHARS: Final = 1_000  # at most 4 KiB in UTF-8
@@ -106,15 +107,28 @@ def job_from(document: Document) -> Job:
 
 
 def schedule_from(document: Document) -> records.Schedule:
+    tz = document.get("tz", "UTC")
     if document["kind"] == "interval":
-        return records.IntervalSchedule(ms=document["ms"])
-    return records.CronSchedule(cronspec=document["cronspec"], tz=document["tz"])
+        return records.IntervalSchedule(ms=document["ms"], tz=tz)
+    return records.CronSchedule(
+        cronspec=document["cronspec"],
+        tz=tz,
+        on_gap=GapPolicy(document.get("onGap", GapPolicy.NEXT)),
+        on_fold=FoldPolicy(document.get("onFold", FoldPolicy.FIRST)),
+    )
 
 
 def schedule_document(schedule: records.Schedule) -> dict[str, Any]:
+    """Build the stored form of a schedule; leaves out defaults that were added later."""
     if isinstance(schedule, records.IntervalSchedule):
-        return {"kind": "interval", "ms": schedule.ms}
-    return {"kind": "cron", "cronspec": schedule.cronspec, "tz": schedule.tz}
+        tz = {} if schedule.tz == "UTC" else {"tz": schedule.tz}
+        return {"kind": "interval", "ms": schedule.ms, **tz}
+    document = {"kind": "cron", "cronspec": schedule.cronspec, "tz": schedule.tz}
+    if schedule.on_gap is not GapPolicy.NEXT:
+        document["onGap"] = schedule.on_gap.value
+    if schedule.on_fold is not FoldPolicy.FIRST:
+        document["onFold"] = schedule.on_fold.value
+    return document
 
 
 def cron_from(document: Document) -> records.Cron:
@@ -137,6 +151,7 @@ def cron_from(document: Document) -> records.Cron:
         start_at=document.get("startAt"),
         end_at=document.get("endAt"),
         paused_because=pause_reason_from(document),
+        exclusions=exclusions_from(document.get("exclusions")),
     )
 
 

@@ -9,6 +9,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
+from ostinato.jobs.time_rules import NO_EXCLUSIONS, Exclusions, FoldPolicy, GapPolicy
+
 Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
 JsonObject: TypeAlias = dict[str, Json]
 
@@ -172,12 +174,16 @@ class Job:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntervalSchedule:
     ms: int
+    tz: str = "UTC"
+    """In which the days of exclusions are meant."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CronSchedule:
     cronspec: str
     tz: str = "UTC"
+    on_gap: GapPolicy = GapPolicy.NEXT
+    on_fold: FoldPolicy = FoldPolicy.FIRST
 
 
 Schedule: TypeAlias = IntervalSchedule | CronSchedule
@@ -208,6 +214,7 @@ class Cron:
     end_at: datetime | None = None
     paused_because: PauseReason | None = None
     """Set when Ostinato pauses the cron; None if it is enabled, or a client paused it."""
+    exclusions: Exclusions = NO_EXCLUSIONS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

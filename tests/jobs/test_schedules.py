@@ -1,13 +1,14 @@
 """Ticks of intervals and cronspecs, compared with an implementation that checks every minute."""
 
 from datetime import UTC, datetime, timedelta
-from itertools import islice, pairwise
+from itertools import islice, pairwise, takewhile
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from ostinato.jobs.cronspec import cronspec_problem
 from ostinato.jobs.records import CronSchedule, IntervalSchedule, Schedule
 from ostinato.jobs.schedules import (
     first_run,
@@ -15,7 +16,9 @@ from ostinato.jobs.schedules import (
     ticks,
     with_jitter,
 )
-from tests.jobs.schedule_reference import find_ticks_by_stepping
+from ostinato.jobs.time_rules import FoldPolicy, GapPolicy
+from tests.jobs.cron_expressions import CLOCK_CHANGES, COMMON_DAYS, MINUTELY, SECONDLY
+from tests.jobs.schedule_reference import Reference
 
 NOW = datetime(2026, 5, 4, 10, 0, 30, 250_000, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -32,61 +35,46 @@ def runs(spec: str, tz: str, after: str, count: int = 3) -> list[str]:
     return [f"{run:%m-%d %H:%M}" for run in found]
 
 
-def field(low: int, high: int, *more: str) -> st.SearchStrategy[str]:
-    """Return a strategy for a field: often `*`, else a step, or a list of values and ranges."""
-    value = st.integers(low, high).map(str)
-    span = st.tuples(st.integers(low, high - 1), st.integers(1, 7)).map(
-        lambda pair: f"{pair[0]}-{min(pair[0] + pair[1], high)}"
-    )
-    step = st.integers(2, 20).map(lambda size: f"*/{size}")
-    listed = st.lists(value | span, min_size=1, max_size=3).map(",".join)
-    return st.one_of(st.just("*"), st.just("*"), listed, step, *map(st.just, more))
-
-
-CRONSPECS = st.tuples(
-    field(0, 59), field(0, 23), field(1, 28, "L"), field(1, 12), field(0, 6, "mon-fri", "sun")
-).map(" ".join)
-# Days with a clock change: an hour, half an hour, at midnight, southern hemisphere, none.
-ZONES_AND_DAYS = st.sampled_from(
-    [
-        ("Europe/Berlin", "2026-03-29"),
-        ("Europe/Berlin", "2026-10-25"),
-        ("America/New_York", "2026-03-08"),
-        ("America/New_York", "2026-11-01"),
-        ("Australia/Lord_Howe", "2026-04-05"),
-        ("Australia/Lord_Howe", "2026-10-04"),
-        ("America/Santiago", "2026-04-05"),
-        ("America/Santiago", "2026-09-06"),
-        ("Africa/Casablanca", "2026-02-15"),
-        ("Asia/Kolkata", "2026-02-28"),
-        ("UTC", "2028-02-29"),
-    ]
+@settings(max_examples=100)
+@given(
+    MINUTELY | COMMON_DAYS | COMMON_DAYS,
+    CLOCK_CHANGES,
+    st.integers(0, 2 * 86_400),
+    st.sampled_from(GapPolicy),
+    st.sampled_from(FoldPolicy),
 )
-
-
-@settings(max_examples=60)
-@given(CRONSPECS, ZONES_AND_DAYS, st.integers(0, 2 * 86_400))
-@example("*/15 * * * *", ("Europe/Berlin", "2026-10-25"), 0)
-@example("30 2 * * *", ("Europe/Berlin", "2026-03-29"), 0)
-@example("0 * * * *", ("Australia/Lord_Howe", "2026-10-04"), 0)
-@example("0 0 L * *", ("UTC", "2028-02-29"), 0)
-@example("* * */2 * 0-6", ("Europe/Berlin", "2026-03-29"), 0)
-def test_cronspec_ticks_equal_those_found_by_stepping_through_every_minute(
-    spec: str, zone_and_day: tuple[str, str], offset_s: int
+def test_ticks_are_those_of_a_second_implementation_that_checks_every_minute(
+    spec: str, change: tuple[str, str], offset_s: int, on_gap: GapPolicy, on_fold: FoldPolicy
 ) -> None:
-    zone, day = zone_and_day
+    zone, day = change
     start = datetime.fromisoformat(day).replace(tzinfo=UTC) - DAY + timedelta(seconds=offset_s)
-    expected = find_ticks_by_stepping(spec, ZoneInfo(zone), start, start + 2 * DAY)
-    found = next_runs(CronSchedule(cronspec=spec, tz=zone), start, len(expected) + 1)
-    assert found[:-1] == expected[: len(found) - 1]
-    assert found[-1] > start + 2 * DAY or len(found) == 1_000
+    end = start + 2 * DAY
+    schedule = CronSchedule(cronspec=spec, tz=zone, on_gap=on_gap, on_fold=on_fold)
+    assume(cronspec_problem(spec) is None)  # its date exists
+    expected = Reference(spec, on_gap, on_fold).ticks(ZoneInfo(zone), start, end)
+    assert [*takewhile(lambda tick: tick <= end, ticks(schedule, start))] == expected
 
 
-@given(CRONSPECS, ZONES_AND_DAYS, st.integers(0, 2 * 86_400_000))
-def test_next_runs_are_in_the_future_and_in_order(
-    spec: str, zone_and_day: tuple[str, str], offset_ms: int
+@settings(max_examples=20)
+@given(SECONDLY, CLOCK_CHANGES, st.integers(0, 86_400))
+def test_ticks_with_seconds_are_those_of_a_second_implementation_that_checks_every_second(
+    spec: str, change: tuple[str, str], offset_s: int
 ) -> None:
-    zone, day = zone_and_day
+    zone, day = change
+    start = datetime.fromisoformat(day).replace(tzinfo=UTC) + timedelta(seconds=offset_s)
+    end = start + timedelta(hours=2)
+    assume(cronspec_problem(spec) is None)
+    expected = Reference(spec).ticks(ZoneInfo(zone), start, end)
+    schedule = CronSchedule(cronspec=spec, tz=zone)
+    assert [*takewhile(lambda tick: tick <= end, ticks(schedule, start))] == expected
+
+
+@given(MINUTELY | SECONDLY, CLOCK_CHANGES, st.integers(0, 2 * 86_400_000))
+def test_next_runs_are_in_the_future_and_in_order(
+    spec: str, change: tuple[str, str], offset_ms: int
+) -> None:
+    zone, day = change
+    assume(cronspec_problem(spec) is None)
     start = datetime.fromisoformat(day).replace(tzinfo=UTC) - DAY
     start += timedelta(milliseconds=offset_ms)
     found = [start, *next_runs(CronSchedule(cronspec=spec, tz=zone), start, 20)]

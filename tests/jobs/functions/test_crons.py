@@ -60,7 +60,7 @@ async def test_first_tick_of_a_cron_is_computed_beside_the_event_loop(
         return first_run(*args)
 
     monkeypatch.setattr(crons, "first_run", record_thread)
-    cron = await register(rig_without_worker, cronspec="0 0 29 2 1#5")
+    cron = await register(rig_without_worker, cronspec="0 0 */28 2 1#5")
     await rig_without_worker.run_mutation(lambda ctx: pause_cron(ctx, cron.id))
     await rig_without_worker.run_mutation(lambda ctx: resume_cron(ctx, cron.id))
     assert [name.rpartition("_")[0] for name in threads] == ["cpu", "cpu"]
@@ -253,7 +253,7 @@ async def test_a_cron_without_a_run_before_its_end_is_rejected(
 async def test_a_date_decades_away_is_reached_by_an_intermediate_tick(
     rig_without_worker: PatternRig,
 ) -> None:
-    cron = await register(rig_without_worker, cronspec="0 0 29 2 1#5")
+    cron = await register(rig_without_worker, cronspec="0 0 */28 2 1#5")
     [intermediate_tick] = await rig_without_worker.jobs(TICK)
     assert cron.next_run_time.astimezone(UTC).strftime("%m-%d %a") == "02-29 Mon"
     assert intermediate_tick.scheduled_time < cron.next_run_time

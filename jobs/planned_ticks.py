@@ -1,0 +1,167 @@
+"""Plans the ticks of a schedule, with what clock changes and exclusions do to them. No I/O.
+
+**Clock changes.** A cronspec is in local time, by the rule of Debian's cron. If its minute or hour
+begins with `*`, it follows the wall clock: it runs whenever the local time matches, so in both
+passes of a repeated hour, and not in a skipped one. Otherwise it runs at fixed times, by the
+schedule's policies: a skipped time runs at the first instant after the gap (`NEXT`) or not at all
+(`SKIP`), a repeated one in the first pass, the last, or both. Skipped times of one gap are one run.
+See `find_jobs` and `main` in cron.c of vixie-cron 3.0pl1 (Debian).
+
+**Exclusions.** A tick on an excluded day, by its local time, is planned but does not run.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from ostinato.jobs.cronspec import Cronspec, parse_cronspec
+from ostinato.jobs.local_time import Period, period_of, wall_time
+from ostinato.jobs.records import CronSchedule, IntervalSchedule, Schedule
+from ostinato.jobs.time_rules import NO_DAYS, ExcludedDays, FoldPolicy, GapPolicy
+
+_SECOND: Final = timedelta(seconds=1)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+_DAY: Final = timedelta(days=1)
+_NO_TIME: Final = timedelta(0)
+
+
+class TickNote(StrEnum):
+    """What a clock change or an exclusion does to a tick."""
+
+    MOVED = "moved"
+    """The clocks skip its local time; it runs at the first instant after the gap."""
+    SKIPPED = "skipped"
+    """The clocks skip its local time; it does not run."""
+    REPEATED = "repeated"
+    """It runs in the second pass of a repeated local time."""
+    EXCLUDED = "excluded"
+    """Its day is excluded; it does not run."""
+
+
+class PlannedTick(NamedTuple):
+    """One tick of a schedule. Ticks are in the order of `due`, which is unique."""
+
+    due: datetime
+    """When it runs or would run; if SKIPPED, a millisecond before the clocks change."""
+    local: datetime
+    """The local time that the schedule names, without an offset. If MOVED or SKIPPED, it does not
+    exist, and is the first one of that gap."""
+    note: TickNote | None = None
+
+    @property
+    def runs(self) -> bool:
+        """Whether a run is due."""
+        return self.note is not TickNote.SKIPPED and self.note is not TickNote.EXCLUDED
+
+
+def planned_ticks(
+    schedule: Schedule, after: datetime, excluded: ExcludedDays = NO_DAYS
+) -> Iterator[PlannedTick]:
+    """Yield all ticks later than `after`, in order, also those that do not run; infinite.
+
+    An interval counts from `after`. Takes about 1 us a tick, and up to 5 ms for a rare date.
+    """
+    if isinstance(schedule, IntervalSchedule):
+        return _interval_ticks(schedule, after, excluded)
+    return _cron_ticks(schedule, after, excluded)
+
+
+def _interval_ticks(
+    schedule: IntervalSchedule, after: datetime, excluded: ExcludedDays
+) -> Iterator[PlannedTick]:
+    interval = timedelta(milliseconds=schedule.ms)
+    while True:
+        after += interval
+        local = wall_time(after, schedule.tz)
+        note = TickNote.EXCLUDED if local.date() in excluded else None
+        yield PlannedTick(after, local.replace(fold=0), note)
+
+
+def _cron_ticks(
+    schedule: CronSchedule, after: datetime, excluded: ExcludedDays
+) -> Iterator[PlannedTick]:
+    spec = parse_cronspec(schedule.cronspec)
+    reached = after
+    while True:
+        # Skip the periods before the next matching day, from the day before: clocks can be set back
+        # to it.
+        day = spec.next_day(wall_time(reached, schedule.tz).date() - _DAY)
+        reached = max(reached, datetime(day.year, day.month, day.day, tzinfo=UTC) - 2 * _DAY)
+        period = period_of(schedule.tz, reached)
+        plan = _PeriodPlan(spec, schedule, period, excluded)
+        yield from plan.ticks(max(after, reached - 2 * _MILLISECOND))
+        reached = period.end
+
+
+class _PeriodPlan:
+    """The ticks of a cronspec in one period."""
+
+    def __init__(
+        self, spec: Cronspec, schedule: CronSchedule, period: Period, excluded: ExcludedDays
+    ) -> None:
+        self._spec = spec
+        self._period = period
+        self._excluded = excluded
+        fixed = not spec.follows_wall_clock
+        self._on_gap = schedule.on_gap if fixed else GapPolicy.SKIP
+        self._on_fold = schedule.on_fold if fixed else FoldPolicy.BOTH
+
+    def ticks(self, after: datetime) -> Iterator[PlannedTick]:
+        """Yield the ticks later than `after`."""
+        period = self._period
+        if after >= period.start:
+            yield from self._matching(
+                after.replace(tzinfo=None, microsecond=0) + period.offset + _SECOND
+            )
+            return
+        ticks = self._matching(period.first_wall)
+        gap, first = self._gap_tick(), next(ticks, None)
+        if gap is not None and gap.due > after:
+            if first is not None and first.due == gap.due:
+                first = first if gap.note is TickNote.EXCLUDED else gap
+            else:
+                yield gap
+        if first is not None:
+            yield first
+            yield from ticks
+
+    def _gap_tick(self) -> PlannedTick | None:
+        """Return the tick for the local times that the clocks skip at the start of the period."""
+        period, found = self._period, None
+        moves = self._on_gap is GapPolicy.NEXT
+        due = period.start if moves else period.start - _MILLISECOND
+        note = TickNote.MOVED if moves else TickNote.SKIPPED
+        for tick in self._between(period.reached_wall, period.first_wall, note):
+            found = found or tick._replace(due=due)
+            if tick.note is note:
+                return tick._replace(due=due)
+        return found
+
+    def _matching(self, wall: datetime) -> Iterator[PlannedTick]:
+        """Yield the ticks at the local time `wall` or later, by the policy for repeated times."""
+        period = self._period
+        end, first = period.last_wall, period.reached_wall
+        if self._on_fold is FoldPolicy.LAST:
+            end = min(end, period.next_wall)
+        if self._on_fold is not FoldPolicy.FIRST:
+            yield from self._between(wall, min(first, end), TickNote.REPEATED)
+        yield from self._between(max(wall, first), end, None)
+
+    def _between(
+        self, lower: datetime, upper: datetime, note: TickNote | None
+    ) -> Iterator[PlannedTick]:
+        """Yield the ticks from `lower`, to `upper` exclusive; both are local times."""
+        while lower < upper:
+            day = self._spec.next_day(lower.date())
+            midnight = datetime(day.year, day.month, day.day)  # noqa: DTZ001 (local time)
+            if midnight >= upper:
+                return
+            start = (midnight - self._period.offset).replace(tzinfo=UTC)
+            kind = TickNote.EXCLUDED if day in self._excluded else note
+            for time in self._spec.times_of_day(max(lower - midnight, _NO_TIME)):
+                local = midnight + time
+                if local >= upper:
+                    return
+                yield PlannedTick(start + time, local, kind)
+            lower = midnight + _DAY

@@ -1,0 +1,135 @@
+"""The time rules of a cron beside its schedule: clock changes and excluded days. No I/O."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any, Final
+
+
+class GapPolicy(StrEnum):
+    """What happens to a local time that the clocks skip."""
+
+    NEXT = "next"
+    SKIP = "skip"
+
+
+class FoldPolicy(StrEnum):
+    """In which pass of a repeated local time a cron runs."""
+
+    FIRST = "first"
+    LAST = "last"
+    BOTH = "both"
+
+
+class Weekday(StrEnum):
+    """The days of the week, in ISO order."""
+
+    MONDAY = "monday"
+    TUESDAY = "tuesday"
+    WEDNESDAY = "wednesday"
+    THURSDAY = "thursday"
+    FRIDAY = "friday"
+    SATURDAY = "saturday"
+    SUNDAY = "sunday"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DateRange:
+    """The days from `first` to `last`, both included."""
+
+    first: date
+    last: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exclusions:
+    """The local days on which a cron does not run."""
+
+    dates: tuple[date, ...] = ()
+    ranges: tuple[DateRange, ...] = ()
+    weekdays: tuple[Weekday, ...] = ()
+    calendar: str | None = None
+    """The name of a calendar whose days are excluded, too."""
+
+
+NO_EXCLUSIONS: Final = Exclusions()
+
+
+def exclusions_from(document: Mapping[str, Any] | None) -> Exclusions:
+    """Read stored exclusions; days are texts like `2026-12-25`."""
+    if not document:
+        return NO_EXCLUSIONS
+    return Exclusions(
+        dates=tuple(map(date.fromisoformat, document.get("dates", ()))),
+        ranges=tuple(map(range_from, document.get("ranges", ()))),
+        weekdays=tuple(map(Weekday, document.get("weekdays", ()))),
+        calendar=document.get("calendar"),
+    )
+
+
+def exclusions_document(exclusions: Exclusions) -> dict[str, Any]:
+    """Build the stored form of exclusions; the index of calendars needs their absence."""
+    document: dict[str, Any] = {
+        "dates": [day.isoformat() for day in exclusions.dates],
+        "ranges": [range_document(each) for each in exclusions.ranges],
+        "weekdays": [day.value for day in exclusions.weekdays],
+        "calendar": exclusions.calendar,
+    }
+    return {name: value for name, value in document.items() if value}
+
+
+def range_from(document: Mapping[str, str]) -> DateRange:
+    return DateRange(
+        first=date.fromisoformat(document["first"]), last=date.fromisoformat(document["last"])
+    )
+
+
+def range_document(days: DateRange) -> dict[str, str]:
+    return {"first": days.first.isoformat(), "last": days.last.isoformat()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calendar:
+    """A named list of days that admins keep, for example public holidays."""
+
+    name: str
+    dates: tuple[date, ...]
+    ranges: tuple[DateRange, ...]
+    version: int
+    created_at: datetime
+    changed_at: datetime
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExcludedDays:
+    """The days of a cron's exclusions and of its calendar, ready to be looked up."""
+
+    dates: frozenset[date] = frozenset()
+    ranges: tuple[DateRange, ...] = ()
+    weekdays: frozenset[int] = frozenset()
+    """As `date.weekday()` counts: Monday is 0."""
+
+    @classmethod
+    def of(cls, exclusions: Exclusions, calendar: Calendar | None = None) -> "ExcludedDays":
+        """Join exclusions with the days of their calendar, which may be missing."""
+        order = list(Weekday)
+        return cls(
+            frozenset((*exclusions.dates, *(calendar.dates if calendar else ()))),
+            (*exclusions.ranges, *(calendar.ranges if calendar else ())),
+            frozenset(order.index(day) for day in exclusions.weekdays),
+        )
+
+    def __contains__(self, day: date) -> bool:
+        return (
+            day in self.dates
+            or day.weekday() in self.weekdays
+            or any(each.first <= day <= each.last for each in self.ranges)
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.dates or self.ranges or self.weekdays)
+
+
+NO_DAYS: Final = ExcludedDays()
