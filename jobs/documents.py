@@ -206,6 +206,22 @@ def request_from(document: Document) -> records.Request:
         version=document["version"],
         result=document.get("result"),
         completed_at=document.get("completedAt"),
+        error=error_from(document.get("error")),
+        answered_by=document.get("answeredBy"),
+        late_answer=late_answer_from(document),
+    )
+
+
+def late_answer_from(request: Document) -> records.LateAnswer | None:
+    """Return the late answer of a request; its result is in a field of its own, like all JSON."""
+    late = request.get("late")
+    if not late:
+        return None
+    return records.LateAnswer(
+        at=late["at"],
+        by=late.get("by"),
+        result=request.get("lateAnswer"),
+        error=error_from(late.get("error")),
     )
 
 

@@ -45,6 +45,7 @@ class RequestState(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     TIMEOUT = "timeout"
+    CANCELED = "canceled"
 
 
 class BatchState(StrEnum):
@@ -258,6 +259,18 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LateAnswer:
+    """An answer that arrived after the request had timed out; it changes nothing else."""
+
+    at: datetime
+    by: str | None = None
+    """The user who gave it; None for the handler, and for an application."""
+    result: Json = None
+    error: JobError | None = None
+    """Set instead of the result if the request was rejected."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """A document that must be completed before its timeout."""
 
@@ -270,6 +283,12 @@ class Request:
     version: int
     result: Json = None
     completed_at: datetime | None = None
+    error: JobError | None = None
+    """Why it failed: the handler's exception, or what the person who rejected it wrote."""
+    answered_by: str | None = None
+    """The user who completed, rejected or canceled it; None for the handler, and for an
+    application."""
+    late_answer: LateAnswer | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

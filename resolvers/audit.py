@@ -34,8 +34,8 @@ R = TypeVar("R")
 
 CLIENT_ADDRESS: Final[ContextVar[str]] = ContextVar("client_address", default="")
 """The address of the client whose operation runs in this task; the transports set it."""
-UNRECORDED: Final = frozenset({"args", "data", "items"})
-"""Input fields with the JSON of clients, which may contain secrets."""
+UNRECORDED: Final = frozenset({"args", "data", "error", "items", "result"})
+"""Input fields with the JSON or text of clients, which may contain secrets."""
 PLAIN: Final = frozenset({str, int, float, bool})
 OWN_WORK: Final = frozenset(
     {

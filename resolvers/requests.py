@@ -1,6 +1,10 @@
-"""Use cases of requests: read, and create with a timeout."""
+"""Use cases of requests: read, create with a timeout, answer, extend, cancel and delete."""
 
+from datetime import datetime
+
+from ostinato.jobs.functions import answers
 from ostinato.jobs.functions import requests as functions
+from ostinato.jobs.functions.answers import Answer
 from ostinato.jobs.paging import Page, Window
 from ostinato.jobs.records import Json, Request
 from ostinato.resolvers.context import RequestContext
@@ -17,18 +21,23 @@ async def requests(ctx: RequestContext, window: Window) -> Page[Request]:
     return await reads.find_page(Request, ctx.scope, window)
 
 
-async def create_with_timeout(ctx: RequestContext, data: Json, timeout_ms: int) -> Request:
+async def create_with_timeout(
+    ctx: RequestContext, data: Json, timeout_ms: int, *, run_handler: bool = True
+) -> Request:
     """Create a request of the viewer, with its processing and timeout jobs.
+
+    Without `run_handler`, it waits for an answer.
 
     Raises BadRequest, QuotaExceeded and OwnerSuspended.
     """
     await ctx.require_active()
     with ctx.engine.quotas.reserve(ctx.owner) as reservation:
-        await reservation.add_documents([functions.sample_request(ctx.owner, data)], jobs=2)
+        sample = functions.sample_request(ctx.owner, data)
+        await reservation.add_documents([sample], jobs=1 + run_handler)
         return await ctx.engine.transact(
             ctx.owner,
             lambda context: functions.create_with_timeout(
-                context, data=data, timeout_ms=timeout_ms
+                context, data=data, timeout_ms=timeout_ms, run_handler=run_handler
             ),
         )
 
@@ -40,4 +49,43 @@ async def delete_request(ctx: RequestContext, request_id: str) -> Request:
     """
     return await ctx.transact_as_owner(
         Request, request_id, lambda context: functions.delete_request(context, request_id)
+    )
+
+
+async def complete_request(ctx: RequestContext, request_id: str, result: Json) -> Request:
+    """Complete a request with a result; after its timeout, keep the result as the late answer.
+
+    Raises NotFound, and PreconditionFailed if it has ended otherwise, or has a late answer.
+    """
+    return await _answer(ctx, request_id, Answer(result=result, by=ctx.owner))
+
+
+async def reject_request(ctx: RequestContext, request_id: str, error: str) -> Request:
+    """Fail a request with an error; raises like `complete_request`, and BadRequest."""
+    return await _answer(ctx, request_id, Answer.rejection(error, ctx.owner))
+
+
+async def extend_request(
+    ctx: RequestContext, request_id: str, timeout_ms: int | None, until: datetime | None
+) -> Request:
+    """Set the timeout of a pending request; raises BadRequest, NotFound and PreconditionFailed."""
+    return await ctx.transact_as_owner(
+        Request,
+        request_id,
+        lambda context: answers.extend_request(context, request_id, timeout_ms, until),
+    )
+
+
+async def cancel_request(ctx: RequestContext, request_id: str) -> Request:
+    """Cancel a pending request with its handler; raises NotFound and PreconditionFailed."""
+    return await ctx.transact_as_owner(
+        Request,
+        request_id,
+        lambda context: answers.cancel_request(context, request_id, ctx.owner),
+    )
+
+
+async def _answer(ctx: RequestContext, request_id: str, given: Answer) -> Request:
+    return await ctx.transact_as_owner(
+        Request, request_id, lambda context: answers.answer_request(context, request_id, given)
     )

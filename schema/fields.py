@@ -18,7 +18,7 @@ Info: TypeAlias = strawberry.Info[RequestContext, None]
 F = TypeVar("F", bound=Callable[..., object])
 T = TypeVar("T")
 
-LARGE_FIELDS: Final = frozenset({"args", "data", "result", "timeline"})
+LARGE_FIELDS: Final = frozenset({"args", "data", "lateAnswer", "result", "timeline"})
 """Fields of objects that are read only if they are selected."""
 
 SHARED: Final = "shared"

@@ -1,4 +1,4 @@
-"""Requests: documents that must be completed before their timeout."""
+"""Requests: documents that must be completed before their timeout, by a handler or a person."""
 
 from datetime import timedelta
 from typing import Any, Final
@@ -7,25 +7,44 @@ from pydantic import JsonValue
 
 from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import action, mutation
-from ostinato.jobs.documents import request_from
+from ostinato.jobs.documents import refusal_document, request_from
 from ostinato.jobs.errors import NotFound, PreconditionFailed, require_range
-from ostinato.jobs.functions.job_chain import cancel_if_active, delete_document, is_active
+from ostinato.jobs.functions.answers import (
+    MAX_TIMEOUT_MS,
+    MIN_TIMEOUT_MS,
+    TIMEOUT,
+    Answer,
+    answer,
+    end,
+    may_be_answered,
+)
+from ostinato.jobs.functions.job_chain import (
+    cancel_if_active,
+    delete_document,
+    effective_now,
+    is_active,
+)
 from ostinato.jobs.ids import EPOCH, SAMPLE_ID
 from ostinato.jobs.json_values import to_json_value
 from ostinato.jobs.quotas.limits import QuotaKind
 from ostinato.jobs.quotas.transaction_checks import require_room
 from ostinato.jobs.records import Cause, CauseKind, Json, Request, RequestState
 
-MIN_TIMEOUT_MS: Final = 1
-MAX_TIMEOUT_MS: Final = 365 * 86_400_000  # a year
 MAX_DELAY_MS: Final = 60_000
+NO_RESULT: Final = {
+    "name": "NoResult",
+    "message": "the request's handler ended without a result, for example because it was canceled",
+}
 
 
-async def create_with_timeout(ctx: Context, data: Json, timeout_ms: int = 30_000) -> Request:
+async def create_with_timeout(
+    ctx: Context, data: Json, timeout_ms: int = 30_000, *, run_handler: bool = True
+) -> Request:
     """Store a request with the job that processes it and the job that times it out, atomically.
 
     The first job is due now. Without a registered handler, it is due after the data's `delayMs`.
-    Raises BadRequest for a timeout outside 1 ms to a year, and QuotaExceeded.
+    There is none without `run_handler`: the request waits for an answer. Raises BadRequest for a
+    timeout outside 1 ms to a year, and QuotaExceeded.
     """
     require_range("timeoutMs", timeout_ms, MIN_TIMEOUT_MS, MAX_TIMEOUT_MS)
     await require_room(ctx, QuotaKind.REQUESTS)
@@ -34,9 +53,11 @@ async def create_with_timeout(ctx: Context, data: Json, timeout_ms: int = 30_000
     cause = Cause(kind=CauseKind.REQUEST, id=request_id)
     args = {"requestId": request_id}
     timeout_at = now + timedelta(milliseconds=timeout_ms)
-    timeout_id = await ctx.scheduler.run_at(timeout_at, timeout, args, cause=cause)
-    delay_ms = 0 if ctx.registry.request_handler else _delay_ms_of(data)
-    process_id = await ctx.scheduler.run_after(delay_ms, process, args, cause=cause)
+    timeout_id = await ctx.scheduler.run_at(timeout_at, TIMEOUT, args, cause=cause)
+    process_id = None
+    if run_handler:
+        delay_ms = 0 if ctx.registry.request_handler else _delay_ms_of(data)
+        process_id = await ctx.scheduler.run_after(delay_ms, process, args, cause=cause)
     document = sample_request(ctx.owner, data) | {
         "_id": request_id,
         "createdAt": now,
@@ -67,15 +88,19 @@ def sample_request(owner: str | None, data: Json) -> dict[str, Any]:
 
 @mutation(internal=True)
 async def timeout(ctx: Context, request_id: str) -> bool:
-    """Time out a request; return whether it was still pending."""
-    return await _end(ctx, request_id, RequestState.TIMEOUT) is not None
+    """Time out a request; return False if it has ended or was extended."""
+    found = await ctx.db.ostinato("requests").find_one(_pending(ctx, request_id))
+    if found is None or await effective_now(ctx) < found["timeoutAt"]:
+        return False
+    await end(ctx, found, {"state": RequestState.TIMEOUT.value})
+    return True
 
 
 @action(internal=True)
 async def process(ctx: Context, request_id: str) -> None:
     """Call the registered handler and complete the request with its result.
 
-    A result or an error after the timeout has no effect.
+    A result or an error after the timeout is kept as the late answer.
     """
     found = await ctx.run_mutation(read, {"requestId": request_id})
     if found is None:
@@ -83,8 +108,9 @@ async def process(ctx: Context, request_id: str) -> None:
     handle = ctx.registry.request_handler or echo
     try:
         result = to_json_value(await handle(ctx, found["data"]), "result")
-    except Exception:
-        await ctx.run_mutation(fail, {"requestId": request_id})
+    except Exception as error:
+        described = dict(refusal_document(error))
+        await ctx.run_mutation(fail, {"requestId": request_id, "error": described})
         raise
     await ctx.run_mutation(complete, {"requestId": request_id, "result": result})
 
@@ -117,13 +143,22 @@ async def read(ctx: Context, request_id: str) -> dict[str, JsonValue] | None:
 @mutation(internal=True)
 async def complete(ctx: Context, request_id: str, result: JsonValue) -> bool:
     """Complete a request; return whether it was still pending."""
-    return await _finish(ctx, request_id, RequestState.COMPLETED, result)
+    return await _answer_once(ctx, request_id, Answer(result=result))
 
 
 @mutation(internal=True)
-async def fail(ctx: Context, request_id: str) -> bool:
+async def fail(ctx: Context, request_id: str, error: dict[str, JsonValue] | None = None) -> bool:
     """Fail a request whose handler raised; return whether it was still pending."""
-    return await _finish(ctx, request_id, RequestState.FAILED)
+    return await _answer_once(ctx, request_id, Answer(error=error or dict(NO_RESULT)))
+
+
+async def _answer_once(ctx: Context, request_id: str, given: Answer) -> bool:
+    """Give the handler's answer; return False if the request has ended."""
+    found = await ctx.db.ostinato("requests").find_one({"_id": request_id, "owner": ctx.owner})
+    if found is None or not may_be_answered(found):
+        return False
+    ended = await answer(ctx, found, given)
+    return bool(ended["state"] != RequestState.TIMEOUT)
 
 
 async def delete_request(ctx: Context, request_id: str) -> Request:
@@ -146,30 +181,17 @@ async def repair_request(ctx: Context, request_id: str) -> bool:
     if found is None:
         return False
     if await ctx.now() < found["timeoutAt"]:
-        if await is_active(ctx, found["processJobId"]):
+        job_id = found.get("processJobId")  # None: it waits for a person
+        if job_id is None or await is_active(ctx, job_id):
             return False
-        return await _finish(ctx, request_id, RequestState.FAILED)
+        failed = {"state": RequestState.FAILED.value, "error": dict(NO_RESULT)}
+        await end(ctx, found, failed)
+        await cancel_if_active(ctx, found["timeoutJobId"])
+        return True
     if await is_active(ctx, found["timeoutJobId"]):
         return False
-    return await _end(ctx, request_id, RequestState.TIMEOUT) is not None
-
-
-async def _finish(ctx: Context, request_id: str, state: RequestState, result: Json = None) -> bool:
-    ended = await _end(ctx, request_id, state, result)
-    if ended is None:
-        return False
-    await cancel_if_active(ctx, ended["timeoutJobId"])
+    await end(ctx, found, {"state": RequestState.TIMEOUT.value})
     return True
-
-
-async def _end(
-    ctx: Context, request_id: str, state: RequestState, result: Json = None
-) -> dict[str, Any] | None:
-    """Move a request from pending to a final state; return None if it has already ended."""
-    fields = {"state": state.value, "completedAt": await ctx.now(), "result": result}
-    return await ctx.db.internal_collection("requests").find_one_and_update(
-        _pending(ctx, request_id), {"$set": fields, "$inc": {"version": 1}}
-    )
 
 
 def _pending(ctx: Context, request_id: str) -> dict[str, Any]:

@@ -70,7 +70,7 @@ PIPELINE: Final[list[dict[str, Any]]] = [
                 "fullDocument",
                 "updateDescription.updatedFields",
             )
-            for field in ("args", "result", "data", "error")
+            for field in ("args", "result", "data", "error", "lateAnswer")
         ]
         + [f"updateDescription.updatedFields.{field}" for field in UNREAD_FIELDS]
         + ["wallTime", "clusterTime", "lsid", "txnNumber", "collectionUUID", "ns.db"]

@@ -29,7 +29,7 @@ READ_ONLY: Final = {
     CRONS: "change crons with registerCron, pauseCron, resumeCron and deleteCron, or declare @cron",
     TASK_CONFIGS: "change recurring tasks with startRecurringTask and stopRecurringTask",
     BATCHES: "change batches with startBatch and cancelBatch",
-    REQUESTS: "create requests with createWithTimeout, and complete them in a @request_handler",
+    REQUESTS: "create requests with createWithTimeout, and answer them with completeRequest",
     FAILURES: "schedule errors.logFailure with ctx.scheduler, or raise an error",
     QUEUES: "change queues with pauseQueue and resumeQueue",
     WORKERS: "each worker writes its own document",

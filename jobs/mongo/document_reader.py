@@ -31,7 +31,13 @@ from ostinato.jobs.records import Batch, Cron, Failure, Job, RecurringTask, Requ
 MAX_DECODING_S: Final = 0.005  # without letting other tasks run
 CHUNK_SIZE: Final = 32  # documents that are counted, and then decoded
 RAW_CODEC: Final = LENIENT_CODEC.with_options(document_class=RawBSONDocument)
-LARGE_FIELDS: Final[Mapping[str, object]] = {"args": {}, "data": {}, "result": None, "timeline": ()}
+LARGE_FIELDS: Final[Mapping[str, object]] = {
+    "args": {},
+    "data": {},
+    "lateAnswer": None,
+    "result": None,
+    "timeline": (),
+}
 """Fields of up to megabytes, with the values that records have if they are not read."""
 
 R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request, Failure)
@@ -68,7 +74,7 @@ READERS: Final[dict[type, RecordReader]] = {
     Cron: RecordReader(CRONS, cron_from, frozenset({"args"})),
     RecurringTask: RecordReader(TASK_CONFIGS, recurring_task_from, frozenset({"args"})),
     Batch: RecordReader(BATCHES, batch_from),
-    Request: RecordReader(REQUESTS, request_from, frozenset({"data", "result"})),
+    Request: RecordReader(REQUESTS, request_from, frozenset({"data", "result", "lateAnswer"})),
     Failure: RecordReader(FAILURES, failure_from, frozenset({"data"})),
 }
 

@@ -18,7 +18,7 @@ from ostinato.jobs.json_values import NotJson, to_json_form
 from ostinato.jobs.mongo.client import ENCODING_ERRORS, LENIENT_CODEC, Document
 from ostinato.jobs.records import Json
 
-JSON_FIELDS: Final = ("args", "result", "data")
+JSON_FIELDS: Final = ("args", "result", "data", "lateAnswer")
 """Fields of Ostinato's documents that contain JSON from clients and functions."""
 
 ID_PREFIX: Final = "bson:"  # of non-string ids in batch cursors

@@ -63,10 +63,18 @@ class OrphanFinder:
         return await self._without_job(BATCHES, {"state": BatchState.RUNNING.value})
 
     async def requests(self, before: datetime) -> list[Orphan]:
-        """Find pending requests that timed out before `before`, or are older and lack a job."""
+        """Find pending requests that timed out before `before`, or are older and lack a job.
+
+        Those without a handler have no job. The bound of `timeoutAt` lets both use the index.
+        """
         pending = {"state": RequestState.PENDING.value}
         timed_out = await self._read(REQUESTS, {**pending, "timeoutAt": {"$lt": before}}, "timeout")
-        old = {**pending, "createdAt": {"$lt": before}}
+        old = {
+            **pending,
+            "timeoutAt": {"$gte": before},
+            "createdAt": {"$lt": before},
+            "processJobId": {"$ne": None},
+        }
         jobless = await self._without_job(REQUESTS, old, "processJobId")
         return [*_orphans(timed_out), *jobless]
 

@@ -103,6 +103,20 @@ def require_name(field: str, name: object) -> str:
     return _require_text(field, name, "", MAX_NAME_CHARS)
 
 
+def require_text(field: str, text: object, max_chars: int) -> str:
+    """Return storable text of 1 to `max_chars` characters; raises BadRequest at `field`."""
+    return _require_text(field, text, "", max_chars)
+
+
+def require_instant(field: str, at: object) -> datetime:
+    """Return an aware datetime in UTC, in milliseconds; raises BadRequest at `field`."""
+    if not isinstance(at, datetime) or not _is_instant(at):
+        problem = f"must be an aware datetime, in UTC from year 1 to 9999, got {at!r:.100}"
+        raise BadRequest(f"{field} {problem}", [_issue(field, problem)])
+    instant = at.astimezone(UTC)
+    return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
+
+
 def _require_text(field: str, text: object, alternative: str, max_chars: int) -> str:
     if not isinstance(text, str) or not 1 <= len(text) <= max_chars:
         problem = f"must be {alternative}1 to {max_chars} characters, got {text!r:.100}"

@@ -1,28 +1,18 @@
-"""The client's verbs for crons, recurring tasks, batches and requests."""
+"""The client's verbs for crons and recurring tasks."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TypedDict, Unpack
 
 from ostinato.client.base_client import BaseClient, call, page_window
-from ostinato.client.options import Args, plain_json, require_name, to_ms
+from ostinato.client.options import Args, require_name, to_ms
 from ostinato.jobs.arguments import plain_arguments
-from ostinato.jobs.errors import BadRequest, Malformed, require_range
-from ostinato.jobs.functions.batch import MAX_ITEMS
+from ostinato.jobs.errors import Malformed, require_range
 from ostinato.jobs.functions.new_cron import DEFAULT_FUNCTION, NewCron
 from ostinato.jobs.paging import Page
-from ostinato.jobs.records import (
-    Batch,
-    CatchUpPolicy,
-    Cron,
-    Json,
-    OverlapPolicy,
-    RecurringTask,
-    Request,
-)
+from ostinato.jobs.records import CatchUpPolicy, Cron, OverlapPolicy, RecurringTask
 from ostinato.jobs.registry import FunctionRef, name_of
 from ostinato.jobs.schedules import parse_schedule
-from ostinato.resolvers import batches, crons, recurring, requests
+from ostinato.resolvers import crons, recurring
 from ostinato.resolvers.crons import DEFAULT_RUNS, MAX_RUNS
 
 
@@ -48,7 +38,7 @@ class CronOptions(TypedDict, total=False):
 
 
 class PatternVerbs(BaseClient):
-    """Registers, starts, reads and changes crons, recurring tasks, batches and requests.
+    """Registers, starts, reads and changes crons and recurring tasks.
 
     `owner` is the user for whom a verb acts, as for jobs; None creates objects of the system. A
     function must be imported in this process. Errors name the fields as the GraphQL API does
@@ -200,107 +190,3 @@ class PatternVerbs(BaseClient):
         """Read a page of up to 1,000 recurring tasks, newest first."""
         window = page_window(first, after)
         return await call(recurring.recurring_tasks(self.context(owner), window))
-
-    async def add_items(self, items: Sequence[object], *, owner: str | None = None) -> list[str]:
-        """Store 1 to 1,000 JSON values for batches over `items`; return their ids in order."""
-        plain: list[Json] = [plain_json(item, "items", n) for n, item in enumerate(items)]
-        return await self.mutate(
-            "addItems",
-            {"count": len(plain)},
-            lambda context: batches.add_items(context, plain),
-            owner,
-        )
-
-    async def delete_items(
-        self, item_ids: Sequence[str] | None = None, *, owner: str | None = None
-    ) -> int:
-        """Delete 1 to 1,000 items of the owner, or the oldest 1,000 unprocessed ones; return their
-        number. Other ids are ignored."""
-        if item_ids is not None and not 1 <= len(item_ids) <= MAX_ITEMS:
-            message = f"itemIds must be 1 to {MAX_ITEMS:,}, got {len(item_ids):,}"
-            raise BadRequest.at("itemIds", message=message, code="length")
-        given = {} if item_ids is None else {"itemIds": list(item_ids)}
-        return await self.mutate(
-            "deleteItems", given, lambda context: batches.delete_items(context, item_ids), owner
-        )
-
-    async def start_batch(
-        self,
-        source: str = "items",
-        *,
-        owner: str | None = None,
-        batch_size: int = 100,
-        delay: timedelta = timedelta(seconds=1),
-    ) -> Batch:
-        """Start a batch over the owner's documents of a source, with a delay between pages."""
-        delay_ms = to_ms(delay)
-        return await self.mutate(
-            "startBatch",
-            {"source": source, "batchSize": batch_size, "delayMs": delay_ms},
-            lambda context: batches.start_batch(context, source, batch_size, delay_ms),
-            owner,
-        )
-
-    async def cancel_batch(self, batch_id: str, *, owner: str | None = None) -> Batch:
-        """Stop a batch after its current page; raises PreconditionFailed if it has ended."""
-        return await self.mutate(
-            "cancelBatch",
-            {"batchId": batch_id},
-            lambda context: batches.cancel_batch(context, batch_id),
-            owner,
-        )
-
-    async def delete_batch(self, batch_id: str, *, owner: str | None = None) -> Batch:
-        """Delete an ended batch; raises PreconditionFailed if it has not ended."""
-        return await self.mutate(
-            "deleteBatch",
-            {"batchId": batch_id},
-            lambda context: batches.delete_batch(context, batch_id),
-            owner,
-        )
-
-    async def batch(self, batch_id: str, *, owner: str | None = None) -> Batch:
-        """Read a batch."""
-        return await call(batches.batch(self.context(owner), batch_id))
-
-    async def batches(
-        self, *, owner: str | None = None, first: int = 100, after: Batch | None = None
-    ) -> Page[Batch]:
-        """Read a page of up to 1,000 batches, newest first."""
-        return await call(batches.batches(self.context(owner), page_window(first, after)))
-
-    async def create_with_timeout(
-        self,
-        data: object,
-        *,
-        owner: str | None = None,
-        timeout: timedelta = timedelta(seconds=30),
-    ) -> Request:
-        """Create a request of JSON data, which ends once: completed, failed or timed out."""
-        plain = plain_json(data, "data")
-        timeout_ms = to_ms(timeout)
-        return await self.mutate(
-            "createWithTimeout",
-            {"timeoutMs": timeout_ms},
-            lambda context: requests.create_with_timeout(context, plain, timeout_ms),
-            owner,
-        )
-
-    async def delete_request(self, request_id: str, *, owner: str | None = None) -> Request:
-        """Delete an ended request; raises PreconditionFailed if it is pending."""
-        return await self.mutate(
-            "deleteRequest",
-            {"requestId": request_id},
-            lambda context: requests.delete_request(context, request_id),
-            owner,
-        )
-
-    async def request(self, request_id: str, *, owner: str | None = None) -> Request:
-        """Read a request."""
-        return await call(requests.request(self.context(owner), request_id))
-
-    async def requests(
-        self, *, owner: str | None = None, first: int = 100, after: Request | None = None
-    ) -> Page[Request]:
-        """Read a page of up to 1,000 requests, newest first."""
-        return await call(requests.requests(self.context(owner), page_window(first, after)))

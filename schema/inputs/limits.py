@@ -10,9 +10,9 @@ from strawberry.scalars import JSON
 
 from ostinato.jobs.arguments import MAX_ARGS_BYTES
 from ostinato.jobs.context import MAX_HORIZON
+from ostinato.jobs.functions.answers import MAX_ERROR_CHARS, MAX_TIMEOUT_MS, MIN_TIMEOUT_MS
 from ostinato.jobs.functions.batch import MAX_BATCH_SIZE, MAX_ITEMS, MAX_PAGE_DELAY_MS
 from ostinato.jobs.functions.new_cron import MAX_JITTER_MS
-from ostinato.jobs.functions.requests import MAX_TIMEOUT_MS, MIN_TIMEOUT_MS
 from ostinato.jobs.json_values import NotJson, TooLarge, find_text_problem, to_json_value
 from ostinato.jobs.lanes import MAX_PRIORITY, MAX_WEIGHT, QUEUE_PATTERN
 from ostinato.jobs.options import MAX_JOB_TIMEOUT_MS, MAX_NAME_CHARS
@@ -96,6 +96,9 @@ RevocationId: TypeAlias = Annotated[
 ]
 Reason: TypeAlias = Annotated[
     str, Field(min_length=1, max_length=MAX_REASON_CHARS), AfterValidator(_storable_text)
+]
+ErrorText: TypeAlias = Annotated[
+    str, Field(min_length=1, max_length=MAX_ERROR_CHARS), AfterValidator(_storable_text)
 ]
 CronId: TypeAlias = Annotated[strawberry.ID, id_of("Cron")]
 JobId: TypeAlias = Annotated[strawberry.ID, id_of("Job")]

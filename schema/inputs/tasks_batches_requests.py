@@ -1,16 +1,21 @@
 """Inputs of the mutations for recurring tasks, batches and requests."""
 
+from collections.abc import Iterator
+from datetime import datetime
 from typing import cast
 
 import strawberry
 from strawberry import UNSET
 
 from ostinato.jobs import records
+from ostinato.jobs.errors import Issue
 from ostinato.resolvers.recurring import NewTask
+from ostinato.schema.fields import unset_to_none
 from ostinato.schema.inputs.limits import (
     AnyJson,
     BatchId,
     BatchSize,
+    ErrorText,
     Interval,
     ItemIds,
     Items,
@@ -106,7 +111,7 @@ class BatchIdInput:
     batch_id: BatchId = strawberry.field(description="The batch's id.")
 
 
-@strawberry.input(description="The request to delete.")
+@strawberry.input(description="The request to change.")
 class RequestIdInput:
     request_id: RequestId = strawberry.field(description="The request's id.")
 
@@ -120,7 +125,50 @@ class CreateWithTimeoutInput:
         default=Milliseconds(30_000),
         description="The time until it times out: 1 to 31536000000 (a year).",
     )
+    run_handler: bool = strawberry.field(
+        default=True,
+        description="False: no handler runs. The request waits for `completeRequest` or "
+        "`rejectRequest`.",
+    )
 
     def to_plain(self) -> records.Json:
         """Return the validated data."""
         return cast("records.Json", self.data)
+
+
+@strawberry.input(description="The answer to a request.")
+class CompleteRequestInput:
+    request_id: RequestId = strawberry.field(description="The request's id.")
+    result: AnyJson | None = strawberry.field(
+        default=UNSET, description="The result: any JSON value of at most 64 KiB; null if omitted."
+    )
+
+    def to_plain(self) -> records.Json:
+        """Return the validated result."""
+        return cast("records.Json", self.result)
+
+
+@strawberry.input(description="The rejection of a request.")
+class RejectRequestInput:
+    request_id: RequestId = strawberry.field(description="The request's id.")
+    error: ErrorText = strawberry.field(
+        description="Why it is rejected: 1 to 1000 characters, which its owner can read."
+    )
+
+
+@strawberry.input(description="The new timeout of a request. Send exactly one of the two times.")
+class ExtendRequestInput:
+    request_id: RequestId = strawberry.field(description="The request's id.")
+    timeout_ms: Timeout | None = strawberry.field(
+        default=UNSET,
+        description="The time from now until it times out: 1 to 31536000000 (a year).",
+    )
+    until: datetime | None = strawberry.field(
+        default=UNSET, description="When it times out, at most a year from now."
+    )
+
+    def issues(self) -> Iterator[Issue]:
+        if (unset_to_none(self.timeout_ms) is None) == (unset_to_none(self.until) is None):
+            message = "send exactly one of timeoutMs and until"
+            yield Issue(path=("timeoutMs",), message=message, code="exclusive")
+            yield Issue(path=("until",), message=message, code="exclusive")

@@ -1,10 +1,11 @@
-"""The mutations of users: each validates its input, runs a use case and returns a payload."""
+"""The mutations of jobs, crons and recurring tasks: each validates its input, runs a use case and
+returns a payload."""
 
 from typing import Annotated, TypeAlias, TypeVar
 
 import strawberry
 
-from ostinato.resolvers import batches, crons, recurring, requests, scheduling
+from ostinato.resolvers import crons, recurring, scheduling
 from ostinato.schema.fields import Info, strawberry_field, unset_to_none
 from ostinato.schema.inputs.crons import CronIdInput, RegisterCronInput
 from ostinato.schema.inputs.scheduling import (
@@ -13,25 +14,15 @@ from ostinato.schema.inputs.scheduling import (
     ScheduleJobInput,
 )
 from ostinato.schema.inputs.tasks_batches_requests import (
-    AddItemsInput,
-    BatchIdInput,
-    CreateWithTimeoutInput,
-    DeleteItemsInput,
-    RequestIdInput,
-    StartBatchInput,
     StartRecurringTaskInput,
     TaskIdInput,
 )
 from ostinato.schema.roots.root_fields import INPUT, run_use_case
 from ostinato.schema.types.payloads import (
-    AddItemsPayload,
-    BatchPayload,
     CronPayload,
-    DeleteItemsPayload,
     FailurePayload,
     JobPayload,
     RecurringTaskPayload,
-    RequestPayload,
 )
 
 T = TypeVar("T")
@@ -169,79 +160,3 @@ class Mutation:
             ),
         )
         return RecurringTaskPayload.of_stopped(found, unset_to_none(given.task_id))
-
-    @strawberry_field(description="Add items to the source `items`, for batches to process.")
-    async def add_items(self, info: Info, given: Input[AddItemsInput]) -> AddItemsPayload | None:
-        ids = await run_use_case(
-            info, given, lambda ctx, data: batches.add_items(ctx, data.to_plain())
-        )
-        return AddItemsPayload.of(ids)
-
-    @strawberry_field(
-        description="Delete some of your own items, processed or not: those with the given ids, or "
-        "the oldest unprocessed ones."
-    )
-    async def delete_items(
-        self, info: Info, given: Input[DeleteItemsInput]
-    ) -> DeleteItemsPayload | None:
-        deleted = await run_use_case(
-            info, given, lambda ctx, data: batches.delete_items(ctx, data.to_plain())
-        )
-        return DeleteItemsPayload(deleted=deleted)
-
-    @strawberry_field(
-        description="Start a batch that processes your own items of a source, page by page."
-    )
-    async def start_batch(self, info: Info, given: Input[StartBatchInput]) -> BatchPayload | None:
-        record = await run_use_case(
-            info,
-            given,
-            lambda ctx, data: batches.start_batch(ctx, data.source, data.batch_size, data.delay_ms),
-        )
-        return BatchPayload.of(record)
-
-    @strawberry_field(
-        description="Cancel a batch. Processed items stay processed; the others are left "
-        "unprocessed. PRECONDITION_FAILED if it has ended."
-    )
-    async def cancel_batch(self, info: Info, given: Input[BatchIdInput]) -> BatchPayload | None:
-        record = await run_use_case(
-            info, given, lambda ctx, data: batches.cancel_batch(ctx, data.batch_id)
-        )
-        return BatchPayload.of(record)
-
-    @strawberry_field(
-        description="Delete a batch that has ended. Its items and jobs are kept. "
-        "PRECONDITION_FAILED if it has not ended."
-    )
-    async def delete_batch(self, info: Info, given: Input[BatchIdInput]) -> BatchPayload | None:
-        record = await run_use_case(
-            info, given, lambda ctx, data: batches.delete_batch(ctx, data.batch_id)
-        )
-        return BatchPayload.of(record)
-
-    @strawberry_field(
-        description="Create a request and start processing it. It is marked as timed out unless "
-        "it is completed in time."
-    )
-    async def create_with_timeout(
-        self, info: Info, given: Input[CreateWithTimeoutInput]
-    ) -> RequestPayload | None:
-        record = await run_use_case(
-            info,
-            given,
-            lambda ctx, data: requests.create_with_timeout(ctx, data.to_plain(), data.timeout_ms),
-        )
-        return RequestPayload.of(record)
-
-    @strawberry_field(
-        description="Delete a request that has ended. Its jobs are kept. PRECONDITION_FAILED if it "
-        "is pending."
-    )
-    async def delete_request(
-        self, info: Info, given: Input[RequestIdInput]
-    ) -> RequestPayload | None:
-        record = await run_use_case(
-            info, given, lambda ctx, data: requests.delete_request(ctx, data.request_id)
-        )
-        return RequestPayload.of(record)

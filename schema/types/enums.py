@@ -63,10 +63,11 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
     RequestState: (
         "The state of a request.",
         {
-            "PENDING": "It is being processed and has not timed out.",
-            "COMPLETED": "It was processed in time.",
-            "FAILED": "Its handler raised an exception.",
-            "TIMEOUT": "It timed out. A later result is ignored.",
+            "PENDING": "It waits for an answer and has not timed out.",
+            "COMPLETED": "It was answered in time.",
+            "FAILED": "Its handler raised an exception, or it was rejected.",
+            "TIMEOUT": "It timed out. A later answer is kept as `lateAnswer`.",
+            "CANCELED": "It was canceled.",
         },
     ),
     QuotaKind: (

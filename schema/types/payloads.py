@@ -167,7 +167,7 @@ class OwnerPayload:
         return cls(owner=Owner.of(record))
 
 
-@strawberry.type(description="The request that a mutation created or deleted.")
+@strawberry.type(description="The request that a mutation created, changed or deleted.")
 class RequestPayload:
     request_id: strawberry.ID = strawberry.field(description="The request's id.")
     request: Request = strawberry.field(

@@ -55,3 +55,11 @@ CANCEL_BATCH: Final = mutation("cancelBatch", "BatchIdInput", "batchId batch { i
 CREATE_WITH_TIMEOUT: Final = mutation(
     "createWithTimeout", "CreateWithTimeoutInput", "requestId request { id state data timeoutAt }"
 )
+ANSWERED: Final = (
+    "requestId request { id version state result answeredBy error { name message } "
+    "lateAnswer { at by result error { name message } } }"
+)
+COMPLETE_REQUEST: Final = mutation("completeRequest", "CompleteRequestInput", ANSWERED)
+REJECT_REQUEST: Final = mutation("rejectRequest", "RejectRequestInput", ANSWERED)
+EXTEND_REQUEST: Final = mutation("extendRequest", "ExtendRequestInput", ANSWERED)
+CANCEL_REQUEST: Final = mutation("cancelRequest", "RequestIdInput", ANSWERED)

@@ -8,8 +8,8 @@ from strawberry.scalars import JSON
 
 from ostinato.jobs.arguments import MAX_ARGS_BYTES
 from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.functions.answers import MAX_TIMEOUT_MS
 from ostinato.jobs.functions.batch import MAX_PAGE_DELAY_MS
-from ostinato.jobs.functions.requests import MAX_TIMEOUT_MS
 from ostinato.jobs.ids import new_id
 from ostinato.schema.execution.encoding import decode_json
 from ostinato.schema.ids import global_id

@@ -84,6 +84,56 @@ async def test_a_request_is_created_with_two_jobs(ann: Client) -> None:
     assert await _pending(ann) == ["requests.process", "requests.timeout"]
 
 
+async def test_a_request_is_answered_extended_and_canceled_by_its_owner_or_an_admin(
+    ann: Client, admin: Client, clients: Clients
+) -> None:
+    async def create() -> str:
+        input_ = {"data": "pay?", "timeoutMs": 60_000, "runHandler": False}
+        return str((await ann.get(op.CREATE_WITH_TIMEOUT, input=input_))["requestId"])
+
+    of_owner, of_admin, canceled = [await create() for _ in range(3)]
+    assert await _pending(ann) == ["requests.timeout"] * 3
+    later = {"requestId": of_owner, "until": "2030-01-01T00:00:00Z"}
+    answer = await ann(op.EXTEND_REQUEST, input=later)
+    assert (answer.code, answer.paths) == ("BAD_REQUEST", [["input", "until"]])
+    later = {"requestId": of_owner, "timeoutMs": 3_600_000}
+    extended = (await ann.get(op.EXTEND_REQUEST, input=later))["request"]
+    assert (extended["state"], extended["version"]) == ("PENDING", 2)
+    result = {"requestId": of_owner, "result": {"ok": True}}
+    assert (await clients.of("bob")(op.COMPLETE_REQUEST, input=result)).code == "NOT_FOUND"
+    completed = (await ann.get(op.COMPLETE_REQUEST, input=result))["request"]
+    assert completed == extended | {
+        "state": "COMPLETED", "result": {"ok": True}, "answeredBy": "ann", "version": 3
+    }  # fmt: skip
+    reason = {"requestId": of_admin, "error": "no\nmoney"}
+    rejected = (await admin.get(op.REJECT_REQUEST, input=reason))["request"]
+    assert (rejected["state"], rejected["answeredBy"]) == ("FAILED", "root")
+    assert rejected["error"] == {"name": "Rejected", "message": "no\nmoney"}
+    assert (await ann(op.COMPLETE_REQUEST, input=result)).code == "PRECONDITION_FAILED"
+    one = {"requestId": canceled}
+    assert (await ann.get(op.CANCEL_REQUEST, input=one))["request"]["state"] == "CANCELED"
+    assert await _pending(ann) == []
+
+
+@pytest.mark.parametrize(
+    ("operation", "fields", "path"),
+    [
+        (op.REJECT_REQUEST, {"error": ""}, "error"),
+        (op.REJECT_REQUEST, {"error": "x" * 1_001}, "error"),
+        (op.REJECT_REQUEST, {"error": "a\0b"}, "error"),
+        (op.COMPLETE_REQUEST, {"result": "x" * 70_000}, "result"),
+        (op.EXTEND_REQUEST, {}, "timeoutMs"),
+        (op.EXTEND_REQUEST, {"timeoutMs": 0}, "timeoutMs"),
+        (op.EXTEND_REQUEST, {"timeoutMs": 1, "until": "2999-01-01T00:00:00Z"}, "timeoutMs"),
+    ],
+)
+async def test_a_wrong_answer_is_reported_by_field(
+    ann: Client, documents: Documents, operation: str, fields: dict[str, Any], path: str
+) -> None:
+    answer = await ann(operation, input={"requestId": await documents.request(), **fields})
+    assert (answer.code, answer.paths[0]) == ("BAD_REQUEST", ["input", path])
+
+
 async def test_users_see_only_functions_that_they_may_call(clients: Clients) -> None:
     found = {function["name"]: function for function in await clients.of("ann").get(FUNCTIONS)}
     assert {"functions.greet", "functions.callOut", "tasks.runTask"} <= found.keys()

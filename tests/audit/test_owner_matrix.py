@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
 import httpx
@@ -66,6 +67,11 @@ def _input(name: str, of: str, **fields: Any) -> Line:
 ONE: Final = {"input": {"name": "n", "cronspec": "@daily"}}
 TASK: Final = {"input": {"taskId": "t", "intervalMs": 1_000}}
 CARL: Final = {"input": {"owner": "carl"}}
+WAITING: Final = {
+    "timeoutAt": datetime(2999, 1, 1, tzinfo=UTC),
+    "timeoutJobId": None,
+    "processJobId": None,
+}
 QUEUE: Final = {"input": {"queue": "default"}}
 LINES: Final[dict[str, Line]] = {
     "Query.node": Line(access=OBJECT, args={"id": "$id"}),
@@ -117,6 +123,20 @@ LINES: Final[dict[str, Line]] = {
     "Mutation.cancelBatch": _input("batchId", "batch"),
     "Mutation.deleteBatch": _input("batchId", "batch", state="done"),
     "Mutation.deleteRequest": _input("requestId", "request", state="completed"),
+    "Mutation.completeRequest": _input("requestId", "request", **WAITING),
+    "Mutation.rejectRequest": Line(
+        access=OBJECT,
+        of="request",
+        args={"input": {"requestId": "$id", "error": "no"}},
+        fields=WAITING,
+    ),
+    "Mutation.extendRequest": Line(
+        access=OBJECT,
+        of="request",
+        args={"input": {"requestId": "$id", "timeoutMs": 1_000}},
+        fields=WAITING,
+    ),
+    "Mutation.cancelRequest": _input("requestId", "request", **WAITING),
     "Mutation.createWithTimeout": Line(access=OWN, args={"input": {"data": 1}}),
     "Mutation.pauseQueue": Line(access=ADMIN, args=QUEUE),
     "Mutation.resumeQueue": Line(access=ADMIN, args=QUEUE),

@@ -105,6 +105,8 @@ WRONG: dict[str, tuple[Callable[[Ostinato], Awaitable[object]], str]] = {
     "source": (lambda app: app.start_batch("nothing"), "nothing"),
     "batch size": (lambda app: app.start_batch(batch_size=0), "batchSize must be 1 to 1,000"),
     "timeout": (lambda app: app.create_with_timeout({}, timeout=timedelta(0)), "timeoutMs must be"),
+    "rejection": (lambda app: app.reject_request("x", ""), "error must be 1 to 1000"),
+    "result": (lambda app: app.complete_request("x", {1: object()}), "result"),
     "data": (lambda app: app.create_with_timeout({"x": float("nan")}), r"data\.x"),
 }
 
@@ -175,6 +177,29 @@ async def test_request_is_completed_with_its_data(app: Ostinato, worker: None) -
     assert [each.id for each in (await app.requests()).items] == [request.id]
     await app.delete_request(request.id, owner="alice")
     assert (await app.requests()).items == ()
+
+
+async def test_request_is_answered_by_a_person(app: Ostinato) -> None:
+    first, second, third = [
+        await app.create_with_timeout(n, owner="alice", run_handler=False) for n in range(3)
+    ]
+    later = await app.extend_request(first.id, HOUR, owner="alice")
+    assert later.timeout_at > first.timeout_at
+    until = datetime.now(UTC) + 24 * HOUR
+    assert (await app.extend_request(first.id, until=until)).timeout_at > later.timeout_at
+    completed = await app.complete_request(first.id, {"paid": 3}, owner="alice")
+    assert (completed.state, completed.result, completed.answered_by) == (
+        *(RequestState.COMPLETED, {"paid": 3}, "alice"),
+    )
+    rejected = await app.reject_request(second.id, "no")
+    assert (rejected.state, rejected.answered_by) == (RequestState.FAILED, None)
+    assert (await app.cancel_request(third.id)).state is RequestState.CANCELED
+    with pytest.raises(PreconditionFailed):
+        await app.complete_request(third.id)
+    with pytest.raises(NotFound):
+        await app.complete_request(third.id, owner="bob")
+    with pytest.raises(BadRequest, match="until must be an aware datetime"):
+        await app.extend_request(first.id, until=datetime(2999, 1, 1))  # noqa: DTZ001
 
 
 async def test_suspended_owner_gets_no_new_work(app: Ostinato) -> None:

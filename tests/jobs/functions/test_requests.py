@@ -114,27 +114,23 @@ async def test_a_pending_request_times_out(rig: PatternRig) -> None:
 
 
 @pytest.mark.usefixtures("slow_handler")
-async def test_a_result_after_the_timeout_changes_nothing(rig: PatternRig) -> None:
+@pytest.mark.parametrize("fails", [False, True])
+async def test_an_answer_of_the_handler_after_the_timeout_is_kept_as_late(
+    rig: PatternRig, fails: bool
+) -> None:
+    faults["answer"] = int(fails)
     request = await create(rig)
     await gate.reached.wait()
     await rig.engine.advance(30 * SECOND)
     timed_out = await eventually(lambda: ended_request(rig, request))
     gate.opened.set()
     await rig.wait_until_settled()
-    assert await rig.find_one("requests", _id=request.id) == timed_out
-    assert (await rig.jobs(PROCESS))[0].state is JobState.SUCCESS
-
-
-@pytest.mark.usefixtures("slow_handler")
-async def test_an_error_after_the_timeout_changes_nothing(rig: PatternRig) -> None:
-    faults["answer"] = 1
-    request = await create(rig)
-    await gate.reached.wait()
-    await rig.engine.advance(30 * SECOND)
-    timed_out = await eventually(lambda: ended_request(rig, request))
-    gate.opened.set()
-    await rig.wait_until_settled()
-    assert await rig.find_one("requests", _id=request.id) == timed_out
+    document = await rig.find_one("requests", _id=request.id)
+    late = document.pop("late")
+    error = {"name": "ConnectionError", "message": "answer failed on request"} if fails else None
+    assert (late["by"], late["error"]) == (None, error)
+    assert document.pop("lateAnswer") == (None if fails else "hello")
+    assert document == timed_out | {"version": 3}
 
 
 @pytest.mark.usefixtures("slow_handler")

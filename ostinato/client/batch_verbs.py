@@ -1,0 +1,87 @@
+"""The client's verbs for batches and their items."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from ostinato.client.base_client import BaseClient, call, page_window
+from ostinato.client.options import plain_json, to_ms
+from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.functions.batch import MAX_ITEMS
+from ostinato.jobs.paging import Page
+from ostinato.jobs.records import Batch, Json
+from ostinato.resolvers import batches
+
+
+class BatchVerbs(BaseClient):
+    """Adds and deletes items; starts, reads and changes batches.
+
+    `owner` is the user for whom a verb acts, as in `PatternVerbs`.
+    """
+
+    async def add_items(self, items: Sequence[object], *, owner: str | None = None) -> list[str]:
+        """Store 1 to 1,000 JSON values for batches over `items`; return their ids in order."""
+        plain: list[Json] = [plain_json(item, "items", n) for n, item in enumerate(items)]
+        return await self.mutate(
+            "addItems",
+            {"count": len(plain)},
+            lambda context: batches.add_items(context, plain),
+            owner,
+        )
+
+    async def delete_items(
+        self, item_ids: Sequence[str] | None = None, *, owner: str | None = None
+    ) -> int:
+        """Delete 1 to 1,000 items of the owner, or the oldest 1,000 unprocessed ones; return their
+        number. Other ids are ignored."""
+        if item_ids is not None and not 1 <= len(item_ids) <= MAX_ITEMS:
+            message = f"itemIds must be 1 to {MAX_ITEMS:,}, got {len(item_ids):,}"
+            raise BadRequest.at("itemIds", message=message, code="length")
+        given = {} if item_ids is None else {"itemIds": list(item_ids)}
+        return await self.mutate(
+            "deleteItems", given, lambda context: batches.delete_items(context, item_ids), owner
+        )
+
+    async def start_batch(
+        self,
+        source: str = "items",
+        *,
+        owner: str | None = None,
+        batch_size: int = 100,
+        delay: timedelta = timedelta(seconds=1),
+    ) -> Batch:
+        """Start a batch over the owner's documents of a source, with a delay between pages."""
+        delay_ms = to_ms(delay)
+        return await self.mutate(
+            "startBatch",
+            {"source": source, "batchSize": batch_size, "delayMs": delay_ms},
+            lambda context: batches.start_batch(context, source, batch_size, delay_ms),
+            owner,
+        )
+
+    async def cancel_batch(self, batch_id: str, *, owner: str | None = None) -> Batch:
+        """Stop a batch after its current page; raises PreconditionFailed if it has ended."""
+        return await self.mutate(
+            "cancelBatch",
+            {"batchId": batch_id},
+            lambda context: batches.cancel_batch(context, batch_id),
+            owner,
+        )
+
+    async def delete_batch(self, batch_id: str, *, owner: str | None = None) -> Batch:
+        """Delete an ended batch; raises PreconditionFailed if it has not ended."""
+        return await self.mutate(
+            "deleteBatch",
+            {"batchId": batch_id},
+            lambda context: batches.delete_batch(context, batch_id),
+            owner,
+        )
+
+    async def batch(self, batch_id: str, *, owner: str | None = None) -> Batch:
+        """Read a batch."""
+        return await call(batches.batch(self.context(owner), batch_id))
+
+    async def batches(
+        self, *, owner: str | None = None, first: int = 100, after: Batch | None = None
+    ) -> Page[Batch]:
+        """Read a page of up to 1,000 batches, newest first."""
+        return await call(batches.batches(self.context(owner), page_window(first, after)))
