@@ -167,6 +167,14 @@ async def test_error_of_a_failed_request_is_found_as_described(alice: Reader) ->
     assert failure["error"] == {"name": "KeyError", "message": "'?'"}
 
 
+async def test_operations_of_the_page_of_patterns_work(alice: Reader) -> None:
+    ask, approve, *_ = code_blocks("docs/patterns.md", "graphql")
+    asked = await alice.run(ask)
+    assert asked["request"]["state"] == "PENDING"
+    approved = (await alice.run(approve, id=asked["requestId"]))["request"]
+    assert (approved["state"], approved["result"]) == ("COMPLETED", {"approved": True})
+
+
 async def test_the_python_client_works_as_described(
     processes: Processes, settings: Settings
 ) -> None:

@@ -153,7 +153,7 @@ async def fail(ctx: Context, request_id: str, error: dict[str, JsonValue] | None
 
 
 async def _answer_once(ctx: Context, request_id: str, given: Answer) -> bool:
-    """Give the handler's answer; return False if the request has ended."""
+    """Write the handler's answer; return False if the request has ended."""
     found = await ctx.db.ostinato("requests").find_one({"_id": request_id, "owner": ctx.owner})
     if found is None or not may_be_answered(found):
         return False

@@ -84,33 +84,35 @@ async def test_a_request_is_created_with_two_jobs(ann: Client) -> None:
     assert await _pending(ann) == ["requests.process", "requests.timeout"]
 
 
-async def test_a_request_is_answered_extended_and_canceled_by_its_owner_or_an_admin(
-    ann: Client, admin: Client, clients: Clients
-) -> None:
-    async def create() -> str:
-        input_ = {"data": "pay?", "timeoutMs": 60_000, "runHandler": False}
-        return str((await ann.get(op.CREATE_WITH_TIMEOUT, input=input_))["requestId"])
+async def _request(client: Client) -> str:
+    """Create a request that a person answers, and return its id."""
+    input_ = {"data": "pay?", "timeoutMs": 60_000, "runHandler": False}
+    return str((await client.get(op.CREATE_WITH_TIMEOUT, input=input_))["requestId"])
 
-    of_owner, of_admin, canceled = [await create() for _ in range(3)]
-    assert await _pending(ann) == ["requests.timeout"] * 3
-    later = {"requestId": of_owner, "until": "2030-01-01T00:00:00Z"}
-    answer = await ann(op.EXTEND_REQUEST, input=later)
-    assert (answer.code, answer.paths) == ("BAD_REQUEST", [["input", "until"]])
-    later = {"requestId": of_owner, "timeoutMs": 3_600_000}
+
+async def test_a_request_is_extended_and_completed_by_its_owner(
+    ann: Client, clients: Clients
+) -> None:
+    request_id = await _request(ann)
+    assert await _pending(ann) == ["requests.timeout"]
+    later = {"requestId": request_id, "timeoutMs": 3_600_000}
     extended = (await ann.get(op.EXTEND_REQUEST, input=later))["request"]
     assert (extended["state"], extended["version"]) == ("PENDING", 2)
-    result = {"requestId": of_owner, "result": {"ok": True}}
+    result = {"requestId": request_id, "result": {"ok": True}}
     assert (await clients.of("bob")(op.COMPLETE_REQUEST, input=result)).code == "NOT_FOUND"
     completed = (await ann.get(op.COMPLETE_REQUEST, input=result))["request"]
-    assert completed == extended | {
-        "state": "COMPLETED", "result": {"ok": True}, "answeredBy": "ann", "version": 3
-    }  # fmt: skip
-    reason = {"requestId": of_admin, "error": "no\nmoney"}
+    end = {"state": "COMPLETED", "result": {"ok": True}, "answeredBy": "ann", "version": 3}
+    assert completed == extended | end
+    assert (await ann(op.COMPLETE_REQUEST, input=result)).code == "PRECONDITION_FAILED"
+    assert await _pending(ann) == []
+
+
+async def test_a_request_is_rejected_by_an_admin_or_canceled(ann: Client, admin: Client) -> None:
+    reason = {"requestId": await _request(ann), "error": "no\nmoney"}
     rejected = (await admin.get(op.REJECT_REQUEST, input=reason))["request"]
     assert (rejected["state"], rejected["answeredBy"]) == ("FAILED", "root")
     assert rejected["error"] == {"name": "Rejected", "message": "no\nmoney"}
-    assert (await ann(op.COMPLETE_REQUEST, input=result)).code == "PRECONDITION_FAILED"
-    one = {"requestId": canceled}
+    one = {"requestId": await _request(ann)}
     assert (await ann.get(op.CANCEL_REQUEST, input=one))["request"]["state"] == "CANCELED"
     assert await _pending(ann) == []
 
@@ -124,6 +126,7 @@ async def test_a_request_is_answered_extended_and_canceled_by_its_owner_or_an_ad
         (op.COMPLETE_REQUEST, {"result": "x" * 70_000}, "result"),
         (op.EXTEND_REQUEST, {}, "timeoutMs"),
         (op.EXTEND_REQUEST, {"timeoutMs": 0}, "timeoutMs"),
+        (op.EXTEND_REQUEST, {"until": "2000-01-01T00:00:00Z"}, "until"),
         (op.EXTEND_REQUEST, {"timeoutMs": 1, "until": "2999-01-01T00:00:00Z"}, "timeoutMs"),
     ],
 )

@@ -179,27 +179,28 @@ async def test_request_is_completed_with_its_data(app: Ostinato, worker: None) -
     assert (await app.requests()).items == ()
 
 
-async def test_request_is_answered_by_a_person(app: Ostinato) -> None:
-    first, second, third = [
-        await app.create_with_timeout(n, owner="alice", run_handler=False) for n in range(3)
-    ]
-    later = await app.extend_request(first.id, HOUR, owner="alice")
-    assert later.timeout_at > first.timeout_at
+async def test_request_is_extended_and_completed(app: Ostinato) -> None:
+    request = await app.create_with_timeout(1, owner="alice", run_handler=False)
+    later = await app.extend_request(request.id, HOUR, owner="alice")
+    assert later.timeout_at > request.timeout_at
     until = datetime.now(UTC) + 24 * HOUR
-    assert (await app.extend_request(first.id, until=until)).timeout_at > later.timeout_at
-    completed = await app.complete_request(first.id, {"paid": 3}, owner="alice")
-    assert (completed.state, completed.result, completed.answered_by) == (
-        *(RequestState.COMPLETED, {"paid": 3}, "alice"),
-    )
-    rejected = await app.reject_request(second.id, "no")
-    assert (rejected.state, rejected.answered_by) == (RequestState.FAILED, None)
-    assert (await app.cancel_request(third.id)).state is RequestState.CANCELED
-    with pytest.raises(PreconditionFailed):
-        await app.complete_request(third.id)
-    with pytest.raises(NotFound):
-        await app.complete_request(third.id, owner="bob")
+    assert (await app.extend_request(request.id, until=until)).timeout_at > later.timeout_at
     with pytest.raises(BadRequest, match="until must be an aware datetime"):
-        await app.extend_request(first.id, until=datetime(2999, 1, 1))  # noqa: DTZ001
+        await app.extend_request(request.id, until=datetime(2999, 1, 1))  # noqa: DTZ001
+    with pytest.raises(NotFound):
+        await app.complete_request(request.id, owner="bob")
+    completed = await app.complete_request(request.id, {"paid": 3}, owner="alice")
+    assert (completed.state, completed.result) == (RequestState.COMPLETED, {"paid": 3})
+    assert completed.answered_by == "alice"
+
+
+async def test_request_is_rejected_or_canceled(app: Ostinato) -> None:
+    first, second = [await app.create_with_timeout(n, run_handler=False) for n in range(2)]
+    rejected = await app.reject_request(first.id, "no")
+    assert (rejected.state, rejected.answered_by) == (RequestState.FAILED, None)
+    assert (await app.cancel_request(second.id)).state is RequestState.CANCELED
+    with pytest.raises(PreconditionFailed):
+        await app.complete_request(second.id)
 
 
 async def test_suspended_owner_gets_no_new_work(app: Ostinato) -> None:
