@@ -15,6 +15,11 @@ export default async function scenario(page, given) {
   await go(page, 'Crons');
   await row.getByText(/ran (just now|\d s ago)/).waitFor();
 
+  await row.getByRole('link', { name: 'metronome' }).click();
+  await page.getByRole('heading', { level: 1, name: 'metronome' }).waitFor();
+  await page.getByRole('list', { name: 'Runs' }).getByText('tock').first().waitFor();
+  await go(page, 'Crons');
+
   await row.getByRole('button', { name: 'Pause' }).click();
   await row.getByText('paused').waitFor();
   await row.getByRole('button', { name: 'Resume' }).click();

@@ -177,6 +177,13 @@ async def test_user_is_chosen_in_development(
     await chromium.run_scenario("users", api)
 
 
+async def test_admins_see_queues_and_workers_and_open_pages_by_name(
+    chromium: Chromium, api_server: ApiProcess, worker_process: Child
+) -> None:
+    token = api_server.token("root", "admin")
+    await chromium.run_scenario("workers", api_server, token=token)
+
+
 async def test_graphiql_runs_a_query_and_a_subscription(
     chromium: Chromium, api_server: ApiProcess
 ) -> None:

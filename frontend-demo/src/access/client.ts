@@ -22,6 +22,8 @@ export function connect(access: Access): Api {
   const socket = createClient({
     url: access.webSocketUrl,
     connectionParams: async () => authorization(await freshToken(access)),
+    lazy: false, // The state of the connection is shown on pages without a subscription, too.
+    onNonLazyError: () => {}, // The connection's state shows it.
     keepAlive: PING_INTERVAL_MS,
     retryAttempts: Infinity,
     retryWait: backoff,

@@ -1,6 +1,7 @@
 /** The frame of every page: the navigation, the state of the connection and the user. */
 import type { ReactNode } from 'react';
 import { ConnectionChip } from '../access/ConnectionChip';
+import { Palette } from '../palette/Palette';
 import { Mark } from './Mark';
 import { Navigation, NavigationDrawer } from './Navigation';
 import { useSession } from './session';
@@ -26,6 +27,7 @@ export function Shell({ children }: { children: ReactNode }) {
           <Mark />
           <span className={styles.name}>Ostinato</span>
         </div>
+        <Palette />
         <Navigation />
         <div className={styles.foot}>
           <ConnectionChip connection={connection} />

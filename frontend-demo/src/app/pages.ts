@@ -1,7 +1,7 @@
 /** The pages of the application: their addresses, titles and places in the navigation. */
 import { lazy } from 'react';
 import type { ComponentType } from 'react';
-import { CalendarClock, ListChecks } from 'lucide-react';
+import { CalendarClock, Layers, ListChecks, Server } from 'lucide-react';
 import type { LucideIcon } from 'lucide-react';
 
 export type PageEntry = {
@@ -27,9 +27,12 @@ export const PAGES: readonly PageEntry[] = [
     icon: CalendarClock,
     page: lazy(() => import('../crons/CronsPage')),
   },
+  { path: 'queues', title: 'Queues', icon: Layers, page: lazy(() => import('../queues/QueuesPage')), admin: true },
+  { path: 'workers', title: 'Workers', icon: Server, page: lazy(() => import('../workers/WorkersPage')), admin: true },
 ];
 
 /** Pages that are reached from others. */
 export const DETAIL_PAGES: readonly { path: string; page: ComponentType }[] = [
+  { path: 'crons/:id', page: lazy(() => import('../crons/cron/CronPage')) },
   { path: 'jobs/:id', page: lazy(() => import('../jobs/job/JobPage')) },
 ];

@@ -1,5 +1,6 @@
 /** A cron: its schedule, last and next run, and actions. */
 import { memo } from 'react';
+import { Link } from 'react-router';
 import { Since, Until } from '../time/Instant';
 import { formatDuration } from '../time/format';
 import { CronActions } from './CronActions';
@@ -25,7 +26,9 @@ function CronRowView({ cron }: { cron: Cron }) {
         <p className="row-title">
           {/* A new key restarts the pulse animation at each tick. */}
           <span key={cron.lastRunTime} className="pulse" aria-hidden="true" />
-          <strong>{cron.name}</strong>
+          <Link to={`/crons/${cron.id}`} className="row-link">
+            <strong>{cron.name}</strong>
+          </Link>
           {!cron.enabled && <span className="tag">paused</span>}
         </p>
         <p className="row-note">

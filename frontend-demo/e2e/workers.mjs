@@ -1,0 +1,23 @@
+/* Admins see the queues and the workers, pause a queue and resume it; the palette opens a page by its name. */
+import { openLivePage } from './page.mjs';
+
+export default async function scenario(page, given) {
+  await openLivePage(page, given, '/#/queues');
+  const row = page.getByRole('row').filter({ hasText: 'default' });
+  await row.getByText('Running').waitFor();
+  await row.getByRole('button', { name: 'Pause' }).click();
+  await row.getByText('Paused').waitFor();
+  await row.getByRole('button', { name: 'Resume' }).click();
+  await row.getByText('Running').waitFor();
+
+  await page.keyboard.press('Control+k');
+  await page.getByRole('combobox', { name: 'Go to' }).fill('work');
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { level: 1, name: 'Workers' }).waitFor();
+  await page.getByRole('table', { name: 'Workers' }).getByText('default').waitFor();
+
+  await page.keyboard.press('Control+k');
+  await page.getByRole('combobox', { name: 'Go to' }).waitFor();
+  await page.keyboard.press('Escape');
+  await page.getByRole('combobox', { name: 'Go to' }).waitFor({ state: 'detached' });
+}

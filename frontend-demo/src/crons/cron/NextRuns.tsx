@@ -1,0 +1,29 @@
+/** The next ticks of a cron, in its time zone and the browser's. */
+import type { CronDetailsFragment } from '../../generated';
+import { Until } from '../../time/Instant';
+
+const FORMAT: Intl.DateTimeFormatOptions = { dateStyle: 'medium', timeStyle: 'medium' };
+
+export function NextRuns({ cron }: { cron: CronDetailsFragment }) {
+  const { schedule, nextRuns } = cron;
+  const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const zone = schedule.__typename === 'CronSchedule' ? schedule.tz : own;
+  if (nextRuns.length === 0) return <p className="empty">No further ticks: the schedule has ended.</p>;
+  return (
+    <>
+      <ol className="facts">
+        {nextRuns.map((at) => (
+          <li key={at} className="next-run">
+            <span title={new Date(at).toISOString()}>
+              {new Date(at).toLocaleString(undefined, { ...FORMAT, timeZone: zone })}
+            </span>
+            <span className="hint">
+              <Until at={at} />
+            </span>
+          </li>
+        ))}
+      </ol>
+      <p className="foot hint">Times in {zone}</p>
+    </>
+  );
+}

@@ -1,0 +1,53 @@
+/** What the palette can open: pages, crons, the jobs of a function, and a job by its id. */
+import type { PageEntry } from '../app/pages';
+
+export type Place = {
+  label: string;
+  kind: 'Page' | 'Cron' | 'Function' | 'Job';
+  /** The address, as for the router. */
+  to: string;
+};
+
+export type PlaceGroup = { value: string; items: Place[] };
+
+/** Ids of jobs are base64 of `Job:…`. */
+const JOB_ID = /^Sm9iO[\w-]{20,80}={0,2}$/;
+
+type Known = {
+  pages: readonly PageEntry[];
+  crons: readonly { id: string; name: string }[];
+  functions: readonly { name: string }[];
+};
+
+export function placesOf({ pages, crons, functions }: Known): Place[] {
+  return [
+    ...pages.map(({ title, path }) => ({ label: title, kind: 'Page' as const, to: `/${path}` })),
+    ...crons.map(({ id, name }) => ({ label: name, kind: 'Cron' as const, to: `/crons/${id}` })),
+    ...functions.map(({ name }) => ({
+      label: name,
+      kind: 'Function' as const,
+      to: `/jobs?function=${encodeURIComponent(name)}`,
+    })),
+  ];
+}
+
+const GROUP_NAMES: Record<Place['kind'], string> = {
+  Page: 'Pages',
+  Cron: 'Crons',
+  Function: 'Jobs of a function',
+  Job: 'Jobs',
+};
+const MAX_PER_GROUP = 8;
+
+/** Return the places whose names contain the text, by kind; a job if the text is an id. */
+export function findPlaces(places: readonly Place[], text: string): PlaceGroup[] {
+  const wanted = text.trim();
+  const job: Place[] = JOB_ID.test(wanted) ? [{ label: wanted, kind: 'Job', to: `/jobs/${wanted}` }] : [];
+  const matching = places.filter(({ label }) => label.toLowerCase().includes(wanted.toLowerCase()));
+  return (['Job', 'Page', 'Cron', 'Function'] as const)
+    .map((kind) => ({
+      value: GROUP_NAMES[kind],
+      items: [...job, ...matching].filter((place) => place.kind === kind).slice(0, MAX_PER_GROUP),
+    }))
+    .filter(({ items }) => items.length > 0);
+}
