@@ -292,6 +292,13 @@ class Settings(RequestLimits, QuotaSettings):
         description="How long an ended batch or request, a processed item and a stopped recurring "
         "task are kept, in milliseconds (default: 7 days).",
     )
+    cron_tick_retention_ms: int = Field(
+        604_800_000,
+        ge=1_000,
+        le=315_360_000_000,
+        description="How long the outcome of a cron's tick is kept, in milliseconds (default: 7 "
+        "days).",
+    )
     allowed_hosts_http: Names = Field(
         (),
         description="Comma-separated hosts (`host` or `host:port`) that `actions.retryableAction`"

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from ostinato.jobs.context import Context
+from ostinato.jobs.cron_ledger import LedgerEntry, TickOutcome, TickReason, entries_of
 from ostinato.jobs.errors import BadRequest, QuotaExceeded
 from ostinato.jobs.functions.failures import record_refusal
 from ostinato.jobs.functions.job_chain import TICK_HORIZON, find_active_jobs
@@ -25,13 +26,23 @@ _throttle = LogThrottle(LOG_PERIOD_S)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverlapResult:
-    """What the overlap policy did with the due ticks of a cron."""
+    """What the overlap policy did with the due ticks of a cron, and with its queued ones."""
 
     active: list[str]
     """Unfinished runs, which the next tick must check; empty if runs may overlap."""
     queued: list[datetime]
-    skipped: int
-    started: int
+    entries: list[LedgerEntry]
+    """The records of the ticks whose outcome is decided, oldest first."""
+
+    @property
+    def started(self) -> bool:
+        """Whether a tick ran."""
+        return any(entry.did_run for entry in self.entries)
+
+    def job_of(self, due: datetime) -> str | None:
+        """Return the job of a tick that ran."""
+        jobs = (entry.job_id for entry in self.entries if entry.first == due)
+        return next(jobs, None)
 
 
 async def schedule_tick(ctx: Context, cron_id: str, version: int, due: datetime) -> str:
@@ -57,28 +68,23 @@ async def start_due_runs(
     Runs started by one call do not count as overlapping, unless they are queued.
     """
     if cron.overlap is OverlapPolicy.ALLOW:
-        jobs = await _start(ctx, cron, due_times)
-        return OverlapResult(
-            active=[], queued=[], skipped=len(due_times) - len(jobs), started=len(jobs)
-        )
+        return OverlapResult(active=[], queued=[], entries=await _start(ctx, cron, due_times))
     active = await find_active_jobs(ctx, found.get("executions", []))
     waiting: list[datetime] = []
-    ready = list(due_times)
+    skipped: list[LedgerEntry] = []
     if cron.overlap is OverlapPolicy.QUEUE:
         waiting = [*found.get("queuedTicks", []), *due_times]
         ready = [] if active else waiting[:1]
         waiting = waiting[len(ready) :]
-    elif active:
-        ready = []
-    jobs = await _start(ctx, cron, ready)
-    queued = waiting[:MAX_QUEUED_TICKS]
-    before = len(found.get("queuedTicks", []))
-    return OverlapResult(
-        active=[*active, *jobs],
-        queued=queued,
-        skipped=before + len(due_times) - len(jobs) - len(queued),
-        started=len(jobs),
-    )
+    else:
+        ready = [] if active else list(due_times)
+        if active:
+            skipped = entries_of(due_times, TickOutcome.SKIPPED, TickReason.OVERLAP)
+    queued, overflow = waiting[:MAX_QUEUED_TICKS], waiting[MAX_QUEUED_TICKS:]
+    started = await _start(ctx, cron, ready)
+    jobs = [entry.job_id for entry in started if entry.job_id is not None]
+    skipped += entries_of(overflow, TickOutcome.SKIPPED, TickReason.QUEUE_FULL)
+    return OverlapResult(active=[*active, *jobs], queued=queued, entries=[*started, *skipped])
 
 
 async def schedule_release(ctx: Context, cron: Cron, queued: Sequence[datetime]) -> str | None:
@@ -93,23 +99,30 @@ async def schedule_release(ctx: Context, cron: Cron, queued: Sequence[datetime])
     )
 
 
-async def _start(ctx: Context, cron: Cron, due_times: Sequence[datetime]) -> list[str]:
-    """Schedule the function once per due time, and return the jobs.
+async def _start(ctx: Context, cron: Cron, due_times: Sequence[datetime]) -> list[LedgerEntry]:
+    """Schedule the function once per due time, and return the records of the ticks.
 
     If the function no longer exists, records a failure. If the owner has no room for another
     pending job, records a failure at most once an hour, and starts no more.
     """
-    cause = Cause(kind=CauseKind.CRON, id=cron.id)
-    jobs: list[str] = []
+    entries: list[LedgerEntry] = []
     try:
         for due in due_times:
-            delayed = with_jitter(cron.id, due, cron.jitter_ms)
-            run = ctx.scheduler.run_at(delayed, cron.function_name, cron.args, cause=cause)
-            jobs.append(await run)
+            entries += [await _start_one(ctx, cron, due)]
     except (BadRequest, QuotaExceeded) as error:
-        reason = str(error)
-        key = error.code if isinstance(error, QuotaExceeded) else reason
+        is_quota = isinstance(error, QuotaExceeded)
+        key = error.code if is_quota else str(error)
         if _throttle.allows((cron.id, key)):
-            ctx.log.error("cron.not_executed", cron_id=cron.id, reason=reason)
+            ctx.log.error("cron.not_executed", cron_id=cron.id, reason=str(error))
         await record_refusal(ctx, cron.id, cron.function_name, error, cron.args)
-    return jobs
+        reason = TickReason.QUOTA_EXCEEDED if is_quota else TickReason.FUNCTION_REFUSED
+        entries += entries_of(due_times[len(entries) :], TickOutcome.SKIPPED, reason)
+    return entries
+
+
+async def _start_one(ctx: Context, cron: Cron, due: datetime) -> LedgerEntry:
+    delayed = with_jitter(cron.id, due, cron.jitter_ms)
+    cause = Cause(kind=CauseKind.CRON, id=cron.id)
+    job_id = await ctx.scheduler.run_at(delayed, cron.function_name, cron.args, cause=cause)
+    delay_ms = (delayed - due) // timedelta(milliseconds=1)
+    return LedgerEntry(outcome=TickOutcome.RAN, first=due, job_id=job_id, delay_ms=delay_ms)

@@ -7,10 +7,12 @@ from typing import Any
 
 from ostinato.jobs.async_tools.cpu_thread import collect_in_cpu_thread, run_in_cpu_thread
 from ostinato.jobs.context import Context
+from ostinato.jobs.cron_ledger import TickReason, pause_reason
 from ostinato.jobs.decorators import mutation
 from ostinato.jobs.documents import cron_from, schedule_document
 from ostinato.jobs.due_ticks import decide_ticks
 from ostinato.jobs.errors import Conflict, Malformed, NotFound, PreconditionFailed
+from ostinato.jobs.functions.cron_ledger import record_decision, settle_ticks
 from ostinato.jobs.functions.cron_ticks import (
     EXECUTE_CRON,
     RELEASE_QUEUED,
@@ -132,9 +134,9 @@ async def pause_found(
     await _cancel_jobs(ctx, found)
     dropped, skipped = found.get("queuedTicks"), found.get("skippedTicks")
     fields: dict[str, Any] = {
+        **await settle_ticks(ctx, found, pause_reason(reason)),
         "enabled": False,
         "schedulerJobId": None,
-        "queuedTicks": [],
         "pausedBecause": reason and reason.value,
     }
     if isinstance(dropped, list) and isinstance(skipped, int):
@@ -160,7 +162,8 @@ async def resume_cron(ctx: Context, cron_id: str, first_tick: datetime | None = 
     await require_tick_room(ctx, cron.schedule)
     tick = await schedule_tick(ctx, cron.id, cron.version + 1, due)
     fields = {"enabled": True, "nextRunTime": due, "schedulerJobId": tick, "pausedBecause": None}
-    return await change(ctx, found, fields)
+    settled = await settle_ticks(ctx, found, TickReason.PAUSED, drops_queue=False)
+    return await change(ctx, found, settled | fields)
 
 
 async def delete_cron(ctx: Context, cron_id: str) -> None:
@@ -173,6 +176,7 @@ async def delete_cron(ctx: Context, cron_id: str) -> None:
     if found is None:
         raise NotFound("you have no cron with this id")
     await _cancel_jobs(ctx, found)
+    await settle_ticks(ctx, found, TickReason.DELETED)
     await delete_document(ctx, "crons", found)
 
 
@@ -191,7 +195,7 @@ async def execute_cron(ctx: Context, cron_id: str) -> None:
         return
     if await _pause_if_lost(ctx, cron, found):
         return
-    decided = decide_ticks(cron.schedule, cron.next_run_time, now, cron.catch_up)
+    decided = decide_ticks(cron.schedule, cron.next_run_time, now, cron.catch_up, cron.end_at)
     done = await start_due_runs(ctx, cron, found, decided.runs)
     ended = cron.end_at is not None and decided.next_run >= cron.end_at
     # If the sweeper replaced this tick job after it had failed, and it was then retried, the
@@ -203,10 +207,10 @@ async def execute_cron(ctx: Context, cron_id: str) -> None:
         "schedulerJobId": None
         if ended
         else await schedule_tick(ctx, cron.id, cron.version + 1, decided.next_run),
-        "skippedTicks": cron.skipped_ticks + decided.skipped + done.skipped,
         "executions": done.active,
         "queuedTicks": done.queued,
         "lastRunTime": now if done.started else cron.last_run_time,
+        **await record_decision(ctx, found, cron, done, decided),
     }
     if not await is_active(ctx, found.get("releaseJobId")):
         fields["releaseJobId"] = await schedule_release(ctx, cron, done.queued)
@@ -229,7 +233,7 @@ async def release_queued(ctx: Context, cron_id: str) -> None:
         {
             "executions": done.active,
             "queuedTicks": done.queued,
-            "skippedTicks": cron.skipped_ticks + done.skipped,
+            **await record_decision(ctx, found, cron, done),
             "releaseJobId": await schedule_release(ctx, cron, done.queued),
             "lastRunTime": await effective_now(ctx) if done.started else cron.last_run_time,
         },

@@ -4,8 +4,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from ostinato.jobs.context import Context
+from ostinato.jobs.cron_ledger import TickReason
 from ostinato.jobs.documents import cron_from, schedule_document
 from ostinato.jobs.errors import Malformed
+from ostinato.jobs.functions.cron_ledger import settle_ticks
 from ostinato.jobs.functions.cron_ticks import schedule_tick
 from ostinato.jobs.functions.crons import change, insert_cron
 from ostinato.jobs.functions.job_chain import cancel_if_active
@@ -38,7 +40,9 @@ async def sync_static_crons(ctx: Context, declared: Iterable[StaticCron]) -> Non
     for removed in filter(_is_well_formed, found.values()):
         if removed["enabled"] or not removed.get("retired"):
             await cancel_if_active(ctx, removed.get("schedulerJobId"))
-            await change(ctx, removed, {"enabled": False, "retired": True, "schedulerJobId": None})
+            settled = await _settle(ctx, removed)
+            retired = {"enabled": False, "retired": True, "schedulerJobId": None}
+            await change(ctx, removed, settled | retired)
 
 
 def _is_well_formed(found: dict[str, Any]) -> bool:
@@ -66,9 +70,17 @@ def _fields(cron: StaticCron) -> dict[str, Any]:
 
 async def _redeclare(ctx: Context, known: dict[str, Any], cron: StaticCron) -> None:
     await cancel_if_active(ctx, known.get("schedulerJobId"))
-    fields = {**_fields(cron), "retired": False}
+    due = first_run(cron.schedule, await ctx.now())
+    settled = await _settle(ctx, known)
+    fields = {**settled, **_fields(cron), "retired": False, "nextRunTime": due}
     if known["enabled"] or known.get("retired"):
-        due = first_run(cron.schedule, await ctx.now())
         tick = await schedule_tick(ctx, known["_id"], known["version"] + 1, due)
-        fields |= {"enabled": True, "nextRunTime": due, "schedulerJobId": tick}
+        fields |= {"enabled": True, "schedulerJobId": tick}
     await change(ctx, known, fields)
+
+
+async def _settle(ctx: Context, known: dict[str, Any]) -> dict[str, Any]:
+    """Record the ticks up to now; those of a cron that was not declared were not planned."""
+    if known.get("retired"):
+        return {}
+    return await settle_ticks(ctx, known, TickReason.CHANGED, drops_queue=False)

@@ -7,6 +7,7 @@ from ostinato.jobs.mongo.outbox_validator import OUTBOX_VALIDATOR
 
 JOBS: Final = "jobs"
 CRONS: Final = "crons"
+CRON_TICKS: Final = "cronTicks"
 TASK_CONFIGS: Final = "taskConfigs"
 ITEMS: Final = "items"
 BATCHES: Final = "batches"
@@ -27,6 +28,7 @@ OUTBOX: Final = "outbox"
 READ_ONLY: Final = {
     JOBS: "schedule and cancel jobs with ctx.scheduler",
     CRONS: "change crons with registerCron, pauseCron, resumeCron and deleteCron, or declare @cron",
+    CRON_TICKS: "each tick of a cron leaves its record",
     TASK_CONFIGS: "change recurring tasks with startRecurringTask and stopRecurringTask",
     BATCHES: "change batches with startBatch and cancelBatch",
     REQUESTS: "create requests with createWithTimeout, and answer them with completeRequest",
@@ -46,10 +48,11 @@ READ_ONLY: Final = {
 """Collections that functions can read but not write, and the way to change their contents."""
 
 WRITABLE_BY_BUILT_INS: Final = frozenset(
-    {CRONS, TASK_CONFIGS, BATCHES, REQUESTS, FAILURES, QUOTA_LOCKS, OWNERS, JOBS}
+    {CRONS, CRON_TICKS, TASK_CONFIGS, BATCHES, REQUESTS, FAILURES, QUOTA_LOCKS, OWNERS, JOBS}
 )
 """Read-only collections that built-in functions can write, within their transaction. They only
 delete jobs: see owners.purge."""
+
 
 COLLECTIONS: Final = (
     CollectionSpec(
@@ -151,6 +154,17 @@ COLLECTIONS: Final = (
                 unique=True,
             ),
             index("owner_newest", "crons of an owner", "owner -_id"),
+        ),
+    ),
+    CollectionSpec(
+        name=CRON_TICKS,
+        written_by="crons.* functions, in the transaction that decides about a tick",
+        read_by="cronTicks, Cron.ticks, Cron.health",
+        deleted_by="the TTL index on purgeAt; owners.purge",
+        indexes=(
+            index("cron_newest", "cronTicks of a cron; Cron.health", "cronId -_id"),
+            index("owner_newest", "cronTicksChanged: the newest of an owner", "owner -_id"),
+            index("purge", "TTL", "purgeAt", expireAfterSeconds=0),
         ),
     ),
     CollectionSpec(

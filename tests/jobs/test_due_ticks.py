@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from ostinato.jobs.due_ticks import (
     MAX_COUNTED_TICKS,
     MAX_RUNS_PER_TICK,
+    PassedTicks,
     TickDecision,
     decide_ticks,
 )
@@ -30,7 +31,7 @@ def resolve(schedule: Schedule, late_by: timedelta, policy: CatchUpPolicy) -> Ti
 @pytest.mark.parametrize("policy", CatchUpPolicy)
 def test_a_tick_on_time_runs_with_every_policy(schedule: Schedule, policy: CatchUpPolicy) -> None:
     decision = resolve(schedule, timedelta(milliseconds=3), policy)
-    assert decision == TickDecision(runs=(DUE,), skipped=0, next_run=DUE + MINUTE)
+    assert decision == TickDecision(missed=None, runs=(DUE,), next_run=DUE + MINUTE)
 
 
 @minutely
@@ -43,19 +44,24 @@ def test_all_runs_every_missed_tick(schedule: Schedule) -> None:
 @minutely
 def test_latest_runs_the_newest_missed_tick_and_counts_the_others(schedule: Schedule) -> None:
     decision = resolve(schedule, 3.5 * MINUTE, CatchUpPolicy.LATEST)
-    assert decision == TickDecision(runs=(DUE + 3 * MINUTE,), skipped=3, next_run=DUE + 4 * MINUTE)
+    missed = PassedTicks(count=3, first=DUE, newest=tuple(DUE + n * MINUTE for n in range(3)))
+    assert decision == TickDecision(
+        missed=missed, runs=(DUE + 3 * MINUTE,), next_run=DUE + 4 * MINUTE
+    )
 
 
 @minutely
 def test_skip_counts_all_missed_ticks(schedule: Schedule) -> None:
     decision = resolve(schedule, 3.5 * MINUTE, CatchUpPolicy.SKIP)
-    assert decision == TickDecision(runs=(), skipped=4, next_run=DUE + 4 * MINUTE)
+    assert (decision.runs, decision.skipped) == ((), 4)
+    assert decision.next_run == DUE + 4 * MINUTE
 
 
 @minutely
 def test_skip_runs_the_newest_tick_if_it_is_on_time(schedule: Schedule) -> None:
     decision = resolve(schedule, 3 * MINUTE, CatchUpPolicy.SKIP)
-    assert decision == TickDecision(runs=(DUE + 3 * MINUTE,), skipped=3, next_run=DUE + 4 * MINUTE)
+    assert (decision.runs, decision.skipped) == ((DUE + 3 * MINUTE,), 3)
+    assert decision.next_run == DUE + 4 * MINUTE
 
 
 @minutely

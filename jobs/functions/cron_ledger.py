@@ -1,0 +1,151 @@
+"""Writes the ledger of a cron's ticks, in the transaction of the caller.
+
+For each write of a cron's document that decides about ticks: call `record_ticks`, and write the
+fields that it returns with the document. The document's `nextRunTime` is the first tick without a
+record, except for those in `queuedTicks`, which get theirs when they run or are dropped.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final
+
+from ostinato.jobs.async_tools.cpu_thread import run_in_cpu_thread
+from ostinato.jobs.context import Context
+from ostinato.jobs.cron_ledger import (
+    LedgerEntry,
+    TickOutcome,
+    TickReason,
+    add_counts,
+    entries_of,
+    pause_reason,
+    tick_counts_from,
+    tick_document,
+)
+from ostinato.jobs.documents import cron_from
+from ostinato.jobs.due_ticks import (
+    PassedTicks,
+    TickDecision,
+    before_end,
+    dropped_entries,
+    passed_ticks,
+)
+from ostinato.jobs.errors import Malformed
+from ostinato.jobs.functions.cron_ticks import OverlapResult
+from ostinato.jobs.malformed import read_as
+from ostinato.jobs.records import CatchUpPolicy, Cron
+from ostinato.jobs.schedules import first_run
+
+PAUSES: Final = frozenset({TickReason.ROLE_LOST, TickReason.OWNER_SUSPENDED})
+"""Reasons for which due ticks are skipped, rather than canceled by a client."""
+
+
+async def record_ticks(
+    ctx: Context, found: dict[str, Any], entries: Sequence[LedgerEntry]
+) -> dict[str, Any]:
+    """Insert a record for each entry, in this order, with one command.
+
+    `found` is the cron's document. Returns its changed fields, `tickCounts`; the caller must write
+    them in the same transaction. Runs that a client asked for (`origin`) are not counted there.
+    """
+    if not entries:
+        return {}
+    now = await ctx.now()
+    common = {
+        "cronId": found["_id"],
+        "owner": found.get("owner"),
+        "recordedAt": now,
+        "purgeAt": now + timedelta(milliseconds=ctx.settings.cron_tick_retention_ms),
+    }
+    documents = [tick_document(entry, _id=ctx.new_id(), **common) for entry in entries]
+    await ctx.db.internal_collection("cronTicks").insert_many(documents)
+    return {"tickCounts": asdict(add_counts(tick_counts_from(found), entries))}
+
+
+async def record_decision(
+    ctx: Context,
+    found: dict[str, Any],
+    cron: Cron,
+    done: OverlapResult,
+    decided: TickDecision | None = None,
+) -> dict[str, Any]:
+    """Record what became of due and queued ticks.
+
+    Returns changed fields like `record_ticks`, and `skippedTicks`. `decided` is None if only queued
+    ticks were started.
+    """
+    entries = done.entries
+    if decided is not None and decided.missed is not None:
+        entries = [_missed_entry(cron.catch_up, decided.missed, decided.runs, done), *entries]
+    skipped = sum(entry.count for entry in entries if not entry.did_run)
+    return {
+        **await record_ticks(ctx, found, entries),
+        "skippedTicks": cron.skipped_ticks + skipped,
+    }
+
+
+def _missed_entry(
+    policy: CatchUpPolicy, missed: PassedTicks, runs: Sequence[datetime], done: OverlapResult
+) -> LedgerEntry:
+    """Build the record of the older ticks: coalesced if the newest one runs in their place."""
+    if policy is CatchUpPolicy.ALL:
+        return missed.entry(TickOutcome.MISSED, TickReason.TOO_MANY_MISSED)
+    newest = runs[-1] if runs and policy is CatchUpPolicy.LATEST else None
+    job_id = None if newest is None else done.job_of(newest)
+    if job_id is not None or newest in done.queued:
+        entry = missed.entry(TickOutcome.COALESCED, TickReason.CAUGHT_UP)
+        return replace(entry, job_id=job_id)
+    return missed.entry(TickOutcome.MISSED, TickReason.DOWNTIME)
+
+
+async def settle_ticks(
+    ctx: Context, found: dict[str, Any], reason: TickReason, *, drops_queue: bool = True
+) -> dict[str, Any]:
+    """Record the ticks up to now that will never run, because the cron is paused, changed or
+    deleted; call it with the document as it was before.
+
+    Due ticks are canceled for `reason`, or missed if no worker ran them in time. While the cron was
+    paused, they were skipped. Queued ticks are canceled, unless `drops_queue` is False. Returns
+    changed fields like `record_ticks`, with `nextRunTime` and `queuedTicks`, which the caller may
+    overwrite; for a malformed document, records nothing.
+    """
+    try:
+        cron = read_as(cron_from, found)
+    except Malformed:
+        return {"queuedTicks": []} if drops_queue else {}
+    now = await ctx.now()
+    fields: dict[str, Any] = {}
+    entries = await _passed_entries(ctx, cron, now, reason)
+    if entries:
+        fields["nextRunTime"] = await _next_tick(ctx, cron, now)
+    if drops_queue:
+        entries = [*entries_of(_queued(found), TickOutcome.CANCELED, reason), *entries]
+        fields["queuedTicks"] = []
+    return fields | await record_ticks(ctx, found, entries)
+
+
+async def _passed_entries(
+    ctx: Context, cron: Cron, now: datetime, reason: TickReason
+) -> list[LedgerEntry]:
+    until = before_end(now, cron.end_at)
+    if cron.next_run_time > until:
+        return []
+    compute = partial(passed_ticks, cron.schedule, cron.next_run_time, until)
+    passed = await run_in_cpu_thread(ctx.owner, compute)
+    if not cron.enabled:
+        return [passed.entry(TickOutcome.SKIPPED, pause_reason(cron.paused_because))]
+    outcome = TickOutcome.SKIPPED if reason in PAUSES else TickOutcome.CANCELED
+    return dropped_entries(passed, now, (outcome, reason))
+
+
+async def _next_tick(ctx: Context, cron: Cron, now: datetime) -> datetime:
+    """Return the first tick after now; an interval keeps its phase."""
+    first = partial(first_run, cron.schedule, now, cron.next_run_time)
+    return await run_in_cpu_thread(ctx.owner, first)
+
+
+def _queued(found: dict[str, Any]) -> list[datetime]:
+    stored = found.get("queuedTicks")
+    given = stored if isinstance(stored, list) else []
+    return [tick for tick in given if isinstance(tick, datetime)]
