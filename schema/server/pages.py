@@ -1,10 +1,14 @@
 """The built web pages: the live page, GraphiQL, their assets and their configuration."""
 
+import asyncio
+import gzip
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
@@ -15,12 +19,28 @@ from starlette.types import Scope
 from ostinato.jobs.rights import ADMIN
 from ostinato.jobs.settings import Mode, Settings
 from ostinato.resolvers.auth import DEVELOPMENT_TOKEN_S, issue_token
+from ostinato.schema.transports.negotiation import MIN_COMPRESSED_BYTES, accepts_gzip
 from ostinato.schema.transports.origins import is_loopback
 
 PAGES_FOLDER = Path(__file__).parents[2] / "pages"
 CACHE_FOREVER = "public, max-age=31536000, immutable"  # asset names contain a content hash
 NO_STORE = "no-store"
 REVALIDATE = "no-cache"
+COMPRESSED_SUFFIXES: Final = frozenset({".css", ".js", ".svg", ".ttf"})
+# All code comes from this server, and no element contains style or script. GraphiQL needs more:
+# see `security.CONTENT_POLICY`.
+PAGE_POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "connect-src 'self'",
+        "img-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
 NO_TOKENS: Final[Mapping[str, object]] = MappingProxyType({"token": None, "users": []})
 
 NOT_BUILT = """<!doctype html>
@@ -45,9 +65,30 @@ class Assets(StaticFiles):
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         try:
-            return await super().get_response(path, scope)
+            response = await super().get_response(path, scope)
         except HTTPException:
             return Response(status_code=404, headers={"cache-control": NO_STORE})
+        return await _compress(response, scope) if isinstance(response, FileResponse) else response
+
+
+async def _compress(file: FileResponse, scope: Scope) -> Response:
+    """Return the file compressed with gzip, if the client accepts that and it helps."""
+    path = Path(file.path)
+    if path.suffix not in COMPRESSED_SUFFIXES:
+        return file
+    file.headers["vary"] = "accept-encoding"
+    is_large = int(file.headers["content-length"]) >= MIN_COMPRESSED_BYTES
+    if not is_large or not accepts_gzip(Headers(scope=scope).get("accept-encoding")):
+        return file
+    body = await asyncio.to_thread(_compressed, path)
+    kept = {name: file.headers[name] for name in ("cache-control", "etag", "vary")}
+    return Response(body, headers={**kept, "content-encoding": "gzip"}, media_type=file.media_type)
+
+
+@lru_cache(maxsize=256)
+def _compressed(path: Path) -> bytes:
+    """Return a compressed asset. Its name contains a hash of its content, so it never changes."""
+    return gzip.compress(path.read_bytes(), mtime=0)
 
 
 def page_routes(
@@ -59,14 +100,14 @@ def page_routes(
     links are relative, so that they work under any prefix.
     """
 
-    def page(name: str) -> Response:
+    def page(name: str, headers: Mapping[str, str] = MappingProxyType({})) -> Response:
         file = built / name
         if file.is_file():
-            return FileResponse(file, headers={"cache-control": REVALIDATE})
+            return FileResponse(file, headers={"cache-control": REVALIDATE, **headers})
         return HTMLResponse(NOT_BUILT, status_code=503, headers={"cache-control": NO_STORE})
 
     def live_page(_request: Request) -> Response:
-        return page("index.html")
+        return page("index.html", {"content-security-policy": PAGE_POLICY})
 
     def graphiql(_request: Request) -> Response:
         return page("graphiql.html")

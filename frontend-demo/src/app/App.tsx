@@ -2,6 +2,7 @@
 import { Suspense, useEffect, useState } from 'react';
 import { HashRouter, Navigate, Route, Routes } from 'react-router';
 import { Provider } from 'urql';
+import { CSPProvider } from '@base-ui/react/csp-provider';
 import { Toast } from '@base-ui/react/toast';
 import { connect } from '../access/client';
 import type { Api } from '../access/client';
@@ -27,10 +28,13 @@ export function App({ access, onRefused }: AppProps) {
   if (!api) return null;
   return (
     <Provider value={api.client}>
-      <Toast.Provider>
-        <ConnectedApp api={api} access={access} onRefused={onRefused} />
-        <Toasts />
-      </Toast.Provider>
+      {/* The page's content policy allows no style elements. */}
+      <CSPProvider disableStyleElements>
+        <Toast.Provider>
+          <ConnectedApp api={api} access={access} onRefused={onRefused} />
+          <Toasts />
+        </Toast.Provider>
+      </CSPProvider>
     </Provider>
   );
 }
