@@ -127,11 +127,17 @@ def job(job_id: JobId, as_json: AsJson = False, watch: Watch = False) -> None:
 
 
 @job_commands.command()
-def cancel(job_id: JobId, as_json: AsJson = False) -> None:
+def cancel(
+    job_id: JobId,
+    cascade: Annotated[
+        bool, typer.Option("--cascade", help="Also cancel the jobs that it has led to.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Cancel a pending job, or ask a running one to stop."""
 
     async def run(app: "Ostinato") -> None:
-        print_jobs([await app.cancel(_document_id(job_id))], as_json)
+        print_jobs([await app.cancel(_document_id(job_id), cascade=cascade)], as_json)
 
     _run(run)
 

@@ -188,9 +188,9 @@ class Ostinato:
         """Read a page of up to 1,000 jobs; see `ostinato.Ostinato.jobs`."""
         return self.run(self.app.jobs(which, owner=owner, order=order, first=first, after=after))
 
-    def cancel(self, job_id: str, *, owner: str | None = None) -> Job:
+    def cancel(self, job_id: str, *, owner: str | None = None, cascade: bool = False) -> Job:
         """Cancel a pending job, or ask a running one to stop; raises NotFound."""
-        return self.run(self.app.cancel(job_id, owner=owner))
+        return self.run(self.app.cancel(job_id, owner=owner, cascade=cascade))
 
     def retry(self, job_id: str, *, owner: str | None = None) -> Job:
         """Start another set of attempts of a failed or canceled job; raises NotFound."""

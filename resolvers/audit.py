@@ -4,7 +4,7 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
@@ -53,6 +53,8 @@ class MutationCall:
     mutation: str
     given: object
     """Its input: a dataclass, or a mapping of names in the API to values."""
+    options: Mapping[str, object] = field(default_factory=dict)
+    """Its other arguments."""
 
 
 class _Caller(NamedTuple):
@@ -122,7 +124,7 @@ def _recorded_values(given: object) -> Iterable[tuple[str, object]]:
 def _recorded_fields(kind: type) -> list[tuple[str, str]]:
     """Return the names of an input's fields in Python and in the API."""
     found = fields(kind)[:MAX_INPUT_FIELDS] if is_dataclass(kind) else ()
-    names = [(field.name, to_camel_case(field.name)) for field in found]
+    names = [(each.name, to_camel_case(each.name)) for each in found]
     return [pair for pair in names if pair[1] not in UNRECORDED]
 
 
@@ -139,16 +141,17 @@ def _entry(
     outcome: str | None = None,
     result: object = None,
 ) -> AuditEntry:
-    object_id = getattr(result, "id", None) if type(result) in NOUNS else None
+    subject = result[0] if isinstance(result, tuple) and result else result
+    object_id = getattr(subject, "id", None) if type(subject) in NOUNS else None
     return AuditEntry(
         id=entry_id,
         source=caller.source,
         user=caller.user,
         as_admin=caller.as_admin,
         mutation=call.mutation,
-        input=describe_input(call.given),
+        input=describe_input(call.given) | describe_input(call.options),
         address=caller.address,
-        object_type=None if object_id is None else type(result).__name__,
+        object_type=None if object_id is None else type(subject).__name__,
         object_id=object_id,
         outcome=outcome,
     )

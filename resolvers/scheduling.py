@@ -1,8 +1,10 @@
 """Use cases of jobs: read, schedule, cancel, retry; and of their failures: read, resolve."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from ostinato.jobs.cascade import Cascade, cancel_descendants
 from ostinato.jobs.context import MAX_HORIZON
 from ostinato.jobs.errors import BadRequest, PreconditionFailed
 from ostinato.jobs.filters import JobFilter, JobOrder
@@ -44,6 +46,11 @@ async def jobs(ctx: RequestContext, which: JobFilter, order: JobOrder, window: W
     """Read a page of the viewer's jobs."""
     reads = ctx.engine.reads.within(ctx.read_budget)
     return await reads.find_job_page(ctx.scope, which, order, window)
+
+
+async def job_tree(ctx: RequestContext, root_id: str, window: Window) -> Page[Job]:
+    """Read a page of the viewer's jobs of a tree, oldest first, including internal jobs."""
+    return await jobs(ctx, JobFilter(root_id=root_id, internal=None), JobOrder.OLDEST, window)
 
 
 async def failures(ctx: RequestContext, window: Window) -> Page[Failure]:
@@ -112,11 +119,19 @@ async def cancel_job(ctx: RequestContext, job_id: str) -> Job:
     Raises NotFound, or PreconditionFailed for an ended job, and unless the viewer is an admin for
     an internal one.
     """
-    if ctx.viewer.is_admin:
-        await job(ctx, job_id)
-    else:
-        await _find_not_internal(ctx, job_id, "canceled")
-    return await ctx.engine.cancel(job_id)
+    found = await _find_cancelable(ctx, job_id)
+    return await ctx.engine.cancel(found.id)
+
+
+async def cancel_tree(ctx: RequestContext, job_id: str) -> tuple[Job, Cascade]:
+    """Cancel a job, unless it has ended, and its unfinished descendants of the viewer.
+
+    Returns the job. Raises NotFound, and PreconditionFailed like `cancel_job`.
+    """
+    with suppress(PreconditionFailed):
+        await ctx.engine.cancel((await _find_cancelable(ctx, job_id)).id)
+    found = await job(ctx, job_id)
+    return found, await cancel_descendants(ctx.engine, found, ctx.scope)
 
 
 async def retry_job(ctx: RequestContext, job_id: str) -> Job:
@@ -134,6 +149,12 @@ async def retry_job(ctx: RequestContext, job_id: str) -> Job:
 async def resolve_failure(ctx: RequestContext, failure_id: str) -> Failure:
     """Resolve a failure of the viewer, and schedule its job's purge; raises NotFound."""
     return await ctx.engine.resolve(await ctx.find(Failure, failure_id))
+
+
+async def _find_cancelable(ctx: RequestContext, job_id: str) -> Job:
+    if ctx.viewer.is_admin:
+        return await job(ctx, job_id)
+    return await _find_not_internal(ctx, job_id, "canceled")
 
 
 async def _find_not_internal(ctx: RequestContext, job_id: str, verb: str) -> Job:

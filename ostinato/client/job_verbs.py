@@ -144,17 +144,44 @@ class JobVerbs(BaseClient):
         reading = scheduling.jobs(self.context(owner), which or JobFilter(), order, window)
         return await call(reading)
 
-    async def cancel(self, job_id: str, *, owner: str | None = None) -> Job:
+    async def tree(
+        self,
+        root_id: str,
+        *,
+        owner: str | None = None,
+        first: int = 100,
+        after: Job | None = None,
+    ) -> Page[Job]:
+        """Read a page of up to 1,000 jobs of a tree, oldest first; `root_id` is that of any of
+        them."""
+        window = page_window(first, after)
+        return await call(scheduling.job_tree(self.context(owner), root_id, window))
+
+    async def cancel(self, job_id: str, *, owner: str | None = None, cascade: bool = False) -> Job:
         """Cancel a pending job, or ask a running one to stop.
 
-        Raises NotFound, or PreconditionFailed if it has ended.
+        `cascade` also cancels the unfinished jobs that it has led to, except internal ones. Raises
+        NotFound, or, without `cascade`, PreconditionFailed if it has ended.
         """
+        if cascade:
+            return await self._cancel_tree(job_id, owner)
         return await self.mutate(
             "cancelJob",
             {"jobId": job_id},
             lambda context: scheduling.cancel_job(context, job_id),
             owner,
         )
+
+    async def _cancel_tree(self, job_id: str, owner: str | None) -> Job:
+        while True:
+            job, cascade = await self.mutate(
+                "cancelJob",
+                {"jobId": job_id, "cascade": True},
+                lambda context: scheduling.cancel_tree(context, job_id),
+                owner,
+            )
+            if cascade.is_complete:
+                return job
 
     async def retry(self, job_id: str, *, owner: str | None = None) -> Job:
         """Start another set of attempts of a failed or canceled job, and resolve its failure.

@@ -54,6 +54,21 @@ class LiveVerbs(BaseClient):
         ):
             yield message
 
+    async def tree_changes(
+        self,
+        root_id: str,
+        *,
+        owner: str | None = None,
+        after: str | None = None,
+        snapshot: bool = False,
+    ) -> Changes[LiveMessage[Job]]:
+        """Follow the jobs of a tree, also those that are scheduled later."""
+        options = SubscribeOptions(after=after, snapshot=snapshot)
+        async for message in self._follow(
+            owner, lambda context: sources.job_tree_changed(context, root_id, options)
+        ):
+            yield message
+
     async def cron_changes(
         self, *, owner: str | None = None, after: str | None = None, snapshot: bool = False
     ) -> Changes[LiveMessage[Cron]]:

@@ -56,6 +56,21 @@ def jobs_changed(
     return ListQuery(ctx, source, options)
 
 
+def job_tree_changed(
+    ctx: RequestContext, root_id: str, options: SubscribeOptions
+) -> LiveQuery[LiveMessage[Job]]:
+    """Follow the viewer's jobs of one tree, including internal jobs and those to come."""
+    reads, scope = ctx.engine.reads, ctx.scope
+    tree = JobFilter(root_id=root_id, internal=None)
+    source = ListSource(
+        name=f"jobTree:{root_id}",
+        kind=Job,
+        change_filter=ChangeFilter(collection=WatchedCollection.JOBS, owner=scope, job_filter=tree),
+        read=lambda window, time: reads.find_newest_jobs(scope, tree, window, time),
+    )
+    return ListQuery(ctx, source, options)
+
+
 def jobs_with_ids_changed(
     ctx: RequestContext, ids: Collection[str], options: SubscribeOptions
 ) -> LiveQuery[LiveMessage[Job]]:

@@ -34,6 +34,7 @@ PAGES: Final = frozenset(
         "children",
         "crons",
         "failures",
+        "jobTree",
         "jobs",
         "recurringTasks",
         "requests",

@@ -88,7 +88,28 @@ class Mutation:
         "or is internal and you are not an admin. The sweeper replaces an internal job of what is "
         "still running: first pause its cron, stop its task, or cancel its batch."
     )
-    async def cancel_job(self, info: Info, given: Input[JobIdInput]) -> JobPayload | None:
+    async def cancel_job(
+        self,
+        info: Info,
+        given: Input[JobIdInput],
+        cascade: Annotated[
+            bool,
+            strawberry.argument(
+                description="True: also cancel the unfinished jobs that it has led to: those that "
+                "its function scheduled, and so on. Internal jobs are not canceled. Then it is no "
+                "error if the job itself has ended. What a running job schedules after it was "
+                "asked to stop is created as canceled."
+            ),
+        ] = False,
+    ) -> JobPayload | None:
+        if cascade:
+            canceled, descendants = await run_use_case(
+                info,
+                given,
+                lambda ctx, data: scheduling.cancel_tree(ctx, data.job_id),
+                cascade=True,
+            )
+            return JobPayload.of(canceled, descendants)
         record = await run_use_case(
             info, given, lambda ctx, data: scheduling.cancel_job(ctx, data.job_id)
         )

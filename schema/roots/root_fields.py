@@ -29,11 +29,15 @@ def validate_argument(info: Info, given: T, name: str) -> T:
 
 
 async def run_use_case(
-    info: Info, given: T, use_case: Callable[[RequestContext, T], Awaitable[R]]
+    info: Info,
+    given: T,
+    use_case: Callable[[RequestContext, T], Awaitable[R]],
+    **options: object,
 ) -> R:
     """Validate the argument `input`, run the use case with it, and record the call.
 
-    Issues from the use case get the path of the input, like issues from validation.
+    `options` are the other arguments of the field, for the record. Issues from the use case get
+    the path of the input, like issues from validation.
     """
 
     async def run() -> R:
@@ -45,7 +49,7 @@ async def run_use_case(
                 raise
             raise bad_request(list(error.issues), INPUT) from error
 
-    return await run_audited(info.context, MutationCall(info.field_name, given), run)
+    return await run_audited(info.context, MutationCall(info.field_name, given, options), run)
 
 
 def selects(info: Info, name: str) -> bool:

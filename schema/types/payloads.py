@@ -5,6 +5,7 @@ from typing import Final, Self
 
 import strawberry
 
+from ostinato.jobs import cascade as cascades
 from ostinato.jobs import lanes, records, revocations, rights
 from ostinato.jobs.errors import Malformed
 from ostinato.jobs.lanes import DEFAULT_QUEUE
@@ -17,6 +18,7 @@ from ostinato.schema.types.batch import Batch
 from ostinato.schema.types.cron import Cron
 from ostinato.schema.types.failure import Failure
 from ostinato.schema.types.job import Job, SchedulingWarning
+from ostinato.schema.types.record_proxy import RecordProxy
 from ostinato.schema.types.recurring_task import RecurringTask
 from ostinato.schema.types.request import Request
 
@@ -53,10 +55,26 @@ class CronPayload:
         return cls(cron_id=global_id("Cron", cron_id), cron=None)
 
 
+@strawberry.type(description="What a cancellation did to the jobs that a job has led to.")
+class Cascade(RecordProxy[cascades.Cascade]):
+    canceled: int = strawberry.field(
+        description="The number of jobs that this call canceled, or asked to stop."
+    )
+    is_complete: bool = strawberry.field(
+        description="False if this call has reached its limit of 10,000 jobs: repeat it."
+    )
+
+
 @strawberry.type(description="The job that a mutation created or changed.")
 class JobPayload:
     job_id: strawberry.ID = strawberry.field(description="The job's id.")
     job: Job = strawberry.field(description="The current state of the job.")
+
+    cascade: Cascade | None = strawberry.field(
+        default=None,
+        description="What `cancelJob(cascade: true)` did to the jobs that this job has led to; "
+        "null otherwise.",
+    )
 
     @strawberry_field(description=WARNINGS)
     async def warnings(self, info: Info) -> list[SchedulingWarning]:
@@ -64,9 +82,9 @@ class JobPayload:
         return await _warnings(info, is_pending, self.job.record.queue)
 
     @classmethod
-    def of(cls, record: records.Job) -> Self:
+    def of(cls, record: records.Job, cascade: cascades.Cascade | None = None) -> Self:
         job = Job.of(record)
-        return cls(job_id=job.id, job=job)
+        return cls(job_id=job.id, job=job, cascade=Cascade.of_optional(cascade))
 
 
 @strawberry.type(description="The failure that a mutation resolved.")

@@ -78,6 +78,7 @@ LINES: Final[dict[str, Line]] = {
     "Query.viewer": Line(access=SIGNED_IN, shows_object=False),
     "Query.job": Line(access=OBJECT, args={"id": "$id"}),
     "Query.jobs": Line(access=OWN),
+    "Query.jobTree": Line(access=OBJECT | {"other": None}, args={"rootId": "$id"}),
     "Query.cron": Line(access=OBJECT, of="cron", args={"id": "$id"}),
     "Query.crons": Line(access=OWN, of="cron"),
     "Query.previewCron": Line(
@@ -150,6 +151,9 @@ LINES: Final[dict[str, Line]] = {
     ),
     "Subscription.jobChanged": Line(access=OBJECT, args={"jobId": "$id"}),
     "Subscription.jobsChanged": Line(access=OWN, args={"snapshot": True, "first": 10}),
+    "Subscription.jobTreeChanged": Line(
+        access=OBJECT | {"other": None}, args={"rootId": "$id", "snapshot": True}
+    ),
     "Subscription.cronsChanged": Line(access=OWN, of="cron", args={"snapshot": True}),
     "Subscription.recurringTasksChanged": Line(
         access=OWN, of="recurring_task", args={"snapshot": True}

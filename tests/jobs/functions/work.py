@@ -8,6 +8,7 @@ from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import action, mutation
 from ostinato.jobs.handler_decorators import BatchPage, batch
 from ostinato.jobs.records import Json
+from ostinato.jobs.retry import Retry
 
 
 class Gate:
@@ -47,6 +48,20 @@ async def break_down(ctx: Context, name: str = "") -> None:
 async def wait_at_gate(ctx: Context, name: str = "") -> None:
     """Run until the test opens the gate."""
     await gate.pass_through()
+
+
+@action(public=True, retry=Retry(retries=1, base_ms=3_600_000))
+async def fail_if_requested(ctx: Context, place: str) -> None:
+    """Do one part of the work; its retry is due an hour after a failure."""
+    raise_if_requested(place)
+
+
+@action(public=True)
+async def fan_out(ctx: Context, name: str = "") -> None:
+    """Schedule three jobs once the test opens the gate."""
+    await gate.pass_through()
+    for place in ("first", "second", "third"):
+        await ctx.scheduler.run_after(0, fail_if_requested, {"place": place})
 
 
 @mutation(public=True)

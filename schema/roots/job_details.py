@@ -1,0 +1,77 @@
+"""The root fields about what surrounds a job: its tree."""
+
+from collections.abc import AsyncIterable
+from typing import Annotated, TypeAlias
+
+import strawberry
+from strawberry import UNSET
+
+from ostinato.jobs.filters import JobOrder
+from ostinato.resolvers import scheduling
+from ostinato.resolvers.live import subscription_sources
+from ostinato.resolvers.live.messages import SubscribeOptions
+from ostinato.schema.fields import (
+    Info,
+    strawberry_field,
+    strawberry_subscription,
+    unread_fields,
+    unset_to_none,
+)
+from ostinato.schema.ids import argument_id
+from ostinato.schema.pagination import After, Before, Connection, First, Last, PageRequest
+from ostinato.schema.roots.query import Query
+from ostinato.schema.roots.root_fields import selects
+from ostinato.schema.roots.subscription import AfterCursor, Snapshot, Subscription
+from ostinato.schema.types.changes import JobChange
+from ostinato.schema.types.job import Job, job_connection
+
+RootId: TypeAlias = Annotated[
+    strawberry.ID,
+    strawberry.argument(description="The id of the first job of the tree: any job's `rootId`."),
+]
+
+
+@strawberry.type(name="Query", description="Reads your own objects (all objects for admins).")
+class JobDetailsQuery(Query):
+    @strawberry_field(
+        description="A job and all that it has led to: what its function scheduled, and so on, "
+        "including internal jobs, oldest first. `cause` is the parent of each."
+    )
+    async def job_tree(  # noqa: PLR0913 (a client names each argument)
+        self,
+        info: Info,
+        root_id: RootId,
+        first: First = UNSET,
+        after: After = UNSET,
+        last: Last = UNSET,
+        before: Before = UNSET,
+    ) -> Connection[Job] | None:
+        first_job = argument_id(root_id, "Job", "rootId")
+        window = PageRequest(info=info, first=first, after=after, last=last, before=before).window()
+        page = await scheduling.job_tree(info.context, first_job, window)
+        return job_connection(page, JobOrder.OLDEST)
+
+
+@strawberry.type(
+    name="Subscription",
+    description="Live changes of your own objects (all objects for admins). Every change after "
+    "READY is sent.",
+)
+class JobDetailsSubscription(Subscription):
+    @strawberry_subscription(
+        description="A job and all that it has led to, including internal jobs and jobs that are "
+        "scheduled later."
+    )
+    def job_tree_changed(
+        self, info: Info, root_id: RootId, snapshot: Snapshot = False, after: AfterCursor = UNSET
+    ) -> AsyncIterable[JobChange | None]:
+        options = SubscribeOptions(
+            after=unset_to_none(after),
+            snapshot=snapshot,
+            wants_object=selects(info, "job"),
+            unread=unread_fields(info),
+        )
+        query = subscription_sources.job_tree_changed(
+            info.context, argument_id(root_id, "Job", "rootId"), options
+        )
+        return query.map(JobChange.of)
