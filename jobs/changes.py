@@ -1,6 +1,6 @@
 """The change feed's records: a decoded write to a watched document."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -70,6 +70,30 @@ class MatchState(NamedTuple):
     """None if unknown."""
 
 
+class JobLabels(NamedTuple):
+    """The immutable fields of a job that few filters use."""
+
+    created_at: datetime | None
+    key: str | None
+    tags: Sequence[object]
+    """As stored."""
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> "JobLabels":
+        """Read the labels in an event or a document of any content."""
+        created_at, key, tags = fields.get("createdAt"), fields.get("key"), fields.get("tags")
+        return cls(
+            created_at=_in_zone(created_at) if isinstance(created_at, datetime) else None,
+            key=key if type(key) is str else None,
+            tags=tags if isinstance(tags, list) else (),
+        )
+
+
+def has_labels(event: Mapping[str, Any]) -> bool:
+    """Return whether an event contains the job's labels; those of older versions do not."""
+    return "createdAt" in event
+
+
 class _Write(NamedTuple):
     """One write to one document, as reported by the change stream."""
 
@@ -88,6 +112,8 @@ class _Write(NamedTuple):
     """The job's new due time, if this write set it."""
     match_state: MatchState | None = None
     """The job's state, resolved with the route for a write without an event."""
+    labels: JobLabels | None = None
+    """The job's labels, if the event does not contain them; resolved with the route."""
 
 
 class DocumentChange(_Write):
@@ -103,6 +129,13 @@ class DocumentChange(_Write):
         except Malformed as error:
             report(WatchedCollection.JOBS, self.document_id, error)
             return None
+
+    @property
+    def job_labels(self) -> JobLabels | None:
+        """The job's labels; None if unknown."""
+        if self.labels is not None or self.event_raw is None:
+            return self.labels
+        return JobLabels.of(self.event_raw)
 
     @property
     def state_before(self) -> MatchState | None:
@@ -124,7 +157,11 @@ class DocumentChange(_Write):
 
 def _due_in(event: Mapping[str, Any]) -> datetime | None:
     due: datetime | None = event.get("scheduledTime")
-    return due and due.replace(tzinfo=UTC)
+    return due and _in_zone(due)
+
+
+def _in_zone(instant: datetime) -> datetime:
+    return instant.replace(tzinfo=UTC)
 
 
 def _in_utc(event: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,6 +1,6 @@
 """The context of a function: its job, the scheduler and `ctx.db`."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import NoneType
@@ -19,6 +19,7 @@ from ostinato.jobs.options import MAX_JOB_TIMEOUT_MS
 from ostinato.jobs.records import Cause, CauseKind, JobInfo, Progress
 from ostinato.jobs.registry import FunctionRef, Registry
 from ostinato.jobs.settings import Settings
+from ostinato.jobs.tags import parse_tags
 
 MAX_HORIZON: Final = timedelta(milliseconds=MAX_DELAY_MS)
 BEYOND_HORIZON_MS = (MAX_HORIZON + timedelta(days=1)) // timedelta(milliseconds=1)
@@ -53,6 +54,8 @@ class JobOptions(TypedDict, total=False):
     """0 to 9; higher runs sooner: each point counts as a minute of waiting. Default: 0."""
     timeout_ms: int
     """Time limit of one attempt, in real time, at most a day. Default: the function's own."""
+    tags: Sequence[str]
+    """At most 10, of 1 to 64 characters each. Default: none."""
     cause: Cause
     """For built-in functions only: what scheduled the job. Default: the running job."""
     tick: DeduplicationKey
@@ -142,6 +145,7 @@ class Scheduler:
             queue=options.queue,
             priority=options.priority,
             timeout_ms=options.timeout_ms,
+            tags=options.tags,
             tick=dict(tick) if tick else None,
             root_id=self._origin.root_id,
         )
@@ -163,6 +167,7 @@ class ValidOptions(NamedTuple):
     priority: int
     timeout_ms: int | None
     cause: Cause | None
+    tags: tuple[str, ...] = ()
 
 
 def validate_options(options: JobOptions) -> ValidOptions:
@@ -176,6 +181,11 @@ def validate_options(options: JobOptions) -> ValidOptions:
     if not _is_cause(cause):
         problem = f"must be a Cause whose id is a string or None, got {cause!r:.200}"
         issues.append(_option_issue("cause", problem))
+    tags: tuple[str, ...] = ()
+    try:
+        tags = parse_tags(options.get("tags", ()))
+    except BadRequest as error:
+        issues += error.issues
     numbers: dict[str, int] = {}
     for name, given, minimum, maximum in (
         ("priority", options.get("priority", 0), 0, MAX_PRIORITY),
@@ -188,7 +198,7 @@ def validate_options(options: JobOptions) -> ValidOptions:
     if issues:
         raise BadRequest("; ".join(issue.message for issue in issues), issues)
     timeout_ms = numbers["timeoutMs"] if "timeout_ms" in options else None
-    return ValidOptions(queue, numbers["priority"], timeout_ms, cause)
+    return ValidOptions(queue, numbers["priority"], timeout_ms, cause, tags)
 
 
 def _is_cause(cause: object) -> bool:

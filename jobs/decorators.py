@@ -3,7 +3,7 @@
 A mistake raises DeclarationError when the module is imported.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Concatenate, Never, ParamSpec, TypedDict, TypeVar, Unpack
 
 from ostinato.jobs.arguments import Arguments, build_arguments
@@ -25,6 +25,7 @@ from ostinato.jobs.records import FunctionKind, JsonObject, Schedule
 from ostinato.jobs.registry import Function, StaticCron, default_name, given_name, registry
 from ostinato.jobs.retry import NO_RETRY, Retry
 from ostinato.jobs.schedules import parse_schedule
+from ostinato.jobs.tags import parse_tags
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -75,33 +76,42 @@ def action(
     return _registering(FunctionKind.ACTION, misplaced, options)
 
 
+class CronDeclaration(TypedDict, total=False):
+    """The options of `@cron`."""
+
+    every_ms: int | None
+    tz: str
+    """IANA time zone of the cronspec. Default: UTC."""
+    name: str | None
+    """Default: the function's name."""
+    args: Mapping[str, object] | None
+    tags: Sequence[str]
+    """The tags of its jobs, at most 10. Default: none."""
+
+
 def cron(
-    cronspec: str | None = None,
-    *,
-    every_ms: int | None = None,
-    tz: str = "UTC",
-    name: str | None = None,
-    args: Mapping[str, object] | None = None,
-    **unknown: Never,
+    cronspec: str | None = None, **options: Unpack[CronDeclaration]
 ) -> Callable[[AnyCall], AnyCall]:
     """Run the decorated function on a schedule; place it above `@mutation` or `@action`.
 
     Takes either `cronspec` (in time zone `tz`) or `every_ms`. The cron belongs to the system: it
-    has no owner, and only the code can change it. Its default name is the function's.
+    has no owner, and only the code can change it.
     """
     _require_parentheses("@cron", (cronspec,), "@cron(every_ms=60_000)")
-    given = {"cronspec": cronspec, "every_ms": every_ms, "tz": tz, "name": name, "args": args}
 
     def declare(call: AnyCall) -> AnyCall:
-        require_options(call, "@cron", {**given, **unknown}, CRON_OPTIONS)
+        require_options(call, "@cron", {"cronspec": cronspec, **options}, CRON_OPTIONS)
         registered = given_name(call)
         if registered is None:
             problem = "@cron is not above a registered function; write it above @mutation() or "
             raise DeclarationError(call, problem + "@action()")
-        schedule = _schedule(call, cronspec, every_ms, tz)
-        bound = _bound_args(call, registry.resolve(registered), args or {})
+        every_ms, tz = options.get("every_ms"), options.get("tz", "UTC")
         declared = StaticCron(
-            name=name or registered, function_name=registered, schedule=schedule, args=bound
+            name=options.get("name") or registered,
+            function_name=registered,
+            schedule=_schedule(call, cronspec, every_ms, tz),
+            args=_bound_args(call, registry.resolve(registered), options.get("args") or {}),
+            tags=parse_tags(options.get("tags", ())),
         )
         registry.declare_cron(declared, call)
         return call

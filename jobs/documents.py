@@ -95,6 +95,7 @@ def job_from(document: Document) -> Job:
         created_at=document["createdAt"],
         timeline=tuple(job_event_from(entry) for entry in document.get("timeline", ())),
         key=document.get("key"),
+        tags=tags_from(document),
         timeout_ms=document.get("timeoutMs"),
         progress=progress_from(document.get("progress")),
         result=document.get("result"),
@@ -104,6 +105,14 @@ def job_from(document: Document) -> Job:
         completed_at=document.get("completedAt"),
         purge_at=document.get("purgeAt"),
     )
+
+
+def tags_from(document: Document) -> tuple[str, ...]:
+    """Return the tags of a job or cron, which documents of older versions do not have."""
+    tags = document.get("tags", [])
+    if not isinstance(tags, list) or not all(type(tag) is str for tag in tags):
+        raise TypeError("tags must be a list of strings")
+    return tuple(tags)
 
 
 def schedule_from(document: Document) -> records.Schedule:
@@ -150,6 +159,7 @@ def cron_from(document: Document) -> records.Cron:
         jitter_ms=document.get("jitterMs", 0),
         start_at=document.get("startAt"),
         end_at=document.get("endAt"),
+        tags=tags_from(document),
         paused_because=pause_reason_from(document),
         exclusions=exclusions_from(document.get("exclusions")),
     )

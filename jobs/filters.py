@@ -9,8 +9,8 @@ from ostinato.jobs.records import CauseKind, JobState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilter:
-    """A filter on jobs; None matches any value. The owner is passed separately by the resolvers,
-    which enforce access."""
+    """A filter on jobs; None matches any value. Reads ignore `owner`: the resolvers, which enforce
+    access, pass it separately."""
 
     states: tuple[JobState, ...] | None = None
     function_name: str | None = None
@@ -25,11 +25,30 @@ class JobFilter:
     """Inclusive."""
     scheduled_to: datetime | None = None
     """Exclusive."""
+    created_from: datetime | None = None
+    """Inclusive."""
+    created_to: datetime | None = None
+    """Exclusive."""
+    key: str | None = None
+    tags: tuple[str, ...] = ()
+    """The job has all of these."""
+    owner: str | None = None
+    """For those who see the jobs of all owners: see `resolvers.scheduling.scope_of`."""
 
     @property
     def has_window(self) -> bool:
         """Return whether the filter restricts due times."""
         return self.scheduled_from is not None or self.scheduled_to is not None
+
+    @property
+    def has_labels(self) -> bool:
+        """Return whether the filter has criteria that only a job's labels tell."""
+        return (
+            self.key is not None
+            or self.tags != ()
+            or self.created_from is not None
+            or self.created_to is not None
+        )
 
     @property
     def can_stop_matching(self) -> bool:

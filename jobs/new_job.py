@@ -26,6 +26,7 @@ class NewJob:
     queue: str = DEFAULT_QUEUE
     priority: int = 0
     """From 0 to 9; higher runs sooner."""
+    tags: tuple[str, ...] = ()
     timeout_ms: int | None = None
     """Real time that one attempt may take; None: the function's timeout."""
     traceparent: str | None = field(default_factory=lambda: tracing.current_traceparent())

@@ -8,6 +8,7 @@ from typing import Final
 from ostinato.jobs.declarations import Check, shown
 from ostinato.jobs.rate_limit import RateLimit
 from ostinato.jobs.retry import Retry
+from ostinato.jobs.tags import tags_problem
 
 MAX_DURATION_MS: Final = 100 * 365 * 86_400_000  # a hundred years from now is still a date
 MAX_CONCURRENCY: Final = 1_000_000  # 100 times the maximum of a worker
@@ -117,4 +118,5 @@ CRON_OPTIONS: Final[Mapping[str, Check]] = {
     "tz": _check_name,
     "name": _check_optional_name,
     "args": _check_args,
+    "tags": tags_problem,
 }

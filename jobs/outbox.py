@@ -17,9 +17,14 @@ from ostinato.jobs.rights import MAX_OWNER_CHARS
 
 FIELDS: Final = (
     *("functionName", "owner", "args", "runAt", "key"),
-    *("queue", "priority", "timeoutMs"),
+    *("queue", "priority", "timeoutMs", "tags"),
 )
-OPTION_FIELDS: Final = {"queue": "queue", "priority": "priority", "timeoutMs": "timeout_ms"}
+OPTION_FIELDS: Final = {
+    "queue": "queue",
+    "priority": "priority",
+    "timeoutMs": "timeout_ms",
+    "tags": "tags",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -161,6 +161,7 @@ class Job:
     created_at: datetime
     timeline: tuple[JobEvent, ...] = ()
     key: str | None = None
+    tags: tuple[str, ...] = ()
     timeout_ms: int | None = None
     """Time limit of one attempt, in real time; None for the function's default."""
     progress: Progress | None = None
@@ -213,6 +214,8 @@ class Cron:
     jitter_ms: int = 0
     start_at: datetime | None = None
     end_at: datetime | None = None
+    tags: tuple[str, ...] = ()
+    """The tags of the jobs that it creates."""
     paused_because: PauseReason | None = None
     """Set when Ostinato pauses the cron; None if it is enabled, or a client paused it."""
     exclusions: Exclusions = NO_EXCLUSIONS
@@ -316,35 +319,3 @@ class JobCounts:
     pending: int
     in_progress: int
     failed: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heartbeat:
-    """The fields that a worker updates with each heartbeat."""
-
-    running: int
-    """Number of slots in use."""
-    loop_lag_ms: int
-    """The highest lag of its event loop since the previous heartbeat."""
-    job_ids: tuple[str, ...]
-    """The running jobs, longest running first, up to a limit."""
-    unwritable: tuple[str, ...] = ()
-    """Due jobs that the worker can neither start nor fail, since MongoDB rejects their writes."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerRecord:
-    """A registered worker that was not declared lost."""
-
-    id: str
-    host: str
-    pid: int
-    version: str
-    queues: tuple[str, ...]
-    slots: int
-    """Maximum number of concurrent jobs."""
-    heartbeat: Heartbeat
-    started_at: datetime
-    """Real time of the MongoDB server, not scheduler time; so is `heard_at`."""
-    heard_at: datetime
-    """The time of the last heartbeat."""

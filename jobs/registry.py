@@ -121,6 +121,7 @@ class StaticCron:
     function_name: str
     schedule: Schedule
     args: JsonObject
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

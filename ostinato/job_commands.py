@@ -38,6 +38,9 @@ JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, here or
 Owner = Annotated[str | None, typer.Option("--owner", help="Only those of this user.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=1_000, help="Number of rows.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")]
+Tags = Annotated[
+    list[str] | None, typer.Option("--tag", help="Only jobs with this tag; can be repeated.")
+]
 Watch = Annotated[bool, typer.Option("--watch", help="Then print each change, until Ctrl-C.")]
 
 
@@ -54,11 +57,15 @@ def schedule(  # noqa: PLR0913 (each is an option)
     key: Annotated[str | None, typer.Option("--key", help="An idempotency key.")] = None,
     queue: Annotated[str, typer.Option("--queue", help="The job's queue.")] = "default",
     priority: Annotated[int, typer.Option("--priority", help="0 to 9, higher sooner.")] = 0,
+    tag: Annotated[
+        list[str] | None, typer.Option("--tag", help="A tag of the job; can be repeated.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Schedule a job, due now unless --after or --at is given, and print it."""
     given = _parsed_args(args)
     options: ScheduleOptions = {"owner": owner, "queue": queue, "priority": priority}
+    options["tags"] = tag or ()
     if after is not None:
         options["run_after"] = _duration(after)
     if at is not None:
@@ -83,6 +90,7 @@ def jobs(  # noqa: PLR0913 (each is an option)
     ] = None,
     function: Annotated[str | None, typer.Option("--function", help="Only its jobs.")] = None,
     queue: Annotated[str | None, typer.Option("--queue", help="Only jobs of this queue.")] = None,
+    tag: Tags = None,
     owner: Owner = None,
     limit: Limit = 20,
     as_json: AsJson = False,
@@ -92,7 +100,7 @@ def jobs(  # noqa: PLR0913 (each is an option)
     from ostinato.jobs.filters import JobFilter
 
     states = tuple(map(_state, state)) if state else None
-    which = JobFilter(states=states, function_name=function, queue=queue)
+    which = JobFilter(states=states, function_name=function, queue=queue, tags=tuple(tag or ()))
 
     async def run(app: "Ostinato") -> None:
         async def list_rows() -> None:

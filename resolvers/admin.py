@@ -9,8 +9,8 @@ from ostinato.jobs.functions import owners
 from ostinato.jobs.json_values import replace_surrogates
 from ostinato.jobs.lanes import Queue
 from ostinato.jobs.paging import Page, Window
-from ostinato.jobs.records import WorkerRecord
 from ostinato.jobs.rights import Owner
+from ostinato.jobs.worker_records import WorkerRecord
 from ostinato.resolvers.context import RequestContext
 
 MAX_QUEUES: Final = 100  # per page

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from ostinato.jobs.cascade import Cascade, cancel_descendants
 from ostinato.jobs.context import MAX_HORIZON
-from ostinato.jobs.errors import BadRequest, PreconditionFailed
+from ostinato.jobs.errors import BadRequest, Forbidden, PreconditionFailed
 from ostinato.jobs.filters import JobFilter, JobOrder
 from ostinato.jobs.json_values import format_instant
 from ostinato.jobs.lanes import DEFAULT_QUEUE
@@ -35,6 +35,19 @@ class JobToSchedule:
     queue: str = DEFAULT_QUEUE
     priority: int = 0
     timeout_ms: int | None = None
+    tags: tuple[str, ...] = ()
+
+
+def scope_of(ctx: RequestContext, which: JobFilter) -> str | None:
+    """Return the owner of the jobs that a filter can match; None for all owners.
+
+    Raises Forbidden for a filter with another owner, unless the viewer is an admin.
+    """
+    if which.owner is None or which.owner == ctx.scope:
+        return ctx.scope
+    if ctx.scope is not None:
+        raise Forbidden("only admins can filter by other owners: leave out `owner`")
+    return which.owner
 
 
 async def job(ctx: RequestContext, job_id: str) -> Job:
@@ -45,7 +58,7 @@ async def job(ctx: RequestContext, job_id: str) -> Job:
 async def jobs(ctx: RequestContext, which: JobFilter, order: JobOrder, window: Window) -> Page[Job]:
     """Read a page of the viewer's jobs."""
     reads = ctx.engine.reads.within(ctx.read_budget)
-    return await reads.find_job_page(ctx.scope, which, order, window)
+    return await reads.find_job_page(scope_of(ctx, which), which, order, window)
 
 
 async def job_tree(ctx: RequestContext, root_id: str, window: Window) -> Page[Job]:
@@ -86,6 +99,7 @@ async def build_job(ctx: RequestContext, function: AnyTarget, new: JobToSchedule
         queue=new.queue,
         priority=new.priority,
         timeout_ms=new.timeout_ms,
+        tags=new.tags,
     )
 
 

@@ -25,7 +25,9 @@ GUARANTEES = (ROOT / "docs" / "guarantees.md").read_text()
 
 
 def _operations() -> list[str]:
-    pages = README + (ROOT / "docs" / "functions.md").read_text()
+    pages = README + "".join(
+        (ROOT / "docs" / f"{name}.md").read_text() for name in ("functions", "jobs")
+    )
     return re.findall(r"^```graphql\n(.*?)^```", pages, re.M | re.S)
 
 

@@ -24,7 +24,7 @@ from pymongo.database import Database
 from pymongo.errors import WriteError
 
 from ostinato.jobs.ids import new_id
-from ostinato.jobs.mongo.transitions import EVENT_FIELDS
+from ostinato.jobs.mongo.transitions import event_fields
 
 Document = dict[str, Any]
 Db = Database[Document]
@@ -125,7 +125,7 @@ def _job(random: Random, state: str = "") -> Document:
         "createdAt": now,
     }
     event = {"seq": 1, "at": now, "from": None, "state": "pending", "attempt": 0}
-    job["timeline"] = [{**event, "nextRunAt": now, **{name: job[name] for name in EVENT_FIELDS}}]
+    job["timeline"] = [{**event, "nextRunAt": now, **event_fields(job)}]
     if job["state"] == "inProgress":
         job |= {"attempt": 1, "lease": {"worker": new_id(), "token": new_id()}, "startedAt": now}
     return job

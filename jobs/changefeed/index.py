@@ -67,6 +67,8 @@ class SubscriptionIndex:
     def __init__(self) -> None:
         self._listeners: dict[ChangeFilter, set[Listener]] = {}
         self._buckets: defaultdict[Key, FilterBucket] = defaultdict(FilterBucket)
+        self._labeled = 0
+        """The number of filters that are indexed by a label, which most changes need not read."""
 
     def __len__(self) -> int:
         return len(self._listeners)
@@ -75,6 +77,7 @@ class SubscriptionIndex:
         if change_filter not in self._listeners:
             self._listeners[change_filter] = set()
             self._buckets[change_filter.index_key].add(change_filter)
+            self._labeled += change_filter.is_indexed_by_label
         self._listeners[change_filter].add(listener)
 
     def leave(self, change_filter: ChangeFilter, listener: Listener) -> None:
@@ -84,6 +87,7 @@ class SubscriptionIndex:
         if not listeners and self._listeners.pop(change_filter, None) is not None:
             bucket = self._buckets[change_filter.index_key]
             bucket.remove(change_filter)
+            self._labeled -= change_filter.is_indexed_by_label
             if not bucket:
                 del self._buckets[change_filter.index_key]
 
@@ -102,6 +106,6 @@ class SubscriptionIndex:
 
     def candidates(self, change: DocumentChange) -> Iterator[ChangeFilter]:
         """Return the filters that share an index key and an interval key with the change."""
-        for key in index_keys_of(change):
+        for key in index_keys_of(change, with_labels=self._labeled > 0):
             if bucket := self._buckets.get(key):
                 yield from bucket.candidates(change)

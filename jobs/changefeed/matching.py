@@ -5,14 +5,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple, TypeAlias
 
-from ostinato.jobs.changes import DocumentChange, MatchState, Route, WatchedCollection, WriteType
+from ostinato.jobs.changes import (
+    DocumentChange,
+    JobLabels,
+    MatchState,
+    Route,
+    WatchedCollection,
+    WriteType,
+)
 from ostinato.jobs.filters import JobFilter
 
 Key: TypeAlias = tuple[str | None, ...]
 """The key of a partition of the ring or of a bucket of the index."""
 
-MOST_SELECTIVE_FIRST: Final = ("root_id", "cause_id", "function_name", "queue")
-"""The indexed fields of a job filter."""
+MOST_SELECTIVE_FIRST: Final = ("key", "root_id", "cause_id", "tag", "function_name", "queue")
+"""The indexed fields of a job filter; of its tags, the first. The window of creation times is not
+indexed: a job that is watched has usually been created just now."""
+LABELS: Final = frozenset({"key", "tag"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +58,17 @@ class ChangeFilter:
         job_filter = self.job_filter
         if job_filter is None:
             return scope
+        tag = job_filter.tags[0] if job_filter.tags else None
         for name in MOST_SELECTIVE_FIRST:
-            value = getattr(job_filter, name)
+            value: str | None = tag if name == "tag" else getattr(job_filter, name)
             if value is not None:
                 return (*scope, name, value)
         return scope
+
+    @property
+    def is_indexed_by_label(self) -> bool:
+        """Whether only the labels of a job tell the index key."""
+        return self.index_key[-2] in LABELS
 
 
 class MatchedChange(NamedTuple):
@@ -74,14 +89,20 @@ def partitions_of(change: DocumentChange) -> tuple[Key, Key, Key]:
     )
 
 
-def index_keys_of(change: DocumentChange) -> Iterator[Key]:
-    """Return the index keys of all filters that may match; none if the change has no route."""
+def index_keys_of(change: DocumentChange, *, with_labels: bool = True) -> Iterator[Key]:
+    """Return the index keys of all filters that may match; none if the change has no route.
+
+    Without `with_labels`, leaves out those of filters that are indexed by a label.
+    """
     route = change.route
     if route is None:
         return
     yield (change.collection, "id", change.document_id)
     scopes = (_scope(change.collection, None), (change.collection, "owner", route.owner))
+    labels = change.job_labels if with_labels else None
     for scope in scopes:
+        if labels is not None:
+            yield from _label_keys(scope, labels)
         yield scope
         if change.collection is WatchedCollection.JOBS:
             yield (*scope, "root_id", route.root_id or change.document_id)
@@ -93,6 +114,14 @@ def index_keys_of(change: DocumentChange) -> Iterator[Key]:
             yield (*scope, "queue", route.queue)
 
 
+def _label_keys(scope: Key, labels: JobLabels) -> Iterator[Key]:
+    if labels.key is not None:
+        yield (*scope, "key", labels.key)
+    for tag in labels.tags:
+        if type(tag) is str:  # bson.Code subclasses str, but is not hashable
+            yield (*scope, "tag", tag)
+
+
 def _scope(collection: WatchedCollection, owner: str | None) -> Key:
     return (collection, "all owners") if owner is None else (collection, "owner", owner)
 
@@ -102,7 +131,10 @@ def match(change_filter: ChangeFilter, change: DocumentChange) -> MatchedChange 
     route, job_filter = change.route, change_filter.job_filter
     if route is None or (change_filter.owner is not None and route.owner != change_filter.owner):
         return None
-    if job_filter is not None and not _matches_route(job_filter, route, change.document_id):
+    if job_filter is not None and not (
+        _matches_route(job_filter, route, change.document_id)
+        and _matches_labels(job_filter, change)
+    ):
         return None
     if change.type is WriteType.DELETED:
         return MatchedChange(change, removed=True)
@@ -128,6 +160,26 @@ def _is_within(job_filter: JobFilter, due: datetime) -> bool:
     return (job_filter.scheduled_from is None or job_filter.scheduled_from <= due) and (
         job_filter.scheduled_to is None or due < job_filter.scheduled_to
     )
+
+
+def _matches_labels(job_filter: JobFilter, change: DocumentChange) -> bool:
+    """Return whether a job's labels match; they are resolved together with the route."""
+    if not job_filter.has_labels:
+        return True
+    labels = change.job_labels
+    return (
+        labels is not None
+        and job_filter.key in (None, labels.key)
+        and all(tag in labels.tags for tag in job_filter.tags)
+        and _is_created_within(job_filter, labels.created_at)
+    )
+
+
+def _is_created_within(job_filter: JobFilter, created_at: datetime | None) -> bool:
+    start, end = job_filter.created_from, job_filter.created_to
+    if created_at is None:  # malformed
+        return start is None and end is None
+    return (start is None or start <= created_at) and (end is None or created_at < end)
 
 
 def _matches_route(job_filter: JobFilter, route: Route, job_id: str) -> bool:

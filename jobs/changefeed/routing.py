@@ -6,7 +6,14 @@ from dataclasses import replace
 from typing import Final, NamedTuple, TypeAlias
 
 from ostinato.jobs.changefeed.ring import Ring
-from ostinato.jobs.changes import DocumentChange, MatchState, Route, WatchedCollection, WriteType
+from ostinato.jobs.changes import (
+    DocumentChange,
+    JobLabels,
+    MatchState,
+    Route,
+    WatchedCollection,
+    WriteType,
+)
 from ostinato.jobs.mongo.change_stream import StreamBatch
 from ostinato.jobs.mongo.client import Mongo
 from ostinato.jobs.mongo.decoding import DecodedBatch, decode_batch, read_routes
@@ -15,10 +22,11 @@ DocumentKey: TypeAlias = tuple[WatchedCollection, str]
 
 
 class _DocumentInfo(NamedTuple):
-    """The route and state of a document, as of one change."""
+    """The route, state and labels of a document, as of one change."""
 
     route: Route | None
     match_state: MatchState | None
+    labels: JobLabels | None = None
     is_deleted: bool = False
     """Whether a deletion of the document was published."""
 
@@ -51,8 +59,8 @@ async def resolve_routing(
             missing_ids[change.collection].add(change.document_id)
     for collection, ids in missing_ids.items():
         found = await read_routes(mongo, collection, ids, changes[-1].position)
-        for document_id, (route, match_state) in found.items():
-            infos[collection, document_id] = _DocumentInfo(route, match_state)
+        for document_id, read in found.items():
+            infos[collection, document_id] = _DocumentInfo(*read)
     return [_resolve(change, infos) for change in changes]
 
 
@@ -64,7 +72,8 @@ def _info_from(newest: DocumentChange | None, change: DocumentChange) -> _Docume
     if newest is None:
         return NO_INFO
     was_deleted = newest.type is WriteType.DELETED and newest.position < change.position
-    return _DocumentInfo(newest.route, newest.state_after, is_deleted=was_deleted)
+    labels = newest.job_labels
+    return _DocumentInfo(newest.route, newest.state_after, labels, is_deleted=was_deleted)
 
 
 def _resolve(change: DocumentChange, infos: dict[DocumentKey, _DocumentInfo]) -> DocumentChange:
@@ -73,8 +82,11 @@ def _resolve(change: DocumentChange, infos: dict[DocumentKey, _DocumentInfo]) ->
     info = infos[key]
     is_deletion = change.type is WriteType.DELETED
     if change.route is None and not (is_deletion and info.is_deleted):
-        change = change._replace(route=info.route, match_state=info.match_state)
+        change = change._replace(route=info.route, match_state=info.match_state, labels=info.labels)
     infos[key] = _DocumentInfo(
-        change.route or info.route, change.state_after, info.is_deleted or is_deletion
+        change.route or info.route,
+        change.state_after,
+        change.job_labels or info.labels,
+        info.is_deleted or is_deletion,
     )
     return change

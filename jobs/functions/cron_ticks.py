@@ -123,6 +123,8 @@ async def _start(ctx: Context, cron: Cron, due_times: Sequence[datetime]) -> lis
 async def _start_one(ctx: Context, cron: Cron, due: datetime) -> LedgerEntry:
     delayed = with_jitter(cron.id, due, cron.jitter_ms)
     cause = Cause(kind=CauseKind.CRON, id=cron.id)
-    job_id = await ctx.scheduler.run_at(delayed, cron.function_name, cron.args, cause=cause)
+    job_id = await ctx.scheduler.run_at(
+        delayed, cron.function_name, cron.args, cause=cause, tags=cron.tags
+    )
     delay_ms = (delayed - due) // timedelta(milliseconds=1)
     return LedgerEntry(outcome=TickOutcome.RAN, first=due, job_id=job_id, delay_ms=delay_ms)

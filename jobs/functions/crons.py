@@ -38,6 +38,7 @@ from ostinato.jobs.quotas.limits import QuotaKind
 from ostinato.jobs.quotas.transaction_checks import require_room, require_tick_room
 from ostinato.jobs.records import Cron, JsonObject, PauseReason, Schedule
 from ostinato.jobs.schedules import first_run
+from ostinato.jobs.tags import parse_tags
 
 
 async def register_cron(ctx: Context, new: NewCron) -> Cron:
@@ -82,6 +83,7 @@ async def insert_cron(ctx: Context, new: NewCron, schedule: Schedule, args: Json
         "skippedTicks": 0,
         "executions": [],
         "queuedTicks": [],
+        **({"tags": list(parse_tags(new.tags))} if new.tags else {}),
         "version": 1,
     }
     await ctx.db.internal_collection("crons").insert_one(document)

@@ -9,6 +9,7 @@ from ostinato.jobs.errors import BadRequest, Issue, range_issues
 from ostinato.jobs.options import MAX_NAME_CHARS
 from ostinato.jobs.records import CatchUpPolicy, JsonObject, OverlapPolicy, Schedule
 from ostinato.jobs.schedules import parse_schedule
+from ostinato.jobs.tags import parse_tags
 
 DEFAULT_FUNCTION: Final = "tasks.runTask"
 MAX_START: Final = datetime(3000, 1, 1, tzinfo=UTC)  # ticks of rare dates stay in Python's years
@@ -33,6 +34,8 @@ class NewCron:
     """Start of the schedule, inclusive; intervals count from it."""
     end_at: datetime | None = None
     """End of the schedule, exclusive; the cron is then disabled."""
+    tags: Sequence[str] = ()
+    """The tags of the jobs that it creates."""
 
 
 def validate_cron(new: NewCron) -> Schedule:
@@ -41,6 +44,7 @@ def validate_cron(new: NewCron) -> Schedule:
         *schedule_issues(new.interval_ms, new.cronspec, new.tz),
         *_limit_issues(new),
         *period_issues(new.start_at, new.end_at),
+        *_tag_issues(new.tags),
     ]
     if issues:
         raise BadRequest(issues[0].message, issues)
@@ -64,6 +68,14 @@ def period_issues(start_at: datetime | None, end_at: datetime | None) -> Sequenc
     if start_at and start_at >= MAX_START:
         message = f"startAt must be before {MAX_START:%Y}, got {start_at:%Y}"
         return [Issue(path=("startAt",), message=message, code="too_far")]
+    return ()
+
+
+def _tag_issues(tags: Sequence[str]) -> Sequence[Issue]:
+    try:
+        parse_tags(tags)
+    except BadRequest as error:
+        return error.issues
     return ()
 
 

@@ -33,7 +33,9 @@ async def sync_static_crons(ctx: Context, declared: Iterable[StaticCron]) -> Non
             await ctx.db.internal_collection("crons").delete_one({"_id": known["_id"]})
             known = None
         if known is None:
-            new = NewCron(name=cron.name, function_name=cron.function_name, args=cron.args)
+            new = NewCron(
+                name=cron.name, function_name=cron.function_name, args=cron.args, tags=cron.tags
+            )
             await insert_cron(ctx, new, cron.schedule, cron.args)
         elif _differs(known, cron):
             await _redeclare(ctx, known, cron)
@@ -56,7 +58,7 @@ def _is_well_formed(found: dict[str, Any]) -> bool:
 
 def _differs(known: dict[str, Any], cron: StaticCron) -> bool:
     return bool(known.get("retired")) or any(
-        known[field] != value for field, value in _fields(cron).items()
+        known.get(field, []) != value for field, value in _fields(cron).items()
     )
 
 
@@ -65,6 +67,7 @@ def _fields(cron: StaticCron) -> dict[str, Any]:
         "functionName": cron.function_name,
         "args": cron.args,
         "schedule": schedule_document(cron.schedule),
+        "tags": list(cron.tags),
     }
 
 

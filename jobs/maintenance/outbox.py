@@ -205,6 +205,7 @@ class OutboxConverter:
             queue=entry.options.queue,
             priority=entry.options.priority,
             timeout_ms=entry.options.timeout_ms,
+            tags=entry.options.tags,
         )
 
     def _decide(

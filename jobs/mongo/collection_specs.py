@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
+
+ARRAY_FIELDS: Final = frozenset({"tags"})
+"""Fields that contain arrays, whose indexes are multikey on purpose."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

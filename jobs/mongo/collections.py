@@ -122,6 +122,12 @@ COLLECTIONS: Final = (
                 "owner functionName -_id",
             ),
             index(
+                "owner_tags",
+                "jobs(filter: {tags}) of an owner: only jobs with tags, at their insert",
+                "owner tags -_id",
+                partialFilterExpression=exists("tags"),
+            ),
+            index(
                 "owner_scheduled",
                 "jobs(orderBy: SCHEDULED_*, filter: {scheduledFrom, scheduledTo}) of an owner",
                 "owner internal scheduledTime _id",

@@ -13,11 +13,13 @@ from bson.raw_bson import RawBSONDocument
 
 from ostinato.jobs.changes import (
     DocumentChange,
+    JobLabels,
     MatchState,
     Position,
     Route,
     WatchedCollection,
     WriteType,
+    has_labels,
     time_of,
 )
 from ostinato.jobs.malformed import report
@@ -35,6 +37,7 @@ CODEC: Final[CodecOptions[dict[str, Any]]] = CodecOptions(
 ROUTE_CACHE_SIZE: Final = 4_096  # all jobs of a cron share one route
 ROUTE_FIELDS: Final = ("owner", "functionName", "queue", "taskId", "internal", "cause", "rootId")
 MATCH_FIELDS: Final = ("state", "scheduledTime")  # of a job
+LABEL_FIELDS: Final = ("createdAt", "key", "tags")  # of a job
 
 Document = Mapping[str, Any]
 
@@ -76,20 +79,21 @@ def decode_batch(events: Iterable[RawBSONDocument]) -> DecodedBatch:
 
 async def read_routes(
     mongo: Mongo, collection: WatchedCollection, document_ids: Iterable[str], min_position: Position
-) -> dict[str, tuple[Route, MatchState | None]]:
-    """Read the routes that change events did not contain, and the match states of jobs.
+) -> dict[str, tuple[Route, MatchState | None, JobLabels | None]]:
+    """Read the routes that change events did not contain, and the match states and labels of jobs.
 
     One query as of `min_position` or later, retried until it succeeds.
     """
     matched = {"_id": {"$in": list(document_ids)}}
-    fields = dict.fromkeys((*ROUTE_FIELDS, *MATCH_FIELDS), 1)
+    fields = dict.fromkeys((*ROUTE_FIELDS, *MATCH_FIELDS, *LABEL_FIELDS), 1)
     find = partial(mongo[collection].find, matched, fields)
     rows = await MongoRetry().run(lambda: mongo.causal_read(find, time_of(min_position)))
     is_job = collection is WatchedCollection.JOBS
-    found: dict[str, tuple[Route, MatchState | None]] = {}
+    found: dict[str, tuple[Route, MatchState | None, JobLabels | None]] = {}
     for row in rows:
         try:
-            found[row["_id"]] = _route_of(row), _match_state_of(row) if is_job else None
+            job = (_match_state_of(row), JobLabels.of(row)) if is_job else (None, None)
+            found[row["_id"]] = (_route_of(row), *job)
         except Exception as error:  # one malformed document must not end the feed
             report(collection, row["_id"], error)
     return found
@@ -103,6 +107,7 @@ def _minimal_change(event: Document) -> Iterator[DocumentChange]:
         yield DocumentChange(
             *_header_of(event, WriteType.DELETED if is_deleted else WriteType.CHANGED),
             route=_route_of(full) if isinstance(full, Mapping) else None,
+            labels=JobLabels.of(full) if isinstance(full, Mapping) else None,
         )
 
 
@@ -115,24 +120,24 @@ def _document_of(event: Document) -> tuple[str, object]:
 
 
 def _inserted(event: Document) -> DocumentChange:
-    full = event["fullDocument"]
-    return DocumentChange(
-        *_header_of(event, WriteType.INSERTED),
-        version=_version_in(full),
-        route=_route_of(full),
-        event_raw=_newest_event(full),
-        scheduled_time=_scheduled_time_in(full),
-    )
+    return _with_document(event, WriteType.INSERTED)
 
 
 def _replaced(event: Document) -> DocumentChange:
+    return _with_document(event, WriteType.CHANGED)
+
+
+def _with_document(event: Document, write_type: WriteType) -> DocumentChange:
     full = event["fullDocument"]
+    newest = _newest_event(full)
+    knows_labels = newest is None or has_labels(newest)
     return DocumentChange(
-        *_header_of(event, WriteType.CHANGED),
+        *_header_of(event, write_type),
         version=_version_in(full),
         route=_route_of(full),
-        event_raw=_newest_event(full),
+        event_raw=newest,
         scheduled_time=_scheduled_time_in(full),
+        labels=None if knows_labels else JobLabels.of(full),
     )
 
 
@@ -147,7 +152,8 @@ def _updated(event: Document) -> DocumentChange:
     return DocumentChange(
         *_header_of(event, WriteType.CHANGED),
         version=_version_in(fields),
-        route=_route_of(newest) if newest else None,
+        # An event of an older version lacks the labels, which are read with the route.
+        route=_route_of(newest) if newest and has_labels(newest) else None,
         event_raw=newest,
         scheduled_time=_scheduled_time_in(fields),
     )

@@ -89,6 +89,7 @@ def build_job_document(
         "internal": new.function.internal,
         "functionName": new.function.name,
         "cause": cause_document(new.cause),
+        **({"tags": list(new.tags)} if new.tags else {}),
         "attempt": 0,
         "version": 1,
         "queue": new.queue,

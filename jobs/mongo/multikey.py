@@ -1,7 +1,8 @@
 """Finds and rebuilds indexes that became multikey through an array in a document.
 
 A multikey index supports neither sorting by the array's field nor covered queries, and stays
-multikey after the document is deleted. Ostinato never writes arrays to indexed fields.
+multikey after the document is deleted. Ostinato writes arrays only to the indexed fields in
+ARRAY_FIELDS.
 """
 
 import json
@@ -15,6 +16,7 @@ from pymongo.errors import ExecutionTimeout, OperationFailure
 from ostinato.jobs.findings import Finding
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.client import Document, Mongo
+from ostinato.jobs.mongo.collection_specs import ARRAY_FIELDS
 from ostinato.jobs.mongo.collections import COLLECTIONS
 from ostinato.jobs.mongo.indexes import (
     AUTOMATIC_BUILD,
@@ -37,9 +39,10 @@ def can_be_rebuilt(index: IndexModel) -> bool:
     """Return whether an index can be dropped temporarily, and is slower when multikey.
 
     Without a unique index, duplicates could be inserted; its equality reads are not slower. TTL
-    indexes serve no queries.
+    indexes serve no queries. The index of a field with arrays is always multikey.
     """
-    return not is_unique(index) and "expireAfterSeconds" not in index.document
+    has_arrays = not ARRAY_FIELDS.isdisjoint(index.document["key"])
+    return not (is_unique(index) or has_arrays or "expireAfterSeconds" in index.document)
 
 
 def explain_command(collection: str, index: IndexModel) -> Document:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from ostinato.jobs.lanes import MAX_PRIORITY, QUEUE_PATTERN
 from ostinato.jobs.options import MAX_JOB_TIMEOUT_MS, MAX_NAME_CHARS
 from ostinato.jobs.rights import MAX_OWNER_CHARS
+from ostinato.jobs.tags import MAX_TAG_CHARS, MAX_TAGS
 
 MAX_ENTRY_BYTES: Final = 1024 * 1024
 """Of the whole document; arguments of 64 KiB as JSON can be five times as large in BSON."""
@@ -46,6 +47,12 @@ OUTBOX_VALIDATOR: Final[dict[str, Any]] = {
                 "minLength": 1,
                 "maxLength": MAX_NAME_CHARS,
                 "description": f"an idempotency key of 1 to {MAX_NAME_CHARS} characters",
+            },
+            "tags": {
+                "bsonType": ["array", "null"],
+                "maxItems": MAX_TAGS,
+                "items": {"bsonType": "string", "minLength": 1, "maxLength": MAX_TAG_CHARS},
+                "description": f"at most {MAX_TAGS} texts of 1 to {MAX_TAG_CHARS} characters",
             },
             "queue": {
                 "bsonType": ["string", "null"],

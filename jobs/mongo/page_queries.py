@@ -81,15 +81,22 @@ def job_filter_query(which: JobFilter) -> Query:
         "cause.kind": which.cause_kind,
         "cause.id": which.cause_id,
         "queue": which.queue,
+        "key": which.key,
     }
     query |= {name: value for name, value in exact.items() if value is not None}
     if which.root_id is not None:
         query["$or"] = [{"_id": which.root_id}, {"rootId": which.root_id}]
     if which.states is not None:
         query["state"] = {"$in": [state.value for state in which.states]}
-    limits = {"$gte": which.scheduled_from, "$lt": which.scheduled_to}
-    if within := {operator: at for operator, at in limits.items() if at is not None}:
-        query["scheduledTime"] = within
+    if which.tags:
+        query["tags"] = {"$all": list(which.tags)}
+    for name, start, end in (
+        ("scheduledTime", which.scheduled_from, which.scheduled_to),
+        ("createdAt", which.created_from, which.created_to),
+    ):
+        limits = {"$gte": start, "$lt": end}
+        if within := {operator: at for operator, at in limits.items() if at is not None}:
+            query[name] = within
     return query
 
 

@@ -34,8 +34,12 @@ EVENT_FIELDS: Final = {
     "rootId": "$rootId",
     "internal": "$internal",
     "scheduledTime": "$scheduledTime",
+    "createdAt": "$createdAt",
+    "key": "$key",
+    "tags": "$tags",
 }
-"""Job fields copied to each event (before the change), for routing without reading the job."""
+"""Job fields copied to each event (before the change), for routing without reading the job. What a
+job does not have is omitted."""
 
 LANE_WITHOUT_RESERVATION: Final = {"$arrayElemAt": [{"$split": ["$lane", "!"]}, 0]}
 
@@ -45,7 +49,7 @@ MAX_DATE: Final = datetime(9999, 12, 31, tzinfo=UTC)
 SMALL_FIELDS: Final = (
     *("_id", "state", "lane", "scheduledTime", "owner", "internal", "functionName", "attempt"),
     *("version", "queue", "priority", "maxAttempts", "retry", "createdAt", "cause", "key", "tick"),
-    "rootId",
+    *("tags", "rootId"),
 )
 
 MAX_EVENTS_BEFORE_CLAIM: Final = MAX_EVENTS - EVENTS_PER_ATTEMPT - 2
@@ -134,8 +138,13 @@ def first_event(document: Mapping[str, Any]) -> dict[str, Any]:
         "state": document["state"],
         "attempt": 0,
         "nextRunAt": document["scheduledTime"],
-        **{name: document[name] for name in EVENT_FIELDS if name in document},
+        **event_fields(document),
     }
+
+
+def event_fields(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a job's document that its events contain."""
+    return {name: document[name] for name in EVENT_FIELDS if name in document}
 
 
 def _stage(target: JobState, at: Expression, fields: Fields, event: Fields) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from ostinato.jobs.malformed import read_as, report
 from ostinato.jobs.mongo.client import Document, Mongo
 from ostinato.jobs.mongo.collections import JOBS, LEADERS, WORKERS
 from ostinato.jobs.mongo.indexes import read_with_hint
-from ostinato.jobs.records import Heartbeat, JobState, WorkerRecord
+from ostinato.jobs.records import JobState
+from ostinato.jobs.worker_records import Heartbeat, WorkerRecord
 
 MAX_SLOTS: Final = 10_000  # the maximum of the setting
 MAX_LEASE_MS: Final = 3_600_000  # far longer than any lease, even after the server's clock jumped

@@ -29,12 +29,12 @@ from ostinato.jobs.maintenance.sweeper import Sweeper, build_sweeps
 from ostinato.jobs.mongo.client import MongoError
 from ostinato.jobs.mongo.outbox import follow_external_inserts
 from ostinato.jobs.mongo.sessions import worker_app_name
-from ostinato.jobs.records import Heartbeat
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.worker.event_loop_monitor import EventLoopMonitor, LogFields
 from ostinato.jobs.worker.executor import Executor
 from ostinato.jobs.worker.reconciler import LeaseReconciler
 from ostinato.jobs.worker.running_attempt import StopReason
+from ostinato.jobs.worker_records import Heartbeat
 
 SHUTDOWN_WRITE_S: Final = 2.0  # a shutdown must not wait for an unavailable MongoDB
 MAX_HEARTBEAT_JOB_IDS: Final = 100

@@ -11,9 +11,9 @@ from ostinato.jobs.json_values import replace_surrogates
 from ostinato.jobs.lanes import MAX_WEIGHT, QUEUE_PATTERN, Queue, is_queue_name
 from ostinato.jobs.paging import Page
 from ostinato.jobs.quotas.limits import Quota
-from ostinato.jobs.records import WorkerRecord
 from ostinato.jobs.revocations import Revocation
 from ostinato.jobs.rights import Owner
+from ostinato.jobs.worker_records import WorkerRecord
 from ostinato.resolvers import admin, audit, revocations
 from ostinato.resolvers.functions import CatalogEntry, list_functions
 

@@ -45,6 +45,8 @@ class ScheduleOptions(TypedDict, total=False):
     """0 to 9; higher runs sooner: each point counts as a minute of waiting. Default: 0."""
     timeout: timedelta
     """Time limit of one attempt, in real time, at most a day. Default: the function's own."""
+    tags: Sequence[str]
+    """At most 10, of 1 to 64 characters each, to find the job by. Default: none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,7 @@ def parse_options(name: str, args: Args | None, options: ScheduleOptions) -> Job
     plain: JobOptions = {
         "queue": options.get("queue", "default"),
         "priority": options.get("priority", 0),
+        "tags": options.get("tags", ()),
     }
     timeout: object = options.get("timeout")
     if isinstance(timeout, timedelta) and timedelta(0) < timeout <= MAX_TIMEOUT:
@@ -87,6 +90,7 @@ def parse_options(name: str, args: Args | None, options: ScheduleOptions) -> Job
             queue=valid.queue,
             priority=valid.priority,
             timeout_ms=valid.timeout_ms,
+            tags=valid.tags,
         ),
     )
 

@@ -1,5 +1,6 @@
 """The client's verbs for crons and recurring tasks."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TypedDict, Unpack
 
@@ -35,6 +36,8 @@ class CronOptions(TypedDict, total=False):
     """Maximum delay of each run, at most a day. Default: 0."""
     start_at: datetime
     end_at: datetime
+    tags: Sequence[str]
+    """The tags of its jobs: at most 10, of 1 to 64 characters each."""
 
 
 class PatternVerbs(BaseClient):
@@ -64,6 +67,7 @@ class PatternVerbs(BaseClient):
             jitter_ms=to_ms(options.get("jitter", timedelta(0))),
             start_at=options.get("start_at"),
             end_at=options.get("end_at"),
+            tags=options.get("tags", ()),
         )
         return await self.mutate(
             "registerCron", new, lambda context: crons.register_cron(context, new), owner

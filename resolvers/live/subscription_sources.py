@@ -17,6 +17,7 @@ from ostinato.resolvers.live.list_query import ListQuery, ListSource
 from ostinato.resolvers.live.live_query import LiveQuery
 from ostinato.resolvers.live.messages import LiveMessage, SubscribeOptions
 from ostinato.resolvers.live.object_query import ObjectQuery, ObjectSource
+from ostinato.resolvers.scheduling import scope_of
 
 R = TypeVar("R", Cron, RecurringTask)
 
@@ -44,7 +45,7 @@ def jobs_changed(
     ctx: RequestContext, job_filter: JobFilter, options: SubscribeOptions
 ) -> LiveQuery[LiveMessage[Job]]:
     """Follow the viewer's matching jobs; LEFT reports a job that no longer matches."""
-    reads, scope = ctx.engine.reads, ctx.scope
+    reads, scope = ctx.engine.reads, scope_of(ctx, job_filter)
     source = ListSource(
         name="jobs",
         kind=Job,

@@ -19,7 +19,7 @@ from ostinato.jobs.options import MAX_NAME_CHARS
 from ostinato.jobs.records import CatchUpPolicy, OverlapPolicy
 from ostinato.resolvers.crons import DEFAULT_RUNS, MAX_RUNS
 from ostinato.schema.fields import unset_to_none
-from ostinato.schema.inputs.limits import CronId, Jitter, JsonObject, Name
+from ostinato.schema.inputs.limits import CronId, Jitter, JsonObject, Name, Tags
 from ostinato.schema.scalars import Milliseconds
 
 Count = Annotated[int, Field(ge=1, le=MAX_RUNS)]
@@ -74,6 +74,10 @@ class RegisterCronInput:
     end_at: datetime | None = strawberry.field(
         default=UNSET, description="No ticks at this time or later. The cron is then paused."
     )
+    tags: Tags | None = strawberry.field(
+        default=UNSET,
+        description="The tags of the jobs that it creates: at most 10, of 1 to 64 characters each.",
+    )
 
     def issues(self) -> Iterator[Issue]:
         interval_ms, cronspec = unset_to_none(self.interval_ms), unset_to_none(self.cronspec)
@@ -94,6 +98,7 @@ class RegisterCronInput:
             jitter_ms=self.jitter_ms,
             start_at=self.start_at,
             end_at=self.end_at,
+            tags=tuple(dict.fromkeys(self.tags or ())),
         )
 
 

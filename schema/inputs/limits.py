@@ -18,6 +18,7 @@ from ostinato.jobs.lanes import MAX_PRIORITY, MAX_WEIGHT, QUEUE_PATTERN
 from ostinato.jobs.options import MAX_JOB_TIMEOUT_MS, MAX_NAME_CHARS
 from ostinato.jobs.rights import MAX_OWNER_CHARS
 from ostinato.jobs.schedules import MAX_INTERVAL_MS, MIN_INTERVAL_MS
+from ostinato.jobs.tags import MAX_TAG_CHARS, MAX_TAGS
 from ostinato.resolvers.auth import MAX_TOKEN_ID_CHARS
 from ostinato.schema.ids import document_id
 from ostinato.schema.scalars import Milliseconds
@@ -78,6 +79,10 @@ Interval: TypeAlias = Annotated[Milliseconds, Field(ge=MIN_INTERVAL_MS, le=MAX_I
 Delay: TypeAlias = Annotated[Milliseconds, Field(ge=0, le=MAX_DELAY_MS)]
 PageDelay: TypeAlias = Annotated[Milliseconds, Field(ge=0, le=MAX_PAGE_DELAY_MS)]
 Jitter: TypeAlias = Annotated[Milliseconds, Field(ge=0, le=MAX_JITTER_MS)]
+Tag: TypeAlias = Annotated[
+    str, Field(min_length=1, max_length=MAX_TAG_CHARS), AfterValidator(_storable_text)
+]
+Tags: TypeAlias = Annotated[list[Tag], Field(max_length=MAX_TAGS)]
 JobTimeout: TypeAlias = Annotated[Milliseconds, Field(ge=1, le=MAX_JOB_TIMEOUT_MS)]
 QueueName: TypeAlias = Annotated[str, Field(pattern=QUEUE_PATTERN)]
 Priority: TypeAlias = Annotated[int, Field(ge=0, le=MAX_PRIORITY)]

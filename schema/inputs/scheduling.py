@@ -20,8 +20,10 @@ from ostinato.schema.inputs.limits import (
     JobTimeout,
     JsonObject,
     Name,
+    OwnerId,
     Priority,
     QueueName,
+    Tags,
 )
 
 
@@ -64,6 +66,10 @@ class ScheduleJobInput:
         default=UNSET,
         description="The timeout of one attempt, at most a day; the function's timeout if omitted.",
     )
+    tags: Tags | None = strawberry.field(
+        default=UNSET,
+        description="Tags to find the job by: at most 10, of 1 to 64 characters each.",
+    )
 
     def issues(self) -> Iterator[Issue]:
         if unset_to_none(self.run_after_ms) is not None and unset_to_none(self.run_at) is not None:
@@ -82,6 +88,7 @@ class ScheduleJobInput:
             queue=self.queue,
             priority=self.priority,
             timeout_ms=self.timeout_ms,
+            tags=tuple(dict.fromkeys(self.tags or ())),
         )
 
 
@@ -123,6 +130,22 @@ class JobFilter:
     scheduled_to: datetime | None = strawberry.field(
         default=UNSET, description="Only jobs due before this time."
     )
+    created_from: datetime | None = strawberry.field(
+        default=UNSET, description="Only jobs created at this time or later."
+    )
+    created_to: datetime | None = strawberry.field(
+        default=UNSET, description="Only jobs created before this time."
+    )
+    key: Name | None = strawberry.field(
+        default=UNSET, description="Only the job with this idempotency key."
+    )
+    tags: Tags | None = strawberry.field(
+        default=UNSET, description="Only jobs with all of these tags: at most 10."
+    )
+    owner: OwnerId | None = strawberry.field(
+        default=UNSET,
+        description="Only jobs of this user. FORBIDDEN for another user, unless you are an admin.",
+    )
 
     def to_plain(self) -> filters.JobFilter:
         """Convert the validated filter for the use case."""
@@ -135,4 +158,9 @@ class JobFilter:
             root_id=self.root_id,
             scheduled_from=self.scheduled_from,
             scheduled_to=self.scheduled_to,
+            created_from=self.created_from,
+            created_to=self.created_to,
+            key=self.key,
+            tags=tuple(dict.fromkeys(self.tags or ())),
+            owner=self.owner,
         )

@@ -8,7 +8,7 @@ from strawberry.scalars import JSON
 
 from ostinato.jobs import audit, lanes, revocations, rights
 from ostinato.jobs.paging import Page, PagePosition
-from ostinato.jobs.records import WorkerRecord
+from ostinato.jobs.worker_records import WorkerRecord
 from ostinato.schema.fields import strawberry_field
 from ostinato.schema.ids import global_id
 from ostinato.schema.pagination import (

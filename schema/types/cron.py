@@ -77,6 +77,7 @@ class Cron(NodeProxy[records.Cron], Node):
     )
     start_at: datetime | None = strawberry.field(description="No tick before this time.")
     end_at: datetime | None = strawberry.field(description="No tick at this time or later.")
+    tags: list[str] = strawberry.field(description="The tags of the jobs that it creates.")
 
     @strawberry_field(
         description="The internal job that runs the next tick; null while the cron is paused."

@@ -114,6 +114,10 @@ class Job(NodeProxy[records.Job], Node):
         description="When it will be deleted; null until it has ended and, if it failed, until "
         "its failure is resolved. The deletion sends no event."
     )
+    key: str | None = strawberry.field(
+        description="The idempotency key with which it was scheduled."
+    )
+    tags: list[str] = strawberry.field(description="The tags with which it was scheduled.")
     queue: str = strawberry.field(description="Its queue.")
     priority: int = strawberry.field(description="Its priority, 0 to 9. Higher runs sooner.")
     timeout_ms: Milliseconds | None = strawberry.field(

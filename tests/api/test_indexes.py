@@ -28,6 +28,8 @@ LISTS: list[Wanted] = [
     ("ann", JobFilter(states=(JobState.IN_PROGRESS,)), JobOrder.NEWEST),
     ("ann", ENDED, JobOrder.NEWEST),
     ("ann", JobFilter(function_name="functions.greet"), JobOrder.NEWEST),
+    ("ann", JobFilter(tags=("a",)), JobOrder.NEWEST),
+    ("ann", JobFilter(tags=("a", "b")), JobOrder.OLDEST),
     ("ann", JobFilter(), JobOrder.SCHEDULED_ASC),
     ("ann", JobFilter(), JobOrder.SCHEDULED_DESC),
     ("ann", JobFilter(scheduled_from=DUE), JobOrder.SCHEDULED_ASC),
@@ -63,6 +65,20 @@ async def test_a_list_is_read_in_the_order_of_an_index(
             find = job_page_query(*wanted, Window(limit=20, after=position))
             stages = set(_stages(await _plan_of(engine, find)))
             assert stages.isdisjoint({"COLLSCAN", "SORT"}), stages
+
+
+async def test_jobs_with_a_tag_or_a_key_are_found_among_many(
+    engine: Engine, documents: Documents
+) -> None:
+    for number in range(50):
+        await documents.job(tags=["all", f"tag-{number}"], key=f"key-{number}")
+    for wanted in (JobFilter(tags=("tag-7",)), JobFilter(key="key-7")):
+        async with profiled(engine.mongo) as reads:
+            page = await engine.reads.find_job_page(
+                "ann", wanted, JobOrder.NEWEST, Window(limit=20)
+            )
+        assert [job.key for job in page.items] == ["key-7"]
+        assert [read["docsExamined"] for read in reads] == [1]
 
 
 async def test_a_key_is_looked_up_with_an_index(engine: Engine, documents: Documents) -> None:

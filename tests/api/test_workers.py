@@ -5,8 +5,8 @@ import socket
 
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.mongo.workers import WorkerStore
-from ostinato.jobs.records import Heartbeat
 from ostinato.jobs.settings import Settings
+from ostinato.jobs.worker_records import Heartbeat
 from ostinato.schema.ids import global_id
 from tests.api.conftest import Client
 from tests.engine.functions import gate

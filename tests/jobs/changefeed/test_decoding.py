@@ -5,7 +5,15 @@ from typing import Any
 import bson
 from bson.raw_bson import RawBSONDocument
 
-from ostinato.jobs.changes import DocumentChange, Position, WriteType
+from ostinato.jobs.changefeed.matching import ChangeFilter, index_keys_of, match
+from ostinato.jobs.changes import (
+    DocumentChange,
+    JobLabels,
+    Position,
+    WatchedCollection,
+    WriteType,
+)
+from ostinato.jobs.filters import JobFilter
 from ostinato.jobs.mongo.decoding import decode_batch
 from tests.live.writing import DUE
 
@@ -21,6 +29,7 @@ def entry(seq: int, **fields: Any) -> dict[str, Any]:
         "attempt": 1,
         "owner": "ann",
         "functionName": "a.b",
+        "createdAt": DUE,
         **fields,
     }
 
@@ -48,6 +57,32 @@ def test_an_update_has_the_event_that_it_appended() -> None:
     assert (seq(change), change.version, change.type) == (2, 3, WriteType.CHANGED)
     assert change.route is not None
     assert change.route.owner == "ann"
+
+
+def test_an_update_has_the_labels_of_its_event() -> None:
+    labels = updated(**{"timeline.1": entry(2, key="k", tags=["a", "b"])}).job_labels
+    assert labels == JobLabels(created_at=DUE, key="k", tags=["a", "b"])
+
+
+def test_an_event_of_an_older_version_has_no_route_so_that_its_labels_are_read() -> None:
+    old = entry(2)
+    del old["createdAt"]
+    assert updated(**{"timeline.1": old}).route is None
+    whole = decoded(
+        operationType="replace",
+        fullDocument={"owner": "ann", "version": 5, "timeline": [old], "key": "k"},
+    )
+    assert whole.route is not None
+    assert whole.job_labels == JobLabels(created_at=None, key="k", tags=())
+
+
+def test_malformed_labels_match_no_filter() -> None:
+    tags = [bson.Code("a"), 7, None]
+    change = updated(**{"timeline.1": entry(2, key=7, tags=tags)})
+    assert list(index_keys_of(change))
+    for wanted in (JobFilter(key="7"), JobFilter(tags=("b",))):
+        watch = ChangeFilter(collection=WatchedCollection.JOBS, job_filter=wanted)
+        assert match(watch, change) is None
 
 
 def test_times_of_an_event_are_in_utc() -> None:

@@ -84,16 +84,24 @@ instants = st.one_of(
     st.datetimes(timezones=st.just(UTC)),
 )
 states = st.sampled_from(JobState)
+tags = st.lists(st.sampled_from("abc"), max_size=3, unique=True)
 filters = st.builds(
     JobFilter,
     states=st.one_of(st.none(), st.lists(states).map(tuple)),
     scheduled_from=instants,
     scheduled_to=instants,
+    created_from=instants,
+    created_to=instants,
+    key=st.sampled_from([None, None, "k", "l"]),
+    tags=tags.map(tuple),
 )
 changes = st.builds(
-    lambda entry, at: change(1, "j1", entry)._replace(scheduled_time=at),
+    lambda entry, at, labels: change(1, "j1", entry | labels)._replace(scheduled_time=at),
     st.builds(event, states, st.one_of(st.none(), states), instants),
     instants,
+    st.fixed_dictionaries(
+        {"createdAt": instants, "key": st.sampled_from(["k", "l"]), "tags": tags}
+    ),
 )
 
 
