@@ -1,7 +1,7 @@
 """Keyset pagination: pages, and the position, direction and size of one."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Generic, TypeVar
 
@@ -32,12 +32,34 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListCount:
+    """The number of documents of a list."""
+
+    count: int
+    is_exact: bool
+    """False if there are more: counting ended at its limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Page(Generic[T]):
     """A slice of a list, in the requested order."""
 
     items: tuple[T, ...]
     has_next: bool
     has_previous: bool
+    count: "Callable[[], Awaitable[ListCount]] | None" = field(
+        default=None, compare=False, repr=False
+    )
+    """Count the whole list, including malformed documents; None if it cannot be counted."""
+
+    async def total(self) -> ListCount | None:
+        """Count the whole list, at least what the page tells; None if it cannot be counted."""
+        if self.count is None:
+            return None
+        if not (self.has_next or self.has_previous):
+            return ListCount(count=len(self.items), is_exact=True)
+        counted = await self.count()
+        return replace(counted, count=max(counted.count, len(self.items)))
 
 
 def build_page(found: Sequence[T], window: Window) -> Page[T]:

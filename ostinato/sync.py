@@ -16,7 +16,7 @@ from ostinato.client.handles import JobHandle
 from ostinato.client.job_verbs import Call
 from ostinato.client.options import Args, ScheduleOptions
 from ostinato.jobs.filters import JobFilter, JobOrder
-from ostinato.jobs.paging import Page
+from ostinato.jobs.paging import ListCount, Page
 from ostinato.jobs.records import Job, Json
 from ostinato.jobs.registry import FunctionRef
 from ostinato.jobs.settings import Settings
@@ -187,6 +187,10 @@ class Ostinato:
     ) -> Page[Job]:
         """Read a page of up to 1,000 jobs; see `ostinato.Ostinato.jobs`."""
         return self.run(self.app.jobs(which, owner=owner, order=order, first=first, after=after))
+
+    def count_jobs(self, which: JobFilter | None = None, *, owner: str | None = None) -> ListCount:
+        """Count matching jobs, up to 10,000 and for up to a second."""
+        return self.run(self.app.count_jobs(which, owner=owner))
 
     def cancel(self, job_id: str, *, owner: str | None = None, cascade: bool = False) -> Job:
         """Cancel a pending job, or ask a running one to stop; raises NotFound."""

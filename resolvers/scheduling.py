@@ -11,7 +11,7 @@ from ostinato.jobs.filters import JobFilter, JobOrder
 from ostinato.jobs.json_values import format_instant
 from ostinato.jobs.lanes import DEFAULT_QUEUE
 from ostinato.jobs.new_job import NewJob
-from ostinato.jobs.paging import Page, Window
+from ostinato.jobs.paging import ListCount, Page, Window
 from ostinato.jobs.queue_warnings import SchedulingWarning
 from ostinato.jobs.records import Failure, Job, JobState, JsonObject
 from ostinato.jobs.registry import AnyTarget
@@ -64,6 +64,11 @@ async def jobs(ctx: RequestContext, which: JobFilter, order: JobOrder, window: W
 async def job_tree(ctx: RequestContext, root_id: str, window: Window) -> Page[Job]:
     """Read a page of the viewer's jobs of a tree, oldest first, including internal jobs."""
     return await jobs(ctx, JobFilter(root_id=root_id, internal=None), JobOrder.OLDEST, window)
+
+
+async def count_jobs(ctx: RequestContext, which: JobFilter) -> ListCount:
+    """Count the viewer's matching jobs, up to a limit."""
+    return await ctx.engine.reads.count_jobs(scope_of(ctx, which), which)
 
 
 async def failures(ctx: RequestContext, window: Window) -> Page[Failure]:

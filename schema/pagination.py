@@ -2,7 +2,7 @@
 
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, Generic, Protocol, TypeVar
@@ -11,8 +11,8 @@ import strawberry
 
 from ostinato.jobs.errors import BadRequest, Issue, range_issues
 from ostinato.jobs.ids import is_id
-from ostinato.jobs.paging import Page, PagePosition, Window
-from ostinato.schema.fields import Info, unread_fields, unset_to_none
+from ostinato.jobs.paging import ListCount, Page, PagePosition, Window
+from ostinato.schema.fields import Info, strawberry_field, unread_fields, unset_to_none
 
 
 class Identified(Protocol):
@@ -79,11 +79,31 @@ class Edge(Generic[T]):
     node: T = strawberry.field(description="The object.")
 
 
+@strawberry.type(description="The number of objects in a list.")
+class TotalCount:
+    count: int = strawberry.field(
+        description="The number, which includes malformed objects that pages omit. At most 10,000."
+    )
+    is_exact: bool = strawberry.field(
+        description="False if the list has more objects than `count`: counting ends at 10,000, or "
+        "after a second."
+    )
+
+
 @strawberry.type(description="A page of a list.")
 class Connection(Generic[T]):
     edges: list[Edge[T]] = strawberry.field(description="The objects with their cursors.")
     nodes: list[T] = strawberry.field(description="The objects without their cursors.")
     page_info: PageInfo = strawberry.field(description="The position of this page in the list.")
+    total: strawberry.Private[Callable[[], Awaitable[ListCount | None]]]
+
+    @strawberry_field(
+        description="The number of objects in the whole list, on all pages. Counted only if it is "
+        "selected, which costs 250 points."
+    )
+    async def total_count(self) -> TotalCount | None:
+        found = await self.total()
+        return None if found is None else TotalCount(count=found.count, is_exact=found.is_exact)
 
 
 def encode_page_cursor(order: str, place: PagePosition) -> str:
@@ -174,6 +194,7 @@ def build_connection(
             start_cursor=cursors[0] if cursors else None,
             end_cursor=cursors[-1] if cursors else None,
         ),
+        total=page.total,
     )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -20,6 +21,7 @@ from ostinato.jobs.mongo.client import (
     summarize,
 )
 from ostinato.jobs.mongo.collections import AUDIT_LOG
+from ostinato.jobs.mongo.list_counts import list_counter
 from ostinato.jobs.mongo.page_queries import NEWEST_FIRST, KeysetQuery, Query
 from ostinato.jobs.paging import Page, Window, build_page
 
@@ -65,10 +67,12 @@ class AuditLog:
 
     async def find_page(self, which: AuditFilter, window: Window) -> Page[AuditEntry]:
         """Return a page of matching entries, newest first."""
-        find = KeysetQuery.of(_query(which), NEWEST_FIRST, window)
+        query = _query(which)
+        find = KeysetQuery.of(query, NEWEST_FIRST, window)
         found = self._entries.find(find.filter, sort=find.sort, limit=find.limit)
         entries = [one for one in await found.to_list(None) if is_id(str(one["_id"]))]
-        return build_page([audit_entry_from(one) for one in entries], window)
+        page = build_page([audit_entry_from(one) for one in entries], window)
+        return replace(page, count=list_counter(self._entries, query))
 
     async def close(self) -> None:
         """Write the waiting entries now; logs their number if the caller is canceled."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -13,6 +14,7 @@ from ostinato.jobs.async_tools.single_flight import SingleFlight
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.client import Mongo, MongoError
 from ostinato.jobs.mongo.collections import OWNERS
+from ostinato.jobs.mongo.list_counts import list_counter
 from ostinato.jobs.mongo.page_queries import KeysetQuery, Ordering
 from ostinato.jobs.paging import Page, Window, build_page
 from ostinato.jobs.rights import SUSPENSION_TTL_S, Owner, owner_from, owner_suspended
@@ -63,7 +65,7 @@ class OwnerStore:
         query = KeysetQuery.of(SUSPENDED, Ordering(field="suspendedAt"), window)
         found = self._owners.find(query.filter, sort=query.sort, limit=query.limit)
         owners = [owner_from(one["_id"], one) for one in await found.to_list(None)]
-        return build_page(owners, window)
+        return replace(build_page(owners, window), count=list_counter(self._owners, SUSPENDED))
 
     async def refresh(self) -> None:
         """Make a change of a suspension take effect in this process at once."""

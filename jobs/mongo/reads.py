@@ -25,6 +25,7 @@ from ostinato.jobs.mongo.document_reader import (
     find_in,
     projection_without,
 )
+from ostinato.jobs.mongo.list_counts import list_counter
 from ostinato.jobs.mongo.mongo_retry import MongoRetry
 from ostinato.jobs.mongo.page_queries import (
     NEWEST_FIRST,
@@ -34,7 +35,7 @@ from ostinato.jobs.mongo.page_queries import (
     job_page_query,
     owned_by,
 )
-from ostinato.jobs.paging import Page, Window, build_page
+from ostinato.jobs.paging import ListCount, Page, Window, build_page
 from ostinato.jobs.read_budget import ReadBudget
 from ostinato.jobs.records import (
     Batch,
@@ -95,15 +96,20 @@ class Reads:
         self, kind: type[R], owner: str | None, window: Window, **fields: object
     ) -> Page[R]:
         """Return a page of the records whose fields have these values, newest first."""
-        return await self._page(
-            kind, KeysetQuery.of(owned_by(owner) | fields, NEWEST_FIRST, window), window
-        )
+        query = owned_by(owner) | fields
+        page = await self._page(kind, KeysetQuery.of(query, NEWEST_FIRST, window), window)
+        return self._countable(page, READERS[kind].collection, query)
 
     async def find_job_page(
         self, owner: str | None, which: JobFilter, order: JobOrder, window: Window
     ) -> Page[Job]:
         """Return a page of matching jobs in the given order."""
-        return await self._page(Job, job_page_query(owner, which, order, window), window)
+        page = await self._page(Job, job_page_query(owner, which, order, window), window)
+        return self._countable(page, JOBS, owned_by(owner) | job_filter_query(which))
+
+    async def count_jobs(self, owner: str | None, which: JobFilter) -> ListCount:
+        """Count the matching jobs, up to MAX_COUNT."""
+        return await list_counter(self.mongo[JOBS], owned_by(owner) | job_filter_query(which))()
 
     async def find_newest(
         self, kind: type[R], owner: str | None, window: Window, min_cluster_time: ClusterTime
@@ -127,7 +133,8 @@ class Reads:
 
         Each cause costs one index range scan of page length.
         """
-        find = KeysetQuery.of(owned_by(owner) | job_filter_query(which), NEWEST_FIRST, window)
+        query = owned_by(owner) | job_filter_query(which)
+        find = KeysetQuery.of(query, NEWEST_FIRST, window)
         projection = projection_without(Job, window.unread)
         pipeline: list[Query] = [
             {"$documents": [{"_id": cause_id} for cause_id in cause_ids]},
@@ -157,11 +164,19 @@ class Reads:
                 malformed |= found.keys()
             else:
                 found[str(job.cause.id)].append(job)
-        pages = {cause_id: build_page(jobs, window) for cause_id, jobs in found.items()}
+        pages = {
+            cause_id: self._countable(build_page(jobs, window), JOBS, {**query, **_of(cause_id)})
+            for cause_id, jobs in found.items()
+        }
         for cause_id in malformed:
             one_cause = replace(which, cause_id=cause_id)
             pages[cause_id] = await self.find_job_page(owner, one_cause, JobOrder.NEWEST, window)
         return pages
+
+    def _countable(self, page: Page[R], collection: str, query: Query) -> Page[R]:
+        """Return the page of a list with a function that counts the list."""
+        turn = None if self.budget is None else (self.mongo, self.budget)
+        return replace(page, count=list_counter(self.mongo[collection], query, turn))
 
     async def _page(
         self,
@@ -200,6 +215,10 @@ class Reads:
         if self.budget is None or min_cluster_time is not None or not reader.is_large:
             return await reader.read(find, min_cluster_time)
         return await reader.read_within(self.budget, find)
+
+
+def _of(cause_id: str) -> Query:
+    return {"cause.id": cause_id}
 
 
 def _skipping(find: KeysetQuery, skipped: Collection[object], window: Window) -> KeysetQuery:

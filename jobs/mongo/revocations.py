@@ -10,6 +10,7 @@ from ostinato.jobs.errors import PreconditionFailed
 from ostinato.jobs.malformed import report
 from ostinato.jobs.mongo.client import Document, Mongo
 from ostinato.jobs.mongo.collections import REVOCATIONS
+from ostinato.jobs.mongo.list_counts import list_counter
 from ostinato.jobs.mongo.page_queries import KeysetQuery, Ordering
 from ostinato.jobs.paging import Page, Window, build_page
 from ostinato.jobs.revocations import Revocation
@@ -65,7 +66,12 @@ class RevocationStore:
         found = self._revocations.find(query.filter, sort=query.sort, limit=query.limit)
         page = build_page(await found.to_list(None), window)
         decoded = _decode_all(page.items)
-        return Page(items=decoded, has_next=page.has_next, has_previous=page.has_previous)
+        return Page(
+            items=decoded,
+            has_next=page.has_next,
+            has_previous=page.has_previous,
+            count=list_counter(self._revocations, {}),
+        )
 
     async def _write(
         self,

@@ -10,7 +10,7 @@ from ostinato.client.handles import ANY_JSON, JobHandle, result_type
 from ostinato.client.options import Args, JobRequest, ScheduleOptions, parse_options
 from ostinato.jobs.filters import JobFilter, JobOrder
 from ostinato.jobs.new_job import NewJob
-from ostinato.jobs.paging import Page
+from ostinato.jobs.paging import ListCount, Page
 from ostinato.jobs.records import Failure, Job, Json
 from ostinato.jobs.registry import FunctionRef, name_of
 from ostinato.jobs.transactions.job_group import (
@@ -156,6 +156,12 @@ class JobVerbs(BaseClient):
         them."""
         window = page_window(first, after)
         return await call(scheduling.job_tree(self.context(owner), root_id, window))
+
+    async def count_jobs(
+        self, which: JobFilter | None = None, *, owner: str | None = None
+    ) -> ListCount:
+        """Count matching jobs, up to 10,000 and for up to a second."""
+        return await call(scheduling.count_jobs(self.context(owner), which or JobFilter()))
 
     async def cancel(self, job_id: str, *, owner: str | None = None, cascade: bool = False) -> Job:
         """Cancel a pending job, or ask a running one to stop.

@@ -53,6 +53,7 @@ FIELD_COSTS: Final = MappingProxyType(
     {
         **dict.fromkeys(("args", "argsSchema", "data", "warnings"), JSON_COST),
         "result": 2 * JSON_COST,
+        "totalCount": 250,  # counts up to 10,000 index keys, or reads documents for a second
         "previewCron": 500,  # a rare date of a new expression takes 5 ms
         "quotas": 500,  # counts up to 200,000 index keys, at most once a second per user
     }
