@@ -1,128 +1,198 @@
 """Decides what becomes of a schedule's due ticks, by its catch-up policy. No I/O."""
 
-from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import chain, islice, takewhile
-from typing import Final, assert_never
+from typing import Any, Final, assert_never
 
-from ostinato.jobs.cron_ledger import LedgerEntry, TickOutcome, TickReason, entries_of
-from ostinato.jobs.records import CatchUpPolicy, IntervalSchedule, Schedule
-from ostinato.jobs.schedules import next_run, ticks
+from ostinato.jobs.cron_ledger import LedgerEntry, TickOutcome, TickReason
+from ostinato.jobs.passed_ticks import (
+    MAX_NEWEST,
+    MAX_WALKED,
+    MILLISECOND,
+    PassedTicks,
+    TickRange,
+    next_runnable,
+    passed_ticks,
+)
+from ostinato.jobs.records import CatchUpPolicy, Cron, IntervalSchedule, Schedule
+from ostinato.jobs.schedules import ticks_per_day, with_jitter
+from ostinato.jobs.time_rules import NO_DAYS, ExcludedDays
 
 MAX_LATENESS: Final = timedelta(seconds=15)  # another worker takes over a lost one's tick in 11 s
-MAX_RUNS_PER_TICK: Final = 500  # all jobs of a tick are inserted in one transaction
-MAX_COUNTED_TICKS: Final = 10_000  # for cronspecs: one week of minutes takes 0.3 s to count
+MAX_RUNS_PER_TICK: Final = MAX_NEWEST - 1  # all jobs of a tick are inserted in one transaction
 
-
-MILLISECOND: Final = timedelta(milliseconds=1)
+DAY: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PassedTicks:
-    """The ticks of a schedule in a period that has passed."""
+class Timetable:
+    """When the ticks of a cron are planned, and when they run."""
 
-    count: int
-    first: datetime
-    newest: tuple[datetime, ...]
-    """Oldest first: all of them, or MAX_RUNS_PER_TICK + 1."""
+    schedule: Schedule
+    excluded: ExcludedDays = NO_DAYS
+    end_at: datetime | None = None
+    cron_id: str = ""
+    jitter_ms: int = 0
 
-    def older_than(self, newest: int) -> "PassedTicks | None":
-        """Return the ticks without the `newest` ones; None if none are left."""
-        if self.count <= newest:
-            return None
-        left = self.newest[: len(self.newest) - newest]
-        return PassedTicks(count=self.count - newest, first=self.first, newest=left)
-
-    def entry(self, outcome: TickOutcome, reason: TickReason) -> LedgerEntry:
-        """Build the record of ticks with one outcome."""
-        return LedgerEntry(
-            outcome=outcome,
-            first=self.first,
-            last=self.newest[-1],
-            count=self.count,
-            reason=reason,
+    @classmethod
+    def of(cls, cron: Cron, excluded: ExcludedDays = NO_DAYS) -> "Timetable":
+        return cls(
+            schedule=cron.schedule,
+            excluded=excluded,
+            end_at=cron.end_at,
+            cron_id=cron.id,
+            jitter_ms=cron.jitter_ms,
         )
+
+    def before_end(self, now: datetime) -> datetime:
+        """Return now, or the last instant before the end of the schedule, if that is earlier."""
+        return now if self.end_at is None else min(now, self.end_at - MILLISECOND)
+
+    def may_have_many(self, after: datetime, until: datetime) -> bool:
+        """Return whether counting the ticks of a period may take more than milliseconds."""
+        return ticks_per_day(self.schedule) * ((until - after) / DAY + 1) > MAX_WALKED
+
+    def next_tick(self, after: datetime) -> datetime:
+        """Return the first tick later than `after` that is not excluded."""
+        return next_runnable(self.schedule, after, self.excluded)
+
+    def start_of(self, tick: datetime) -> datetime:
+        """Return when a tick runs: after a random delay, which is the same at each call.
+
+        It runs before the next tick and before the end of the schedule, so that delayed ticks do
+        not overlap.
+        """
+        if not self.jitter_ms:
+            return tick
+        room = next_runnable(self.schedule, tick, NO_DAYS) - tick
+        if self.end_at is not None:
+            room = min(room, self.end_at - tick)
+        room_ms = max(room // MILLISECOND - 1, 0)
+        return with_jitter(self.cron_id, tick, min(self.jitter_ms, room_ms))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TickDecision:
-    """The due ticks to run and those that were missed, and the tick after them."""
+    """The due ticks to run and those that do not run, and the tick after them."""
 
-    missed: PassedTicks | None
+    missed: TickRange | None
     """The older ticks, which do not run."""
     runs: tuple[datetime, ...]
     """The ticks to run now, oldest first."""
+    not_planned_to_run: tuple[LedgerEntry, ...] = ()
+    """The records of ticks on excluded days, and at times that the clocks skipped."""
     next_run: datetime
-    """The first tick after the current time, or not before the schedule's end."""
+    """The first tick that is not decided yet, or not before the schedule's end."""
+    decided_until: datetime
+    """The last planned tick that is decided, whether it runs or not."""
+
+    @property
+    def has_ticks(self) -> bool:
+        """Whether any tick was due."""
+        return bool(self.runs or self.missed or self.not_planned_to_run)
 
     @property
     def skipped(self) -> int:
-        """The number of ticks that do not run."""
+        """The number of ticks that could have run and do not."""
         return self.missed.count if self.missed else 0
 
 
 def decide_ticks(
-    schedule: Schedule,
-    due: datetime,
-    now: datetime,
-    policy: CatchUpPolicy,
-    end_at: datetime | None = None,
+    table: Timetable, after: datetime, now: datetime, policy: CatchUpPolicy
 ) -> TickDecision:
-    """Decide which ticks run, from `due` (the oldest not yet run) to `now`, and before `end_at`.
+    """Decide which ticks run, of those later than `after`, the last one decided, to `now`.
 
     `skip` runs the newest if it is at most MAX_LATENESS late, `latest` the newest, `all` the newest
-    500. For a cronspec, at most 10,000 ticks are counted.
+    500. A tick whose random delay has not passed is not due.
     """
-    until = before_end(now, end_at)
-    passed = passed_ticks(schedule, due, until)
+    passed = due_ticks(table, after, now)
     if policy is CatchUpPolicy.ALL:
         runs = passed.newest[-MAX_RUNS_PER_TICK:]
     elif policy is CatchUpPolicy.LATEST:
         runs = passed.newest[-1:]
     elif policy is CatchUpPolicy.SKIP:
-        runs = tuple(tick for tick in passed.newest[-1:] if is_on_time(tick, now))
+        runs = tuple(tick for tick in passed.newest[-1:] if is_on_time(table, tick, now))
     else:
         assert_never(policy)
-    following = next_run(
-        schedule, passed.newest[-1] if isinstance(schedule, IntervalSchedule) else until
+    return TickDecision(
+        missed=passed.older_than(len(runs)),
+        runs=runs,
+        not_planned_to_run=entries_not_run(passed),
+        next_run=table.next_tick(passed.reached),
+        decided_until=passed.reached,
     )
-    return TickDecision(missed=passed.older_than(len(runs)), runs=runs, next_run=following)
+
+
+def due_ticks(table: Timetable, after: datetime, now: datetime) -> PassedTicks:
+    """Return the planned ticks later than `after` that are due, with their delays."""
+    until = table.before_end(now)
+    passed = passed_ticks(table.schedule, after, until, table.excluded)
+    if passed.newest and table.start_of(passed.newest[-1]) > now:
+        until = passed.newest[-1] - MILLISECOND
+        passed = passed_ticks(table.schedule, after, until, table.excluded)
+    return passed
 
 
 def dropped_entries(
-    passed: PassedTicks, now: datetime, recent: tuple[TickOutcome, TickReason]
+    table: Timetable, passed: PassedTicks, now: datetime, recent: tuple[TickOutcome, TickReason]
 ) -> list[LedgerEntry]:
-    """Build the records of due ticks that will never run.
+    """Build the records of passed ticks that will never run.
 
     Those that could still have run on time get the outcome and reason `recent`; no worker has run
     the others in time.
     """
-    on_time = [tick for tick in passed.newest if is_on_time(tick, now)]
+    on_time = [tick for tick in passed.newest if is_on_time(table, tick, now)]
     late = passed.older_than(len(on_time))
-    missed = [] if late is None else [late.entry(TickOutcome.MISSED, TickReason.DOWNTIME)]
-    return [*missed, *entries_of(on_time, *recent)]
+    missed = [] if late is None else [range_entry(late, TickOutcome.MISSED, TickReason.DOWNTIME)]
+    dropped = TickRange(len(on_time), on_time[0], on_time[-1]) if on_time else None
+    recently = [] if dropped is None else [range_entry(dropped, *recent)]
+    return [*entries_not_run(passed), *missed, *recently]
 
 
-def before_end(now: datetime, end_at: datetime | None) -> datetime:
-    """Return now, or the last instant before the end of the schedule, if that is earlier."""
-    return now if end_at is None else min(now, end_at - MILLISECOND)
+def entries_not_run(passed: PassedTicks) -> tuple[LedgerEntry, ...]:
+    """Build the records of planned ticks that could not have run."""
+    kinds = (
+        (passed.excluded, TickReason.EXCLUDED),
+        (passed.not_existing, TickReason.CLOCK_CHANGE),
+    )
+    return tuple(
+        range_entry(ticks, TickOutcome.SKIPPED, reason)
+        for ticks, reason in kinds
+        if ticks is not None
+    )
 
 
-def is_on_time(tick: datetime, now: datetime) -> bool:
+def range_entry(ticks: TickRange, outcome: TickOutcome, reason: TickReason) -> LedgerEntry:
+    """Build the record of several ticks with one outcome."""
+    return LedgerEntry(
+        outcome=outcome, first=ticks.first, last=ticks.last, count=ticks.count, reason=reason
+    )
+
+
+def is_on_time(table: Timetable, tick: datetime, now: datetime) -> bool:
     """Return whether a tick counts as punctual if it runs now."""
-    return now - tick <= MAX_LATENESS
+    return now - table.start_of(tick) <= MAX_LATENESS
 
 
-def passed_ticks(schedule: Schedule, due: datetime, until: datetime) -> PassedTicks:
-    """Return the ticks from `due`, which is the first, to `until`, inclusive."""
-    if isinstance(schedule, IntervalSchedule):
-        interval = timedelta(milliseconds=schedule.ms)
-        count = (until - due) // interval + 1
-        first = max(0, count - MAX_RUNS_PER_TICK - 1)
-        newest = tuple(due + n * interval for n in range(first, count))
-        return PassedTicks(count=count, first=due, newest=newest)
-    later = takewhile(lambda tick: tick <= until, ticks(schedule, due))
-    found = list(chain([due], islice(later, MAX_COUNTED_TICKS - 1)))
-    kept = deque(found, MAX_RUNS_PER_TICK + 1)
-    return PassedTicks(count=len(found), first=due, newest=tuple(kept))
+def last_decided(cron: Cron, undecided: object) -> datetime:
+    """Return the time of the last planned tick that is decided; of an interval, in its phase.
+
+    `undecided` is that field of the cron's document: {after, before}. It counts only if it belongs
+    to the cron's next tick, so that who changes `nextRunTime` need not know of it.
+    """
+    if isinstance(undecided, Mapping) and undecided.get("before") == cron.next_run_time:
+        after = undecided.get("after")
+        if isinstance(after, datetime):
+            return after
+    if isinstance(cron.schedule, IntervalSchedule):
+        return cron.next_run_time - timedelta(milliseconds=cron.schedule.ms)
+    return cron.next_run_time - MILLISECOND
+
+
+def next_tick_fields(next_run: datetime, decided_until: datetime) -> dict[str, Any]:
+    """Build the fields of a cron's document for its next tick."""
+    return {
+        "nextRunTime": next_run,
+        "undecided": {"after": decided_until, "before": next_run},
+    }

@@ -79,6 +79,14 @@ def ticks_per_minute(schedule: Schedule) -> float:
     return len(parse_cronspec(schedule.cronspec).seconds)
 
 
+def ticks_per_day(schedule: Schedule) -> float:
+    """Return how often a schedule ticks in its busiest day without a change of the clocks."""
+    if isinstance(schedule, IntervalSchedule):
+        return 86_400_000 / schedule.ms
+    spec = parse_cronspec(schedule.cronspec)
+    return len(spec.hours) * len(spec.minutes) * len(spec.seconds)
+
+
 def with_jitter(cron_id: str, due: datetime, jitter_ms: int) -> datetime:
     """Delay the run of a tick by 0 to `jitter_ms`, deterministic for a tick."""
     digest = hashlib.blake2b(f"{cron_id}/{due.isoformat()}".encode(), digest_size=8).digest()

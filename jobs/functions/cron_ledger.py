@@ -25,17 +25,19 @@ from ostinato.jobs.cron_ledger import (
 )
 from ostinato.jobs.documents import cron_from
 from ostinato.jobs.due_ticks import (
-    PassedTicks,
     TickDecision,
-    before_end,
+    Timetable,
     dropped_entries,
-    passed_ticks,
+    entries_not_run,
+    last_decided,
+    next_tick_fields,
+    range_entry,
 )
 from ostinato.jobs.errors import Malformed
 from ostinato.jobs.functions.cron_ticks import OverlapResult
 from ostinato.jobs.malformed import read_as
+from ostinato.jobs.passed_ticks import PassedTicks, TickRange, passed_ticks
 from ostinato.jobs.records import CatchUpPolicy, Cron
-from ostinato.jobs.schedules import first_run
 
 PAUSES: Final = frozenset({TickReason.ROLE_LOST, TickReason.OWNER_SUSPENDED})
 """Reasons for which due ticks are skipped, rather than canceled by a client."""
@@ -79,24 +81,25 @@ async def record_decision(
     if decided is not None and decided.missed is not None:
         entries = [_missed_entry(cron.catch_up, decided.missed, decided.runs, done), *entries]
     skipped = sum(entry.count for entry in entries if not entry.did_run)
+    not_run = () if decided is None else decided.not_planned_to_run
     return {
-        **await record_ticks(ctx, found, entries),
+        **await record_ticks(ctx, found, [*not_run, *entries]),
         "skippedTicks": cron.skipped_ticks + skipped,
     }
 
 
 def _missed_entry(
-    policy: CatchUpPolicy, missed: PassedTicks, runs: Sequence[datetime], done: OverlapResult
+    policy: CatchUpPolicy, missed: TickRange, runs: Sequence[datetime], done: OverlapResult
 ) -> LedgerEntry:
     """Build the record of the older ticks: coalesced if the newest one runs in their place."""
     if policy is CatchUpPolicy.ALL:
-        return missed.entry(TickOutcome.MISSED, TickReason.TOO_MANY_MISSED)
+        return range_entry(missed, TickOutcome.MISSED, TickReason.TOO_MANY_MISSED)
     newest = runs[-1] if runs and policy is CatchUpPolicy.LATEST else None
     job_id = None if newest is None else done.job_of(newest)
     if job_id is not None or newest in done.queued:
-        entry = missed.entry(TickOutcome.COALESCED, TickReason.CAUGHT_UP)
+        entry = range_entry(missed, TickOutcome.COALESCED, TickReason.CAUGHT_UP)
         return replace(entry, job_id=job_id)
-    return missed.entry(TickOutcome.MISSED, TickReason.DOWNTIME)
+    return range_entry(missed, TickOutcome.MISSED, TickReason.DOWNTIME)
 
 
 async def settle_ticks(
@@ -114,35 +117,35 @@ async def settle_ticks(
         cron = read_as(cron_from, found)
     except Malformed:
         return {"queuedTicks": []} if drops_queue else {}
-    now = await ctx.now()
-    fields: dict[str, Any] = {}
-    entries = await _passed_entries(ctx, cron, now, reason)
-    if entries:
-        fields["nextRunTime"] = await _next_tick(ctx, cron, now)
+    now, table = await ctx.now(), Timetable.of(cron)
+    after = last_decided(cron, found.get("undecided"))
+    compute = partial(_passed, table, after, now)
+    passed, following = await run_in_cpu_thread(ctx.owner, compute)
+    entries = _passed_entries(table, cron, passed, now, reason)
+    fields = next_tick_fields(max(following, cron.next_run_time), passed.reached)
     if drops_queue:
         entries = [*entries_of(_queued(found), TickOutcome.CANCELED, reason), *entries]
         fields["queuedTicks"] = []
     return fields | await record_ticks(ctx, found, entries)
 
 
-async def _passed_entries(
-    ctx: Context, cron: Cron, now: datetime, reason: TickReason
+def _passed(table: Timetable, after: datetime, now: datetime) -> tuple[PassedTicks, datetime]:
+    """Return the planned ticks to now, delayed ones too, and the tick after them."""
+    passed = passed_ticks(table.schedule, after, table.before_end(now), table.excluded)
+    return passed, table.next_tick(passed.reached)
+
+
+def _passed_entries(
+    table: Timetable, cron: Cron, passed: PassedTicks, now: datetime, reason: TickReason
 ) -> list[LedgerEntry]:
-    until = before_end(now, cron.end_at)
-    if cron.next_run_time > until:
-        return []
-    compute = partial(passed_ticks, cron.schedule, cron.next_run_time, until)
-    passed = await run_in_cpu_thread(ctx.owner, compute)
-    if not cron.enabled:
-        return [passed.entry(TickOutcome.SKIPPED, pause_reason(cron.paused_because))]
-    outcome = TickOutcome.SKIPPED if reason in PAUSES else TickOutcome.CANCELED
-    return dropped_entries(passed, now, (outcome, reason))
-
-
-async def _next_tick(ctx: Context, cron: Cron, now: datetime) -> datetime:
-    """Return the first tick after now; an interval keeps its phase."""
-    first = partial(first_run, cron.schedule, now, cron.next_run_time)
-    return await run_in_cpu_thread(ctx.owner, first)
+    if cron.enabled:
+        outcome = TickOutcome.SKIPPED if reason in PAUSES else TickOutcome.CANCELED
+        return dropped_entries(table, passed, now, (outcome, reason))
+    skipped = []
+    if passed.runnable is not None:
+        because = pause_reason(cron.paused_because)
+        skipped = [range_entry(passed.runnable, TickOutcome.SKIPPED, because)]
+    return [*entries_not_run(passed), *skipped]
 
 
 def _queued(found: dict[str, Any]) -> list[datetime]:

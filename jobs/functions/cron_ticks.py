@@ -2,17 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from ostinato.jobs.context import Context
 from ostinato.jobs.cron_ledger import LedgerEntry, TickOutcome, TickReason, entries_of
+from ostinato.jobs.due_ticks import Timetable
 from ostinato.jobs.errors import BadRequest, QuotaExceeded
 from ostinato.jobs.functions.failures import record_refusal
 from ostinato.jobs.functions.job_chain import TICK_HORIZON, find_active_jobs
 from ostinato.jobs.logs import LogThrottle
+from ostinato.jobs.passed_ticks import MILLISECOND
 from ostinato.jobs.records import Cause, CauseKind, Cron, OverlapPolicy
-from ostinato.jobs.schedules import with_jitter
 
 EXECUTE_CRON: Final = "crons.executeCron"
 RELEASE_QUEUED: Final = "crons.releaseQueued"
@@ -58,6 +59,15 @@ async def schedule_tick(ctx: Context, cron_id: str, version: int, due: datetime)
         cause=Cause(kind=CauseKind.CRON, id=cron_id),
         tick={"cronId": cron_id, "cronVersion": version, "due": due},
     )
+
+
+async def schedule_start(ctx: Context, cron: Cron, tick: datetime) -> str:
+    """Schedule the tick job for the time at which the cron's next tick runs, after its delay.
+
+    The caller increments the version of the cron's document.
+    """
+    start = Timetable.of(cron).start_of(tick)
+    return await schedule_tick(ctx, cron.id, cron.version + 1, start)
 
 
 async def start_due_runs(
@@ -121,10 +131,10 @@ async def _start(ctx: Context, cron: Cron, due_times: Sequence[datetime]) -> lis
 
 
 async def _start_one(ctx: Context, cron: Cron, due: datetime) -> LedgerEntry:
-    delayed = with_jitter(cron.id, due, cron.jitter_ms)
+    delayed = Timetable.of(cron).start_of(due)
     cause = Cause(kind=CauseKind.CRON, id=cron.id)
     job_id = await ctx.scheduler.run_at(
         delayed, cron.function_name, cron.args, cause=cause, tags=cron.tags
     )
-    delay_ms = (delayed - due) // timedelta(milliseconds=1)
+    delay_ms = (delayed - due) // MILLISECOND
     return LedgerEntry(outcome=TickOutcome.RAN, first=due, job_id=job_id, delay_ms=delay_ms)

@@ -10,13 +10,20 @@ from ostinato.jobs.context import Context
 from ostinato.jobs.cron_ledger import TickReason, pause_reason
 from ostinato.jobs.decorators import mutation
 from ostinato.jobs.documents import cron_from, schedule_document
-from ostinato.jobs.due_ticks import decide_ticks
+from ostinato.jobs.due_ticks import (
+    TickDecision,
+    Timetable,
+    decide_ticks,
+    last_decided,
+    next_tick_fields,
+)
 from ostinato.jobs.errors import Conflict, Malformed, NotFound, PreconditionFailed
 from ostinato.jobs.functions.cron_ledger import record_decision, settle_ticks
 from ostinato.jobs.functions.cron_ticks import (
     EXECUTE_CRON,
     RELEASE_QUEUED,
     schedule_release,
+    schedule_start,
     schedule_tick,
     start_due_runs,
 )
@@ -64,6 +71,9 @@ async def insert_cron(ctx: Context, new: NewCron, schedule: Schedule, args: Json
     """Store a validated cron and schedule its first tick job."""
     cron_id = ctx.new_id()
     due = _within_end(await _compute_first_tick(ctx, schedule, new.start_at), new.end_at)
+    table = Timetable(
+        schedule=schedule, end_at=new.end_at, cron_id=cron_id, jitter_ms=new.jitter_ms
+    )
     document: dict[str, Any] = {
         "_id": cron_id,
         "owner": ctx.owner,
@@ -79,7 +89,7 @@ async def insert_cron(ctx: Context, new: NewCron, schedule: Schedule, args: Json
         "enabled": True,
         "nextRunTime": due,
         "lastRunTime": None,
-        "schedulerJobId": await schedule_tick(ctx, cron_id, 1, due),
+        "schedulerJobId": await schedule_tick(ctx, cron_id, 1, table.start_of(due)),
         "skippedTicks": 0,
         "executions": [],
         "queuedTicks": [],
@@ -162,7 +172,7 @@ async def resume_cron(ctx: Context, cron_id: str, first_tick: datetime | None = 
         first_tick = await _compute_first_tick(ctx, cron.schedule, cron.start_at)
     due = _within_end(first_tick, cron.end_at)
     await require_tick_room(ctx, cron.schedule)
-    tick = await schedule_tick(ctx, cron.id, cron.version + 1, due)
+    tick = await schedule_start(ctx, cron, due)
     fields = {"enabled": True, "nextRunTime": due, "schedulerJobId": tick, "pausedBecause": None}
     settled = await settle_ticks(ctx, found, TickReason.PAUSED, drops_queue=False)
     return await change(ctx, found, settled | fields)
@@ -192,12 +202,13 @@ async def execute_cron(ctx: Context, cron_id: str) -> None:
     if found is None or not found["enabled"]:
         return
     cron, now = cron_from(found), await effective_now(ctx)
-    if now < cron.next_run_time:
+    table = Timetable.of(cron)
+    decided = await _decide(ctx, table, cron, found, now)
+    if not decided.has_ticks:
         await _ensure_tick(ctx, cron, found)
         return
     if await _pause_if_lost(ctx, cron, found):
         return
-    decided = decide_ticks(cron.schedule, cron.next_run_time, now, cron.catch_up, cron.end_at)
     done = await start_due_runs(ctx, cron, found, decided.runs)
     ended = cron.end_at is not None and decided.next_run >= cron.end_at
     # If the sweeper replaced this tick job after it had failed, and it was then retried, the
@@ -205,10 +216,8 @@ async def execute_cron(ctx: Context, cron_id: str) -> None:
     await cancel_if_active(ctx, cron.scheduler_job_id)
     fields = {
         "enabled": not ended,
-        "nextRunTime": decided.next_run,
-        "schedulerJobId": None
-        if ended
-        else await schedule_tick(ctx, cron.id, cron.version + 1, decided.next_run),
+        **next_tick_fields(decided.next_run, decided.decided_until),
+        "schedulerJobId": None if ended else await schedule_start(ctx, cron, decided.next_run),
         "executions": done.active,
         "queuedTicks": done.queued,
         "lastRunTime": now if done.started else cron.last_run_time,
@@ -217,6 +226,17 @@ async def execute_cron(ctx: Context, cron_id: str) -> None:
     if not await is_active(ctx, found.get("releaseJobId")):
         fields["releaseJobId"] = await schedule_release(ctx, cron, done.queued)
     await change(ctx, found, fields)
+
+
+async def _decide(
+    ctx: Context, table: Timetable, cron: Cron, found: dict[str, Any], now: datetime
+) -> TickDecision:
+    """Decide about the due ticks; after a long time, in the thread."""
+    after = last_decided(cron, found.get("undecided"))
+    decide = partial(decide_ticks, table, after, now, cron.catch_up)
+    return (
+        await run_in_cpu_thread(ctx.owner, decide) if table.may_have_many(after, now) else decide()
+    )
 
 
 @mutation(name=RELEASE_QUEUED, internal=True, retry=CHAIN_RETRY)
@@ -275,7 +295,7 @@ async def _ensure_tick(ctx: Context, cron: Cron, found: dict[str, Any]) -> None:
     """Schedule a tick job at the cron's due time, unless one is pending."""
     if await is_active(ctx, cron.scheduler_job_id):
         return
-    tick = await schedule_tick(ctx, cron.id, cron.version + 1, cron.next_run_time)
+    tick = await schedule_start(ctx, cron, cron.next_run_time)
     await change(ctx, found, {"schedulerJobId": tick})
 
 

@@ -1,11 +1,12 @@
 """Recurring tasks, which run while their `taskConfigs` document is enabled; the demo task."""
 
+from datetime import timedelta
 from typing import Any, Final
 
 from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import mutation
 from ostinato.jobs.documents import recurring_task_from
-from ostinato.jobs.due_ticks import decide_ticks
+from ostinato.jobs.due_ticks import Timetable, decide_ticks
 from ostinato.jobs.errors import BadRequest, Malformed, NotFound, PreconditionFailed, QuotaExceeded
 from ostinato.jobs.functions.failures import record_refusal
 from ostinato.jobs.functions.job_chain import (
@@ -155,9 +156,9 @@ async def execute_recurring_task(
         await pause_task(ctx, found, reason)
         return
     now = max(await effective_now(ctx), found["nextRunTime"])
-    decided = decide_ticks(
-        IntervalSchedule(ms=interval_ms), found["nextRunTime"], now, CatchUpPolicy.LATEST
-    )
+    table = Timetable(schedule=IntervalSchedule(ms=interval_ms))
+    decided_until = found["nextRunTime"] - timedelta(milliseconds=interval_ms)
+    decided = decide_ticks(table, decided_until, now, CatchUpPolicy.LATEST)
     await _run_function(ctx, found)
     fields = {"nextRunTime": decided.next_run}
     await _change(
