@@ -17,7 +17,7 @@ from ostinato.jobs.records import CatchUpPolicy, CronSchedule, IntervalSchedule,
 
 DUE = datetime(2026, 5, 4, 10, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-MINUTELY = [IntervalSchedule(ms=60_000), CronSchedule(cronspec="* * * * *")]
+MINUTELY: list[Schedule] = [IntervalSchedule(ms=60_000), CronSchedule(cronspec="* * * * *")]
 SECONDLY = CronSchedule(cronspec="* * * * * *")
 
 minutely = pytest.mark.parametrize("schedule", MINUTELY)
