@@ -17,6 +17,18 @@ def parse_entry(entry: str) -> tuple[str, int | None]:
     return host, port
 
 
+def is_secure_url(url: str) -> bool:
+    """Return whether others cannot read along: an https:// URL, or an http:// URL of localhost."""
+    try:
+        parts = urlsplit(url)
+        is_local = parts.hostname in {"127.0.0.1", "localhost", "::1"}
+    except ValueError:
+        return False
+    return bool(parts.hostname) and (
+        parts.scheme == "https" or (parts.scheme == "http" and is_local)
+    )
+
+
 def is_own_name(host: str) -> bool:
     """Return whether a host is a name or an address of this machine, without resolving it."""
     if host in {"localhost", socket.gethostname().lower()}:

@@ -1,6 +1,5 @@
 """The settings: environment variables, types, units, bounds and defaults."""
 
-import hmac
 from enum import StrEnum
 from ipaddress import ip_network
 from pathlib import Path
@@ -8,9 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     Field,
-    SecretStr,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -21,15 +18,9 @@ from ostinato.jobs.hosts import is_own_name, parse_entry
 from ostinato.jobs.lanes import QUEUE_PATTERN
 from ostinato.jobs.quotas.limits import QuotaSettings
 from ostinato.jobs.request_limits import RequestLimits
+from ostinato.jobs.token_settings import Names, Split, TokenSettings
 
-MIN_SECRET_BYTES = 32  # RFC 7518, 3.2: an HS256 key is at least as long as its hash
 ANY_ADDRESS = "*"
-
-
-def _split(value: object) -> object:
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
 
 
 def _address(value: str) -> str:
@@ -41,9 +32,7 @@ def _address(value: str) -> str:
     return value
 
 
-Split = BeforeValidator(_split)
 QueueName = Annotated[str, Field(pattern=QUEUE_PATTERN)]
-Names = Annotated[tuple[str, ...], NoDecode, Split]
 QueueNames = Annotated[tuple[QueueName, ...], NoDecode, Split]
 Addresses = Annotated[tuple[Annotated[str, AfterValidator(_address)], ...], NoDecode, Split]
 
@@ -56,7 +45,7 @@ class Mode(StrEnum):
     TEST = "test"
 
 
-class Settings(RequestLimits, QuotaSettings):
+class Settings(RequestLimits, QuotaSettings, TokenSettings):
     """The settings, read from `OSTINATO_*` variables once, at start; immutable."""
 
     model_config = SettingsConfigDict(
@@ -110,49 +99,6 @@ class Settings(RequestLimits, QuotaSettings):
     )
     log_json: bool = Field(
         False, description="Log one JSON object per line instead of human-readable text."
-    )
-
-    # Tokens
-    jwt_secret: SecretStr | None = Field(
-        None,
-        description="Shared secret for HS256 tokens, at least 32 bytes.",
-    )
-    jwt_public_key: str | None = Field(
-        None, description="PEM public key for verifying RS256 or ES256 tokens."
-    )
-    jwt_jwks_url: str | None = Field(
-        None, description="HTTPS URL of the JWKS for verifying RS256 or ES256 tokens."
-    )
-    jwt_algorithms: Names = Field(
-        (),
-        description="Comma-separated accepted algorithms: HS256, RS256, ES256. By default, HS256 "
-        "if a secret is set; RS256 and ES256 if a public key or a JWKS is set.",
-    )
-    jwt_audience: str | None = Field(None, description="Required audience (`aud`) of tokens.")
-    jwt_issuer: str | None = Field(None, description="Required issuer (`iss`) of tokens.")
-    jwt_leeway_s: int = Field(
-        0, ge=0, le=300, description="Allowed clock skew when checking a token's times, in seconds."
-    )
-    jwt_max_lifetime_s: int = Field(
-        2_678_400,
-        ge=60,
-        le=157_680_000,
-        description="Maximum time from `iat` to `exp` of a token, in seconds (default: 31 days); "
-        "longer tokens are rejected.",
-    )
-    cursor_secret: SecretStr | None = Field(
-        None,
-        description="Secret for signing cursors, at least 32 bytes; must be the same in every API"
-        " process. By default, derived from the JWT secret.",
-    )
-    development_token: SecretStr | None = Field(
-        None,
-        description="Token prefilled in GraphiQL, in development mode only; set by `ostinato dev`.",
-    )
-    metrics_token: SecretStr | None = Field(
-        None,
-        description="Bearer token required by `/metrics`, at least 32 bytes. Without it, "
-        "`/metrics` is off.",
     )
 
     # API process
@@ -305,13 +251,6 @@ class Settings(RequestLimits, QuotaSettings):
         " may call; never the API's own.",
     )
 
-    @field_validator("jwt_secret", "cursor_secret", "metrics_token")
-    @classmethod
-    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(value.get_secret_value().encode()) < MIN_SECRET_BYTES:
-            raise ValueError(f"a secret must have at least {MIN_SECRET_BYTES} bytes")
-        return value
-
     @field_validator("allowed_hosts_http")
     @classmethod
     def _excludes_the_api(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
@@ -338,12 +277,3 @@ class Settings(RequestLimits, QuotaSettings):
 
     def _unless_production(self, allowed: bool | None) -> bool:
         return self.mode is not Mode.PRODUCTION if allowed is None else allowed
-
-    @property
-    def cursor_key(self) -> bytes:
-        """Return the key for signing cursors; raises ValueError if no secret is set."""
-        if self.cursor_secret is not None:
-            return self.cursor_secret.get_secret_value().encode()
-        if self.jwt_secret is None:
-            raise ValueError("set OSTINATO_CURSOR_SECRET, for example to `openssl rand -hex 32`")
-        return hmac.digest(self.jwt_secret.get_secret_value().encode(), b"cursor", "sha256")

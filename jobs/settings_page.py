@@ -14,8 +14,8 @@ HEAD = """\
 
 Ostinato reads its settings from environment variables when a process starts. Restart the process to
 pick up changes. A process logs a warning for each `OSTINATO_` variable that is not a setting. This
-page is generated from `jobs/settings.py`, `jobs/request_limits.py` and `jobs/quotas/limits.py` by
-`make docs`.
+page is generated from `jobs/settings.py`, `jobs/token_settings.py`, `jobs/request_limits.py` and
+`jobs/quotas/limits.py` by `make docs`.
 
 | variable | type | default | meaning |
 |---|---|---|---|

@@ -5,7 +5,6 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 import jwt
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from ostinato.jobs.errors import Unavailable
 from ostinato.jobs.findings import Finding
+from ostinato.jobs.hosts import is_secure_url
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.settings import Settings
 
@@ -184,9 +184,7 @@ def _remote_keys(settings: Settings, algorithms: frozenset[str]) -> RemoteKeys |
     url = settings.jwt_jwks_url
     if url is None or not algorithms:
         return None
-    parts = urlsplit(url)
-    is_local = parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost", "::1"}
-    if not parts.hostname or not (parts.scheme == "https" or is_local):
+    if not is_secure_url(url):
         raise ValueError(
             f"OSTINATO_JWT_JWKS_URL is {url!r}: it must be an https:// URL, or http:// on localhost"
         )

@@ -26,12 +26,12 @@ async function openWindow(browser, options) {
   return window;
 }
 
-/** Return a function that checks whether a URL has another host than the server. */
-function elsewhere(baseUrl) {
-  const server = new URL(baseUrl).host;
+/** Return a function that checks whether a URL has another host than the server and those in `also`. */
+function elsewhere(baseUrl, also) {
+  const hosts = [baseUrl, ...also].map((url) => new URL(url).host);
   return (url) => {
     const { protocol, host } = new URL(url);
-    return ['http:', 'https:', 'ws:', 'wss:'].includes(protocol) && host !== server;
+    return ['http:', 'https:', 'ws:', 'wss:'].includes(protocol) && !hosts.includes(host);
   };
 }
 
@@ -60,9 +60,9 @@ async function watch(page, isElsewhere) {
  * Run `scenario(page)` in a new page, or in a new window if it has options. Any fault of the page
  * fails it. Scenarios share no storage, because each has its own server and thus its own origin.
  */
-export async function visit({ browser, window }, { baseUrl, screenshot }, options, scenario) {
+export async function visit({ browser, window }, { baseUrl, also = [], screenshot }, options, scenario) {
   const page = await (options ? await openWindow(browser, options) : window).newPage();
-  const faults = await watch(page, elsewhere(baseUrl));
+  const faults = await watch(page, elsewhere(baseUrl, also));
   page.setDefaultTimeout(60_000);
   try {
     await scenario(page);

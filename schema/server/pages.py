@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -19,6 +20,7 @@ from starlette.types import Scope
 from ostinato.jobs.rights import ADMIN
 from ostinato.jobs.settings import Mode, Settings
 from ostinato.resolvers.auth import DEVELOPMENT_TOKEN_S, issue_token
+from ostinato.schema.server.security import CONTENT_POLICY
 from ostinato.schema.transports.negotiation import MIN_COMPRESSED_BYTES, accepts_gzip
 from ostinato.schema.transports.origins import is_loopback
 
@@ -28,7 +30,7 @@ NO_STORE = "no-store"
 REVALIDATE = "no-cache"
 COMPRESSED_SUFFIXES: Final = frozenset({".css", ".js", ".svg", ".ttf"})
 # All code comes from this server, and no element contains style or script. GraphiQL needs more:
-# see `security.CONTENT_POLICY`.
+# see `CONTENT_POLICY`.
 PAGE_POLICY: Final = "; ".join(
     (
         "default-src 'none'",
@@ -107,10 +109,10 @@ def page_routes(
         return HTMLResponse(NOT_BUILT, status_code=503, headers={"cache-control": NO_STORE})
 
     def live_page(_request: Request) -> Response:
-        return page("index.html", {"content-security-policy": PAGE_POLICY})
+        return page("index.html", _policy(PAGE_POLICY, settings))
 
     def graphiql(_request: Request) -> Response:
-        return page("graphiql.html")
+        return page("graphiql.html", _policy(CONTENT_POLICY, settings))
 
     def config(request: Request) -> Response:
         headers = {"cache-control": NO_STORE, "vary": "origin, host, sec-fetch-site"}
@@ -118,6 +120,7 @@ def page_routes(
             {
                 "graphqlPath": "graphql",
                 "usesTokens": uses_tokens,
+                "signIn": _sign_in(settings) if uses_tokens else None,
                 **(_development_tokens(settings, request) if uses_tokens else NO_TOKENS),
             },
             headers=headers,
@@ -129,6 +132,27 @@ def page_routes(
         Route("/config.json", config),
         Mount("/assets", Assets(directory=built / "assets", check_dir=False)),
     ]
+
+
+def _policy(policy: str, settings: Settings) -> Mapping[str, str]:
+    """Return the header with a page's policy. A page that signs users in fetches the tokens from
+    the issuer."""
+    if settings.oidc_client_id is not None:
+        issuer = urlsplit(settings.jwt_issuer or "")
+        allowed = f"connect-src 'self' {issuer.scheme}://{issuer.netloc}"
+        policy = policy.replace("connect-src 'self'", allowed)
+    return {"content-security-policy": policy}
+
+
+def _sign_in(settings: Settings) -> Mapping[str, object] | None:
+    """Return how the pages sign users in, None if users paste a token."""
+    if settings.oidc_client_id is None:
+        return None
+    return {
+        "issuer": settings.jwt_issuer,
+        "clientId": settings.oidc_client_id,
+        "scope": settings.oidc_scope,
+    }
 
 
 def _development_tokens(settings: Settings, request: Request) -> Mapping[str, object]:

@@ -45,7 +45,7 @@ class Chromium:
         try:
             async with asyncio.timeout(SCENARIO_S):
                 response = await _exchange_messages(
-                    node, {**_scenario_options(scenario, pages), **options}, handlers or {}
+                    node, _scenario_options(scenario, pages, options), handlers or {}
                 )
         except BaseException:
             self.close()  # the thread that reads must end with the test
@@ -81,12 +81,15 @@ async def _exchange_messages(
         message = {"value": await handlers[response["request"]]()}
 
 
-def _scenario_options(scenario: str, pages: Pages) -> dict[str, object]:
+def _scenario_options(
+    scenario: str, pages: Pages, options: Mapping[str, object]
+) -> dict[str, object]:
     return {
         "scenario": scenario,
         "baseUrl": pages.url,
-        "token": pages.token("alice"),
+        "token": None if "token" in options else pages.token("alice"),
         "viewer": "alice",
         "pictures": str(PICTURES),
         "screenshot": os.environ.get("OSTINATO_FAILURE_SCREENSHOT"),
+        **options,
     }

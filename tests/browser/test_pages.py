@@ -19,6 +19,7 @@ from ostinato.jobs.settings import Mode, Settings
 from ostinato.resolvers.auth import issue_token
 from tests.api.documents import Documents
 from tests.browser.chromium import Chromium
+from tests.browser.issuer import CLIENT, Issuer, serving_issuer
 from tests.live.hostile import JSON
 from tests.processes import TLS, ApiProcess, Processes
 
@@ -33,6 +34,17 @@ LATER = """mutation {
     input: {functionName: "tasks.runTask", args: {name: "later"}, runAfterMs: 3600000}
   ) { jobId }
 }"""
+
+
+def oidc_settings(issuer: Issuer) -> dict[str, object]:
+    return {
+        "jwt_secret": None,
+        "jwt_jwks_url": f"{issuer.url}/keys",
+        "jwt_issuer": issuer.url,
+        "jwt_audience": CLIENT,
+        "oidc_client_id": CLIENT,
+        "cursor_secret": OTHER_SECRET,
+    }
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +175,25 @@ async def test_page_prompts_for_a_token_when_the_server_rejects_it(
     chromium: Chromium, api_server: ApiProcess
 ) -> None:
     await chromium.run_scenario("token", api_server)
+
+
+async def test_users_sign_in_at_an_issuer_and_no_token_is_stored(
+    chromium: Chromium, processes: Processes
+) -> None:
+    async with serving_issuer() as issuer:
+
+        async def deny() -> None:
+            issuer.denies = True
+
+        async def allow() -> None:
+            issuer.denies = False
+
+        async def count_renewals() -> int:
+            return issuer.renewals
+
+        api = await processes.api(**oidc_settings(issuer))
+        handlers = {"deny": deny, "allow": allow, "count renewals": count_renewals}
+        await chromium.run_scenario("signIn", api, handlers, token="", also=[issuer.url])
 
 
 async def test_user_is_chosen_in_development(

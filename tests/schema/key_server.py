@@ -27,7 +27,7 @@ class KeyServer:
         """The response body; None makes the request fail."""
 
     def publish(self, **keys: RSAPublicKey | EllipticCurvePublicKey) -> None:
-        self.body = {"keys": [_jwk(name, key) for name, key in keys.items()]}
+        self.body = {"keys": [jwk_of(name, key) for name, key in keys.items()]}
 
     async def answer(self, _request: Request) -> Response:
         self.requests += 1
@@ -50,7 +50,8 @@ async def serve_keys() -> AsyncIterator[KeyServer]:
             server.should_exit = True
 
 
-def _jwk(key_id: str, key: RSAPublicKey | EllipticCurvePublicKey) -> dict[str, Any]:
+def jwk_of(key_id: str, key: RSAPublicKey | EllipticCurvePublicKey) -> dict[str, Any]:
+    """Return a public key as a JWK."""
     if isinstance(key, RSAPublicKey):
         jwk = RSAAlgorithm.to_jwk(key, as_dict=True)
     else:

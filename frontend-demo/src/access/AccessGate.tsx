@@ -3,6 +3,7 @@ import { useEffect, useState } from 'react';
 import type { ReactNode } from 'react';
 import { forgetToken, readAccess } from './access';
 import type { Access } from './access';
+import { SignInForm } from './SignInForm';
 import { TokenForm } from './TokenForm';
 
 type Gate = { access: Access | null; problem: string | null; refused: boolean };
@@ -19,6 +20,7 @@ export function AccessGate({ children }: AccessGateProps) {
   };
   const refuse = (): void => {
     forgetToken();
+    gate.access?.signIn?.forget();
     setGate((before) => ({ ...before, refused: true }));
   };
   useEffect(open, []);
@@ -44,6 +46,9 @@ export function AccessGate({ children }: AccessGateProps) {
         </p>
       </main>
     );
+  }
+  if (access.signIn && (refused || access.token === '')) {
+    return <SignInForm signIn={access.signIn} refused={refused} />;
   }
   if (refused || (access.usesTokens && access.token === '')) return <TokenForm refused={refused} onToken={open} />;
   return children(access, refuse);

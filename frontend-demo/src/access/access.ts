@@ -1,4 +1,5 @@
 /** Access to the API: its address from `config.json`, and the bearer token, if the API uses tokens. */
+import type { SignIn, SignInConfig } from './signIn';
 
 const STORED_TOKEN = 'ostinato.token';
 const STORED_USER = 'ostinato.user';
@@ -11,6 +12,8 @@ type Config = {
   token: string | null;
   users: DevelopmentUser[];
   usesTokens: boolean;
+  /** How users sign in; null if they paste a token. */
+  signIn: SignInConfig | null;
 };
 
 export type Access = {
@@ -23,6 +26,8 @@ export type Access = {
   users: string[];
   /** Whether the API needs a token; otherwise the browser's cookies identify the user. */
   usesTokens: boolean;
+  /** Signs users in at an issuer; null if they paste a token. */
+  signIn: SignIn | null;
 };
 
 async function readConfig(): Promise<Config> {
@@ -31,9 +36,23 @@ async function readConfig(): Promise<Config> {
   return (await response.json()) as Config;
 }
 
+let signIn: Promise<SignIn> | null = null;
+
+/** Return what signs users in. Its code is loaded only if it is needed. */
+async function openSignIn({ signIn: config }: Config): Promise<SignIn | null> {
+  if (config === null) return null;
+  signIn ??= import('./signIn').then(async ({ SignIn }) => {
+    const opened = new SignIn(config);
+    await opened.resume();
+    return opened;
+  });
+  return signIn;
+}
+
 /** Read the address of the API and the token, which is empty if there is none. */
 export async function readAccess(): Promise<Access> {
   const config = await readConfig();
+  const opened = await openSignIn(config);
   const httpUrl = new URL(config.graphqlPath, location.href);
   const webSocketUrl = new URL(httpUrl);
   webSocketUrl.protocol = httpUrl.protocol === 'https:' ? 'wss:' : 'ws:';
@@ -42,11 +61,16 @@ export async function readAccess(): Promise<Access> {
   return {
     httpUrl: httpUrl.href,
     webSocketUrl: webSocketUrl.href,
-    token: config.usesTokens ? (provided ?? sessionStorage.getItem(STORED_TOKEN) ?? '') : '',
-    pasted: config.usesTokens && config.token === null,
+    token: config.usesTokens ? (provided ?? (await storedToken(opened))) : '',
+    pasted: config.usesTokens && config.token === null && opened === null,
     users: config.users.map(({ name }) => name),
     usesTokens: config.usesTokens,
+    signIn: opened,
   };
+}
+
+async function storedToken(opened: SignIn | null): Promise<string> {
+  return opened ? opened.token() : (sessionStorage.getItem(STORED_TOKEN) ?? '');
 }
 
 /** Return the current token: a restarted development server may have created a new one. */

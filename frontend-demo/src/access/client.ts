@@ -19,6 +19,7 @@ function backoff(retries: number): Promise<void> {
 
 export function connect(access: Access): Api {
   const connection = new Connection();
+  access.signIn?.onToken((token) => (access.token = token));
   const socket = createClient({
     url: access.webSocketUrl,
     connectionParams: async () => authorization(await freshToken(access)),

@@ -1,4 +1,4 @@
-/** The user: chosen from those of a development server, or signed in with a pasted token. */
+/** The user: chosen from those of a development server, or signed in. */
 import { chooseUser, forgetToken } from '../access/access';
 import { useSession } from './session';
 
@@ -33,6 +33,11 @@ export function UserMenu() {
         <UserChoice users={access.users} user={viewer.id} />
       ) : (
         viewer.id && <span className="hint">{viewer.id}</span>
+      )}
+      {access.signIn && (
+        <button type="button" className="small" onClick={() => void access.signIn?.end()}>
+          Sign out
+        </button>
       )}
       {access.pasted && (
         <button type="button" className="small" onClick={changeToken}>

@@ -9,7 +9,7 @@ import jwt
 import pytest
 from starlette.applications import Starlette
 
-from ostinato.jobs.settings import Mode
+from ostinato.jobs.settings import Mode, Settings
 from ostinato.schema.server.pages import page_routes
 from tests.processes import TLS
 from tests.schema.conftest import SECRET, Running, make_settings, serve
@@ -173,6 +173,28 @@ async def test_assets_are_compressed_for_clients_that_accept_it(tmp_path: Path) 
     assert large.headers["vary"] == plain.headers["vary"] == "accept-encoding"
     for name in ("cache-control", "content-type", "etag"):
         assert large.headers[name] == plain.headers[name]
+
+
+async def test_pages_sign_in_at_the_issuer_and_may_fetch_only_its_tokens(tmp_path: Path) -> None:
+    for name in ("index.html", "graphiql.html"):
+        (tmp_path / name).write_text(name)
+    signs_in = {"jwt_issuer": "https://id.example/realms/1", "oidc_client_id": "pages"}
+    routes = page_routes(make_settings(**signs_in), tmp_path)
+    transport = httpx.ASGITransport(Starlette(routes=routes))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        config = (await client.get("/config.json")).json()
+        answers = [await client.get(path) for path in ("/", "/graphiql")]
+    issuer = {"issuer": "https://id.example/realms/1", "clientId": "pages"}
+    assert config["signIn"] == {**issuer, "scope": "openid offline_access"}
+    for answer in answers:
+        policy = answer.headers["content-security-policy"].split("; ")
+        assert "connect-src 'self' https://id.example" in policy
+
+
+@pytest.mark.parametrize("issuer", [None, "http://id.example", "id.example", "https://"])
+async def test_pages_sign_in_only_at_an_issuer_with_https(issuer: str | None) -> None:
+    with pytest.raises(ValueError, match=f"OSTINATO_JWT_ISSUER is {issuer!r}.*https://"):
+        Settings(jwt_issuer=issuer, oidc_client_id="pages")
 
 
 async def test_page_may_run_only_code_of_this_server(tmp_path: Path) -> None:
