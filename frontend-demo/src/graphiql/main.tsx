@@ -1,17 +1,21 @@
 /** GraphiQL, without any resource from another server. */
 import 'graphiql/setup-workers/vite';
 import { createGraphiQLFetcher } from '@graphiql/toolkit';
-import { GraphiQL } from 'graphiql';
+import { explorerPlugin } from '@graphiql/plugin-explorer';
+import { GraphiQL, HISTORY_PLUGIN } from 'graphiql';
 import { createRoot } from 'react-dom/client';
 import 'graphiql/style.css';
-import './styles/base.css';
-import './styles/form.css';
-import './styles/graphiql.css';
+import '@graphiql/plugin-explorer/style.css';
+import '../styles/base.css';
+import '../styles/form.css';
+import '../styles/graphiql.css';
 import { StopOnTabChange } from './StopOnTabChange';
-import { examples } from './graphiqlExamples';
-import { authorization } from './access/access';
-import type { Access } from './access/access';
-import { AccessGate } from './access/AccessGate';
+import { examples } from './examples';
+import { authorization } from '../access/access';
+import type { Access } from '../access/access';
+import { AccessGate } from '../access/AccessGate';
+
+const PLUGINS = [HISTORY_PLUGIN, explorerPlugin()];
 
 function Explorer({ access }: { access: Access }) {
   const headers = authorization(access.token);
@@ -27,6 +31,7 @@ function Explorer({ access }: { access: Access }) {
   return (
     <GraphiQL
       fetcher={fetcher}
+      plugins={PLUGINS}
       {...(query === null ? { defaultTabs: examples(shownHeaders) } : { initialQuery: query })}
       initialHeaders={shownHeaders}
       defaultHeaders={shownHeaders}
