@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import Self, TypeVar
 
+from ostinato.jobs.activity_reader import ActivityReader
 from ostinato.jobs.arq_queue.connection import close, connect
 from ostinato.jobs.arq_queue.notifier import NOTIFY_WITHIN, Notifier, Signal
 from ostinato.jobs.arq_queue.shared_buckets import SharedBuckets
@@ -74,6 +75,7 @@ class Engine:
     store: JobStore
     function_counters: FunctionCounters
     function_metrics: FunctionMetrics
+    activity: ActivityReader
     reads: Reads
     owners: OwnerStore
     revocations: RevocationStore
@@ -123,6 +125,7 @@ class Engine:
                 await self.owners.close()
                 await self.inserts.close()
                 await self.audit.close()
+                await self.activity.close()
         await self.notifier.close()
 
     @classmethod
@@ -130,7 +133,8 @@ class Engine:
         cls, settings: Settings, mongo: Mongo, notifier: Notifier, buckets: SharedBuckets
     ) -> Self:
         clock = Clock(ServerClock(mongo), settings.mode)
-        counters = FunctionCounters(function.name for function in registry)
+        names = [function.name for function in registry]
+        counters = FunctionCounters(names, {each.name for each in registry if each.internal})
         store = _job_store(mongo, settings, counters)
         workers = WorkerStore(mongo)
         quotas = OwnerQuotas(QuotaReader(mongo.aggregate, settings), settings)
@@ -142,6 +146,7 @@ class Engine:
             store=store,
             function_counters=counters,
             function_metrics=FunctionMetrics(mongo),
+            activity=ActivityReader.of(mongo, clock, counters),
             reads=Reads(mongo),
             owners=OwnerStore(mongo),
             revocations=RevocationStore(mongo, settings),

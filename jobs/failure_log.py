@@ -1,4 +1,4 @@
-"""Logs and counts every failed attempt, whatever made it fail."""
+"""Logs and counts every failed attempt, whatever made it fail, and counts successes."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -63,6 +63,11 @@ class FailureLog:
             log.warning("job.retrying", **fields, retry_in_ms=failed.retry_in_ms)
         else:
             log.error("job.failed", **fields)
+
+    def count_success(self, function_name: str) -> None:
+        """Count a job that has succeeded."""
+        if self._counters is not None:
+            self._counters.of(function_name).successes += 1
 
     def _count(self, failed: FailedAttempt) -> None:
         if self._counters is None:

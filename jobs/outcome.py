@@ -18,7 +18,7 @@ class Outcome:
     retention_ms: int
     """Retention of the job, if the transition is final."""
     function_name: str = ""
-    """For the log; empty if the outcome has no error."""
+    """For the log and the counts."""
     result: Json = None
     error: dict[str, Any] | None = None
     """{name, message, traceback}"""

@@ -30,7 +30,7 @@ PREFIX: Final = "__ostinato_module__"
 """The module variable that overrides the module's name in function names."""
 
 _PREFIX_FORM: Final = re.compile(r"[A-Za-z_]\w*")
-_NAME_FORM: Final = re.compile(r"[A-Za-z_]\w*\.[A-Za-z_]\w*")
+NAME_FORM: Final = re.compile(r"[A-Za-z_]\w*\.[A-Za-z_]\w*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +171,7 @@ class Registry:
     def add(self, function: Function) -> None:
         """Register a function; raises DeclarationError for an invalid or taken name."""
         name, call = function.name, function.call
-        if not _NAME_FORM.fullmatch(name):
+        if not NAME_FORM.fullmatch(name):
             fix = "pass name=… of the form 'module.camelName'"
             raise DeclarationError(call, f"{name!r} is not a valid function name; {fix}")
         taken = self._functions.get(name)
@@ -197,10 +197,10 @@ class Registry:
         Raises BadRequest at ("functionName",) if no function can have it, and for Ostinato's own.
         """
         function = self._functions.get(name) or NamedFunction(name=name)
-        if len(name) > MAX_NAME_CHARS or not _NAME_FORM.fullmatch(name):
+        if len(name) > MAX_NAME_CHARS or not NAME_FORM.fullmatch(name):
             *_, module, call = ("module", *name[:MAX_NAME_CHARS].split("."))
             form = f"{module}.{to_camel_case(call)}"
-            is_valid = len(name) <= MAX_NAME_CHARS and _NAME_FORM.fullmatch(form)
+            is_valid = len(name) <= MAX_NAME_CHARS and NAME_FORM.fullmatch(form)
             form = form if is_valid else "module.camelName"
             message = f"{name!r:.200} is not the name of a function: write {form!r}"
             raise BadRequest.at("functionName", message=message, code="invalid_name")

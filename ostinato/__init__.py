@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ostinato.application import Ostinato
     from ostinato.client.handles import JobCanceled, JobFailed, JobHandle
     from ostinato.client.job_verbs import Call
+    from ostinato.jobs.activity import ActivityRange
     from ostinato.jobs.context import Context
     from ostinato.jobs.decorators import action, cron, mutation
     from ostinato.jobs.errors import (
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from ostinato.schema.transports.authentication import Authenticate
 
 __all__ = [
+    "ActivityRange",
     "Authenticate",
     "BadRequest",
     "BatchPage",
@@ -88,6 +90,7 @@ MODULES: Final = {
         "JobHandle",
     ),
     "ostinato.client.job_verbs": ("Call",),
+    "ostinato.jobs.activity": ("ActivityRange",),
     "ostinato.jobs.context": ("Context",),
     "ostinato.jobs.decorators": (
         "action",

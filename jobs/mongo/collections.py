@@ -23,6 +23,7 @@ AUDIT_LOG: Final = "auditLog"
 QUOTA_LOCKS: Final = "quotaLocks"
 REVOCATIONS: Final = "revocations"
 FUNCTION_METRICS: Final = "functionMetrics"
+ACTIVITY: Final = "activityBuckets"
 OUTBOX: Final = "outbox"
 
 READ_ONLY: Final = {
@@ -41,7 +42,7 @@ READ_ONLY: Final = {
     OWNERS: "suspend and purge owners with suspendOwner, resumeOwner and purgeOwner",
     REVOCATIONS: "revoke tokens with revokeToken and revokeTokens",
     BUCKETS: "the workers count the starts that a rate limit allows",
-    FUNCTION_METRICS: "the workers count the attempts of their functions",
+    **dict.fromkeys((ACTIVITY, FUNCTION_METRICS), "the workers count attempts of functions"),
     CLOCK: "only test and development modes move the clock",
     QUOTA_LOCKS: "Ostinato writes it when an owner is near a quota",
 }
@@ -332,6 +333,13 @@ COLLECTIONS: Final = (
         read_by="/metrics",
         deleted_by="the TTL index on updatedAt",
         indexes=(index("updated", "TTL", "updatedAt", expireAfterSeconds=30 * 86_400),),
+    ),
+    CollectionSpec(
+        name=ACTIVITY,
+        written_by="every worker that has run a function, every five seconds: three documents",
+        read_by="activity, activityChanged",
+        deleted_by="the TTL index on purgeAt",
+        indexes=(index("purge", "TTL", "purgeAt", expireAfterSeconds=0),),
     ),
     CollectionSpec(
         name=CLOCK,

@@ -50,7 +50,7 @@ class OutcomeStore:
                 lost |= written - states.keys()
                 target = TRANSITIONS[group[0].transition].target
                 written = {job_id for job_id, state in states.items() if state is target}
-            self._log_failures(outcome for outcome in group if outcome.job_id in written)
+            self._report(outcome for outcome in group if outcome.job_id in written)
         return lost
 
     async def write_or_fail_poisoned(
@@ -185,10 +185,13 @@ class OutcomeStore:
         )
         return {job["_id"]: JobState(job["state"]) for job in await found.to_list(None)}
 
-    def _log_failures(self, written: Iterable[Outcome]) -> None:
+    def _report(self, written: Iterable[Outcome]) -> None:
+        """Log failures, and count them and the successes."""
         for outcome in written:
             if outcome.error is not None:
                 self._failure_log.write(_failed_attempt(outcome, outcome.error))
+            elif outcome.transition is TransitionName.SUCCEED:
+                self._failure_log.count_success(outcome.function_name)
 
 
 def _ids(group: Sequence[Outcome]) -> list[str]:

@@ -127,6 +127,7 @@ class FunctionRunner:
             match function.kind:
                 case FunctionKind.MUTATION:
                     await self._run_mutation(function, attempt, progress)
+                    self.engine.function_counters.of(function.name).successes += 1
                     return None
                 case FunctionKind.ACTION:
                     return await self._run_action(function, attempt, progress)

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -20,6 +20,7 @@ from ostinato.jobs.dispatch.dispatcher import Dispatcher
 from ostinato.jobs.dispatch.local_dispatch import LocalDispatcher
 from ostinato.jobs.dispatch.queue_settings import QueueSettings
 from ostinato.jobs.engine import Engine
+from ostinato.jobs.function_counters import FunctionCounters, FunctionCounts
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.maintenance.election import CannotLead, Duty, LeaderElection, leader_lease_ms
@@ -76,6 +77,7 @@ class WorkerRuntime:
             engine, ChunkQueue(self._redis), engine.workers, self.queue_settings, local
         )
         self._heartbeats = HeartbeatHistory(settings.lease_ms / 2000)
+        self._activity_counters = FunctionCounters(())  # what the metrics already contain
         rescuer = WorkerRescuer(engine, engine.workers, worker_id, self._heartbeats)
         self.sweeper = Sweeper(
             {"lost_workers": rescuer.rescue, **build_sweeps(engine)}, settings.sweep_ms
@@ -213,13 +215,13 @@ class WorkerRuntime:
 
     async def _flush_metrics(self) -> None:
         """Store the counts of functions; if MongoDB does not answer, they are stored later."""
-        counts = self.engine.function_counters.take()
-        try:
-            async with response_timeout(SHUTDOWN_WRITE_S):
-                await self.engine.function_metrics.add(counts)
-        except (MongoError, TimeoutError) as error:
-            self.engine.function_counters.put_back(counts)
-            log.warning("function_metrics.not_written", error=str(error))
+        engine, activity = self.engine, self._activity_counters
+        activity.put_back(await _flush(engine.function_counters, engine.function_metrics.add))
+        await _flush(activity, self._add_activity)
+
+    async def _add_activity(self, counts: Mapping[str, FunctionCounts]) -> None:
+        if counts:
+            await self.engine.activity.store.add(counts, await self.engine.clock.now())
 
     def _load(self) -> Heartbeat:
         return Heartbeat(
@@ -255,6 +257,21 @@ class WorkerRuntime:
         finally:
             await close(self._redis)
             log.info("worker.stopped", worker_id=self.id)
+
+
+async def _flush(
+    counters: FunctionCounters, add: Callable[[Mapping[str, FunctionCounts]], Awaitable[None]]
+) -> Mapping[str, FunctionCounts]:
+    """Store counts and return them; none if MongoDB does not answer: `counters` keep them."""
+    counts = counters.take()
+    try:
+        async with response_timeout(SHUTDOWN_WRITE_S):
+            await add(counts)
+    except (MongoError, TimeoutError) as error:
+        counters.put_back(counts)
+        log.warning("function_metrics.not_written", error=str(error))
+        return {}
+    return counts
 
 
 def _version() -> str:

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 from ostinato.client.base_client import BaseClient, call, page_window
 from ostinato.client.handles import ANY_JSON, JobHandle, result_type
 from ostinato.client.options import Args, JobRequest, ScheduleOptions, parse_options
+from ostinato.jobs.activity import Activity, ActivityRange
 from ostinato.jobs.filters import JobFilter, JobOrder
 from ostinato.jobs.new_job import NewJob
 from ostinato.jobs.paging import ListCount, Page
@@ -20,7 +21,7 @@ from ostinato.jobs.transactions.job_group import (
     prepare_in,
     schedule_group,
 )
-from ostinato.resolvers import scheduling
+from ostinato.resolvers import activity, scheduling
 from ostinato.resolvers.context import ApplicationContext
 
 R = TypeVar("R")
@@ -200,6 +201,21 @@ class JobVerbs(BaseClient):
             lambda context: scheduling.retry_job(context, job_id),
             owner,
         )
+
+    async def activity(
+        self,
+        reach: ActivityRange,
+        *,
+        function: FunctionRef | None = None,
+        owner: str | None = None,
+    ) -> Activity:
+        """Read what attempts did recently, by interval; raises BadRequest at `functionName`.
+
+        Of the installation, workers report with a delay of up to five seconds. That of an owner is
+        read from their newest 5,000 jobs.
+        """
+        name = None if function is None else name_of(function)
+        return await call(activity.activity(self.context(owner), reach, name))
 
     async def failures(
         self, *, owner: str | None = None, first: int = 100, after: Failure | None = None

@@ -7,10 +7,13 @@ from typing import TypeVar
 
 from ostinato.client.base_client import BaseClient
 from ostinato.client.options import to_ms
+from ostinato.jobs.activity import Activity, ActivityRange
 from ostinato.jobs.filters import JobFilter
 from ostinato.jobs.records import Batch, Cron, Job, JobCounts, RecurringTask, Request
+from ostinato.jobs.registry import FunctionRef, name_of
 from ostinato.resolvers.context import ApplicationContext
 from ostinato.resolvers.live import subscription_sources as sources
+from ostinato.resolvers.live.activity_query import ActivityQuery
 from ostinato.resolvers.live.live_query import LiveQuery
 from ostinato.resolvers.live.messages import LiveMessage, SubscribeOptions
 from ostinato.resolvers.live.stats_query import stats_changed
@@ -116,6 +119,23 @@ class LiveVerbs(BaseClient):
         async with aclosing(follow) as messages:
             async for stats in messages:
                 yield stats.counts
+
+    async def activity_changes(
+        self,
+        reach: ActivityRange,
+        every: timedelta = timedelta(seconds=5),
+        *,
+        function: FunctionRef | None = None,
+        owner: str | None = None,
+    ) -> Changes[Activity]:
+        """Yield the whole series, then its newest points at every interval of at least a second."""
+        name = None if function is None else name_of(function)
+        follow = self._follow(
+            owner, lambda context: ActivityQuery(context, reach, name, to_ms(every))
+        )
+        async with aclosing(follow) as messages:
+            async for message in messages:
+                yield message.activity
 
     async def _follow(
         self, owner: str | None, start: Callable[[ApplicationContext], LiveQuery[M]]

@@ -42,11 +42,11 @@ class StatsQuery(LiveQuery[Stats]):
         """Yield the current counts."""
         require_range("everyMs", self._every_ms, MIN_INTERVAL_MS, MAX_INTERVAL_MS)
         yield await self._read()
-        yield ResumePoint(position=_now())
+        yield ResumePoint(position=current_position())
 
     async def changes(self, start: ResumePoint) -> AsyncGenerator[LiveItem[Stats], None]:
         """Yield the counts at every interval; counts in between are not sent."""
-        yield ResumePoint(position=_now())
+        yield ResumePoint(position=current_position())
         while True:
             await asyncio.sleep(self._every_ms / 1_000)
             yield await self._read()
@@ -54,9 +54,9 @@ class StatsQuery(LiveQuery[Stats]):
     async def _read(self) -> Stats:
         max_age_s = self._every_ms / 1_000 / 2
         counts = await self._ctx.feed.counts.get(self._ctx.scope, max_age_s)
-        return Stats(event_position=EventPosition(_now()), counts=counts)
+        return Stats(event_position=EventPosition(current_position()), counts=counts)
 
 
-def _now() -> Position:
+def current_position() -> Position:
     """Return a synthetic position for the current time: counts have no change events."""
     return Position(f"{time.monotonic_ns():020}")

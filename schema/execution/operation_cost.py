@@ -55,6 +55,8 @@ FIELD_COSTS: Final = MappingProxyType(
         "result": 2 * JSON_COST,
         "totalCount": 250,  # counts up to 10,000 index keys, or reads documents for a second
         "previewCron": 500,  # a rare date of a new expression takes 5 ms
+        "activity": 500,  # up to 5,000 jobs of an owner, at most once a second
+        "activityChanged": 500,
         "quotas": 500,  # counts up to 200,000 index keys, at most once a second per user
     }
 )
@@ -66,7 +68,9 @@ READ_LISTS: Final = MappingProxyType(
     }
 )
 """Lists that are read as a whole, and their assumed sizes."""
-LIST_SIZES: Final = MappingProxyType({"timeline": 5, "functions": 20, "quotas": 10, **READ_LISTS})
+LIST_SIZES: Final = MappingProxyType(
+    {"timeline": 5, "functions": 20, "quotas": 10, "points": 96, **READ_LISTS}
+)
 """The assumed sizes of lists without pages."""
 TICK_FIELDS: Final = frozenset({"nextRuns", "previewCron"})
 """Fields that compute as many ticks as their `count` says."""

@@ -6,6 +6,7 @@ from typing import Final
 import strawberry
 from strawberry.types.enum import has_enum_definition
 
+from ostinato.jobs.activity import ActivityRange
 from ostinato.jobs.audit import AuditSource
 from ostinato.jobs.filters import JobOrder
 from ostinato.jobs.queue_warnings import WarningCode
@@ -51,6 +52,14 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
             "REQUEST": "A request with a timeout.",
             "JOB": "Another job's function.",
             "APPLICATION": "The application, through the Python client.",
+        },
+    ),
+    ActivityRange: (
+        "How far a series of activity reaches back.",
+        {
+            "FIFTEEN_MINUTES": "60 points of 15 seconds.",
+            "ONE_HOUR": "60 points of a minute.",
+            "ONE_DAY": "96 points of 15 minutes.",
         },
     ),
     AuditSource: (

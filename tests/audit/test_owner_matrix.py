@@ -91,6 +91,7 @@ LINES: Final[dict[str, Line]] = {
     "Query.request": Line(access=OBJECT, of="request", args={"id": "$id"}),
     "Query.requests": Line(access=OWN, of="request"),
     "Query.failures": Line(access=OWN, of="failure"),
+    "Query.activity": Line(access=SIGNED_IN, shows_object=False, args={"range": "ONE_HOUR"}),
     "Query.functions": Line(access=SIGNED_IN, shows_object=False),
     "Query.queues": Line(access=ADMIN, shows_object=False, args={"first": 10}),
     "Query.owner": Line(access=ADMIN, shows_object=False, args={"id": "carl"}),
@@ -160,6 +161,9 @@ LINES: Final[dict[str, Line]] = {
     ),
     "Subscription.requestChanged": Line(access=OBJECT, of="request", args={"requestId": "$id"}),
     "Subscription.batchChanged": Line(access=OBJECT, of="batch", args={"batchId": "$id"}),
+    "Subscription.activityChanged": Line(
+        access=SIGNED_IN, shows_object=False, args={"range": "ONE_HOUR", "everyMs": 1_000}
+    ),
     "Subscription.statsChanged": Line(
         access=SIGNED_IN, shows_object=False, args={"everyMs": 1_000}
     ),
@@ -229,7 +233,7 @@ async def _first_events(response: httpx.Response) -> str:
     async for line in response.aiter_lines():
         if line.startswith("data:"):
             received.append(line)
-            if '"READY"' in line or '"errors"' in line or '"Stats"' in line:
+            if '"READY"' in line or '"errors"' in line or '"Stats"' in line or '"Activity"' in line:
                 break
     return "\n".join(received)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ostinato import Ostinato
+from ostinato import ActivityRange, Ostinato
 from ostinato.jobs.errors import BadRequest, NotFound
 from ostinato.jobs.filters import JobFilter
 from ostinato.jobs.settings import Settings
@@ -129,3 +129,14 @@ async def test_numbers_of_jobs_by_state_are_followed(app: Ostinato) -> None:
             pass
     with pytest.raises(BadRequest, match="everyMs"):
         await anext(app.count_changes(timedelta(milliseconds=1)))
+
+
+async def test_activity_is_read_and_followed(app: Ostinato, worker: None) -> None:
+    await (await app.schedule(double, {"number": 1}, owner="alice")).result(HOUR)
+    reach = ActivityRange.ONE_HOUR
+    found = await app.activity(reach, function=double, owner="alice")
+    assert sum(point.succeeded for point in found.points) == 1
+    async with aclosing(app.activity_changes(reach, owner="alice")) as series:
+        assert sum(point.succeeded for point in (await anext(series)).points) == 1
+    with pytest.raises(BadRequest, match="is not the name of a function"):
+        await app.activity(reach, function="double")
