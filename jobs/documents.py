@@ -160,6 +160,7 @@ def cron_from(document: Document) -> records.Cron:
         start_at=document.get("startAt"),
         end_at=document.get("endAt"),
         tags=tags_from(document),
+        managed_by=document.get("managedBy"),
         paused_because=pause_reason_from(document),
         exclusions=exclusions_from(document.get("exclusions")),
     )

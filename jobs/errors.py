@@ -8,6 +8,7 @@ OstinatoError
 │   └── OwnerSuspended    OWNER_SUSPENDED        no new work is accepted from this owner
 ├── NotFound              NOT_FOUND              unknown, or someone else's
 ├── Conflict              CONFLICT               already exists, or differs from the existing one
+│   └── VersionConflict   CONFLICT               the object has changed, with its currentVersion
 ├── PreconditionFailed    PRECONDITION_FAILED    its current state does not allow this
 ├── PayloadTooLarge       PAYLOAD_TOO_LARGE
 ├── TooManyRequests       TOO_MANY_REQUESTS      with retryAfterMs
@@ -109,6 +110,21 @@ class NotFound(OstinatoError):
 
 class Conflict(OstinatoError):
     code = "CONFLICT"
+
+
+class VersionConflict(Conflict):
+    """The object's version is not the one that the client expects: somebody has changed it."""
+
+    def __init__(self, expected: int, current: int) -> None:
+        super().__init__(
+            f"the version is {current}, not {expected}: the object has changed; read it, then "
+            "decide again"
+        )
+        self.current_version = current
+
+    @property
+    def extensions(self) -> dict[str, object]:
+        return {"code": self.code, "currentVersion": self.current_version}
 
 
 class PreconditionFailed(OstinatoError):

@@ -219,6 +219,9 @@ class Cron:
     paused_because: PauseReason | None = None
     """Set when Ostinato pauses the cron; None if it is enabled, or a client paused it."""
     exclusions: Exclusions = NO_EXCLUSIONS
+    managed_by: str | None = None
+    """The set that contains it, or `@cron` if it is declared in code; None if it was registered
+    alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

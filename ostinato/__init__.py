@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         TimedOut,
         Unauthorized,
         Unavailable,
+        VersionConflict,
     )
     from ostinato.jobs.failure_hooks import FailedJob
     from ostinato.jobs.filters import JobFilter, JobOrder
@@ -73,6 +74,7 @@ __all__ = [
     "TimedOut",
     "Unauthorized",
     "Unavailable",
+    "VersionConflict",
     "Viewer",
     "action",
     "batch",
@@ -112,6 +114,7 @@ MODULES: Final = {
         "TimedOut",
         "Unauthorized",
         "Unavailable",
+        "VersionConflict",
     ),
     "ostinato.jobs.failure_hooks": ("FailedJob",),
     "ostinato.jobs.filters": (

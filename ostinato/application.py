@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from ostinato.client.admin_verbs import AdminVerbs
 from ostinato.client.base_client import NOT_OPEN, Opened, OpenOptions
 from ostinato.client.batch_verbs import BatchVerbs
+from ostinato.client.cron_verbs import CronVerbs
 from ostinato.client.job_verbs import JobVerbs
 from ostinato.client.live_verbs import LiveVerbs
 from ostinato.client.pattern_verbs import PatternVerbs
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from ostinato.schema.transports.authentication import Authenticate
 
 
-class Ostinato(JobVerbs, PatternVerbs, BatchVerbs, RequestVerbs, AdminVerbs, LiveVerbs):
+class Ostinato(JobVerbs, PatternVerbs, CronVerbs, BatchVerbs, RequestVerbs, AdminVerbs, LiveVerbs):
     """Ostinato inside an application's process: `async with Ostinato.open() as app`.
 
     The application is trusted: it may use every function and acts for any owner, or, with the owner

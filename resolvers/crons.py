@@ -70,15 +70,19 @@ async def register_cron(ctx: RequestContext, new: NewCron) -> Cron:
     )
 
 
-async def pause_cron(ctx: RequestContext, cron_id: str) -> Cron:
-    """Pause a cron until it is resumed; raises NotFound."""
+async def pause_cron(
+    ctx: RequestContext, cron_id: str, expected_version: int | None = None
+) -> Cron:
+    """Pause a cron until it is resumed; raises NotFound and VersionConflict."""
     return await ctx.transact_as_owner(
-        Cron, cron_id, lambda context: functions.pause_cron(context, cron_id=cron_id)
+        Cron, cron_id, lambda context: functions.pause_cron(context, cron_id, expected_version)
     )
 
 
-async def resume_cron(ctx: RequestContext, cron_id: str) -> Cron:
-    """Resume a cron from the current time; raises NotFound.
+async def resume_cron(
+    ctx: RequestContext, cron_id: str, expected_version: int | None = None
+) -> Cron:
+    """Resume a cron from the current time; raises NotFound and VersionConflict.
 
     Raises Forbidden if the viewer has lost the function's role, OwnerSuspended if its owner is
     suspended, and PreconditionFailed if its owner has lost the role, or if the cron has ended.
@@ -86,14 +90,20 @@ async def resume_cron(ctx: RequestContext, cron_id: str) -> Cron:
     found = await cron(ctx, cron_id)
     require_roles_of(ctx, found.function_name)
     return await ctx.engine.transact(
-        found.owner, lambda context: functions.resume_cron(context, cron_id=cron_id)
+        found.owner,
+        lambda context: functions.resume_cron(context, cron_id, expected_version=expected_version),
     )
 
 
-async def delete_cron(ctx: RequestContext, cron_id: str) -> str:
-    """Delete a cron, even a malformed one, and return its id; its jobs remain. Raises NotFound."""
+async def delete_cron(
+    ctx: RequestContext, cron_id: str, expected_version: int | None = None
+) -> str:
+    """Delete a cron, even a malformed one, and return its id; its jobs remain.
+
+    Raises NotFound and VersionConflict.
+    """
     await ctx.engine.transact(
-        ctx.scope, lambda context: functions.delete_cron(context, cron_id=cron_id)
+        ctx.scope, lambda context: functions.delete_cron(context, cron_id, expected_version)
     )
     return cron_id
 

@@ -34,7 +34,7 @@ from ostinato.jobs.due_ticks import (
     range_entry,
 )
 from ostinato.jobs.errors import Malformed
-from ostinato.jobs.functions.cron_ticks import OverlapResult
+from ostinato.jobs.functions.cron_ticks import OverlapResult, queued_ticks
 from ostinato.jobs.malformed import read_as
 from ostinato.jobs.passed_ticks import PassedTicks, TickRange, passed_ticks
 from ostinato.jobs.records import CatchUpPolicy, Cron
@@ -124,7 +124,7 @@ async def settle_ticks(
     entries = _passed_entries(table, cron, passed, now, reason)
     fields = next_tick_fields(max(following, cron.next_run_time), passed.reached)
     if drops_queue:
-        entries = [*entries_of(_queued(found), TickOutcome.CANCELED, reason), *entries]
+        entries = [*entries_of(queued_ticks(found), TickOutcome.CANCELED, reason), *entries]
         fields["queuedTicks"] = []
     return fields | await record_ticks(ctx, found, entries)
 
@@ -146,9 +146,3 @@ def _passed_entries(
         because = pause_reason(cron.paused_because)
         skipped = [range_entry(passed.runnable, TickOutcome.SKIPPED, because)]
     return [*entries_not_run(passed), *skipped]
-
-
-def _queued(found: dict[str, Any]) -> list[datetime]:
-    stored = found.get("queuedTicks")
-    given = stored if isinstance(stored, list) else []
-    return [tick for tick in given if isinstance(tick, datetime)]

@@ -75,15 +75,18 @@ async def start_due_runs(
 ) -> OverlapResult:
     """Schedule a run for each due time, oldest first; `found` is the cron's document.
 
-    Runs started by one call do not count as overlapping, unless they are queued.
+    Runs started by one call do not count as overlapping, unless they are queued. Ticks that were
+    queued before the policy was changed still run one after the other, and before later ones.
     """
-    if cron.overlap is OverlapPolicy.ALLOW:
+    queue = queued_ticks(found)
+    policy = OverlapPolicy.QUEUE if queue else cron.overlap
+    if policy is OverlapPolicy.ALLOW:
         return OverlapResult(active=[], queued=[], entries=await _start(ctx, cron, due_times))
     active = await find_active_jobs(ctx, found.get("executions", []))
     waiting: list[datetime] = []
     skipped: list[LedgerEntry] = []
-    if cron.overlap is OverlapPolicy.QUEUE:
-        waiting = [*found.get("queuedTicks", []), *due_times]
+    if policy is OverlapPolicy.QUEUE:
+        waiting = [*queue, *due_times]
         ready = [] if active else waiting[:1]
         waiting = waiting[len(ready) :]
     else:
@@ -95,6 +98,13 @@ async def start_due_runs(
     jobs = [entry.job_id for entry in started if entry.job_id is not None]
     skipped += entries_of(overflow, TickOutcome.SKIPPED, TickReason.QUEUE_FULL)
     return OverlapResult(active=[*active, *jobs], queued=queued, entries=[*started, *skipped])
+
+
+def queued_ticks(found: dict[str, Any]) -> list[datetime]:
+    """Return the ticks in the queue of a cron's document, without malformed ones."""
+    stored = found.get("queuedTicks")
+    given = stored if isinstance(stored, list) else []
+    return [tick for tick in given if isinstance(tick, datetime)]
 
 
 async def schedule_release(ctx: Context, cron: Cron, queued: Sequence[datetime]) -> str | None:

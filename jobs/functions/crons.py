@@ -9,7 +9,7 @@ from ostinato.jobs.async_tools.cpu_thread import collect_in_cpu_thread, run_in_c
 from ostinato.jobs.context import Context
 from ostinato.jobs.cron_ledger import TickReason, pause_reason
 from ostinato.jobs.decorators import mutation
-from ostinato.jobs.documents import cron_from, schedule_document
+from ostinato.jobs.documents import cron_from
 from ostinato.jobs.due_ticks import (
     TickDecision,
     Timetable,
@@ -17,8 +17,17 @@ from ostinato.jobs.due_ticks import (
     last_decided,
     next_tick_fields,
 )
-from ostinato.jobs.errors import Conflict, Malformed, NotFound, PreconditionFailed
+from ostinato.jobs.errors import (
+    NotFound,
+)
+from ostinato.jobs.functions.cron_checks import (
+    find_cron,
+    require_free_name,
+    require_version,
+    within_end,
+)
 from ostinato.jobs.functions.cron_ledger import record_decision, settle_ticks
+from ostinato.jobs.functions.cron_patch import definition_document
 from ostinato.jobs.functions.cron_ticks import (
     EXECUTE_CRON,
     RELEASE_QUEUED,
@@ -39,13 +48,10 @@ from ostinato.jobs.functions.job_chain import (
     update_document,
 )
 from ostinato.jobs.functions.new_cron import NewCron, validate_cron, with_default_name
-from ostinato.jobs.json_values import format_instant
-from ostinato.jobs.malformed import read_as
 from ostinato.jobs.quotas.limits import QuotaKind
 from ostinato.jobs.quotas.transaction_checks import require_room, require_tick_room
 from ostinato.jobs.records import Cron, JsonObject, PauseReason, Schedule
 from ostinato.jobs.schedules import first_run
-from ostinato.jobs.tags import parse_tags
 
 
 async def register_cron(ctx: Context, new: NewCron) -> Cron:
@@ -59,9 +65,7 @@ async def register_cron(ctx: Context, new: NewCron) -> Cron:
     args = ctx.registry.resolve(new.function_name).bind(
         with_default_name(new.function_name, new.args, new.name)
     )
-    # A duplicate key would abort the transaction, so check first.
-    if taken := await ctx.db.ostinato("crons").find_one({"owner": ctx.owner, "name": new.name}):
-        raise Conflict(f"a cron named {new.name!r} already exists: {_remedy(taken)}")
+    await require_free_name(ctx, new.name)
     await require_room(ctx, QuotaKind.CRONS)
     await require_tick_room(ctx, schedule)
     return await insert_cron(ctx, new, schedule, args)
@@ -70,22 +74,15 @@ async def register_cron(ctx: Context, new: NewCron) -> Cron:
 async def insert_cron(ctx: Context, new: NewCron, schedule: Schedule, args: JsonObject) -> Cron:
     """Store a validated cron and schedule its first tick job."""
     cron_id = ctx.new_id()
-    due = _within_end(await _compute_first_tick(ctx, schedule, new.start_at), new.end_at)
+    due = within_end(await compute_first_tick(ctx, schedule, new.start_at), new.end_at)
     table = Timetable(
         schedule=schedule, end_at=new.end_at, cron_id=cron_id, jitter_ms=new.jitter_ms
     )
     document: dict[str, Any] = {
         "_id": cron_id,
         "owner": ctx.owner,
-        "name": new.name,
-        "functionName": new.function_name,
-        "args": args,
-        "schedule": schedule_document(schedule),
-        "overlap": new.overlap.value,
-        "catchUp": new.catch_up.value,
-        "jitterMs": new.jitter_ms,
-        "startAt": new.start_at,
-        "endAt": new.end_at,
+        **definition_document(new, schedule, args),
+        "managedBy": new.managed_by,
         "enabled": True,
         "nextRunTime": due,
         "lastRunTime": None,
@@ -93,14 +90,13 @@ async def insert_cron(ctx: Context, new: NewCron, schedule: Schedule, args: Json
         "skippedTicks": 0,
         "executions": [],
         "queuedTicks": [],
-        **({"tags": list(parse_tags(new.tags))} if new.tags else {}),
         "version": 1,
     }
     await ctx.db.internal_collection("crons").insert_one(document)
     return cron_from(document)
 
 
-async def _compute_first_tick(
+async def compute_first_tick(
     ctx: Context, schedule: Schedule, start_at: datetime | None
 ) -> datetime:
     """Compute the first tick in the thread: that of a rare date takes 5 ms and more."""
@@ -127,12 +123,12 @@ def _first_tick(now: datetime, found: dict[str, Any]) -> datetime | None:
         return None
 
 
-async def pause_cron(ctx: Context, cron_id: str) -> Cron:
+async def pause_cron(ctx: Context, cron_id: str, expected_version: int | None = None) -> Cron:
     """Cancel the pending tick job and drop all queued ticks; keep `nextRunTime`.
 
-    Pausing a paused cron changes nothing. Raises NotFound.
+    Pausing a paused cron changes nothing. Raises NotFound and VersionConflict.
     """
-    found = await _find(ctx, cron_id)
+    found = await find_cron(ctx, cron_id, expected_version)
     return cron_from(await pause_found(ctx, found, None) if found["enabled"] else found)
 
 
@@ -156,21 +152,26 @@ async def pause_found(
     return await update_document(ctx, "crons", found, fields)
 
 
-async def resume_cron(ctx: Context, cron_id: str, first_tick: datetime | None = None) -> Cron:
+async def resume_cron(
+    ctx: Context,
+    cron_id: str,
+    first_tick: datetime | None = None,
+    expected_version: int | None = None,
+) -> Cron:
     """Resume the ticks of a paused cron; its next run is computed from the current time.
 
     `first_tick` is its first tick, if `compute_first_ticks` has returned it. Resuming an enabled
-    cron changes nothing. Raises NotFound, QuotaExceeded, OwnerSuspended, and PreconditionFailed
-    after its end or if its owner has lost the function's role.
+    cron changes nothing. Raises NotFound, VersionConflict, QuotaExceeded, OwnerSuspended, and
+    PreconditionFailed after its end or if its owner has lost the function's role.
     """
-    found = await _find(ctx, cron_id)
+    found = await find_cron(ctx, cron_id, expected_version)
     if found["enabled"]:
         return cron_from(found)
     cron = cron_from(found)
     await require_rights(ctx, cron.function_name)
     if first_tick is None:
-        first_tick = await _compute_first_tick(ctx, cron.schedule, cron.start_at)
-    due = _within_end(first_tick, cron.end_at)
+        first_tick = await compute_first_tick(ctx, cron.schedule, cron.start_at)
+    due = within_end(first_tick, cron.end_at)
     await require_tick_room(ctx, cron.schedule)
     tick = await schedule_start(ctx, cron, due)
     fields = {"enabled": True, "nextRunTime": due, "schedulerJobId": tick, "pausedBecause": None}
@@ -178,15 +179,17 @@ async def resume_cron(ctx: Context, cron_id: str, first_tick: datetime | None = 
     return await change(ctx, found, settled | fields)
 
 
-async def delete_cron(ctx: Context, cron_id: str) -> None:
+async def delete_cron(ctx: Context, cron_id: str, expected_version: int | None = None) -> None:
     """Delete a cron, even a malformed one, and cancel its pending tick job; its runs are kept.
 
-    A context without an owner can delete the crons of all owners. Raises NotFound.
+    A context without an owner can delete the crons of all owners. Raises NotFound and
+    VersionConflict.
     """
     owned = {} if ctx.owner is None else {"owner": ctx.owner}
     found = await ctx.db.ostinato("crons").find_one({"_id": cron_id, **owned})
     if found is None:
         raise NotFound("you have no cron with this id")
+    require_version(found, expected_version)
     await _cancel_jobs(ctx, found)
     await settle_ticks(ctx, found, TickReason.DELETED)
     await delete_document(ctx, "crons", found)
@@ -299,28 +302,6 @@ async def _ensure_tick(ctx: Context, cron: Cron, found: dict[str, Any]) -> None:
     await change(ctx, found, {"schedulerJobId": tick})
 
 
-async def _find(ctx: Context, cron_id: str) -> dict[str, Any]:
-    found = await ctx.db.ostinato("crons").find_one({"_id": cron_id, "owner": ctx.owner})
-    if found is None:
-        raise NotFound("there is no such cron")
-    read_as(cron_from, found)
-    return {"queuedTicks": [], "skippedTicks": 0, "schedulerJobId": None, **found}
-
-
 async def _cancel_jobs(ctx: Context, found: dict[str, Any]) -> None:
     await cancel_if_active(ctx, found.get("schedulerJobId"))
     await cancel_if_active(ctx, found.get("releaseJobId"))
-
-
-def _remedy(taken: dict[str, Any]) -> str:
-    try:
-        read_as(cron_from, taken)
-    except Malformed:
-        return "it is malformed; choose another name, or ask the operator to delete it in MongoDB"
-    return "delete it, or choose another name"
-
-
-def _within_end(due: datetime, end_at: datetime | None) -> datetime:
-    if end_at is not None and due >= end_at:
-        raise PreconditionFailed(f"the cron has no run before its end at {format_instant(end_at)}")
-    return due

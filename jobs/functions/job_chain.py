@@ -110,6 +110,8 @@ async def delete_document(ctx: Context, collection: str, found: Document) -> Non
 
 
 async def cancel_if_active(ctx: Context, job_id: str | None) -> None:
-    """Cancel a job, unless it is None or malformed, is the running job, or has ended."""
-    if type(job_id) is str and await is_active(ctx, job_id):  # bson.Code subclasses str
+    """Cancel a job, also one that this transaction scheduled, unless it is None or malformed, is
+    the running job, or has ended."""
+    is_running = ctx.running_job is not None and job_id == ctx.running_job.id
+    if type(job_id) is str and not is_running:  # bson.Code subclasses str
         await ctx.scheduler.cancel(job_id)

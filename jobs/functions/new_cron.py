@@ -12,6 +12,7 @@ from ostinato.jobs.schedules import parse_schedule
 from ostinato.jobs.tags import parse_tags
 
 DEFAULT_FUNCTION: Final = "tasks.runTask"
+STATIC: Final = "@cron"  # `managedBy` of crons that are declared in code
 MAX_START: Final = datetime(3000, 1, 1, tzinfo=UTC)  # ticks of rare dates stay in Python's years
 MAX_JITTER_MS: Final = 86_400_000  # a day; more would mix up the days of a daily cron
 
@@ -36,6 +37,8 @@ class NewCron:
     """End of the schedule, exclusive; the cron is then disabled."""
     tags: Sequence[str] = ()
     """The tags of the jobs that it creates."""
+    managed_by: str | None = None
+    """The set that contains it, or STATIC if it is declared in code."""
 
 
 def validate_cron(new: NewCron) -> Schedule:

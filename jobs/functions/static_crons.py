@@ -11,7 +11,7 @@ from ostinato.jobs.functions.cron_ledger import settle_ticks
 from ostinato.jobs.functions.cron_ticks import schedule_tick
 from ostinato.jobs.functions.crons import change, insert_cron
 from ostinato.jobs.functions.job_chain import cancel_if_active
-from ostinato.jobs.functions.new_cron import NewCron
+from ostinato.jobs.functions.new_cron import STATIC, NewCron
 from ostinato.jobs.malformed import read_as, report
 from ostinato.jobs.registry import StaticCron
 from ostinato.jobs.schedules import first_run
@@ -20,7 +20,9 @@ from ostinato.jobs.schedules import first_run
 async def sync_static_crons(ctx: Context, declared: Iterable[StaticCron]) -> None:
     """Add new crons, update changed ones, and disable those no longer declared.
 
-    A cron paused by an admin stays paused. `ctx.owner` must be None: static crons have no owner.
+    A cron paused by an admin stays paused. Crons that the application registers for the system are
+    left alone, unless one of the same name is declared. `ctx.owner` must be None: static crons have
+    no owner.
     """
     named = {"owner": None, "name": {"$type": "string"}}
     found = {one["name"]: one for one in await ctx.db.ostinato("crons").find(named)}
@@ -33,13 +35,14 @@ async def sync_static_crons(ctx: Context, declared: Iterable[StaticCron]) -> Non
             await ctx.db.internal_collection("crons").delete_one({"_id": known["_id"]})
             known = None
         if known is None:
-            new = NewCron(
-                name=cron.name, function_name=cron.function_name, args=cron.args, tags=cron.tags
-            )
-            await insert_cron(ctx, new, cron.schedule, cron.args)
+            await insert_cron(ctx, _definition_of(cron), cron.schedule, cron.args)
         elif _differs(known, cron):
             await _redeclare(ctx, known, cron)
-    for removed in filter(_is_well_formed, found.values()):
+        elif "managedBy" not in known:
+            await change(ctx, known, {"managedBy": STATIC})
+    # Crons stored by older versions have no `managedBy`: they count as declared.
+    declared_before = [one for one in found.values() if one.get("managedBy", STATIC) == STATIC]
+    for removed in filter(_is_well_formed, declared_before):
         if removed["enabled"] or not removed.get("retired"):
             await cancel_if_active(ctx, removed.get("schedulerJobId"))
             settled = await _settle(ctx, removed)
@@ -56,10 +59,19 @@ def _is_well_formed(found: dict[str, Any]) -> bool:
     return True
 
 
-def _differs(known: dict[str, Any], cron: StaticCron) -> bool:
-    return bool(known.get("retired")) or any(
-        known.get(field, []) != value for field, value in _fields(cron).items()
+def _definition_of(cron: StaticCron) -> NewCron:
+    return NewCron(
+        name=cron.name,
+        function_name=cron.function_name,
+        args=cron.args,
+        tags=cron.tags,
+        managed_by=STATIC,
     )
+
+
+def _differs(known: dict[str, Any], cron: StaticCron) -> bool:
+    is_other = bool(known.get("retired")) or known.get("managedBy", STATIC) != STATIC
+    return is_other or any(known.get(field, []) != value for field, value in _fields(cron).items())
 
 
 def _fields(cron: StaticCron) -> dict[str, Any]:
@@ -75,7 +87,7 @@ async def _redeclare(ctx: Context, known: dict[str, Any], cron: StaticCron) -> N
     await cancel_if_active(ctx, known.get("schedulerJobId"))
     due = first_run(cron.schedule, await ctx.now())
     settled = await _settle(ctx, known)
-    fields = {**settled, **_fields(cron), "retired": False, "nextRunTime": due}
+    fields = {**settled, **_fields(cron), "retired": False, "nextRunTime": due, "managedBy": STATIC}
     if known["enabled"] or known.get("retired"):
         tick = await schedule_tick(ctx, known["_id"], known["version"] + 1, due)
         fields |= {"enabled": True, "schedulerJobId": tick}

@@ -28,8 +28,8 @@ OUTBOX: Final = "outbox"
 
 READ_ONLY: Final = {
     JOBS: "schedule and cancel jobs with ctx.scheduler",
-    CRONS: "change crons with registerCron, pauseCron, resumeCron and deleteCron, or declare @cron",
     CRON_TICKS: "each tick of a cron leaves its record",
+    CRONS: "change crons with registerCron, updateCron, pauseCron etc., or declare @cron",
     TASK_CONFIGS: "change recurring tasks with startRecurringTask and stopRecurringTask",
     BATCHES: "change batches with startBatch and cancelBatch",
     REQUESTS: "create requests with createWithTimeout, and answer them with completeRequest",

@@ -44,9 +44,10 @@ class PatternVerbs(BaseClient):
     """Registers, starts, reads and changes crons and recurring tasks.
 
     `owner` is the user for whom a verb acts, as for jobs; None creates objects of the system. A
-    function must be imported in this process. Errors name the fields as the GraphQL API does
-    (`intervalMs`). Verbs that create raise BadRequest, OwnerSuspended and QuotaExceeded; verbs that
-    take an id raise NotFound.
+    function must be imported in this process. Verbs with an `expected_version` raise
+    VersionConflict, and change nothing, if the cron has another one. Errors name the fields as the
+    GraphQL API does (`intervalMs`). Verbs that create raise BadRequest, OwnerSuspended and
+    QuotaExceeded; verbs that take an id raise NotFound.
     """
 
     async def register_cron(
@@ -73,30 +74,36 @@ class PatternVerbs(BaseClient):
             "registerCron", new, lambda context: crons.register_cron(context, new), owner
         )
 
-    async def pause_cron(self, cron_id: str, *, owner: str | None = None) -> Cron:
+    async def pause_cron(
+        self, cron_id: str, *, owner: str | None = None, expected_version: int | None = None
+    ) -> Cron:
         """Pause a cron until it is resumed."""
         return await self.mutate(
             "pauseCron",
             {"cronId": cron_id},
-            lambda context: crons.pause_cron(context, cron_id),
+            lambda context: crons.pause_cron(context, cron_id, expected_version),
             owner,
         )
 
-    async def resume_cron(self, cron_id: str, *, owner: str | None = None) -> Cron:
+    async def resume_cron(
+        self, cron_id: str, *, owner: str | None = None, expected_version: int | None = None
+    ) -> Cron:
         """Resume a cron from now; raises OwnerSuspended, or PreconditionFailed after its end."""
         return await self.mutate(
             "resumeCron",
             {"cronId": cron_id},
-            lambda context: crons.resume_cron(context, cron_id),
+            lambda context: crons.resume_cron(context, cron_id, expected_version),
             owner,
         )
 
-    async def delete_cron(self, cron_id: str, *, owner: str | None = None) -> None:
+    async def delete_cron(
+        self, cron_id: str, *, owner: str | None = None, expected_version: int | None = None
+    ) -> None:
         """Delete a cron; its jobs remain."""
         await self.mutate(
             "deleteCron",
             {"cronId": cron_id},
-            lambda context: crons.delete_cron(context, cron_id),
+            lambda context: crons.delete_cron(context, cron_id, expected_version),
             owner,
         )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Annotated, cast
+from typing import Annotated, Final, cast
 
 import strawberry
 from pydantic import Field
@@ -22,6 +22,10 @@ from ostinato.schema.fields import unset_to_none
 from ostinato.schema.inputs.limits import CronId, Jitter, JsonObject, Name, Tags
 from ostinato.schema.scalars import Milliseconds
 
+EXPECTED_VERSION: Final = (
+    "The `version` that you have read: if the cron has another one, nothing changes, and the error "
+    "is a CONFLICT with its `currentVersion`. Each tick increases the version."
+)
 Count = Annotated[int, Field(ge=1, le=MAX_RUNS)]
 
 
@@ -105,6 +109,7 @@ class RegisterCronInput:
 @strawberry.input(description="The cron to change.")
 class CronIdInput:
     cron_id: CronId = strawberry.field(description="The cron's id.")
+    expected_version: int | None = strawberry.field(default=UNSET, description=EXPECTED_VERSION)
 
 
 @strawberry.input(

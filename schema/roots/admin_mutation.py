@@ -13,7 +13,7 @@ from ostinato.schema.inputs.admin import (
     RevokeTokensInput,
     SuspendOwnerInput,
 )
-from ostinato.schema.roots.batch_mutation import BatchMutation
+from ostinato.schema.roots.cron_mutation import CronMutation
 from ostinato.schema.roots.mutation import Input
 from ostinato.schema.roots.root_fields import run_use_case
 from ostinato.schema.types.payloads import OwnerPayload, QueuePayload, RevocationPayload
@@ -23,7 +23,7 @@ from ostinato.schema.types.payloads import OwnerPayload, QueuePayload, Revocatio
     name="Mutation",
     description="Changes objects. Every mutation returns the object that it changed.",
 )
-class AdminMutation(BatchMutation):
+class AdminMutation(CronMutation):
     @strawberry_field(
         description="Pause a queue: within a second, while MongoDB is available, none of its "
         "pending jobs start. Running jobs finish. No effect if it is already paused. Admins only."

@@ -51,7 +51,9 @@ class Mutation:
     )
     async def pause_cron(self, info: Info, given: Input[CronIdInput]) -> CronPayload | None:
         record = await run_use_case(
-            info, given, lambda ctx, data: crons.pause_cron(ctx, data.cron_id)
+            info,
+            given,
+            lambda ctx, data: crons.pause_cron(ctx, data.cron_id, data.expected_version),
         )
         return CronPayload.of(record)
 
@@ -60,7 +62,9 @@ class Mutation:
     )
     async def resume_cron(self, info: Info, given: Input[CronIdInput]) -> CronPayload | None:
         record = await run_use_case(
-            info, given, lambda ctx, data: crons.resume_cron(ctx, data.cron_id)
+            info,
+            given,
+            lambda ctx, data: crons.resume_cron(ctx, data.cron_id, data.expected_version),
         )
         return CronPayload.of(record)
 
@@ -69,7 +73,9 @@ class Mutation:
     )
     async def delete_cron(self, info: Info, given: Input[CronIdInput]) -> CronPayload | None:
         cron_id = await run_use_case(
-            info, given, lambda ctx, data: crons.delete_cron(ctx, data.cron_id)
+            info,
+            given,
+            lambda ctx, data: crons.delete_cron(ctx, data.cron_id, data.expected_version),
         )
         return CronPayload.of_deleted(cron_id)
 

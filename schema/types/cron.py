@@ -78,6 +78,10 @@ class Cron(NodeProxy[records.Cron], Node):
     start_at: datetime | None = strawberry.field(description="No tick before this time.")
     end_at: datetime | None = strawberry.field(description="No tick at this time or later.")
     tags: list[str] = strawberry.field(description="The tags of the jobs that it creates.")
+    managed_by: str | None = strawberry.field(
+        description="The set of crons that contains it (`applyCrons`), or `@cron` if it is "
+        "declared in code; null if it was registered alone."
+    )
 
     @strawberry_field(
         description="The internal job that runs the next tick; null while the cron is paused."

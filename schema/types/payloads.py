@@ -55,6 +55,23 @@ class CronPayload:
         return cls(cron_id=global_id("Cron", cron_id), cron=None)
 
 
+@strawberry.type(description="The run that `triggerCron` started, and its cron.")
+class TriggerCronPayload:
+    cron_id: strawberry.ID = strawberry.field(description="The cron's id.")
+    cron: Cron = strawberry.field(description="The current state of the cron.")
+    job_id: strawberry.ID = strawberry.field(description="The run's id.")
+    job: Job = strawberry.field(description="The current state of the run.")
+
+    @strawberry_field(description=WARNINGS)
+    async def warnings(self, info: Info) -> list[SchedulingWarning]:
+        return await _warnings(info, self.job.record.state is JobState.PENDING)
+
+    @classmethod
+    def of(cls, record: records.Cron, run: records.Job) -> Self:
+        cron, job = Cron.of(record), Job.of(run)
+        return cls(cron_id=cron.id, cron=cron, job_id=job.id, job=job)
+
+
 @strawberry.type(description="What a cancellation did to the jobs that a job has led to.")
 class Cascade(RecordProxy[cascades.Cascade]):
     canceled: int = strawberry.field(

@@ -103,6 +103,11 @@ LINES: Final[dict[str, Line]] = {
     "Mutation.pauseCron": _input("cronId", "cron"),
     "Mutation.resumeCron": _input("cronId", "cron"),
     "Mutation.deleteCron": _input("cronId", "cron"),
+    "Mutation.updateCron": Line(
+        access=OBJECT, of="cron", args={"input": {"cronId": "$id", "intervalMs": 3_600_000}}
+    ),
+    "Mutation.skipNextRun": _input("cronId", "cron"),
+    "Mutation.triggerCron": _input("cronId", "cron"),
     "Mutation.scheduleJob": Line(
         access=OWN, args={"input": {"functionName": "tasks.runTask", "args": {"name": "x"}}}
     ),

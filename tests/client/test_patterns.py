@@ -13,6 +13,7 @@ from ostinato.jobs.errors import (
     NotFound,
     OwnerSuspended,
     PreconditionFailed,
+    VersionConflict,
 )
 from ostinato.jobs.records import BatchState, CatchUpPolicy, OverlapPolicy, RequestState
 from tests.client.functions import double
@@ -243,3 +244,25 @@ async def test_queues_and_workers_are_seen_and_queues_paused(app: Ostinato, work
         await app.resume_queue("mail", weight=0)
     with pytest.raises(BadRequest, match="queue must match"):
         await app.pause_queue("A B")
+
+
+async def test_cron_is_changed_in_an_expected_version(app: Ostinato) -> None:
+    cron = await app.register_cron("hourly", owner="alice", every=HOUR)
+    changed = await app.update_cron(
+        cron.id, expected_version=cron.version, every=2 * HOUR, function=double, args={"number": 2}
+    )
+    assert (changed.function_name, changed.args) == ("functions.double", {"number": 2})
+    assert changed.next_run_time - cron.next_run_time == HOUR
+    with pytest.raises(VersionConflict) as raised:
+        await app.update_cron(cron.id, expected_version=cron.version, name="x")
+    assert raised.value.current_version == changed.version
+
+
+async def test_run_of_a_cron_is_skipped_and_triggered(app: Ostinato) -> None:
+    cron = await app.register_cron("hourly", owner="alice", every=HOUR)
+    assert (await app.skip_next_run(cron.id)).next_run_time - cron.next_run_time == HOUR
+    run = await app.trigger_cron(cron.id, "key")
+    assert (run.function_name, run.owner) == ("tasks.runTask", "alice")
+    assert (await app.trigger_cron(cron.id, "key", owner="alice")).id == run.id
+    with pytest.raises(NotFound):
+        await app.trigger_cron(cron.id, owner="bob")

@@ -1,6 +1,6 @@
 """Fixtures: installations with and without a worker."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -30,3 +30,10 @@ async def rig_without_worker(pattern_settings: Settings) -> AsyncIterator[Patter
     """Return an installation without a worker."""
     async with open_rig(pattern_settings) as rig:
         yield rig
+
+
+@pytest.fixture
+def _open_gate() -> Iterator[None]:
+    """Let `work.wait_at_gate` end with the test, before its worker stops."""
+    yield
+    work.gate.opened.set()

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
-from ostinato.jobs.errors import NotFound
-from ostinato.jobs.functions.crons import pause_cron, resume_cron
+from ostinato.jobs.errors import NotFound, PreconditionFailed
+from ostinato.jobs.functions.cron_changes import update_cron
+from ostinato.jobs.functions.crons import pause_cron, register_cron, resume_cron
+from ostinato.jobs.functions.new_cron import NewCron
 from ostinato.jobs.functions.static_crons import sync_static_crons
 from ostinato.jobs.records import CronSchedule, IntervalSchedule, JobState
 from ostinato.jobs.registry import StaticCron
@@ -101,3 +103,40 @@ async def test_a_user_cannot_pause_a_static_cron(rig_without_worker: PatternRig)
     [cron] = await rig_without_worker.all("crons")
     with pytest.raises(NotFound):
         await rig_without_worker.run_mutation(lambda ctx: pause_cron(ctx, cron["_id"]))
+
+
+async def test_a_declared_cron_is_not_edited(rig_without_worker: PatternRig) -> None:
+    await sync(rig_without_worker, declared())
+    [cron] = await rig_without_worker.all("crons")
+    with pytest.raises(PreconditionFailed, match="'report' is declared in code with @cron"):
+        await rig_without_worker.run_mutation(
+            lambda ctx: update_cron(ctx, cron["_id"], {"name": "x"}), None
+        )
+
+
+async def test_a_cron_that_the_application_registers_for_the_system_is_left_alone(
+    rig_without_worker: PatternRig,
+) -> None:
+    rig = rig_without_worker
+    new = NewCron(name="own", interval_ms=MINUTE, args={})
+    own = await rig.run_mutation(lambda ctx: register_cron(ctx, new), None)
+    await sync(rig, declared())
+    await sync(rig)
+    enabled = {cron["name"]: cron["enabled"] for cron in await rig.all("crons")}
+    assert enabled == {"own": True, "report": False}
+    await rig.run_mutation(lambda ctx: update_cron(ctx, own.id, {"name": "x"}), None)
+    await sync(rig, declared("x"))
+    taken_over = await rig.find_one("crons", _id=own.id)
+    assert (taken_over["managedBy"], taken_over["enabled"]) == ("@cron", True)
+
+
+async def test_a_declared_cron_of_an_older_version_keeps_its_next_run(
+    rig_without_worker: PatternRig,
+) -> None:
+    await sync(rig_without_worker, declared())
+    crons = rig_without_worker.engine.mongo["crons"]
+    before = await crons.find_one_and_update({}, {"$unset": {"managedBy": 1}})
+    await rig_without_worker.engine.advance(1_000)
+    await sync(rig_without_worker, declared())
+    after = await rig_without_worker.find_one("crons")
+    assert (after["managedBy"], after["nextRunTime"]) == ("@cron", before["nextRunTime"])

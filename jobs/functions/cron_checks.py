@@ -1,0 +1,60 @@
+"""Finds stored crons that a client wants to change, and checks what must hold."""
+
+from datetime import datetime
+from typing import Any
+
+from ostinato.jobs.context import Context
+from ostinato.jobs.documents import cron_from
+from ostinato.jobs.errors import (
+    Conflict,
+    Malformed,
+    NotFound,
+    PreconditionFailed,
+    VersionConflict,
+)
+from ostinato.jobs.json_values import format_instant
+from ostinato.jobs.malformed import read_as
+
+
+async def find_cron(
+    ctx: Context, cron_id: str, expected_version: int | None = None
+) -> dict[str, Any]:
+    """Read the document of a cron of the owner, to change it.
+
+    Raises NotFound, Malformed, and VersionConflict unless it has the expected version, if given.
+    """
+    found = await ctx.db.ostinato("crons").find_one({"_id": cron_id, "owner": ctx.owner})
+    if found is None:
+        raise NotFound("there is no such cron")
+    read_as(cron_from, found)
+    require_version(found, expected_version)
+    return {"queuedTicks": [], "skippedTicks": 0, "schedulerJobId": None, **found}
+
+
+def require_version(found: dict[str, Any], expected: int | None) -> None:
+    """Raise VersionConflict unless a document has the expected version, if one is given."""
+    if expected is not None and found.get("version") != expected:
+        current = found.get("version")
+        raise VersionConflict(expected, current if isinstance(current, int) else 0)
+
+
+async def require_free_name(ctx: Context, name: str) -> None:
+    """Raise Conflict if the owner has a cron with this name."""
+    # A duplicate key would abort the transaction, so check first.
+    if taken := await ctx.db.ostinato("crons").find_one({"owner": ctx.owner, "name": name}):
+        raise Conflict(f"a cron named {name!r} already exists: {_remedy(taken)}")
+
+
+def _remedy(taken: dict[str, Any]) -> str:
+    try:
+        read_as(cron_from, taken)
+    except Malformed:
+        return "it is malformed; choose another name, or ask the operator to delete it in MongoDB"
+    return "delete it, or choose another name"
+
+
+def within_end(due: datetime, end_at: datetime | None) -> datetime:
+    """Return the next tick; raises PreconditionFailed unless it is before the end."""
+    if end_at is not None and due >= end_at:
+        raise PreconditionFailed(f"the cron has no run before its end at {format_instant(end_at)}")
+    return due

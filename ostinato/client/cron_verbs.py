@@ -1,0 +1,118 @@
+"""The client's verbs that change crons or run them outside their schedule."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, TypedDict, Unpack, cast
+
+from ostinato.client.base_client import BaseClient
+from ostinato.client.options import Args, require_name, to_ms
+from ostinato.jobs.arguments import plain_arguments
+from ostinato.jobs.functions.cron_patch import CronPatch
+from ostinato.jobs.records import CatchUpPolicy, Cron, Job, OverlapPolicy
+from ostinato.jobs.registry import FunctionRef, name_of
+from ostinato.resolvers import cron_changes, crons
+
+
+class CronChanges(TypedDict, total=False):
+    """The fields of a cron to change; the others keep their values."""
+
+    name: str
+    every: timedelta
+    """Replaces a cronspec. The interval counts from the last planned tick."""
+    cronspec: str
+    """Replaces an interval."""
+    tz: str
+    function: FunctionRef
+    args: Args
+    overlap: OverlapPolicy
+    catch_up: CatchUpPolicy
+    jitter: timedelta
+    start_at: datetime | None
+    """None removes it; so it does for `end_at`."""
+    end_at: datetime | None
+    tags: Sequence[str]
+    enabled: bool
+    """False pauses the cron, True resumes it."""
+
+
+CONVERSIONS: Final[dict[str, tuple[str, Callable[[Any], object]]]] = {
+    "name": ("name", lambda value: require_name("name", value)),
+    "every": ("interval_ms", to_ms),
+    "function": ("function_name", name_of),
+    "args": ("args", plain_arguments),
+    "jitter": ("jitter_ms", to_ms),
+}
+"""The fields that the engine names or represents differently."""
+
+
+class CronVerbs(BaseClient):
+    """Changes crons and runs them outside their schedule.
+
+    Each verb is one transaction. With `expected_version`, it raises VersionConflict and changes
+    nothing if the cron has another version, so that it can be repeated after a lost answer.
+    """
+
+    async def update_cron(
+        self,
+        cron_id: str,
+        *,
+        owner: str | None = None,
+        expected_version: int | None = None,
+        **changes: Unpack[CronChanges],
+    ) -> Cron:
+        """Change a cron from its next tick on; equal values change nothing.
+
+        Raises BadRequest, Conflict for a taken name, QuotaExceeded, OwnerSuspended, and
+        PreconditionFailed for a cron declared in code or without a tick before its end.
+        """
+        await crons.check_cronspec(self.context(owner), changes.get("cronspec"))
+        patch = patch_of(changes)
+        return await self.mutate(
+            "updateCron",
+            {"cronId": cron_id, "fields": sorted(changes)},
+            lambda context: cron_changes.update_cron(context, cron_id, patch, expected_version),
+            owner,
+        )
+
+    async def skip_next_run(
+        self, cron_id: str, *, owner: str | None = None, expected_version: int | None = None
+    ) -> Cron:
+        """Skip the next run of a cron, even if it is overdue; raises PreconditionFailed if the cron
+        is paused."""
+        return await self.mutate(
+            "skipNextRun",
+            {"cronId": cron_id},
+            lambda context: cron_changes.skip_next_run(context, cron_id, expected_version),
+            owner,
+        )
+
+    async def trigger_cron(
+        self,
+        cron_id: str,
+        key: str | None = None,
+        *,
+        owner: str | None = None,
+        expected_version: int | None = None,
+    ) -> Job:
+        """Run a cron's function now and return the run; the schedule does not change.
+
+        A repeated call with the same key returns the run of the first one. Raises
+        PreconditionFailed if a run has not ended, unless runs may overlap.
+        """
+        given = None if key is None else require_name("key", key)
+        _, job = await self.mutate(
+            "triggerCron",
+            {"cronId": cron_id, "key": given},
+            lambda context: cron_changes.trigger_cron(context, cron_id, given, expected_version),
+            owner,
+        )
+        return job
+
+
+def patch_of(changes: CronChanges) -> CronPatch:
+    """Convert changes for the engine; raises BadRequest."""
+    converted: dict[str, object] = {}
+    for name, value in changes.items():
+        api_name, convert = CONVERSIONS.get(name, (name, lambda same: same))
+        converted[api_name] = convert(value)
+    return cast("CronPatch", converted)

@@ -1,0 +1,56 @@
+"""Use cases that change crons or run them outside their schedule.
+
+Each runs in one transaction, on behalf of the cron's owner, and raises VersionConflict unless the
+cron has the expected version, if one is given.
+"""
+
+from ostinato.jobs.functions import cron_changes as functions
+from ostinato.jobs.functions.cron_patch import CronPatch
+from ostinato.jobs.functions.cron_runs import trigger_cron as trigger
+from ostinato.jobs.records import Cron, Job
+from ostinato.resolvers.context import RequestContext
+from ostinato.resolvers.functions import require_callable_function, require_roles_of
+
+
+async def update_cron(
+    ctx: RequestContext, cron_id: str, patch: CronPatch, expected_version: int | None = None
+) -> Cron:
+    """Change a cron; raises NotFound, BadRequest, Forbidden if the function is not callable, and
+    what `functions.update_cron` raises."""
+    found = await ctx.find(Cron, cron_id)
+    name = patch.get("function_name", found.function_name)
+    if name != found.function_name:
+        require_callable_function(ctx, name)
+    else:
+        require_roles_of(ctx, name)
+    return await ctx.engine.transact(
+        found.owner,
+        lambda context: functions.update_cron(context, cron_id, patch, expected_version),
+    )
+
+
+async def skip_next_run(
+    ctx: RequestContext, cron_id: str, expected_version: int | None = None
+) -> Cron:
+    """Skip the next run of a cron; raises NotFound, and PreconditionFailed if it is paused."""
+    return await ctx.transact_as_owner(
+        Cron,
+        cron_id,
+        lambda context: functions.skip_next_run(context, cron_id, expected_version),
+    )
+
+
+async def trigger_cron(
+    ctx: RequestContext, cron_id: str, key: str | None = None, expected_version: int | None = None
+) -> tuple[Cron, Job]:
+    """Run a cron's function now, and return the job, too.
+
+    Raises NotFound, Forbidden if the viewer has lost the function's role, and what
+    `functions.trigger_cron` raises.
+    """
+    found = await ctx.find(Cron, cron_id)
+    require_roles_of(ctx, found.function_name)
+    cron, job_id = await ctx.engine.transact(
+        found.owner, lambda context: trigger(context, cron_id, key, expected_version)
+    )
+    return cron, await ctx.find(Job, job_id)

@@ -1,0 +1,102 @@
+"""Inputs of the mutations that change crons or run them outside their schedule."""
+
+from collections.abc import Iterator
+from dataclasses import fields
+from datetime import datetime
+from typing import Final, cast
+
+import strawberry
+from strawberry import UNSET
+
+from ostinato.jobs.declarations import to_camel_case
+from ostinato.jobs.errors import Issue
+from ostinato.jobs.functions.cron_patch import CronPatch
+from ostinato.jobs.records import CatchUpPolicy, OverlapPolicy
+from ostinato.schema.inputs.crons import EXPECTED_VERSION
+from ostinato.schema.inputs.limits import CronId, Jitter, JsonObject, Name, Tags
+from ostinato.schema.scalars import Milliseconds
+
+NOT_CHANGES: Final = frozenset({"cron_id", "expected_version", "days"})
+REMOVABLE: Final = frozenset({"start_at", "end_at"})
+"""Fields that null removes."""
+
+
+@strawberry.input(
+    description="The cron to change, and the fields to change. Omitted fields keep their values."
+)
+class UpdateCronInput:
+    cron_id: CronId = strawberry.field(description="The cron's id.")
+    expected_version: int | None = strawberry.field(default=UNSET, description=EXPECTED_VERSION)
+    name: Name | None = strawberry.field(
+        default=UNSET, description="Its new name: unique among your crons, 1 to 200 characters."
+    )
+    interval_ms: Milliseconds | None = strawberry.field(
+        default=UNSET,
+        description="Tick at this interval, 1000 (a second) to 5 years, counted from the last "
+        "planned tick. Replaces a `cronspec`.",
+    )
+    cronspec: str | None = strawberry.field(
+        default=UNSET,
+        description="Tick at these times, as in `registerCron`. Replaces an `intervalMs`.",
+    )
+    tz: str | None = strawberry.field(default=UNSET, description="The IANA time zone.")
+    function_name: Name | None = strawberry.field(
+        default=UNSET, description="The function to run at each tick."
+    )
+    args: JsonObject | None = strawberry.field(
+        default=UNSET, description="All arguments of the function: an object of at most 64 KiB."
+    )
+    overlap: OverlapPolicy | None = strawberry.field(
+        default=UNSET,
+        description="What a tick does while the previous run has not ended. Ticks that are queued "
+        "already still run, one after the other.",
+    )
+    catch_up: CatchUpPolicy | None = strawberry.field(
+        default=UNSET,
+        description="What happens to ticks that were missed while no worker was running.",
+    )
+    jitter_ms: Jitter | None = strawberry.field(
+        default=UNSET, description="The maximum delay of each run: 0 to 86400000 (a day)."
+    )
+    start_at: datetime | None = strawberry.field(
+        default=UNSET, description="No ticks before this time; null removes it."
+    )
+    end_at: datetime | None = strawberry.field(
+        default=UNSET, description="No ticks at this time or later; null removes it."
+    )
+    tags: Tags | None = strawberry.field(
+        default=UNSET,
+        description="The tags of the jobs that it creates: at most 10, of 1 to 64 characters each.",
+    )
+    enabled: bool | None = strawberry.field(
+        default=UNSET,
+        description="False pauses the cron, true resumes it. A cron that has ended needs true to "
+        "run again.",
+    )
+
+    def issues(self) -> Iterator[Issue]:
+        for name in _changed(self):
+            if name not in REMOVABLE and getattr(self, name) is None:
+                api_name = to_camel_case(name)
+                message = f"{api_name} cannot be null: omit it to keep its value"
+                yield Issue(path=(api_name,), message=message, code="null")
+
+    def to_patch(self, validated: "UpdateCronInput") -> CronPatch:
+        """Return the changes, with the values of the validated input."""
+        return cast("CronPatch", {name: getattr(validated, name) for name in _changed(self)})
+
+
+def _changed(given: UpdateCronInput) -> list[str]:
+    names = [each.name for each in fields(given)]
+    return [name for name in names if name not in NOT_CHANGES and getattr(given, name) is not UNSET]
+
+
+@strawberry.input(description="The cron to run now.")
+class TriggerCronInput:
+    cron_id: CronId = strawberry.field(description="The cron's id.")
+    key: Name | None = strawberry.field(
+        default=UNSET,
+        description="An idempotency key: a repeated call with the same key returns the job of the "
+        "first one, while that job is retained. 1 to 200 characters.",
+    )
+    expected_version: int | None = strawberry.field(default=UNSET, description=EXPECTED_VERSION)

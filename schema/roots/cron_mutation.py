@@ -1,0 +1,64 @@
+"""The mutations that change crons, or run them outside their schedule."""
+
+import strawberry
+
+from ostinato.resolvers import cron_changes, crons
+from ostinato.schema.fields import Info, strawberry_field, unset_to_none
+from ostinato.schema.inputs.cron_changes import TriggerCronInput, UpdateCronInput
+from ostinato.schema.inputs.crons import CronIdInput
+from ostinato.schema.roots.batch_mutation import BatchMutation
+from ostinato.schema.roots.mutation import Input
+from ostinato.schema.roots.root_fields import run_use_case
+from ostinato.schema.types.payloads import CronPayload, TriggerCronPayload
+
+
+@strawberry.type(
+    name="Mutation",
+    description="Changes objects. Every mutation returns the object that it changed.",
+)
+class CronMutation(BatchMutation):
+    @strawberry_field(
+        description="Change a cron. Ticks that are due already run as they were planned; the "
+        "change counts for those after it. PRECONDITION_FAILED if it is declared in code, or has "
+        "no tick before its `endAt`."
+    )
+    async def update_cron(self, info: Info, given: Input[UpdateCronInput]) -> CronPayload | None:
+        await crons.check_cronspec(info.context, unset_to_none(given.cronspec))
+        record = await run_use_case(
+            info,
+            given,
+            lambda ctx, data: cron_changes.update_cron(
+                ctx, data.cron_id, given.to_patch(data), data.expected_version
+            ),
+        )
+        return CronPayload.of(record)
+
+    @strawberry_field(
+        description="Skip the next run of a cron, even if it is overdue: the tick after it is "
+        "next. Without `expectedVersion`, a repeated call skips another one. PRECONDITION_FAILED "
+        "if the cron is paused."
+    )
+    async def skip_next_run(self, info: Info, given: Input[CronIdInput]) -> CronPayload | None:
+        record = await run_use_case(
+            info,
+            given,
+            lambda ctx, data: cron_changes.skip_next_run(ctx, data.cron_id, data.expected_version),
+        )
+        return CronPayload.of(record)
+
+    @strawberry_field(
+        description="Run a cron's function now, outside its schedule, also if it is paused; "
+        "`nextRunTime` stays. PRECONDITION_FAILED if a run has not ended and `overlap` is not "
+        "ALLOW."
+    )
+    async def trigger_cron(
+        self, info: Info, given: Input[TriggerCronInput]
+    ) -> TriggerCronPayload | None:
+        record, job = await run_use_case(
+            info,
+            given,
+            lambda ctx, data: cron_changes.trigger_cron(
+                ctx, data.cron_id, data.key, data.expected_version
+            ),
+        )
+        return TriggerCronPayload.of(record, job)

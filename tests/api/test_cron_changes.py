@@ -1,0 +1,83 @@
+"""Changes of crons in the API: inputs, errors, and rights."""
+
+from typing import Any
+
+import pytest
+
+from tests.api import operations as op
+from tests.api.conftest import Client, Clients
+from tests.api.documents import Documents
+
+
+async def _register(client: Client, **input_: Any) -> dict[str, Any]:
+    payload = await client.get(op.REGISTER_CRON, input={"name": "n", "intervalMs": 60_000} | input_)
+    cron: dict[str, Any] = payload["cron"]
+    return cron
+
+
+async def test_cron_is_updated_and_a_repeated_change_changes_nothing(ann: Client) -> None:
+    cron = await _register(ann, endAt="2099-01-01T00:00:00Z")
+    input_ = {"cronId": cron["id"], "expectedVersion": 1, "name": "tea", "endAt": None}
+    changed = (await ann.get(op.UPDATE_CRON, input=input_))["cron"]
+    assert (changed["name"], changed["args"], changed["version"]) == ("tea", {"name": "tea"}, 2)
+    again = await ann(op.UPDATE_CRON, input=input_)
+    assert again.code == "CONFLICT"
+    assert again.errors[0].extensions == {"code": "CONFLICT", "currentVersion": 2}
+    del input_["expectedVersion"]
+    assert (await ann.get(op.UPDATE_CRON, input=input_))["cron"] == changed
+    paused = await ann.get(op.UPDATE_CRON, input={"cronId": cron["id"], "enabled": False})
+    assert not paused["cron"]["enabled"]
+
+
+async def test_wrong_fields_of_a_change_have_paths_in_the_input(ann: Client) -> None:
+    cron = await _register(ann)
+    for wrong, paths in (
+        ({"name": None, "overlap": None, "enabled": None}, ["enabled", "name", "overlap"]),
+        ({"name": "", "jitterMs": -1, "args": []}, ["args", "jitterMs", "name"]),
+        ({"cronspec": "61 * * * *", "tz": "Mars"}, ["cronspec", "tz"]),
+        ({"functionName": "functions.missing"}, ["functionName"]),
+        ({"functionName": "functions.greet", "args": {"x": 1}}, ["args", "args"]),
+    ):
+        answer = await ann(op.UPDATE_CRON, input={"cronId": cron["id"]} | wrong)
+        assert answer.code == "BAD_REQUEST"
+        assert sorted(str(path[1]) for path in answer.paths) == paths
+
+
+async def test_changes_require_the_rights_of_the_function(ann: Client, clients: Clients) -> None:
+    auditor = clients.of("ann", "auditor")
+    cron = await _register(auditor, functionName="functions.audit")
+    for document, changes in (
+        (op.UPDATE_CRON, {"intervalMs": 1_000}),
+        (op.TRIGGER_CRON, {}),
+    ):
+        input_ = {"cronId": cron["id"]} | changes
+        assert (await ann(document, input=input_)).code == "FORBIDDEN"
+        await auditor.get(document, input=input_)
+    own = await _register(ann, name="own")
+    answer = await ann(
+        op.UPDATE_CRON, input={"cronId": own["id"], "functionName": "functions.audit"}
+    )
+    assert answer.paths == [["input", "functionName"]]
+
+
+async def test_run_is_skipped_and_triggered(ann: Client) -> None:
+    cron = await _register(ann)
+    skipped = (await ann.get(op.SKIP_NEXT_RUN, input={"cronId": cron["id"]}))["cron"]
+    assert skipped["nextRunTime"] > cron["nextRunTime"]
+    input_ = {"cronId": cron["id"], "key": "k"}
+    triggered = await ann.get(op.TRIGGER_CRON, input=input_)
+    assert triggered["job"]["functionName"] == "tasks.runTask"
+    assert triggered["cron"]["nextRunTime"] == skipped["nextRunTime"]
+    again = await ann.get(op.TRIGGER_CRON, input=input_ | {"expectedVersion": 1})
+    assert again["jobId"] == triggered["jobId"]
+    refused = await ann(op.TRIGGER_CRON, input={"cronId": cron["id"]})
+    assert refused.code == "PRECONDITION_FAILED"
+
+
+@pytest.mark.parametrize("document", [op.PAUSE_CRON, op.RESUME_CRON, op.DELETE_CRON])
+async def test_other_version_than_expected_is_a_conflict(
+    ann: Client, documents: Documents, document: str
+) -> None:
+    cron = await documents.cron(version=7)
+    answer = await ann(document, input={"cronId": cron, "expectedVersion": 6})
+    assert answer.errors[0].extensions == {"code": "CONFLICT", "currentVersion": 7}
