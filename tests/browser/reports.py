@@ -16,3 +16,10 @@ async def build(ctx: Context) -> None:
 async def send(ctx: Context, to: str) -> None:
     """Send a report to a mailbox that is full."""
     raise RuntimeError(f"the mailbox of {to} is full")
+
+
+@action(public=True)
+async def send_all(ctx: Context, to: list[str]) -> None:
+    """Send a report to each mailbox."""
+    for name in to:
+        await ctx.scheduler.run_after(0, send, {"to": name})

@@ -16,6 +16,7 @@ type Selected<Id extends string, Name extends string> =
 export type LiveData = {
   jobsChanged?: Selected<'jobId', 'job'>;
   jobChanged?: Selected<'jobId', 'job'>;
+  jobTreeChanged?: Selected<'jobId', 'job'>;
   cronsChanged?: Selected<'cronId', 'cron'>;
   recurringTasksChanged?: Selected<'taskId', 'recurringTask'>;
   requestChanged?: Selected<'requestId', 'request'>;
@@ -25,9 +26,11 @@ export type LiveData = {
 type Root = keyof LiveData;
 type Field = { id: string; object: string; endsWithLeft: boolean };
 
-const FIELDS = {
+/** By root field. */
+export const FIELDS = {
   jobsChanged: { id: 'jobId', object: 'job', endsWithLeft: false },
   jobChanged: { id: 'jobId', object: 'job', endsWithLeft: true },
+  jobTreeChanged: { id: 'jobId', object: 'job', endsWithLeft: false },
   cronsChanged: { id: 'cronId', object: 'cron', endsWithLeft: false },
   recurringTasksChanged: { id: 'taskId', object: 'recurringTask', endsWithLeft: false },
   requestChanged: { id: 'requestId', object: 'request', endsWithLeft: true },

@@ -10,7 +10,9 @@ import { Page } from '../../ui/Page';
 import { Skeleton } from '../../ui/Skeleton';
 import { JobActions } from '../JobActions';
 import { STATE_NAMES, tone } from '../states';
+import { CopyMenu } from './CopyMenu';
 import { JobFacts } from './JobFacts';
+import { JobTree } from './JobTree';
 import { Timeline } from './Timeline';
 import type { JobDetails } from './spans';
 
@@ -41,6 +43,7 @@ function JobContent({ job }: { job: JobDetails }) {
         <Timeline job={job} />
       </Card>
       {job.error && <JobError error={job.error} />}
+      <JobTree rootId={job.rootId} shownId={job.id} />
       <div className="columns">
         <Card title="Arguments">
           <Json value={job.args} label="Arguments" />
@@ -66,7 +69,14 @@ export default function JobPage() {
     <Page
       title={job?.functionName ?? 'Job'}
       note={job && <Chip tone={tone(job.state)}>{STATE_NAMES[job.state]}</Chip>}
-      actions={job && <JobActions job={job} />}
+      actions={
+        job && (
+          <>
+            <CopyMenu job={job} />
+            <JobActions job={job} />
+          </>
+        )
+      }
     >
       <LiveNotice view={view} />
       {view.status === 'loading' && !view.error && <Skeleton label="job" />}
