@@ -203,6 +203,10 @@ def batch_from(document: Document) -> records.Batch:
         total=document.get("total"),
         completed_at=document.get("completedAt"),
         scheduler_job_id=document.get("schedulerJobId"),
+        failed=document.get("failed", 0),
+        max_failed_items=document.get("maxFailedItems", records.DEFAULT_MAX_FAILED_ITEMS),
+        next_page_time=document.get("nextPageTime"),
+        busy_ms=document.get("busyMs", 0),
     )
 
 

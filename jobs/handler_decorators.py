@@ -38,6 +38,18 @@ class BatchPage:
     """None after the last page."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemRef:
+    """Where an item was found: its `_id` as text, if it has one, and the cursor before it."""
+
+    id: str | None
+    after: str | None
+
+    @classmethod
+    def of(cls, item: Document, after: str | None) -> "ItemRef":
+        return cls(id=id_to_text(item["_id"]) if "_id" in item else None, after=after)
+
+
 class PageQuery(Protocol):
     """Reads at most `size` items after `cursor`, which is None for the first page."""
 
@@ -92,6 +104,7 @@ def batch(name: str = "", **options: Unpack[BatchOptions]) -> Callable[[PageHand
             name=name,
             pages=custom or query.page,
             handle=handle,
+            find_item=partial(_find_in_pages, custom) if custom else query.find_item,
             count=_unknown_count if custom else query.count,
             require_owners=query.require_owners,
             public=options.get("public", False),
@@ -142,6 +155,14 @@ def _reject_parentheses(decorator: str, target: object) -> Never:
     raise DeclarationError(target, problem)
 
 
+async def _find_in_pages(pages: PageQuery, ctx: Context, item: ItemRef) -> Document | None:
+    """Read the item after the same cursor again; None if another one is there now."""
+    for found in (await pages(ctx, item.after, 1)).items:
+        if ItemRef.of(found, item.after) == item:
+            return found
+    return None
+
+
 async def _unknown_count(ctx: Context) -> int | None:
     return None
 
@@ -164,6 +185,11 @@ class _KeysetQuery:
         )
         items, has_next = found[:size], len(found) > size
         return BatchPage(items=items, cursor=id_to_text(items[-1]["_id"]) if has_next else None)
+
+    async def find_item(self, ctx: Context, item: ItemRef) -> Document | None:
+        by_id = {"$expr": {"$eq": ["$_id", _literal(item.id or "")]}}
+        found = await self._documents(ctx).find({"$and": [self._scope(ctx), by_id]}, limit=1)
+        return found[0] if found else None
 
     async def count(self, ctx: Context) -> int | None:
         return await self._documents(ctx).count_documents(self._scope(ctx))

@@ -7,7 +7,7 @@ Instants are aware UTC datetimes with whole milliseconds. Ids are 24 hexadecimal
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from ostinato.jobs.time_rules import NO_EXCLUSIONS, Exclusions, FoldPolicy, GapPolicy
 
@@ -50,7 +50,7 @@ class RequestState(StrEnum):
 
 class BatchState(StrEnum):
     RUNNING = "running"
-    PAUSED = "paused"  # reserved: no batch is paused in this version
+    PAUSED = "paused"
     DONE = "done"
     CANCELED = "canceled"
     FAILED = "failed"
@@ -244,6 +244,9 @@ class RecurringTask:
     """Set when Ostinato stops the task; None if it is enabled, or a client stopped it."""
 
 
+DEFAULT_MAX_FAILED_ITEMS: Final = 100
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """A paged pass over a collection, at a limited rate."""
@@ -262,6 +265,15 @@ class Batch:
     """Number of documents to process at the start; None if the source does not count."""
     completed_at: datetime | None = None
     scheduler_job_id: str | None = None
+    failed: int = 0
+    """Number of items that failed in a page; each has a job of its own, whose success subtracts
+    it."""
+    max_failed_items: int = DEFAULT_MAX_FAILED_ITEMS
+    """The batch fails when more items have failed; 0: when a page has failed."""
+    next_page_time: datetime | None = None
+    """When the next page is due; None unless the batch is running, and in older documents."""
+    busy_ms: int = 0
+    """How long its pages took, without the delays between them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -133,6 +133,8 @@ class BatchSource:
     """`(ctx, cursor, size)` returns a BatchPage."""
     handle: AnyFunction
     """`(ctx, items)` runs in the transaction that advances the cursor: exactly once per page."""
+    find_item: AnyFunction
+    """`(ctx, item)` returns the document of an ItemRef; None if it no longer matches."""
     count: AnyFunction
     """Counts the remaining items; returns None if unknown."""
     require_owners: AnyFunction

@@ -1,9 +1,11 @@
-"""Use cases of batches and their items: read, add, start, cancel; and batch statistics."""
+"""Use cases of batches and their items: read, add, start, change; and batch statistics."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from math import ceil
 
 from ostinato.jobs.functions import batch as functions
+from ostinato.jobs.functions.batch import BatchPatch, NewBatch
 from ostinato.jobs.paging import Page, Window
 from ostinato.jobs.queue_warnings import SchedulingWarning, WarningCode
 from ostinato.jobs.records import Batch, BatchState, Json
@@ -40,7 +42,7 @@ async def add_items(ctx: RequestContext, items: Sequence[Json]) -> list[str]:
         )
 
 
-async def start_batch(ctx: RequestContext, source: str, batch_size: int, delay_ms: int) -> Batch:
+async def start_batch(ctx: RequestContext, new: NewBatch) -> Batch:
     """Start a pass over the viewer's documents of a source.
 
     Raises OwnerSuspended, and BadRequest for a source that is unknown, or that the viewer cannot
@@ -50,10 +52,35 @@ async def start_batch(ctx: RequestContext, source: str, batch_size: int, delay_m
     known = [name for name, each in sources.items() if ctx.may_use(each)]
     await ctx.require_active()
     return await ctx.engine.transact(
-        ctx.owner,
-        lambda context: functions.start_batch(
-            context, source=source, batch_size=batch_size, delay_ms=delay_ms, known=known
-        ),
+        ctx.owner, lambda context: functions.start_batch(context, new, known)
+    )
+
+
+async def update_batch(
+    ctx: RequestContext, batch_id: str, patch: BatchPatch, expected_version: int | None
+) -> Batch:
+    """Change the page size, delay, rate or limit of a batch that has not ended.
+
+    Raises NotFound, VersionConflict, BadRequest, and PreconditionFailed if it has ended.
+    """
+    return await ctx.transact_as_owner(
+        Batch,
+        batch_id,
+        lambda context: functions.update_batch(context, batch_id, patch, expected_version),
+    )
+
+
+async def pause_batch(ctx: RequestContext, batch_id: str) -> Batch:
+    """Pause a batch after its last complete page; raises NotFound and PreconditionFailed."""
+    return await ctx.transact_as_owner(
+        Batch, batch_id, lambda context: functions.pause_batch(context, batch_id)
+    )
+
+
+async def resume_batch(ctx: RequestContext, batch_id: str) -> Batch:
+    """Resume a batch now; raises NotFound, OwnerSuspended and PreconditionFailed."""
+    return await ctx.transact_as_owner(
+        Batch, batch_id, lambda context: functions.resume_batch(context, batch_id)
     )
 
 
@@ -89,7 +116,9 @@ async def delete_items(ctx: RequestContext, item_ids: Sequence[str] | None) -> i
 
 def remaining(record: Batch) -> int | None:
     """Return the number of unprocessed documents; None if the source does not count them."""
-    return None if record.total is None else max(record.total - record.processed, 0)
+    if record.total is None:
+        return None
+    return max(record.total - record.processed - record.failed, 0)
 
 
 def items_per_second(record: Batch, now: datetime) -> float | None:
@@ -101,8 +130,15 @@ def items_per_second(record: Batch, now: datetime) -> float | None:
 
 
 def estimated_end(record: Batch, now: datetime) -> datetime | None:
-    """Return the estimated end of a running batch, from its average rate."""
-    left, rate = remaining(record), items_per_second(record, now)
-    if record.state is not BatchState.RUNNING or left is None or rate is None:
+    """Return the estimated end of a running batch: its delays, and its pages at their pace."""
+    left = remaining(record)
+    if record.state is not BatchState.RUNNING or left is None:
         return None
-    return now + timedelta(milliseconds=round(left / rate * 1000))
+    delays = timedelta(milliseconds=record.delay_ms) * max(ceil(left / record.batch_size) - 1, 0)
+    if record.next_page_time is not None:
+        busy_ms = record.busy_ms * left / record.processed if record.processed else 0
+        return max(record.next_page_time, now) + delays + timedelta(milliseconds=round(busy_ms))
+    rate = items_per_second(record, now)  # of a document of an older version
+    if rate is None:
+        return None
+    return now + max(timedelta(milliseconds=round(left / rate * 1000)), delays)

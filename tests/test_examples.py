@@ -29,6 +29,11 @@ ADD = """mutation ($email: JSON!) {
 }"""
 
 
+START_SLOW_BATCH = """mutation {
+  startBatch(input: {batchSize: 1, delayMs: 60000}) { batchId }
+}"""
+
+
 OF_PYTHON_CLIENT = [
     "written to ada",
     "written to ada",
@@ -168,11 +173,18 @@ async def test_error_of_a_failed_request_is_found_as_described(alice: Reader) ->
 
 
 async def test_operations_of_the_page_of_patterns_work(alice: Reader) -> None:
-    ask, approve, *_ = code_blocks("docs/patterns.md", "graphql")
+    ask, approve, *of_batches = code_blocks("docs/patterns.md", "graphql")[:5]
     asked = await alice.run(ask)
     assert asked["request"]["state"] == "PENDING"
     approved = (await alice.run(approve, id=asked["requestId"]))["request"]
     assert (approved["state"], approved["result"]) == ("COMPLETED", {"approved": True})
+    pause, slow, resume = of_batches
+    await alice.run("mutation { addItems(input: {items: [1, 2, 3]}) { added } }")
+    batch_id = (await alice.run(START_SLOW_BATCH))["batchId"]
+    version = (await alice.run(pause, id=batch_id))["batch"]["version"]
+    slowed = (await alice.run(slow, id=batch_id, version=version))["batch"]
+    assert (slowed["batchSize"], slowed["delayMs"]) == (20, 10_000)
+    assert (await alice.run(resume, id=batch_id))["batch"]["state"] == "RUNNING"
 
 
 async def test_the_python_client_works_as_described(

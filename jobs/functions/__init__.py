@@ -8,6 +8,7 @@ convert documents and compute schedules. Importing the package registers them.
 from ostinato.jobs.functions import (
     actions,
     batch,
+    batch_pages,
     crons,
     failures,
     owners,
@@ -18,6 +19,7 @@ from ostinato.jobs.functions import (
 __all__ = [
     "actions",
     "batch",
+    "batch_pages",
     "crons",
     "failures",
     "owners",

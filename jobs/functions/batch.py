@@ -1,33 +1,37 @@
 """Rate-limited batches: paged passes over `items`, or over any source declared with `@batch`."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from ostinato.jobs.context import Context
-from ostinato.jobs.decorators import mutation
 from ostinato.jobs.documents import batch_from
 from ostinato.jobs.errors import BadRequest, Issue, NotFound, PreconditionFailed, range_issues
+from ostinato.jobs.functions.batch_pages import change, finish, reschedule_page, schedule_page
 from ostinato.jobs.functions.job_chain import (
     cancel_if_active,
     delete_document,
-    is_active,
-    update_document,
+    read_owner,
+    require_version,
 )
-from ostinato.jobs.handler_decorators import BatchPage, Document, batch
+from ostinato.jobs.handler_decorators import Document, batch
 from ostinato.jobs.ids import EPOCH, SAMPLE_ID
 from ostinato.jobs.quotas.limits import QuotaKind
 from ostinato.jobs.quotas.transaction_checks import require_room
-from ostinato.jobs.records import Batch, BatchState, Cause, CauseKind, JobState, Json
-from ostinato.jobs.retry import Retry
+from ostinato.jobs.records import DEFAULT_MAX_FAILED_ITEMS, Batch, BatchState, Json
+from ostinato.jobs.rights import owner_suspended
 
 MAX_BATCH_SIZE: Final = 1_000  # a page's effects are one transaction
 MAX_PAGE_DELAY_MS: Final = 86_400_000  # a day; use a cron for anything slower
 MAX_ITEMS: Final = 1_000  # per call
+MAX_FAILED_ITEMS: Final = 100_000
+LIMITS: Final = {
+    "batchSize": (1, MAX_BATCH_SIZE),
+    "delayMs": (0, MAX_PAGE_DELAY_MS),
+    "maxFailedItems": (0, MAX_FAILED_ITEMS),
+}
 OPEN_STATES: Final = frozenset({BatchState.RUNNING.value, BatchState.PAUSED.value})
-
-PAGE_RETRY: Final = Retry(retries=3, base_ms=1_000)
-"""A page that raises is retried; after its last attempt, its batch fails."""
 
 
 @batch("items", where={"processed": False}, ostinato=True, public=True)
@@ -68,41 +72,162 @@ def item_document(
     }
 
 
-async def start_batch(
-    ctx: Context,
-    source: str,
-    batch_size: int = 100,
-    delay_ms: int = 1000,
-    known: Collection[str] | None = None,
-) -> Batch:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewBatch:
+    """A batch to start."""
+
+    source: str
+    batch_size: int = 100
+    delay_ms: int = 1_000
+    max_failed_items: int = DEFAULT_MAX_FAILED_ITEMS
+
+
+async def start_batch(ctx: Context, new: NewBatch, known: Collection[str] | None = None) -> Batch:
     """Start a batch over one of the `known` sources (default: all); its first page is due now.
 
     Raises BadRequest with an issue for each wrong field, PreconditionFailed if no document of the
     source has an owner, and QuotaExceeded.
     """
-    _check(source, batch_size, delay_ms, ctx.registry.batches if known is None else known)
+    _check(new, ctx.registry.batches if known is None else known)
     await require_room(ctx, QuotaKind.BATCHES)
-    found = ctx.registry.batches[source]
+    found = ctx.registry.batches[new.source]
     total = await found.count(ctx)
     if total == 0:
         await found.require_owners(ctx)
-    batch_id = ctx.new_id()
     document = {
-        "_id": batch_id,
+        "_id": ctx.new_id(),
         "owner": ctx.owner,
-        "source": source,
+        "source": new.source,
         "state": BatchState.RUNNING.value,
-        "batchSize": batch_size,
-        "delayMs": delay_ms,
+        "batchSize": new.batch_size,
+        "delayMs": new.delay_ms,
+        "maxFailedItems": new.max_failed_items,
         "processed": 0,
+        "failed": 0,
+        "busyMs": 0,
         "total": total,
         "cursor": None,
         "createdAt": await ctx.now(),
         "version": 1,
     }
-    document["schedulerJobId"] = await _schedule_page(ctx, document, 0)
+    document |= await schedule_page(ctx, document, 0)
     await ctx.db.internal_collection("batches").insert_one(document)
     return batch_from(document)
+
+
+def _check(new: NewBatch, known: Collection[str]) -> None:
+    issues = []
+    if new.source not in known:
+        names = ", ".join(sorted(known))
+        message = f"there is no batch source {new.source[:64]!r}; use one of: {names}"
+        issues.append(Issue(path=("source",), message=message, code="unknown_source"))
+    numbers = {
+        "batchSize": new.batch_size,
+        "delayMs": new.delay_ms,
+        "maxFailedItems": new.max_failed_items,
+    }
+    _require_valid([*issues, *_limit_issues(numbers)])
+
+
+def _limit_issues(numbers: Mapping[str, float]) -> Iterator[Issue]:
+    for name, number in numbers.items():
+        yield from range_issues(name, int(number), *LIMITS[name])
+
+
+def _require_valid(issues: Iterable[Issue]) -> None:
+    if found := list(issues):
+        raise BadRequest(found[0].message, found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchPatch:
+    """What to change of a batch; None keeps a value. The rate sets the delay."""
+
+    batch_size: int | None = None
+    delay_ms: int | None = None
+    items_per_second: float | None = None
+    max_failed_items: int | None = None
+
+    def given(self) -> dict[str, float]:
+        """Return what is to be changed, in the names of the API."""
+        named = {
+            "batchSize": self.batch_size,
+            "delayMs": self.delay_ms,
+            "itemsPerSecond": self.items_per_second,
+            "maxFailedItems": self.max_failed_items,
+        }
+        return {name: value for name, value in named.items() if value is not None}
+
+    def apply(self, found: Document) -> Document:
+        """Return the fields to write; raises BadRequest with an issue for each wrong field."""
+        given = self.given()
+        if not given or given.keys() >= {"delayMs", "itemsPerSecond"}:
+            message = (
+                "send one or more of batchSize, delayMs, itemsPerSecond and maxFailedItems, but "
+                "not both delayMs and itemsPerSecond"
+            )
+            raise BadRequest.at("delayMs", message=message, code="exclusive")
+        rate = given.pop("itemsPerSecond", None)
+        if rate is not None:
+            given["delayMs"] = _delay_for(self.batch_size or found["batchSize"], rate)
+        _require_valid(_limit_issues(given))
+        return dict(given)
+
+
+def _delay_for(batch_size: int, items_per_second: float) -> int:
+    slowest = batch_size * 1_000 / MAX_PAGE_DELAY_MS
+    if not items_per_second >= slowest:  # also for NaN
+        message = (
+            f"itemsPerSecond must be at least {slowest:g}, a page of {batch_size} items a day, got "
+            f"{items_per_second:g}"
+        )
+        raise BadRequest.at("itemsPerSecond", message=message, code="out_of_range")
+    return round(batch_size * 1_000 / items_per_second)
+
+
+async def update_batch(
+    ctx: Context, batch_id: str, patch: BatchPatch, expected_version: int | None = None
+) -> Batch:
+    """Change the page size, delay, rate or limit of a batch that has not ended.
+
+    The delay counts from the end of the previous page: a pending page is due sooner or later.
+    Raises NotFound, VersionConflict, BadRequest, and PreconditionFailed if it has ended.
+    """
+    found = await _find_open(ctx, batch_id)
+    require_version(found, expected_version)
+    fields = patch.apply(found)
+    if found["state"] == BatchState.RUNNING and not found.get("suspects"):
+        later_ms = fields.get("delayMs", found["delayMs"]) - found["delayMs"]
+        fields |= await reschedule_page(ctx, {**found, **fields}, later_ms)
+    return await change(ctx, found, fields)
+
+
+async def pause_batch(ctx: Context, batch_id: str) -> Batch:
+    """Cancel the pending page of a batch until it is resumed; pausing a paused one does nothing.
+
+    A page that is being processed is stopped, and processed again after the pause. Raises NotFound,
+    PreconditionFailed if it has ended.
+    """
+    found = await _find_open(ctx, batch_id)
+    if found["state"] == BatchState.PAUSED:
+        return batch_from(found)
+    await cancel_if_active(ctx, found["schedulerJobId"])
+    paused = {"state": BatchState.PAUSED.value, "schedulerJobId": None, "nextPageTime": None}
+    return await change(ctx, found, paused)
+
+
+async def resume_batch(ctx: Context, batch_id: str) -> Batch:
+    """Continue a paused batch after its last complete page, now; no effect if it is running.
+
+    Raises NotFound, OwnerSuspended, PreconditionFailed if it has ended.
+    """
+    found = await _find_open(ctx, batch_id)
+    if found["state"] == BatchState.RUNNING:
+        return batch_from(found)
+    if ctx.owner is not None and (owner := await read_owner(ctx)).is_suspended:
+        raise owner_suspended(owner)
+    fields = {"state": BatchState.RUNNING.value, **await schedule_page(ctx, found, 0)}
+    return await change(ctx, found, fields)
 
 
 async def cancel_batch(ctx: Context, batch_id: str) -> Batch:
@@ -110,13 +235,16 @@ async def cancel_batch(ctx: Context, batch_id: str) -> Batch:
 
     Raises NotFound, PreconditionFailed if it has ended.
     """
-    found = await ctx.db.ostinato("batches").find_one({"_id": batch_id, "owner": ctx.owner})
-    if found is None:
-        raise NotFound("there is no such batch")
+    found = await _find_open(ctx, batch_id)
+    await cancel_if_active(ctx, found["schedulerJobId"])
+    return await finish(ctx, found, BatchState.CANCELED)
+
+
+async def _find_open(ctx: Context, batch_id: str) -> Document:
+    found = await _find(ctx, batch_id)
     if found["state"] not in OPEN_STATES:
         raise PreconditionFailed(f"the batch has already ended: it is {found['state']}")
-    await cancel_if_active(ctx, found["schedulerJobId"])
-    return await _finish(ctx, found, BatchState.CANCELED)
+    return found
 
 
 async def delete_batch(ctx: Context, batch_id: str) -> Batch:
@@ -124,9 +252,7 @@ async def delete_batch(ctx: Context, batch_id: str) -> Batch:
 
     Raises NotFound, PreconditionFailed if it has not ended.
     """
-    found = await ctx.db.ostinato("batches").find_one({"_id": batch_id, "owner": ctx.owner})
-    if found is None:
-        raise NotFound("there is no such batch")
+    found = await _find(ctx, batch_id)
     if found["state"] in OPEN_STATES:
         raise PreconditionFailed(f"the batch has not ended: it is {found['state']}; cancel it")
     await delete_document(ctx, "batches", found)
@@ -144,92 +270,8 @@ async def delete_items(ctx: Context, item_ids: Sequence[str] | None) -> int:
     return await items.delete_many({"_id": {"$in": list(item_ids)}, "owner": ctx.owner})
 
 
-@mutation(internal=True, retry=PAGE_RETRY)
-async def process_batch(
-    ctx: Context,
-    cursor: str | None,
-    batch_id: str,
-    batch_size: int = 100,
-    delay_ms: int = 1000,
-) -> int:
-    """Process the page after `cursor` and schedule the next one; return the number of items.
-
-    The items' effects, the new cursor and the next page's job are one transaction: an interrupted
-    page has no effect, and a repeated page does nothing, since the cursor has advanced.
-    """
-    found = await ctx.db.ostinato("batches").find_one(
-        {"_id": batch_id, "owner": ctx.owner, "state": BatchState.RUNNING.value, "cursor": cursor}
-    )
-    if found is None or await is_active(ctx, found["schedulerJobId"]):
-        return 0
-    source = ctx.registry.batches[found["source"]]
-    page: BatchPage = await source.pages(ctx, cursor, batch_size)
-    if page.items:
-        await source.handle(ctx, page.items)
-    progress: dict[str, Any] = {
-        "processed": found["processed"] + len(page.items),
-        "cursor": page.cursor,
-    }
-    if page.cursor is None:
-        await _finish(ctx, found, BatchState.DONE, progress)
-    else:
-        progress["schedulerJobId"] = await _schedule_page(ctx, {**found, **progress}, delay_ms)
-        await _change(ctx, found, progress)
-    await ctx.progress(progress["processed"], found.get("total"))
-    return len(page.items)
-
-
-async def repair_batch(ctx: Context, batch_id: str) -> bool:
-    """Schedule the missing page of a running batch, or fail the batch if its page has failed.
-
-    Returns False if there is nothing to repair.
-    """
-    found = await ctx.db.ostinato("batches").find_one(
-        {"_id": batch_id, "owner": ctx.owner, "state": BatchState.RUNNING.value}
-    )
-    if found is None or await is_active(ctx, found["schedulerJobId"]):
-        return False
-    failed = {"_id": found["schedulerJobId"], "state": JobState.FAILED.value}
-    if await ctx.db.ostinato("jobs").find_one(failed, {"_id": 1}):
-        await _finish(ctx, found, BatchState.FAILED)
-    else:
-        await _change(ctx, found, {"schedulerJobId": await _schedule_page(ctx, found, 0)})
-    return True
-
-
-async def _schedule_page(ctx: Context, document: Document, delay_ms: int) -> str:
-    return await ctx.scheduler.run_after(
-        delay_ms,
-        "batch.processBatch",
-        {
-            "cursor": document["cursor"],
-            "batchId": document["_id"],
-            "batchSize": document["batchSize"],
-            "delayMs": document["delayMs"],
-        },
-        cause=Cause(kind=CauseKind.BATCH, id=document["_id"]),
-    )
-
-
-async def _finish(
-    ctx: Context, found: Document, state: BatchState, fields: Document | None = None
-) -> Batch:
-    ended = {"state": state.value, "completedAt": await ctx.now(), "schedulerJobId": None}
-    return await _change(ctx, found, {**(fields or {}), **ended})
-
-
-async def _change(ctx: Context, found: Document, fields: Document) -> Batch:
-    return batch_from(await update_document(ctx, "batches", found, fields))
-
-
-def _check(source: str, batch_size: int, delay_ms: int, known: Collection[str]) -> None:
-    issues = []
-    if source not in known:
-        message = (
-            f"there is no batch source {source[:64]!r}; use one of: {', '.join(sorted(known))}"
-        )
-        issues.append(Issue(path=("source",), message=message, code="unknown_source"))
-    issues += range_issues("batchSize", batch_size, 1, MAX_BATCH_SIZE)
-    issues += range_issues("delayMs", delay_ms, 0, MAX_PAGE_DELAY_MS)
-    if issues:
-        raise BadRequest(issues[0].message, issues)
+async def _find(ctx: Context, batch_id: str) -> Document:
+    found = await ctx.db.ostinato("batches").find_one({"_id": batch_id, "owner": ctx.owner})
+    if found is None:
+        raise NotFound("there is no such batch")
+    return found

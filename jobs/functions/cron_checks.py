@@ -10,8 +10,8 @@ from ostinato.jobs.errors import (
     Malformed,
     NotFound,
     PreconditionFailed,
-    VersionConflict,
 )
+from ostinato.jobs.functions.job_chain import require_version
 from ostinato.jobs.json_values import format_instant
 from ostinato.jobs.malformed import read_as
 
@@ -29,13 +29,6 @@ async def find_cron(
     read_as(cron_from, found)
     require_version(found, expected_version)
     return {"queuedTicks": [], "skippedTicks": 0, "schedulerJobId": None, **found}
-
-
-def require_version(found: dict[str, Any], expected: int | None) -> None:
-    """Raise VersionConflict unless a document has the expected version, if one is given."""
-    if expected is not None and found.get("version") != expected:
-        current = found.get("version")
-        raise VersionConflict(expected, current if isinstance(current, int) else 0)
 
 
 async def require_free_name(ctx: Context, name: str) -> None:

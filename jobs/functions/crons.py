@@ -23,7 +23,6 @@ from ostinato.jobs.errors import (
 from ostinato.jobs.functions.cron_checks import (
     find_cron,
     require_free_name,
-    require_version,
     within_end,
 )
 from ostinato.jobs.functions.cron_ledger import record_decision, settle_ticks
@@ -45,6 +44,7 @@ from ostinato.jobs.functions.job_chain import (
     read_pause_reason,
     repair_due_time,
     require_rights,
+    require_version,
     update_document,
 )
 from ostinato.jobs.functions.new_cron import NewCron, validate_cron, with_default_name

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from ostinato.jobs.context import Context
 from ostinato.jobs.documents import Document
+from ostinato.jobs.errors import VersionConflict
 from ostinato.jobs.lifecycle import ACTIVE_STATES
 from ostinato.jobs.records import JobState, PauseReason
 from ostinato.jobs.retry import Retry
@@ -85,6 +86,13 @@ async def repair_due_time(ctx: Context, job_id: str | None, due: datetime) -> da
     if job_id is not None and await ctx.db.ostinato("jobs").find_one(failed, {"_id": 1}):
         return max(due, await ctx.now() + REPAIR_AFTER)
     return due
+
+
+def require_version(found: Document, expected: int | None) -> None:
+    """Raise VersionConflict unless a document has the expected version, if one is given."""
+    current = found.get("version")
+    if expected is not None and current != expected:
+        raise VersionConflict(expected, current if isinstance(current, int) else 0)
 
 
 async def update_document(

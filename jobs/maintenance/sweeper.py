@@ -11,7 +11,7 @@ from typing import Final
 from ostinato.jobs.async_tools.supervision import run_all
 from ostinato.jobs.context import Context
 from ostinato.jobs.engine import Engine
-from ostinato.jobs.functions.batch import repair_batch
+from ostinato.jobs.functions.batch_pages import repair_batch
 from ostinato.jobs.functions.crons import repair_cron
 from ostinato.jobs.functions.requests import repair_request
 from ostinato.jobs.functions.tasks import repair_task

@@ -15,12 +15,14 @@ Document = dict[str, Any]
 Aggregate = Callable[[str, list[Document]], Awaitable[list[Document]]]
 """Runs a pipeline over the collection with this name."""
 
+OPEN_BATCHES: Final = [BatchState.RUNNING.value, BatchState.PAUSED.value]
+
 COUNTED: Final[Mapping[QuotaKind, tuple[str, Document]]] = MappingProxyType(
     {
         QuotaKind.PENDING_JOBS: ("jobs", {"state": JobState.PENDING.value}),
         QuotaKind.CRONS: ("crons", {}),
         QuotaKind.RECURRING_TASKS: ("taskConfigs", {}),
-        QuotaKind.BATCHES: ("batches", {"state": BatchState.RUNNING.value}),
+        QuotaKind.BATCHES: ("batches", {"state": {"$in": OPEN_BATCHES}}),
         QuotaKind.ITEMS: ("items", {"processed": False}),
         QuotaKind.REQUESTS: ("requests", {"state": RequestState.PENDING.value}),
     }

@@ -58,7 +58,9 @@ class QuotaSettings(BaseSettings):
         "included; 0 for no limit.",
     )
     quota_batches: int = Field(
-        100, ge=0, description="Maximum number of running batches per user; 0 for no limit."
+        100,
+        ge=0,
+        description="Maximum number of running and paused batches per user; 0 for no limit.",
     )
     quota_items: int = Field(
         100_000,
@@ -112,7 +114,9 @@ TEXTS: Final[Mapping[QuotaKind, _Text]] = MappingProxyType(
         QuotaKind.RECURRING_TASKS: _Text(
             "recurring tasks", "delete a stopped one with deleteRecurringTask"
         ),
-        QuotaKind.BATCHES: _Text("running batches", "wait until one has ended, or cancel one"),
+        QuotaKind.BATCHES: _Text(
+            "running and paused batches", "wait until one has ended, or cancel one"
+        ),
         QuotaKind.ITEMS: _Text(
             "unprocessed items", "process them in a batch, or delete some with deleteItems"
         ),

@@ -2,14 +2,28 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import TypedDict, Unpack
 
 from ostinato.client.base_client import BaseClient, call, page_window
 from ostinato.client.options import plain_json, to_ms
 from ostinato.jobs.errors import BadRequest
-from ostinato.jobs.functions.batch import MAX_ITEMS
+from ostinato.jobs.functions.batch import MAX_ITEMS, BatchPatch, NewBatch
 from ostinato.jobs.paging import Page
-from ostinato.jobs.records import Batch, Json
+from ostinato.jobs.records import DEFAULT_MAX_FAILED_ITEMS, Batch, Json
 from ostinato.resolvers import batches
+
+
+class BatchChanges(TypedDict, total=False):
+    """What `update_batch` can change."""
+
+    batch_size: int
+    """1 to 1,000 items per page."""
+    delay: timedelta
+    """Between two pages, at most a day. Not together with `items_per_second`."""
+    items_per_second: float
+    """Sets the delay to that of a page at this rate."""
+    max_failed_items: int
+    """0 to 100,000."""
 
 
 class BatchVerbs(BaseClient):
@@ -48,13 +62,63 @@ class BatchVerbs(BaseClient):
         owner: str | None = None,
         batch_size: int = 100,
         delay: timedelta = timedelta(seconds=1),
+        max_failed_items: int = DEFAULT_MAX_FAILED_ITEMS,
     ) -> Batch:
-        """Start a batch over the owner's documents of a source, with a delay between pages."""
-        delay_ms = to_ms(delay)
+        """Start a batch over the owner's documents of a source, with a delay between pages.
+
+        It fails when more than `max_failed_items` have failed; with 0, when a page has failed.
+        """
+        new = NewBatch(
+            source=source,
+            batch_size=batch_size,
+            delay_ms=to_ms(delay),
+            max_failed_items=max_failed_items,
+        )
         return await self.mutate(
-            "startBatch",
-            {"source": source, "batchSize": batch_size, "delayMs": delay_ms},
-            lambda context: batches.start_batch(context, source, batch_size, delay_ms),
+            "startBatch", new, lambda context: batches.start_batch(context, new), owner
+        )
+
+    async def update_batch(
+        self,
+        batch_id: str,
+        *,
+        owner: str | None = None,
+        expected_version: int | None = None,
+        **options: Unpack[BatchChanges],
+    ) -> Batch:
+        """Change a batch that has not ended; raises VersionConflict and PreconditionFailed.
+
+        The delay counts from the end of the previous page.
+        """
+        delay = options.get("delay")
+        patch = BatchPatch(
+            batch_size=options.get("batch_size"),
+            delay_ms=None if delay is None else to_ms(delay),
+            items_per_second=options.get("items_per_second"),
+            max_failed_items=options.get("max_failed_items"),
+        )
+        return await self.mutate(
+            "updateBatch",
+            {"batchId": batch_id, **patch.given()},
+            lambda context: batches.update_batch(context, batch_id, patch, expected_version),
+            owner,
+        )
+
+    async def pause_batch(self, batch_id: str, *, owner: str | None = None) -> Batch:
+        """Pause a batch after its last complete page; raises PreconditionFailed if it has ended."""
+        return await self.mutate(
+            "pauseBatch",
+            {"batchId": batch_id},
+            lambda context: batches.pause_batch(context, batch_id),
+            owner,
+        )
+
+    async def resume_batch(self, batch_id: str, *, owner: str | None = None) -> Batch:
+        """Resume a batch now; raises OwnerSuspended, or PreconditionFailed if it has ended."""
+        return await self.mutate(
+            "resumeBatch",
+            {"batchId": batch_id},
+            lambda context: batches.resume_batch(context, batch_id),
             owner,
         )
 

@@ -12,8 +12,7 @@ from ostinato.jobs.declarations import to_camel_case
 from ostinato.jobs.errors import Issue
 from ostinato.jobs.functions.cron_patch import CronPatch
 from ostinato.jobs.records import CatchUpPolicy, OverlapPolicy
-from ostinato.schema.inputs.crons import EXPECTED_VERSION
-from ostinato.schema.inputs.limits import CronId, Jitter, JsonObject, Name, Tags
+from ostinato.schema.inputs.limits import EXPECTED_VERSION, CronId, Jitter, JsonObject, Name, Tags
 from ostinato.schema.scalars import Milliseconds
 
 NOT_CHANGES: Final = frozenset({"cron_id", "expected_version", "days"})

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Annotated, Final, cast
+from typing import Annotated, cast
 
 import strawberry
 from pydantic import Field
@@ -19,13 +19,9 @@ from ostinato.jobs.options import MAX_NAME_CHARS
 from ostinato.jobs.records import CatchUpPolicy, OverlapPolicy
 from ostinato.resolvers.crons import DEFAULT_RUNS, MAX_RUNS
 from ostinato.schema.fields import unset_to_none
-from ostinato.schema.inputs.limits import CronId, Jitter, JsonObject, Name, Tags
+from ostinato.schema.inputs.limits import EXPECTED_VERSION, CronId, Jitter, JsonObject, Name, Tags
 from ostinato.schema.scalars import Milliseconds
 
-EXPECTED_VERSION: Final = (
-    "The `version` that you have read: if the cron has another one, nothing changes, and the error "
-    "is a CONFLICT with its `currentVersion`. Each tick increases the version."
-)
 Count = Annotated[int, Field(ge=1, le=MAX_RUNS)]
 
 

@@ -11,7 +11,12 @@ from strawberry.scalars import JSON
 from ostinato.jobs.arguments import MAX_ARGS_BYTES
 from ostinato.jobs.context import MAX_HORIZON
 from ostinato.jobs.functions.answers import MAX_ERROR_CHARS, MAX_TIMEOUT_MS, MIN_TIMEOUT_MS
-from ostinato.jobs.functions.batch import MAX_BATCH_SIZE, MAX_ITEMS, MAX_PAGE_DELAY_MS
+from ostinato.jobs.functions.batch import (
+    MAX_BATCH_SIZE,
+    MAX_FAILED_ITEMS,
+    MAX_ITEMS,
+    MAX_PAGE_DELAY_MS,
+)
 from ostinato.jobs.functions.new_cron import MAX_JITTER_MS
 from ostinato.jobs.json_values import NotJson, TooLarge, find_text_problem, to_json_value
 from ostinato.jobs.lanes import MAX_PRIORITY, MAX_WEIGHT, QUEUE_PATTERN
@@ -25,6 +30,10 @@ from ostinato.schema.scalars import Milliseconds
 
 MAX_DELAY_MS: Final = MAX_HORIZON // timedelta(milliseconds=1)
 MAX_REASON_CHARS: Final = 500
+EXPECTED_VERSION: Final = (
+    "The `version` that you have read: if the object has another one, nothing changes, and the "
+    "error is a CONFLICT with its `currentVersion`. Each tick and each page increases the version."
+)
 MAX_JSON_DEPTH: Final = 30  # the engine accepts 32, including the object that wraps the value
 
 
@@ -89,6 +98,7 @@ Priority: TypeAlias = Annotated[int, Field(ge=0, le=MAX_PRIORITY)]
 Weight: TypeAlias = Annotated[int, Field(ge=1, le=MAX_WEIGHT)]
 Timeout: TypeAlias = Annotated[Milliseconds, Field(ge=MIN_TIMEOUT_MS, le=MAX_TIMEOUT_MS)]
 BatchSize: TypeAlias = Annotated[int, Field(ge=1, le=MAX_BATCH_SIZE)]
+MaxFailedItems: TypeAlias = Annotated[int, Field(ge=0, le=MAX_FAILED_ITEMS)]
 Items: TypeAlias = Annotated[list[AnyJson], Field(min_length=1, max_length=MAX_ITEMS)]
 OwnerId: TypeAlias = Annotated[
     str, Field(min_length=1, max_length=MAX_OWNER_CHARS), AfterValidator(_storable_text)

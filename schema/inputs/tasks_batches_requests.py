@@ -9,9 +9,12 @@ from strawberry import UNSET
 
 from ostinato.jobs import records
 from ostinato.jobs.errors import Issue
+from ostinato.jobs.functions.batch import BatchPatch, NewBatch
+from ostinato.jobs.records import DEFAULT_MAX_FAILED_ITEMS
 from ostinato.resolvers.recurring import NewTask
 from ostinato.schema.fields import unset_to_none
 from ostinato.schema.inputs.limits import (
+    EXPECTED_VERSION,
     AnyJson,
     BatchId,
     BatchSize,
@@ -20,6 +23,7 @@ from ostinato.schema.inputs.limits import (
     ItemIds,
     Items,
     JsonObject,
+    MaxFailedItems,
     Name,
     PageDelay,
     RecurringTaskId,
@@ -104,6 +108,50 @@ class StartBatchInput:
         default=Milliseconds(1000),
         description="The delay between two pages: 0 to 86400000 (a day).",
     )
+    max_failed_items: MaxFailedItems = strawberry.field(
+        default=DEFAULT_MAX_FAILED_ITEMS,
+        description="The batch fails when more items have failed: 0 to 100000. An item that fails "
+        "is found by splitting its page, and gets a job of its own. 0: the batch fails with the "
+        "first page that fails.",
+    )
+
+    def to_plain(self) -> NewBatch:
+        """Convert the validated input for the use case."""
+        return NewBatch(
+            source=self.source,
+            batch_size=self.batch_size,
+            delay_ms=self.delay_ms,
+            max_failed_items=self.max_failed_items,
+        )
+
+
+@strawberry.input(description="What to change of a batch. Omitted fields keep their values.")
+class UpdateBatchInput:
+    batch_id: BatchId = strawberry.field(description="The batch's id.")
+    batch_size: BatchSize | None = strawberry.field(
+        default=UNSET, description="The number of items per page, 1 to 1000."
+    )
+    delay_ms: PageDelay | None = strawberry.field(
+        default=UNSET, description="The delay between two pages: 0 to 86400000 (a day)."
+    )
+    items_per_second: float | None = strawberry.field(
+        default=UNSET,
+        description="The maximum rate: sets the delay to that of a page at this rate. Cannot be "
+        "combined with `delayMs`.",
+    )
+    max_failed_items: MaxFailedItems | None = strawberry.field(
+        default=UNSET, description="The batch fails when more items have failed: 0 to 100000."
+    )
+    expected_version: int | None = strawberry.field(default=UNSET, description=EXPECTED_VERSION)
+
+    def to_plain(self) -> BatchPatch:
+        """Convert the validated input for the use case."""
+        return BatchPatch(
+            batch_size=self.batch_size,
+            delay_ms=self.delay_ms,
+            items_per_second=self.items_per_second,
+            max_failed_items=self.max_failed_items,
+        )
 
 
 @strawberry.input(description="The batch to change.")

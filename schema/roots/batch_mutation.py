@@ -14,6 +14,7 @@ from ostinato.schema.inputs.tasks_batches_requests import (
     RejectRequestInput,
     RequestIdInput,
     StartBatchInput,
+    UpdateBatchInput,
 )
 from ostinato.schema.roots.mutation import Input, Mutation
 from ostinato.schema.roots.root_fields import run_use_case
@@ -56,7 +57,43 @@ class BatchMutation(Mutation):
         record = await run_use_case(
             info,
             given,
-            lambda ctx, data: batches.start_batch(ctx, data.source, data.batch_size, data.delay_ms),
+            lambda ctx, data: batches.start_batch(ctx, data.to_plain()),
+        )
+        return BatchPayload.of(record)
+
+    @strawberry_field(
+        description="Change the page size, delay, rate or limit of a batch that has not ended. The "
+        "delay counts from the end of the previous page, so a pending page becomes due sooner or "
+        "later. CONFLICT if the batch is not in the expected version."
+    )
+    async def update_batch(self, info: Info, given: Input[UpdateBatchInput]) -> BatchPayload | None:
+        record = await run_use_case(
+            info,
+            given,
+            lambda ctx, data: batches.update_batch(
+                ctx, data.batch_id, data.to_plain(), data.expected_version
+            ),
+        )
+        return BatchPayload.of(record)
+
+    @strawberry_field(
+        description="Pause a batch: no page starts until it is resumed. A page that is being "
+        "processed is stopped without effect, and processed again later. No effect if it is "
+        "paused. PRECONDITION_FAILED if it has ended."
+    )
+    async def pause_batch(self, info: Info, given: Input[BatchIdInput]) -> BatchPayload | None:
+        record = await run_use_case(
+            info, given, lambda ctx, data: batches.pause_batch(ctx, data.batch_id)
+        )
+        return BatchPayload.of(record)
+
+    @strawberry_field(
+        description="Resume a paused batch: its next page starts now. No effect if it is running. "
+        "PRECONDITION_FAILED if it has ended."
+    )
+    async def resume_batch(self, info: Info, given: Input[BatchIdInput]) -> BatchPayload | None:
+        record = await run_use_case(
+            info, given, lambda ctx, data: batches.resume_batch(ctx, data.batch_id)
         )
         return BatchPayload.of(record)
 

@@ -87,7 +87,7 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
             "TICKS_PER_MINUTE": "Ticks a minute of all running crons and recurring tasks. A "
             "cronspec counts with its busiest minute.",
             "RECURRING_TASKS": "Recurring tasks, stopped ones included.",
-            "BATCHES": "Running batches.",
+            "BATCHES": "Running and paused batches.",
             "ITEMS": "Items that no batch has processed yet.",
             "REQUESTS": "Pending requests.",
             "STORED_BYTES": "The size in bytes of pending jobs, unprocessed items and pending "
@@ -112,8 +112,8 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
         "The state of a batch.",
         {
             "RUNNING": "It is processing its pages.",
-            "PAUSED": "Reserved: batches cannot be paused in this version.",
-            "DONE": "Every item was processed.",
+            "PAUSED": "It is paused until `resumeBatch`.",
+            "DONE": "Every item was processed, or failed and has a job of its own.",
             "CANCELED": "It was canceled. Items that were already processed stay processed.",
             "FAILED": "Processing a page failed on its last attempt.",
         },

@@ -66,3 +66,9 @@ COMPLETE_REQUEST: Final = mutation("completeRequest", "CompleteRequestInput", AN
 REJECT_REQUEST: Final = mutation("rejectRequest", "RejectRequestInput", ANSWERED)
 EXTEND_REQUEST: Final = mutation("extendRequest", "ExtendRequestInput", ANSWERED)
 CANCEL_REQUEST: Final = mutation("cancelRequest", "RequestIdInput", ANSWERED)
+CHANGED_BATCH: Final = (
+    "batchId batch { id version state batchSize delayMs maxFailedItems failed nextPageTime owner }"
+)
+UPDATE_BATCH: Final = mutation("updateBatch", "UpdateBatchInput", CHANGED_BATCH)
+PAUSE_BATCH: Final = mutation("pauseBatch", "BatchIdInput", CHANGED_BATCH)
+RESUME_BATCH: Final = mutation("resumeBatch", "BatchIdInput", CHANGED_BATCH)

@@ -1,12 +1,13 @@
 """Related data of objects: causes, children, runs, errors, rates; read in batches."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from bson import Decimal128
 
 from ostinato.jobs.engine import Engine
+from ostinato.jobs.json_values import format_instant
 from ostinato.schema.ids import parse_global_id
 from tests.api.conftest import Client
 from tests.api.documents import ERROR, Documents
@@ -210,6 +211,24 @@ async def test_a_batch_without_a_rate_or_total_has_no_estimated_end(
 ) -> None:
     found = await ann.get(BATCH, id=await documents.batch(**fields))
     assert (found["remaining"], found["estimatedEnd"]) == (remaining, None)
+
+
+async def test_the_estimated_end_counts_the_delays(
+    ann: Client, engine: Engine, documents: Documents
+) -> None:
+    started = await engine.now() - timedelta(seconds=1)
+    hour, due = 3_600_000, datetime(2030, 1, 1, tzinfo=UTC)
+    fields: dict[str, Any] = {
+        "createdAt": started,
+        "processed": 100,
+        "total": 1_000,
+        "delayMs": hour,
+    }
+    older = await ann.get(BATCH, id=await documents.batch(**fields))
+    assert older["estimatedEnd"] > (started + timedelta(hours=8)).isoformat()
+    newer = await documents.batch(**fields, nextPageTime=due, busyMs=1_000)
+    end = due + timedelta(hours=8, seconds=9)
+    assert (await ann.get(BATCH, id=newer))["estimatedEnd"] == format_instant(end)
 
 
 async def test_an_ended_batch_keeps_its_rate(ann: Client, documents: Documents) -> None:

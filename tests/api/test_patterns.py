@@ -55,6 +55,38 @@ async def test_a_batch_is_started_and_canceled(ann: Client) -> None:
     assert (await ann(op.CANCEL_BATCH, input=input_)).code == "PRECONDITION_FAILED"
 
 
+async def test_a_batch_is_paused_changed_and_resumed(ann: Client, admin: Client) -> None:
+    one = {"batchId": (await ann.get(op.START_BATCH, input={"maxFailedItems": 3}))["batchId"]}
+    paused = (await ann.get(op.PAUSE_BATCH, input=one))["batch"]
+    assert (paused["state"], paused["nextPageTime"], paused["owner"]) == ("PAUSED", None, "ann")
+    assert await _pending(ann) == []
+    patch = {"batchSize": 50, "itemsPerSecond": 10, "expectedVersion": paused["version"]}
+    changed = (await admin.get(op.UPDATE_BATCH, input=one | patch))["batch"]
+    assert (changed["batchSize"], changed["delayMs"], changed["maxFailedItems"]) == (50, 5_000, 3)
+    conflict = await ann(op.UPDATE_BATCH, input=one | patch)
+    assert conflict.errors[0].extensions == {"code": "CONFLICT", "currentVersion": 3}
+    assert (await ann.get(op.RESUME_BATCH, input=one))["batch"]["state"] == "RUNNING"
+    assert await _pending(ann) == ["batch.processBatch"]
+
+
+@pytest.mark.parametrize(
+    ("patch", "path"),
+    [
+        ({"batchSize": 1_001}, "batchSize"),
+        ({"delayMs": -1}, "delayMs"),
+        ({"itemsPerSecond": -1}, "itemsPerSecond"),
+        ({"itemsPerSecond": 1, "delayMs": 1}, "delayMs"),
+        ({"maxFailedItems": 100_001}, "maxFailedItems"),
+        ({}, "delayMs"),
+    ],
+)
+async def test_a_wrong_change_of_a_batch_is_reported_by_field(
+    ann: Client, documents: Documents, patch: dict[str, Any], path: str
+) -> None:
+    answer = await ann(op.UPDATE_BATCH, input={"batchId": await documents.batch(), **patch})
+    assert (answer.code, answer.paths) == ("BAD_REQUEST", [["input", path]])
+
+
 @pytest.mark.parametrize(
     ("source", "roles", "code"),
     [

@@ -127,6 +127,11 @@ LINES: Final[dict[str, Line]] = {
     "Mutation.deleteItems": Line(access=OWN, args={"input": {}}),
     "Mutation.addItems": Line(access=OWN, args={"input": {"items": [1]}}),
     "Mutation.startBatch": Line(access=OWN, args={"input": {}}),
+    "Mutation.pauseBatch": _input("batchId", "batch"),
+    "Mutation.resumeBatch": _input("batchId", "batch", state="paused"),
+    "Mutation.updateBatch": Line(
+        access=OBJECT, of="batch", args={"input": {"batchId": "$id", "delayMs": 5}}
+    ),
     "Mutation.cancelBatch": _input("batchId", "batch"),
     "Mutation.deleteBatch": _input("batchId", "batch", state="done"),
     "Mutation.deleteRequest": _input("requestId", "request", state="completed"),

@@ -180,6 +180,19 @@ async def test_request_is_completed_with_its_data(app: Ostinato, worker: None) -
     assert (await app.requests()).items == ()
 
 
+async def test_batch_is_paused_changed_and_resumed(app: Ostinato) -> None:
+    batch = await app.start_batch(owner="alice", max_failed_items=5)
+    paused = await app.pause_batch(batch.id)
+    assert (paused.state, paused.max_failed_items) == (BatchState.PAUSED, 5)
+    changed = await app.update_batch(batch.id, delay=HOUR, batch_size=7, owner="alice")
+    assert (changed.delay_ms, changed.batch_size) == (3_600_000, 7)
+    changed = await app.update_batch(batch.id, items_per_second=70, max_failed_items=1)
+    assert (changed.delay_ms, changed.max_failed_items) == (100, 1)
+    with pytest.raises(VersionConflict):
+        await app.update_batch(batch.id, batch_size=1, expected_version=batch.version)
+    assert (await app.resume_batch(batch.id, owner="alice")).state is BatchState.RUNNING
+
+
 async def test_request_is_extended_and_completed(app: Ostinato) -> None:
     request = await app.create_with_timeout(1, owner="alice", run_handler=False)
     later = await app.extend_request(request.id, HOUR, owner="alice")

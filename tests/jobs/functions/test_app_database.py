@@ -9,7 +9,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from ostinato.jobs.context import Context
-from ostinato.jobs.functions.batch import add_items, start_batch
+from ostinato.jobs.functions.batch import NewBatch, add_items, start_batch
 from ostinato.jobs.records import JobState
 from ostinato.jobs.settings import Settings
 from tests.jobs.functions.pattern_rig import ALICE, SECOND, PatternRig, running_rig
@@ -101,7 +101,7 @@ async def test_batches_read_the_applications_collections_and_ostinatos_items(
     app_database["stamps"].insert_many([{"_id": 1}, {"_id": "two"}])
     await app_rig.run_mutation(lambda ctx: add_items(ctx, [{"number": 1}]), ALICE)
     for source in ("stamps", "items"):
-        batch = await app_rig.run_mutation(partial(start_batch, source=source))
+        batch = await app_rig.run_mutation(partial(start_batch, new=NewBatch(source=source)))
         await app_rig.wait_until_settled()
         assert (await app_rig.find_one("batches", _id=batch.id))["state"] == "done"
     assert list(app_database["stamps"].find({}, {"_id": 0})) == [{"times": 1}] * 2

@@ -9,7 +9,8 @@ import pytest
 from bson import Binary, DBRef, MaxKey, ObjectId
 
 from ostinato.jobs.errors import BadRequest, NotFound, PreconditionFailed
-from ostinato.jobs.functions.batch import add_items, cancel_batch, repair_batch, start_batch
+from ostinato.jobs.functions.batch import NewBatch, add_items, cancel_batch, start_batch
+from ostinato.jobs.functions.batch_pages import repair_batch
 from ostinato.jobs.mongo.stored_json import id_from_text, id_to_text
 from ostinato.jobs.records import Batch, BatchState, CauseKind, JobState, Json
 from tests.jobs.functions.pattern_rig import SECOND, PatternRig
@@ -22,7 +23,8 @@ PAGE = "batch.processBatch"
 async def start(
     rig: PatternRig, source: str = "items", owner: str = "alice", **fields: Any
 ) -> Batch:
-    return await rig.run_mutation(lambda ctx: start_batch(ctx, source, **fields), owner)
+    new = NewBatch(source=source, **fields)
+    return await rig.run_mutation(lambda ctx: start_batch(ctx, new), owner)
 
 
 async def add(rig: PatternRig, count: int, owner: str = "alice") -> list[str]:
@@ -126,16 +128,18 @@ async def test_a_repeated_page_has_no_effect(rig: PatternRig) -> None:
     assert (await rig.jobs(PAGE))[1].result == 0
 
 
-async def test_a_batch_fails_after_the_last_retry_of_a_page(rig: PatternRig) -> None:
+async def test_a_batch_without_failed_items_fails_with_its_page(
+    rig: PatternRig,
+) -> None:
     await rig.engine.mongo["parcels"].insert_one({"_id": "a", "owner": "alice", "sent": False})
-    faults["parcels"] = 4
-    batch = await start(rig, "parcels")
-    for _ in range(8):
+    faults["parcels"] = 5
+    batch = await start(rig, "parcels", max_failed_items=0)
+    for _ in range(12):
         await rig.advance(SECOND)
     await rig.run_mutation(lambda ctx: repair_batch(ctx, batch.id))
     document = await rig.find_one("batches", _id=batch.id)
     assert (document["state"], document["processed"]) == (BatchState.FAILED, 0)
-    assert (await rig.find_one("failures"))["attempts"] == 4
+    assert (await rig.find_one("failures"))["attempts"] == 5
     assert not (await rig.find_one("parcels"))["sent"]
 
 
@@ -237,6 +241,7 @@ async def test_a_batch_with_owned_false_processes_all_documents(rig: PatternRig)
         ({"batch_size": 0}, "batchSize"),
         ({"batch_size": 1_001}, "batchSize"),
         ({"delay_ms": -1}, "delayMs"),
+        ({"max_failed_items": -1}, "maxFailedItems"),
     ],
 )
 async def test_an_invalid_field_is_reported_by_name(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from bson import ObjectId
 
-from ostinato.jobs.functions.batch import start_batch
+from ostinato.jobs.functions.batch import NewBatch, start_batch
 from ostinato.jobs.records import BatchState
 from ostinato.jobs.settings import Settings
 from tests.jobs.functions.pattern_rig import PatternRig
@@ -55,7 +55,9 @@ async def test_each_item_is_processed_once_despite_workers_killed_in_a_page(
 ) -> None:
     rig = rig_without_worker
     await fill(rig, tmp_path)
-    batch = await rig.run_mutation(lambda ctx: start_batch(ctx, "crates", batch_size=4, delay_ms=0))
+    batch = await rig.run_mutation(
+        lambda ctx: start_batch(ctx, NewBatch(source="crates", batch_size=4, delay_ms=0))
+    )
     for crate in (CRATES[1], CRATES[5]):
         await crash_at(processes, tmp_path, crate)
     processes.worker(**FAST_SETTINGS)

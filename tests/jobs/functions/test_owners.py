@@ -12,7 +12,7 @@ from ostinato.jobs.async_tools.cpu_thread import run_in_cpu_thread
 from ostinato.jobs.context import Context
 from ostinato.jobs.errors import OwnerSuspended, PreconditionFailed
 from ostinato.jobs.functions import crons, owners
-from ostinato.jobs.functions.batch import add_items, start_batch
+from ostinato.jobs.functions.batch import NewBatch, add_items, start_batch
 from ostinato.jobs.functions.crons import resume_cron
 from ostinato.jobs.functions.owners import (
     pause_schedules,
@@ -231,7 +231,7 @@ async def fill(rig: PatternRig, owner: str) -> None:
     """Create an object of each kind, and a failed job."""
     bodies: tuple[Callable[[Context], Awaitable[object]], ...] = (
         partial(add_items, items=[1, 2]),
-        partial(start_batch, source="items", batch_size=10, delay_ms=0, known=["items"]),
+        partial(start_batch, new=NewBatch(source="items", batch_size=10, delay_ms=0)),
         partial(create_with_timeout, data=1, timeout_ms=MINUTE * 60),
         lambda ctx: ctx.scheduler.run_after(0, "work.breakDown", {}),
     )

@@ -77,6 +77,8 @@ async def send_parcels(ctx: Context, parcels: list[dict[str, Any]]) -> None:
             {"_id": parcel["_id"]}, {"$set": {"sent": True}, "$inc": {"times": 1}}
         )
         raise_if_requested("parcels")
+        if parcel.get("damaged"):
+            raise ValueError(f"parcel {parcel['_id']} is damaged")
 
 
 @mutation()
