@@ -107,6 +107,12 @@ async def test_progress_and_failure_of_a_job_are_shown_on_the_page(
     await chromium.run_scenario("outcomes", reporting_api)
 
 
+async def test_overview_counts_jobs_and_draws_what_attempts_did(
+    chromium: Chromium, reporting_api: ApiProcess
+) -> None:
+    await chromium.run_scenario("overview", reporting_api)
+
+
 async def test_page_of_a_job_shows_its_timeline_and_its_tree(
     chromium: Chromium, reporting_api: ApiProcess
 ) -> None:

@@ -14,7 +14,7 @@ export function Navigation() {
   return (
     <nav className={styles.nav} aria-label="Pages">
       {PAGES.filter(({ admin }) => !admin || viewer.isAdmin).map(({ path, title, icon: Icon }) => (
-        <NavLink key={path} to={`/${path}`} end={path === ''} className={styles.link!}>
+        <NavLink key={path} to={`/${path}`} className={styles.link!}>
           <Icon aria-hidden="true" size={17} />
           {title}
         </NavLink>

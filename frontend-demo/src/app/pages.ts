@@ -1,11 +1,11 @@
 /** The pages of the application: their addresses, titles and places in the navigation. */
 import { lazy } from 'react';
 import type { ComponentType } from 'react';
-import { CalendarClock, Layers, ListChecks, Server } from 'lucide-react';
+import { CalendarClock, ChartColumn, Layers, ListChecks, Server } from 'lucide-react';
 import type { LucideIcon } from 'lucide-react';
 
 export type PageEntry = {
-  /** The address, without the leading slash; empty for the first page. */
+  /** The address, without the leading slash. */
   path: string;
   title: string;
   icon: LucideIcon;
@@ -15,6 +15,12 @@ export type PageEntry = {
 };
 
 export const PAGES: readonly PageEntry[] = [
+  {
+    path: 'overview',
+    title: 'Overview',
+    icon: ChartColumn,
+    page: lazy(() => import('../overview/OverviewPage')),
+  },
   {
     path: 'jobs',
     title: 'Jobs',

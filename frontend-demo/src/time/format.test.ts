@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { formatDuration, formatSince, formatUntil } from './format';
+import { formatDuration, formatRounded, formatSince, formatUntil } from './format';
 
 test.each([
   [0, 'just now'],
@@ -29,4 +29,13 @@ test.each([
   [604_800_000, '7 d'],
 ])('%i ms is a duration of %s', (ms, words) => {
   expect(formatDuration(ms)).toBe(words);
+});
+
+test.each([
+  [0, '0 ms'],
+  [0.5, '0.5 ms'],
+  [1_234, '1.2 s'],
+  [90_000, '1.5 min'],
+])('%d ms is about %s', (ms, words) => {
+  expect(formatRounded(ms)).toBe(words);
 });

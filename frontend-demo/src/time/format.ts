@@ -34,3 +34,9 @@ export function formatDuration(ms: number): string {
 export function formatExact(at: number): string {
   return new Date(at).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 }
+
+/** With two digits: 1234 is `1.2 s`, 0.5 is `0.5 ms`. */
+export function formatRounded(ms: number): string {
+  const unit = UNITS.find((candidate) => ms >= candidate.ms) ?? { name: 'ms', ms: 1 };
+  return `${Number((ms / unit.ms).toPrecision(2)).toLocaleString()} ${unit.name}`;
+}

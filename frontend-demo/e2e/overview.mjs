@@ -1,0 +1,28 @@
+/* The overview counts jobs by state, draws what attempts did, and lists what runs; the range is in the address. */
+import { eventually, go, openLivePage, scheduleJob } from './page.mjs';
+
+async function counts(page, state, number) {
+  const shown = page.getByRole('list', { name: 'Jobs by state' }).getByRole('link', { name: state });
+  await shown.getByText(number, { exact: true }).waitFor();
+}
+
+async function draws(page, label) {
+  await eventually(label, async () => (await page.getByRole('img', { name: label }).count()) === 1);
+}
+
+export default async function scenario(page, given) {
+  await openLivePage(page, given);
+  await scheduleJob(page, { functionName: 'reports.send', args: { to: 'ada' } });
+  await scheduleJob(page, { functionName: 'reports.build' });
+  await go(page, 'Overview');
+  await counts(page, 'Failed', '1');
+  await counts(page, 'In progress', '1');
+  await draws(page, 'Failures, newest values: retried 0, failed 1');
+  await page.getByRole('list', { name: 'Running jobs' }).getByText('42 of 100').waitFor();
+
+  await page.getByRole('button', { name: '24 h' }).click();
+  await eventually('the range is in the address', async () => page.url().endsWith('#/overview?range=24h'));
+  await draws(page, 'Failures, newest values: retried 0, failed 1');
+  await page.reload();
+  await page.getByRole('button', { name: '24 h', pressed: true }).waitFor();
+}

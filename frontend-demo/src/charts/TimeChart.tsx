@@ -1,0 +1,74 @@
+/** A chart of values over time, drawn by uPlot; screen readers get a summary. */
+import { useEffect, useRef, useState } from 'react';
+import UPlot from 'uplot';
+import 'uplot/dist/uPlot.min.css';
+import { useTheme } from '../app/theme';
+import { seriesOptions } from './options';
+import type { Series } from './options';
+import styles from './TimeChart.module.css';
+
+const HEIGHT = 170;
+
+type TimeChartProps = {
+  label: string;
+  /** Seconds since 1970, increasing. */
+  times: readonly number[];
+  /** Drawn in this order; null where there is no value. */
+  series: readonly Series[];
+  /** Writes a value with its unit. */
+  format: (value: number) => string;
+  /** Bars for numbers of things, lines for durations. */
+  kind: 'bars' | 'lines';
+};
+
+/** Describe the newest values, such as "succeeded 12, failed 0". */
+function summarize({ label, series, format }: TimeChartProps): string {
+  const newest = series.map(({ name, values }) => {
+    const value = values.findLast((each) => each !== null);
+    return `${name} ${value === undefined || value === null ? 'unknown' : format(value)}`;
+  });
+  return `${label}, newest values: ${newest.join(', ')}`;
+}
+
+function useWidth(): [React.RefObject<HTMLDivElement | null>, number] {
+  const element = useRef<HTMLDivElement>(null);
+  const [width, setWidth] = useState(0);
+  useEffect(() => {
+    if (!element.current) return;
+    const observer = new ResizeObserver(([entry]) => setWidth(Math.floor(entry?.contentRect.width ?? 0)));
+    observer.observe(element.current);
+    return () => observer.disconnect();
+  }, []);
+  return [element, width];
+}
+
+export function TimeChart(props: TimeChartProps) {
+  const { label, times, series, format, kind } = props;
+  const [element, width] = useWidth();
+  const chart = useRef<UPlot | null>(null);
+  const theme = useTheme();
+  const names = series.map(({ name }) => name).join();
+  const data = [times, ...series.map(({ values, drawn = values }) => drawn)] as UPlot.AlignedData;
+  useEffect(() => {
+    if (!element.current || width === 0) return;
+    const options = seriesOptions({ series, format, kind, width, height: HEIGHT, style: getComputedStyle(element.current) });
+    const drawn = new UPlot(options, data, element.current);
+    chart.current = drawn;
+    return () => drawn.destroy();
+  }, [width, theme, names, kind]);
+  useEffect(() => chart.current?.setData(data), [times, series]);
+  return (
+    <figure className={styles.chart}>
+      <figcaption>
+        <span>{label}</span>
+        {series.map(({ name, colour }) => (
+          <span key={name} className={styles.key}>
+            <i style={{ background: `var(${colour})` }} aria-hidden="true" />
+            {name}
+          </span>
+        ))}
+      </figcaption>
+      <div ref={element} role="img" aria-label={summarize(props)} className={styles.plot} />
+    </figure>
+  );
+}

@@ -1,0 +1,44 @@
+/** The exact number of jobs in each state; each leads to these jobs. */
+import { Link } from 'react-router';
+import { CountsDocument } from '../generated';
+import type { CountsQuery, JobState } from '../generated';
+import { JOB_STATES, STATE_NAMES, tone } from '../jobs/states';
+import { QueryNotice } from '../ui/QueryNotice';
+import { usePolledQuery } from '../ui/usePolledQuery';
+import styles from './Overview.module.css';
+
+const FIELDS: Record<JobState, keyof CountsQuery> = {
+  PENDING: 'pending',
+  IN_PROGRESS: 'inProgress',
+  SUCCESS: 'succeeded',
+  FAILED: 'failed',
+  CANCELED: 'canceled',
+};
+
+function countOf(data: CountsQuery | undefined, state: JobState): string {
+  const found = data?.[FIELDS[state]]?.totalCount;
+  if (!found) return '…';
+  return `${found.count.toLocaleString()}${found.isExact ? '' : '+'}`;
+}
+
+export function StateCounts() {
+  const { data, error } = usePolledQuery(CountsDocument, {});
+  return (
+    <>
+      <QueryNotice error={error} />
+      <ul className={styles.counts} aria-label="Jobs by state">
+        {JOB_STATES.map((state) => (
+          <li key={state}>
+            <Link to={`/jobs?state=${state}`} className={`${styles.count} ${tone(state)}`}>
+              <span className={styles.countName}>
+                <span className="dot" aria-hidden="true" />
+                {STATE_NAMES[state]}
+              </span>
+              <strong>{countOf(data, state)}</strong>
+            </Link>
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
