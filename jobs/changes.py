@@ -37,6 +37,8 @@ class WatchedCollection(StrEnum):
     TASK_CONFIGS = "taskConfigs"
     REQUESTS = "requests"
     BATCHES = "batches"
+    JOB_LOGS = "jobLogs"
+    """A change is one of the job with the `document_id`."""
 
 
 class WriteType(StrEnum):
@@ -110,6 +112,8 @@ class _Write(NamedTuple):
     None for a progress update."""
     scheduled_time: datetime | None = None
     """The job's new due time, if this write set it."""
+    batch_id: str | None = None
+    """The inserted lines of a job's log."""
     match_state: MatchState | None = None
     """The job's state, resolved with the route for a write without an event."""
     labels: JobLabels | None = None

@@ -21,6 +21,7 @@ from ostinato.job_tables import (
     print_job,
     print_job_change,
     print_jobs,
+    print_log,
 )
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from ostinato.resolvers.live.messages import LiveMessage
 
 UNITS_S: Final = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
+QUIET_S: Final = 1.0  # lines are stored within half a second
 DURATION: Final = re.compile(r"(\d{1,9})([smhd]?)")
 
 job_commands = typer.Typer()
@@ -135,6 +137,26 @@ def job(job_id: JobId, as_json: AsJson = False, watch: Watch = False) -> None:
 
 
 @job_commands.command()
+def logs(
+    job_id: JobId,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Then print each new line, until the job has ended.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print what a job's function has written with ctx.log."""
+
+    async def run(app: "Ostinato") -> None:
+        document_id = _document_id(job_id)
+        if follow:
+            await _follow_log(app, document_id, as_json)
+        else:
+            print_log((await app.logs(document_id)).items, as_json)
+
+    _run(run)
+
+
+@job_commands.command()
 def cancel(
     job_id: JobId,
     cascade: Annotated[
@@ -197,6 +219,23 @@ def _run(command: "Callable[[Ostinato], Awaitable[None]]") -> None:
             asyncio.run(run())
         except OstinatoError as error:
             exit_with(str(error))
+
+
+async def _follow_log(app: "Ostinato", job_id: str, as_json: bool) -> None:
+    """Print the lines of a job until it has ended, and no line has come for a moment."""
+    from ostinato.jobs.lifecycle import FINAL_STATES
+
+    async with aclosing(app.log_changes(job_id)) as messages:
+        reading = asyncio.ensure_future(anext(messages))
+        while True:
+            done, _ = await asyncio.wait({reading}, timeout=QUIET_S)
+            if done:
+                print_log(reading.result().lines, as_json)
+                reading = asyncio.ensure_future(anext(messages))
+            elif (await app.get(job_id)).state in FINAL_STATES:
+                break
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
 
 
 async def _show(

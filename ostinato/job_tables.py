@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import typer
 
 if TYPE_CHECKING:
+    from ostinato.jobs.job_logs import LogLine
     from ostinato.jobs.records import Cron, Job
     from ostinato.resolvers.live.messages import LiveMessage
 
@@ -75,6 +76,19 @@ def print_job(found: "Job", as_json: bool) -> None:
         from ostinato.jobs.logs import LINE_BREAKS, escape_text
 
         typer.echo(escape_text(found.error.traceback.rstrip(), LINE_BREAKS))
+
+
+def print_log(lines: "Iterable[LogLine]", as_json: bool) -> None:
+    for line in lines:
+        if as_json:
+            typer.echo(_json(line))
+            continue
+        named = " ".join(
+            f"{name}={value if isinstance(value, str) else json.dumps(value)}"
+            for name, value in line.fields.items()
+        )
+        text = f"{_moment(line.at)}  attempt {line.attempt}  {line.level.name:8} {line.message}"
+        typer.echo(escape_line(f"{text}  {named}".rstrip()))
 
 
 def _job_row(found: "Job") -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from ostinato.client.handles import JobHandle
 from ostinato.client.job_verbs import Call
 from ostinato.client.options import Args, ScheduleOptions
 from ostinato.jobs.filters import JobFilter, JobOrder
+from ostinato.jobs.job_logs import LogLine
 from ostinato.jobs.paging import ListCount, Page
 from ostinato.jobs.records import Job, Json
 from ostinato.jobs.registry import FunctionRef
@@ -191,6 +192,17 @@ class Ostinato:
     def count_jobs(self, which: JobFilter | None = None, *, owner: str | None = None) -> ListCount:
         """Count matching jobs, up to 10,000 and for up to a second."""
         return self.run(self.app.count_jobs(which, owner=owner))
+
+    def logs(
+        self,
+        job_id: str,
+        *,
+        owner: str | None = None,
+        first: int = 1_000,
+        after: LogLine | None = None,
+    ) -> Page[LogLine]:
+        """Read a page of the lines of a job; see `ostinato.Ostinato.logs`."""
+        return self.run(self.app.logs(job_id, owner=owner, first=first, after=after))
 
     def cancel(self, job_id: str, *, owner: str | None = None, cascade: bool = False) -> Job:
         """Cancel a pending job, or ask a running one to stop; raises NotFound."""

@@ -8,6 +8,7 @@ from ostinato.jobs.cascade import Cascade, cancel_descendants
 from ostinato.jobs.context import MAX_HORIZON
 from ostinato.jobs.errors import BadRequest, Forbidden, PreconditionFailed
 from ostinato.jobs.filters import JobFilter, JobOrder
+from ostinato.jobs.job_logs import LogLine
 from ostinato.jobs.json_values import format_instant
 from ostinato.jobs.lanes import DEFAULT_QUEUE
 from ostinato.jobs.new_job import NewJob
@@ -69,6 +70,12 @@ async def job_tree(ctx: RequestContext, root_id: str, window: Window) -> Page[Jo
 async def count_jobs(ctx: RequestContext, which: JobFilter) -> ListCount:
     """Count the viewer's matching jobs, up to a limit."""
     return await ctx.engine.reads.count_jobs(scope_of(ctx, which), which)
+
+
+async def job_logs(ctx: RequestContext, job_id: str, window: Window) -> Page[LogLine]:
+    """Read a page of the lines of a job, oldest first; raises NotFound."""
+    found = await job(ctx, job_id)
+    return await ctx.engine.reads.find_log_page(found.id, window)
 
 
 async def failures(ctx: RequestContext, window: Window) -> Page[Failure]:

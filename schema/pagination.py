@@ -31,7 +31,8 @@ MAX_PAGE_SIZE: Final = 100
 BY_ID: Final = "id"
 BY_SUSPENSION: Final = "suspendedAt"
 BY_REVOCATION: Final = "revokedAt"
-NAMED_ORDERS: Final = frozenset({BY_SUSPENSION, BY_REVOCATION})
+BY_LINE: Final = "line"
+NAMED_ORDERS: Final = frozenset({BY_SUSPENSION, BY_REVOCATION, BY_LINE})
 """Orders of lists whose ids are any text."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)

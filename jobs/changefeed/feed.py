@@ -17,13 +17,15 @@ from ostinato.jobs.changefeed.probe import HeadProbe
 from ostinato.jobs.changefeed.replay import ReplayPool
 from ostinato.jobs.changefeed.ring import Ring
 from ostinato.jobs.changefeed.routing import decode_and_resolve
-from ostinato.jobs.changes import BEGINNING, ClusterTime, DocumentChange, Position
+from ostinato.jobs.changes import BEGINNING, ClusterTime, DocumentChange, Position, time_of
 from ostinato.jobs.errors import HistoryLost, Unavailable
+from ostinato.jobs.job_logs import LogBatch
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.change_stream import ChangeStream, StreamBatch, read_cluster_time
 from ostinato.jobs.mongo.client import Mongo
 from ostinato.jobs.mongo.decoding import DecodedBatch
 from ostinato.jobs.mongo.job_counts import JobCountCache
+from ostinato.jobs.mongo.job_logs import JobLogStore
 from ostinato.jobs.mongo.mongo_retry import MongoRetry
 from ostinato.jobs.mongo.reads import ObjectReader
 from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
@@ -182,6 +184,13 @@ class ChangeFeed:
     async def load(self, kind: type[R], ids: Collection[str], after: Position) -> Mapping[str, R]:
         """Read objects as of a published position or later; concurrent calls share one query."""
         return cast("Mapping[str, R]", await self._objects[kind].load(ids, after))
+
+    async def load_log_batches(
+        self, ids: Collection[str], after: Position
+    ) -> Mapping[str, LogBatch]:
+        """Read inserted lines of logs as of a published position or later."""
+        store, time = JobLogStore(self._mongo), time_of(after)
+        return await MongoRetry().run(lambda: store.find_batches(ids, time))
 
     async def current_time(self) -> ClusterTime:
         """Return the cluster time: at or after every write that was visible before the call."""

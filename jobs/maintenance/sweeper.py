@@ -18,6 +18,7 @@ from ostinato.jobs.functions.tasks import repair_task
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.client import MongoError, is_transient, summarize
 from ostinato.jobs.mongo.indexes import build_missing_indexes
+from ostinato.jobs.mongo.job_logs import JobLogStore
 from ostinato.jobs.mongo.multikey import MultikeyIndexes
 from ostinato.jobs.mongo.sweeps import Orphan, OrphanFinder, delete_expired
 from ostinato.jobs.quarantine import Quarantine
@@ -86,6 +87,7 @@ def build_sweeps(engine: Engine) -> dict[str, Sweep]:
     return {
         **orphan_sweeps,
         "expired": partial(_delete_expired, engine),
+        "job_logs": _LogSweep(engine).sweep,
         "indexes": _throttled(partial(build_missing_indexes, engine.mongo), FIRST_INDEX_SWEEP),
         "multikey_indexes": _throttled(MultikeyIndexes(engine.mongo).rebuild, FIRST_INDEX_SWEEP),
         "unserved": _throttled(engine.queues.report_unserved),
@@ -99,6 +101,21 @@ async def _delete_expired(engine: Engine) -> int:
     if any(deleted.values()):
         log.info("sweep.expired", **deleted)
     return 0
+
+
+class _LogSweep:
+    """Deletes the logs of jobs that do not exist any more, a part of them in each sweep."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._store = JobLogStore(engine.mongo)
+        self._position = ""
+
+    async def sweep(self) -> int:
+        """Return 0: a log that outlives its job is no fault."""
+        deleted, self._position = await self._store.delete_orphans(self._position)
+        if deleted:
+            log.info("sweep.job_logs", deleted=deleted)
+        return 0
 
 
 def _throttled(sweep: Sweep, first: int = 0) -> Sweep:

@@ -42,6 +42,9 @@ UNREAD_FIELDS: Final = (
 )
 """Updated fields that the decoder does not use; the server excludes them."""
 
+WITHOUT_DELETIONS: Final = (WatchedCollection.JOBS, WatchedCollection.JOB_LOGS)
+"""The TTL index deletes jobs at `purgeAt`, and then the sweeper their logs: nobody is told."""
+
 PIPELINE: Final[list[dict[str, Any]]] = [
     {
         "$match": {
@@ -50,12 +53,9 @@ PIPELINE: Final[list[dict[str, Any]]] = [
                     "ns.coll": {"$in": [str(name) for name in WatchedCollection]},
                     "operationType": {"$in": ["insert", "update", "replace", "drop", "rename"]},
                 },
-                # The TTL index deletes jobs at `purgeAt`; these deletions are not published.
                 {
                     "ns.coll": {
-                        "$in": [
-                            str(n) for n in WatchedCollection if n is not WatchedCollection.JOBS
-                        ]
+                        "$in": [str(n) for n in WatchedCollection if n not in WITHOUT_DELETIONS]
                     },
                     "operationType": "delete",
                 },
@@ -70,7 +70,7 @@ PIPELINE: Final[list[dict[str, Any]]] = [
                 "fullDocument",
                 "updateDescription.updatedFields",
             )
-            for field in ("args", "result", "data", "error", "lateAnswer")
+            for field in ("args", "result", "data", "error", "lateAnswer", "lines")
         ]
         + [f"updateDescription.updatedFields.{field}" for field in UNREAD_FIELDS]
         + ["wallTime", "clusterTime", "lsid", "txnNumber", "collectionUUID", "ns.db"]

@@ -3,6 +3,7 @@
 from typing import Final
 
 from ostinato.jobs.mongo.collection_specs import CollectionSpec, exists, index
+from ostinato.jobs.mongo.job_indexes import JOB_INDEXES
 from ostinato.jobs.mongo.outbox_validator import OUTBOX_VALIDATOR
 
 JOBS: Final = "jobs"
@@ -25,6 +26,7 @@ REVOCATIONS: Final = "revocations"
 FUNCTION_METRICS: Final = "functionMetrics"
 ACTIVITY: Final = "activityBuckets"
 OUTBOX: Final = "outbox"
+JOB_LOGS: Final = "jobLogs"
 
 READ_ONLY: Final = {
     JOBS: "schedule and cancel jobs with ctx.scheduler",
@@ -35,6 +37,7 @@ READ_ONLY: Final = {
     REQUESTS: "create requests with createWithTimeout, and answer them with completeRequest",
     FAILURES: "schedule errors.logFailure with ctx.scheduler, or raise an error",
     QUEUES: "change queues with pauseQueue and resumeQueue",
+    JOB_LOGS: "write lines with ctx.log",
     WORKERS: "each worker writes its own document",
     LEADERS: "the workers elect their leader",
     OUTBOX: "schedule jobs with ctx.scheduler",
@@ -49,7 +52,18 @@ READ_ONLY: Final = {
 """Collections that functions can read but not write, and the way to change their contents."""
 
 WRITABLE_BY_BUILT_INS: Final = frozenset(
-    {CRONS, CRON_TICKS, TASK_CONFIGS, BATCHES, REQUESTS, FAILURES, QUOTA_LOCKS, OWNERS, JOBS}
+    {
+        CRONS,
+        CRON_TICKS,
+        TASK_CONFIGS,
+        BATCHES,
+        REQUESTS,
+        FAILURES,
+        QUOTA_LOCKS,
+        OWNERS,
+        JOBS,
+        JOB_LOGS,
+    }
 )
 """Read-only collections that built-in functions can write, within their transaction. They only
 delete jobs: see owners.purge."""
@@ -61,87 +75,7 @@ COLLECTIONS: Final = (
         written_by="the transitions of the lifecycle (jobs.mongo.transitions) exclusively",
         read_by="dispatcher, workers, sweeper, lists",
         deleted_by="the TTL index on purgeAt; owners.purge",
-        indexes=(
-            index(
-                "due",
-                "dispatch: lanes; due jobs and earliest scheduled time of a lane",
-                "state lane scheduledTime _id owner",
-                partialFilterExpression={"state": "pending"},
-            ),
-            index(
-                "fair",
-                "dispatch under load: owners of a lane and their earliest jobs",
-                "state lane owner scheduledTime _id",
-                partialFilterExpression={"state": "pending"},
-            ),
-            index(
-                "running",
-                "running jobs of a worker; jobs(filter: {states: [IN_PROGRESS]}) of an owner",
-                "owner -_id lease.worker",
-                partialFilterExpression={"state": "inProgress"},
-            ),
-            index(
-                "owner_key",
-                "scheduleJob: the existing job of an idempotency key",
-                "owner key",
-                unique=True,
-                partialFilterExpression=exists("key"),
-            ),
-            index(
-                "tick",
-                "crons and recurring tasks: at most one job per due time and version",
-                "tick",
-                unique=True,
-                partialFilterExpression=exists("tick"),
-            ),
-            index(
-                "cause",
-                "Cron.runs, Job.children etc.; the overlap policy",
-                "cause.id -_id",
-                partialFilterExpression=exists("cause.id"),
-            ),
-            index(
-                "root",
-                "jobTree; jobs(filter: {rootId}); cancelJob(cascade: true)",
-                "rootId -_id",
-                partialFilterExpression=exists("rootId"),
-            ),
-            index(
-                "owner_newest",
-                "jobs(orderBy: NEWEST | OLDEST) of an owner",
-                "owner internal -_id",
-            ),
-            index(
-                "owner_state",
-                "jobs(filter: {states}) of an owner, without succeeded jobs (the majority)",
-                "owner state -_id",
-                partialFilterExpression={"state": {"$in": ["pending", "failed", "canceled"]}},
-            ),
-            index(
-                "owner_function",
-                "jobs(filter: {functionName}) of an owner",
-                "owner functionName -_id",
-            ),
-            index(
-                "owner_tags",
-                "jobs(filter: {tags}) of an owner: only jobs with tags, at their insert",
-                "owner tags -_id",
-                partialFilterExpression=exists("tags"),
-            ),
-            index(
-                "owner_scheduled",
-                "jobs(orderBy: SCHEDULED_*, filter: {scheduledFrom, scheduledTo}) of an owner",
-                "owner internal scheduledTime _id",
-            ),
-            index("scheduled", "the same across owners", "scheduledTime _id"),
-            index(
-                "failed",
-                "failed jobs across owners",
-                "state -_id",
-                partialFilterExpression={"state": "failed"},
-            ),
-            index("purge", "TTL", "purgeAt", expireAfterSeconds=0, sparse=True),
-        ),
+        indexes=JOB_INDEXES,
     ),
     CollectionSpec(
         name=CRONS,
@@ -262,6 +196,16 @@ COLLECTIONS: Final = (
         read_by="the leader",
         deleted_by="the leader, in the transaction that inserts the job or the failure",
         validator=OUTBOX_VALIDATOR,
+    ),
+    CollectionSpec(
+        name=JOB_LOGS,
+        written_by="workers: what functions log with ctx.log, in batches",
+        read_by="jobLogs, Job.logs; the quota of stored bytes",
+        deleted_by="the worker, beyond the limits of a job; the sweeper, after the job; "
+        "owners.purge",
+        indexes=(
+            index("owner_bytes", "the stored bytes of an owner; owners.purge", "owner bytes"),
+        ),
     ),
     CollectionSpec(
         name=WORKERS,

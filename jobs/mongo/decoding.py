@@ -24,6 +24,7 @@ from ostinato.jobs.changes import (
 )
 from ostinato.jobs.malformed import report
 from ostinato.jobs.mongo.client import Mongo
+from ostinato.jobs.mongo.job_logs import job_of
 from ostinato.jobs.mongo.mongo_retry import MongoRetry
 from ostinato.jobs.records import Cause, CauseKind, JobState
 
@@ -120,7 +121,18 @@ def _document_of(event: Document) -> tuple[str, object]:
 
 
 def _inserted(event: Document) -> DocumentChange:
+    if event["ns"]["coll"] == WatchedCollection.JOB_LOGS:
+        return _logged(event)
     return _with_document(event, WriteType.INSERTED)
+
+
+def _logged(event: Document) -> DocumentChange:
+    """Return the change of the job whose lines were inserted."""
+    collection, batch_id, write_type, position = _header_of(event, WriteType.INSERTED)
+    route = _route_of(event["fullDocument"])
+    return DocumentChange(
+        collection, job_of(batch_id), write_type, position, route=route, batch_id=batch_id
+    )
 
 
 def _replaced(event: Document) -> DocumentChange:

@@ -14,6 +14,7 @@ from ostinato.jobs.async_tools.batch_loader import BatchLoader
 from ostinato.jobs.changes import ClusterTime, Position, time_of
 from ostinato.jobs.errors import Malformed
 from ostinato.jobs.filters import JobFilter, JobOrder
+from ostinato.jobs.job_logs import LogLine
 from ostinato.jobs.mongo.client import Mongo
 from ostinato.jobs.mongo.collections import JOBS
 from ostinato.jobs.mongo.document_reader import (
@@ -25,6 +26,7 @@ from ostinato.jobs.mongo.document_reader import (
     find_in,
     projection_without,
 )
+from ostinato.jobs.mongo.job_logs import JobLogStore
 from ostinato.jobs.mongo.list_counts import list_counter
 from ostinato.jobs.mongo.mongo_retry import MongoRetry
 from ostinato.jobs.mongo.page_queries import (
@@ -85,6 +87,12 @@ class Reads:
         by_ids = {"_id": {"$in": list(ids)}}
         found = self.mongo[JOBS].find(by_ids, ["state"], batch_size=len(ids) + 1)
         return {row["_id"]: row["state"] for row in await found.to_list(None)}
+
+    async def find_log_page(
+        self, job_id: str, window: Window, min_cluster_time: ClusterTime | None = None
+    ) -> Page[LogLine]:
+        """Return a page of the lines of a job, oldest first."""
+        return await JobLogStore(self.mongo).find_page(job_id, window, min_cluster_time)
 
     async def find_one(self, kind: type[R], owner: str | None, /, **fields: str | None) -> R | None:
         """Return the record whose fields have these values; raises Malformed."""

@@ -87,9 +87,15 @@ class QuotaReader:
         return int(await self.count(QuotaKind.PENDING_JOBS, owner, limit))
 
     async def measure_bytes(self, owner: str) -> int:
-        """Return the size of the owner's documents of the MEASURED kinds; reads all of them."""
+        """Return the size of the owner's documents of the MEASURED kinds, of which it reads all,
+        and of the logs of their jobs, which an index covers."""
         sizes = [self._measure(*COUNTED[kind], owner) for kind in MEASURED]
-        return sum(await asyncio.gather(*sizes))
+        return sum(await asyncio.gather(*sizes, self._measure_logs(owner)))
+
+    async def _measure_logs(self, owner: str) -> int:
+        total = {"$group": {"_id": None, "bytes": {"$sum": "$bytes"}}}
+        found = await self._aggregate("jobLogs", [{"$match": {"owner": owner}}, total])
+        return int(found[0]["bytes"]) if found else 0
 
     async def _measure(self, collection: str, filter_: Document, owner: str) -> int:
         total = {"$group": {"_id": None, "bytes": {"$sum": {"$bsonSize": "$$ROOT"}}}}

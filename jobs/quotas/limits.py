@@ -74,8 +74,8 @@ class QuotaSettings(BaseSettings):
     quota_stored_bytes: int = Field(
         1_073_741_824,
         ge=0,
-        description="Maximum size of the pending jobs, unprocessed items and pending requests of a "
-        "user, in bytes; 0 for no limit. Each process may exceed it by 10%.",
+        description="Maximum size of the pending jobs, unprocessed items, pending requests and "
+        "logs of jobs of a user, in bytes; 0 for no limit. Each process may exceed it by 10%.",
     )
     quota_subscriptions: int = Field(
         1_000,
@@ -125,7 +125,7 @@ TEXTS: Final[Mapping[QuotaKind, _Text]] = MappingProxyType(
             "open subscriptions in this API process", "complete one that you no longer need"
         ),
         QuotaKind.STORED_BYTES: _Text(
-            "bytes of pending jobs, unprocessed items and pending requests",
+            "bytes of pending jobs, unprocessed items, pending requests and logs of jobs",
             "cancel pending jobs or delete items, and try again a minute later",
         ),
     }

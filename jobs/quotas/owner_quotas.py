@@ -63,6 +63,10 @@ class Reservation:
         await self._take(self._quotas.jobs, 1)
         await self._take(self._quotas.bytes, job_bytes)
 
+    async def add_bytes(self, stored_bytes: int) -> None:
+        """Admit lines of the logs of jobs; raises QuotaExceeded."""
+        await self._take(self._quotas.bytes, stored_bytes)
+
     async def add_documents(
         self, documents: Iterable[Mapping[str, object]], *, jobs: int = 0
     ) -> None:

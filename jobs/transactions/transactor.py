@@ -47,6 +47,8 @@ class ExecutionIdentity:
     cause: Cause = API_CAUSE
     job: JobInfo | None = None
     report_progress: ReportProgress | None = None
+    log: Log | None = None
+    """Where its lines go; None: to the log of the process alone."""
 
 
 class RunBody(Protocol):
@@ -262,7 +264,7 @@ class Transactor:
             registry=self.registry,
             settings=self.settings,
             clock=self.clock,
-            log=function_log(identity.job),
+            log=identity.log or function_log(identity.job),
             running_job=identity.job,
             report_progress=identity.report_progress,
         )

@@ -32,6 +32,7 @@ from ostinato.jobs.worker.attempt import Attempt
 from ostinato.jobs.worker.claims import Claimer
 from ostinato.jobs.worker.function_runner import FunctionRunner
 from ostinato.jobs.worker.function_stats import FunctionStats, SharingClass
+from ostinato.jobs.worker.job_log_writer import JobLogWriter
 from ostinato.jobs.worker.outcome_writer import GIVEN_UP, OutcomeWriter, log_unwritten
 from ostinato.jobs.worker.progress import ProgressReport
 from ostinato.jobs.worker.running_attempt import AttemptKey, RunningAttempt, StopReason
@@ -74,8 +75,10 @@ class Executor:
             sharing_class: SharedTransactions(engine.mongo, outcome_store)
             for sharing_class in (SharingClass.ANY, SharingClass.CONTENDED)
         }
+        self._job_logs = JobLogWriter(engine)
         self._runner = FunctionRunner(
             engine=engine,
+            job_logs=self._job_logs,
             outcome_store=outcome_store,
             shared_transactions=self._shared_transactions,
             stats=options.stats,
@@ -120,9 +123,10 @@ class Executor:
         return await self._claimer.take_chunk(chunk, slots_acquired)
 
     async def wait_until_idle(self) -> None:
-        """Wait until the running attempts have ended and their outcomes are written."""
+        """Wait until the running attempts have ended, and their outcomes and logs are written."""
         while tasks := [running.task for running in self.attempts.values()]:
             await asyncio.wait(tasks)
+        await self._job_logs.wait_until_stored()
 
     async def close(self, drain_s: float) -> None:
         """Wait up to `drain_s` seconds for running jobs, then stop the rest.
@@ -141,7 +145,11 @@ class Executor:
                     one.outcome_after_stop(self._kind_of(one.attempt)) for one in self._executing()
                 ]
                 final_writes = [self._outcome_writer.write(one) for one in outcomes if one]
-                await asyncio.gather(self._outcome_writer.close(), *final_writes)
+                await asyncio.gather(
+                    self._outcome_writer.close(),
+                    self._job_logs.wait_until_stored(),
+                    *final_writes,
+                )
                 returned = (one.task for one in self.attempts.values() if one.has_returned)
                 await asyncio.gather(*returned, *self._handing_back, return_exceptions=True)
                 await asyncio.gather(

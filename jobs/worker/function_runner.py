@@ -9,21 +9,17 @@ from typing import Any, assert_never, cast
 from pydantic_core import to_json
 
 from ostinato.jobs.async_tools.timeouts import DeadlineExceeded
-from ostinato.jobs.context import AttemptLost, Context, ReportProgress
+from ostinato.jobs.context import AttemptLost, Context
 from ostinato.jobs.engine import Engine, ImmediateJobWriter
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.json_values import TooLarge, to_json_value
 from ostinato.jobs.logs import LogThrottle, get_log
 from ostinato.jobs.mongo.client import (
-    ENCODING_ERRORS,
     MongoError,
     MongoOperationFailure,
-    Session,
     is_transient,
     summarize,
-    was_raised_by_our_client,
 )
-from ostinato.jobs.mongo.clock import ClockTime
 from ostinato.jobs.mongo.function_db import FunctionDatabase
 from ostinato.jobs.mongo.outcomes import OutcomeStore
 from ostinato.jobs.mongo.poisoned_jobs import rejects_content
@@ -36,6 +32,8 @@ from ostinato.jobs.transactions.shared_transactions import SharedTransactions
 from ostinato.jobs.transactions.transactor import ExecutionIdentity, function_log, scheduler_for
 from ostinato.jobs.worker.attempt import Attempt
 from ostinato.jobs.worker.function_stats import FunctionStats, SharingClass
+from ostinato.jobs.worker.job_log_writer import AttemptLog, JobLogWriter
+from ostinato.jobs.worker.mutation_attempts import AttemptFence, UserClientError, call_mutation
 from ostinato.jobs.worker.progress import ProgressReport
 from ostinato.jobs.worker.stored_errors import (
     describe_exception,
@@ -47,58 +45,11 @@ from ostinato.jobs.worker.stored_errors import (
 PING_TIMEOUT_S = 1.0
 OWN_CANCELLATION = "the function canceled its own task, or awaited a canceled one"
 
-WriteOutcome = Callable[[Session, Outcome, ClockTime], Awaitable[bool]]
-"""Writes an outcome in a transaction; returns False if the attempt no longer holds the job."""
-
 log = get_log(__name__)
 
 
 class CommitRefused(Exception):
     """MongoDB rejected the commit after the function returned; a retry may succeed."""
-
-
-class UserClientError(Exception):
-    """Wraps an error of a MongoDB client opened by the function.
-
-    Unwrapped, the transaction would treat it as its own error and rerun the function.
-    """
-
-    def __init__(self, error: MongoError) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptFence:
-    """Aborts a mutation function's transaction if its attempt no longer holds the job."""
-
-    engine: Engine
-    write: WriteOutcome
-    attempt: Attempt
-    progress: ProgressReport
-
-    async def check(self, session: Session) -> None:
-        """Raise AttemptLost unless the attempt still holds its job.
-
-        A rerun after a conflict reads a new snapshot, in which the owner may have changed.
-        """
-        attempt = self.attempt
-        if not await self.engine.store.holds(session, attempt.job_id, attempt.number):
-            raise AttemptLost
-
-    async def finish(self, session: Session, result: Json) -> None:
-        """Write the success as the transaction's last write, or raise AttemptLost."""
-        success = self.attempt.outcome_of_success(result)
-        try:
-            with_progress = replace(success, progress=self.progress.unwritten)
-            is_held = await self._write(session, with_progress)
-        except ENCODING_ERRORS:  # nothing was sent, so the transaction continues
-            is_held = await self._write(session, success)
-        if not is_held:
-            raise AttemptLost
-
-    async def _write(self, session: Session, outcome: Outcome) -> bool:
-        return await self.write(session, outcome, await self.engine.clock.read())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +60,7 @@ class FunctionRunner:
     outcome_store: OutcomeStore
     shared_transactions: Mapping[SharingClass, SharedTransactions]
     stats: FunctionStats
+    job_logs: JobLogWriter
     draw: Random
     """Draws the jitter of retries."""
     unknown_throttle: LogThrottle = field(default_factory=lambda: LogThrottle(math.inf))
@@ -123,14 +75,16 @@ class FunctionRunner:
         function = self.engine.registry.get(attempt.function_name)
         if function is None:
             return self._outcome_of_unknown(attempt)
+        lines = AttemptLog(self.job_logs, attempt.info)
+        identity = _identity(attempt.info, progress, lines)
         try:
             match function.kind:
                 case FunctionKind.MUTATION:
-                    await self._run_mutation(function, attempt, progress)
+                    await self._run_mutation(function, attempt, identity, progress)
                     self.engine.function_counters.of(function.name).successes += 1
                     return None
                 case FunctionKind.ACTION:
-                    return await self._run_action(function, attempt, progress)
+                    return await self._run_action(function, attempt, identity, progress)
                 case never:
                     assert_never(never)
         except AttemptLost:
@@ -144,6 +98,8 @@ class FunctionRunner:
             return self._outcome_by_policy(function, attempt, own.error)
         except BaseException as error:  # user code ran here: sys.exit() fails only this job
             return await self._outcome_of_error(function, attempt, error)
+        finally:
+            lines.finish()
 
     def _outcome_of_unknown(self, attempt: Attempt) -> Outcome:
         """Return the outcome for a function that is not registered; log each function once."""
@@ -216,7 +172,11 @@ class FunctionRunner:
         return True
 
     async def _run_mutation(
-        self, function: Function, attempt: Attempt, progress: ProgressReport
+        self,
+        function: Function,
+        attempt: Attempt,
+        identity: ExecutionIdentity,
+        progress: ProgressReport,
     ) -> None:
         keyword_arguments = function.arguments.unpack(attempt.claimed.args)
         has_returned = False
@@ -225,9 +185,7 @@ class FunctionRunner:
             nonlocal has_returned
             has_returned = False
             with self.stats.measured(function.name):
-                result = self._checked_result(
-                    await _call_mutation(function, ctx, keyword_arguments)
-                )
+                result = self._checked_result(await call_mutation(function, ctx, keyword_arguments))
             has_returned = True
             return result
 
@@ -236,7 +194,7 @@ class FunctionRunner:
         timeout_ms = self._timeout_ms(function, attempt)
         try:
             await self.engine.transactor.run(
-                _identity(attempt.info, progress.buffer),
+                identity,
                 body,
                 AttemptFence(self.engine, write_last, attempt, progress),
                 timeout_ms=timeout_ms,
@@ -254,10 +212,13 @@ class FunctionRunner:
         return self.stats.sharing_class(function.name) if attempt.number == 1 else SharingClass.SOLO
 
     async def _run_action(
-        self, function: Function, attempt: Attempt, progress: ProgressReport
+        self,
+        function: Function,
+        attempt: Attempt,
+        identity: ExecutionIdentity,
+        progress: ProgressReport,
     ) -> Outcome:
         job, engine = attempt.info, self.engine
-        identity = _identity(job, None)
         writer = ImmediateJobWriter(engine, job)
         context = Context(
             owner=job.owner,
@@ -266,9 +227,9 @@ class FunctionRunner:
             registry=engine.registry,
             settings=engine.settings,
             clock=engine.clock,
-            log=function_log(job),
+            log=identity.log or function_log(job),
             running_job=job,
-            mutation_runner=self._mutation_caller(identity),
+            mutation_runner=self._mutation_caller(replace(identity, report_progress=None)),
             report_progress=progress.write,
         )
         timeout_ms = self._timeout_ms(function, attempt)
@@ -296,7 +257,7 @@ class FunctionRunner:
             keyword_arguments = function.arguments.unpack(function.bind(args))
 
             async def body(ctx: Context) -> Any:
-                return await _call_mutation(function, ctx, keyword_arguments)
+                return await call_mutation(function, ctx, keyword_arguments)
 
             timeout_ms = self._timeout_ms(function)
             try:
@@ -323,21 +284,14 @@ class FunctionRunner:
         return result
 
 
-def _identity(job: JobInfo, report: ReportProgress | None) -> ExecutionIdentity:
-    cause = Cause(kind=CauseKind.JOB, id=job.id)
-    return ExecutionIdentity(owner=job.owner, cause=cause, job=job, report_progress=report)
-
-
-async def _call_mutation(
-    function: Function, ctx: Context, keyword_arguments: dict[str, Any]
-) -> Any:
-    """Call a mutation function; wraps errors of its own MongoDB client in UserClientError."""
-    try:
-        return await function.call(ctx, **keyword_arguments)
-    except MongoError as error:
-        if was_raised_by_our_client(error):
-            raise
-        raise UserClientError(error) from error
+def _identity(job: JobInfo, progress: ProgressReport, lines: AttemptLog) -> ExecutionIdentity:
+    return ExecutionIdentity(
+        owner=job.owner,
+        cause=Cause(kind=CauseKind.JOB, id=job.id),
+        job=job,
+        report_progress=progress.buffer,
+        log=lines.bound_to(function_log(job)),
+    )
 
 
 def _deadline_exceeded(function: Function, timeout_ms: int) -> DeadlineExceeded:

@@ -17,6 +17,7 @@ from ostinato.jobs.end_waiter import EndWaiter
 from ostinato.jobs.engine import Engine, to_client_error
 from ostinato.jobs.errors import BadRequest, Unavailable, require_range
 from ostinato.jobs.ids import new_id
+from ostinato.jobs.job_logs import LogLine, place_of
 from ostinato.jobs.logs import log_through_standard_library
 from ostinato.jobs.paging import PagePosition, Window
 from ostinato.jobs.settings import Settings
@@ -231,4 +232,10 @@ def page_window(first: int, after: Listed | None, instant: datetime | None = Non
     `instant` is the time of `after` by which the list is sorted. Raises BadRequest at `first`.
     """
     position = None if after is None else PagePosition(id=after.id, instant=instant)
+    return Window(limit=require_range("first", first, 1, MAX_PAGE_SIZE), after=position)
+
+
+def log_window(first: int, after: LogLine | None) -> Window:
+    """Return the window of up to `first` lines of a log that follow `after`."""
+    position = None if after is None else place_of(after)
     return Window(limit=require_range("first", first, 1, MAX_PAGE_SIZE), after=position)

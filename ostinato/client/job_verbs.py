@@ -5,11 +5,12 @@ from typing import Any, TypeVar, Unpack, overload
 
 from pydantic import TypeAdapter
 
-from ostinato.client.base_client import BaseClient, call, page_window
+from ostinato.client.base_client import BaseClient, call, log_window, page_window
 from ostinato.client.handles import ANY_JSON, JobHandle, result_type
 from ostinato.client.options import Args, JobRequest, ScheduleOptions, parse_options
 from ostinato.jobs.activity import Activity, ActivityRange
 from ostinato.jobs.filters import JobFilter, JobOrder
+from ostinato.jobs.job_logs import LogLine
 from ostinato.jobs.new_job import NewJob
 from ostinato.jobs.paging import ListCount, Page
 from ostinato.jobs.records import Failure, Job, Json
@@ -163,6 +164,21 @@ class JobVerbs(BaseClient):
     ) -> ListCount:
         """Count matching jobs, up to 10,000 and for up to a second."""
         return await call(scheduling.count_jobs(self.context(owner), which or JobFilter()))
+
+    async def logs(
+        self,
+        job_id: str,
+        *,
+        owner: str | None = None,
+        first: int = 1_000,
+        after: LogLine | None = None,
+    ) -> Page[LogLine]:
+        """Read a page of up to 1,000 lines that the job's function has logged, oldest first.
+
+        Raises NotFound.
+        """
+        window = log_window(first, after)
+        return await call(scheduling.job_logs(self.context(owner), job_id, window))
 
     async def cancel(self, job_id: str, *, owner: str | None = None, cascade: bool = False) -> Job:
         """Cancel a pending job, or ask a running one to stop.

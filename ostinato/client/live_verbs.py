@@ -15,6 +15,7 @@ from ostinato.resolvers.context import ApplicationContext
 from ostinato.resolvers.live import subscription_sources as sources
 from ostinato.resolvers.live.activity_query import ActivityQuery
 from ostinato.resolvers.live.live_query import LiveQuery
+from ostinato.resolvers.live.log_query import LogMessage
 from ostinato.resolvers.live.messages import LiveMessage, SubscribeOptions
 from ostinato.resolvers.live.stats_query import stats_changed
 
@@ -69,6 +70,15 @@ class LiveVerbs(BaseClient):
         options = SubscribeOptions(after=after, snapshot=snapshot)
         async for message in self._follow(
             owner, lambda context: sources.job_tree_changed(context, root_id, options)
+        ):
+            yield message
+
+    async def log_changes(
+        self, job_id: str, *, owner: str | None = None, after: str | None = None
+    ) -> Changes[LogMessage]:
+        """Follow the log of a job: the stored lines, then new ones."""
+        async for message in self._follow(
+            owner, lambda context: sources.job_logs_changed(context, job_id, after=after)
         ):
             yield message
 

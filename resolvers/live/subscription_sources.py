@@ -15,6 +15,7 @@ from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
 from ostinato.resolvers.context import RequestContext
 from ostinato.resolvers.live.list_query import ListQuery, ListSource
 from ostinato.resolvers.live.live_query import LiveQuery
+from ostinato.resolvers.live.log_query import LogMessage, LogQuery
 from ostinato.resolvers.live.messages import LiveMessage, SubscribeOptions
 from ostinato.resolvers.live.object_query import ObjectQuery, ObjectSource
 from ostinato.resolvers.scheduling import scope_of
@@ -93,6 +94,13 @@ def jobs_with_ids_changed(
         read=read,
     )
     return ListQuery(ctx, source, options)
+
+
+def job_logs_changed(
+    ctx: RequestContext, job_id: str, *, after: str | None = None
+) -> LiveQuery[LogMessage]:
+    """Follow the log of one job: the stored lines, READY, then new lines."""
+    return LogQuery(ctx, job_id, after)
 
 
 def crons_changed(ctx: RequestContext, options: SubscribeOptions) -> LiveQuery[LiveMessage[Cron]]:

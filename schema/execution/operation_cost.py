@@ -34,7 +34,9 @@ PAGES: Final = frozenset(
         "children",
         "crons",
         "failures",
+        "jobLogs",
         "jobTree",
+        "logs",
         "jobs",
         "recurringTasks",
         "requests",
@@ -54,6 +56,7 @@ FIELD_COSTS: Final = MappingProxyType(
         **dict.fromkeys(("args", "argsSchema", "data", "warnings"), JSON_COST),
         "result": 2 * JSON_COST,
         "totalCount": 250,  # counts up to 10,000 index keys, or reads documents for a second
+        **dict.fromkeys(("logs", "jobLogs"), 50),  # a query for each job
         "previewCron": 500,  # a rare date of a new expression takes 5 ms
         "activity": 500,  # up to 5,000 jobs of an owner, at most once a second
         "activityChanged": 500,

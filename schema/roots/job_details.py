@@ -1,4 +1,4 @@
-"""The root fields about what surrounds a job: its tree."""
+"""The root fields about what surrounds a job: its tree and its log."""
 
 from collections.abc import AsyncIterable
 from typing import Annotated, TypeAlias
@@ -18,13 +18,17 @@ from ostinato.schema.fields import (
     unset_to_none,
 )
 from ostinato.schema.ids import argument_id
-from ostinato.schema.pagination import After, Before, Connection, First, Last, PageRequest
+from ostinato.schema.pagination import BY_LINE, After, Before, Connection, First, Last, PageRequest
 from ostinato.schema.roots.query import Query
 from ostinato.schema.roots.root_fields import selects
-from ostinato.schema.roots.subscription import AfterCursor, Snapshot, Subscription
+from ostinato.schema.roots.subscription import AfterCursor, AfterCursorOfOne, Snapshot, Subscription
 from ostinato.schema.types.changes import JobChange
 from ostinato.schema.types.job import Job, job_connection
+from ostinato.schema.types.job_log import JobLogChange, JobLogLine, log_connection
 
+JobIdArgument: TypeAlias = Annotated[
+    strawberry.ID, strawberry.argument(description="The job's id.")
+]
 RootId: TypeAlias = Annotated[
     strawberry.ID,
     strawberry.argument(description="The id of the first job of the tree: any job's `rootId`."),
@@ -51,6 +55,24 @@ class JobDetailsQuery(Query):
         page = await scheduling.job_tree(info.context, first_job, window)
         return job_connection(page, JobOrder.OLDEST)
 
+    @strawberry_field(
+        description="What the function of a job has written with `ctx.log`, oldest first: at most "
+        "the newest 1,000 lines or 256 KiB. Lines appear within a second."
+    )
+    async def job_logs(  # noqa: PLR0913 (a client names each argument)
+        self,
+        info: Info,
+        job_id: JobIdArgument,
+        first: First = UNSET,
+        after: After = UNSET,
+        last: Last = UNSET,
+        before: Before = UNSET,
+    ) -> Connection[JobLogLine] | None:
+        request = PageRequest(first=first, after=after, last=last, before=before)
+        window = request.window(BY_LINE)
+        page = await scheduling.job_logs(info.context, argument_id(job_id, "Job", "jobId"), window)
+        return log_connection(page)
+
 
 @strawberry.type(
     name="Subscription",
@@ -75,3 +97,15 @@ class JobDetailsSubscription(Subscription):
             info.context, argument_id(root_id, "Job", "rootId"), options
         )
         return query.map(JobChange.of)
+
+    @strawberry_subscription(
+        description="The log of a job: the stored lines, READY, then new lines until you "
+        "unsubscribe."
+    )
+    def job_logs_changed(
+        self, info: Info, job_id: JobIdArgument, after: AfterCursorOfOne = UNSET
+    ) -> AsyncIterable[JobLogChange | None]:
+        query = subscription_sources.job_logs_changed(
+            info.context, argument_id(job_id, "Job", "jobId"), after=unset_to_none(after)
+        )
+        return query.map(JobLogChange.of)

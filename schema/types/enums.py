@@ -9,6 +9,7 @@ from strawberry.types.enum import has_enum_definition
 from ostinato.jobs.activity import ActivityRange
 from ostinato.jobs.audit import AuditSource
 from ostinato.jobs.filters import JobOrder
+from ostinato.jobs.job_logs import LogLevel
 from ostinato.jobs.queue_warnings import WarningCode
 from ostinato.jobs.quotas.limits import QuotaKind
 from ostinato.jobs.records import (
@@ -32,6 +33,16 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
             "FAILED": "Its function raised an exception on the last attempt. `retryJob` runs "
             "it again.",
             "CANCELED": "It was canceled. `retryJob` runs it again.",
+        },
+    ),
+    LogLevel: (
+        "The level of a line of a log.",
+        {
+            "DEBUG": "Details, kept only if OSTINATO_LOG_LEVEL of the workers is DEBUG.",
+            "INFO": "What happened.",
+            "WARNING": "Something unexpected that the function has handled.",
+            "ERROR": "Something failed.",
+            "CRITICAL": "Something failed that needs attention at once.",
         },
     ),
     FunctionKind: (

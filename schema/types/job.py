@@ -18,14 +18,18 @@ from ostinato.schema.fields import Info, strawberry_field
 from ostinato.schema.ids import global_id
 from ostinato.schema.pagination import (
     BY_ID,
+    BY_LINE,
     After,
+    Before,
     Connection,
     First,
+    Last,
     PageRequest,
     build_connection,
     connection_by_id,
 )
 from ostinato.schema.scalars import Milliseconds, SafeInt
+from ostinato.schema.types.job_log import JobLogLine, log_connection
 from ostinato.schema.types.record_proxy import Node, NodeProxy, RecordProxy
 
 if TYPE_CHECKING:
@@ -191,6 +195,23 @@ class Job(NodeProxy[records.Job], Node):
         window = PageRequest(info=info, first=first, after=after).window()
         page = await info.context.loaders.children(self.record.id, window)
         return job_connection(page)
+
+    @strawberry_field(
+        description="What its function has written with `ctx.log`, oldest first: at most the "
+        "newest 1,000 lines or 256 KiB. Lines appear within a second.",
+        shared=True,
+    )
+    async def logs(
+        self,
+        info: Info,
+        first: First = UNSET,
+        after: After = UNSET,
+        last: Last = UNSET,
+        before: Before = UNSET,
+    ) -> Connection[JobLogLine]:
+        request = PageRequest(first=first, after=after, last=last, before=before)
+        window = request.window(BY_LINE)
+        return log_connection(await info.context.engine.reads.find_log_page(self.record.id, window))
 
 
 def cursor_order(order: JobOrder) -> str:

@@ -79,6 +79,7 @@ LINES: Final[dict[str, Line]] = {
     "Query.job": Line(access=OBJECT, args={"id": "$id"}),
     "Query.jobs": Line(access=OWN),
     "Query.jobTree": Line(access=OBJECT | {"other": None}, args={"rootId": "$id"}),
+    "Query.jobLogs": Line(access=OBJECT, args={"jobId": "$id"}, shows_object=False),
     "Query.cron": Line(access=OBJECT, of="cron", args={"id": "$id"}),
     "Query.crons": Line(access=OWN, of="cron"),
     "Query.previewCron": Line(
@@ -165,6 +166,7 @@ LINES: Final[dict[str, Line]] = {
     "Subscription.jobTreeChanged": Line(
         access=OBJECT | {"other": None}, args={"rootId": "$id", "snapshot": True}
     ),
+    "Subscription.jobLogsChanged": Line(access=OBJECT, args={"jobId": "$id"}, shows_object=False),
     "Subscription.cronsChanged": Line(access=OWN, of="cron", args={"snapshot": True}),
     "Subscription.recurringTasksChanged": Line(
         access=OWN, of="recurring_task", args={"snapshot": True}

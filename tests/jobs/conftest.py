@@ -19,6 +19,7 @@ FUNCTION_MODULES = (
     "tests.engine.attempt_log",
     "tests.engine.shared_transactions",
     "tests.engine.scheduling_when_canceled",
+    "tests.engine.log_writing",
     "tests.engine.self_cancelling",
 )
 FAST_SETTINGS = {

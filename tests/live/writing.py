@@ -5,9 +5,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from ostinato.jobs.ids import new_id
+from ostinato.jobs.job_logs import build_line
 from ostinato.jobs.lifecycle import TransitionName
 from ostinato.jobs.mongo.client import Mongo
+from ostinato.jobs.mongo.job_logs import batch_document
 from ostinato.jobs.mongo.transitions import first_event, now, pipeline
+from ostinato.jobs.records import Cause, CauseKind, JobInfo
 
 KEEP_MS: Final = 604_800_000  # the TTL monitor runs every 60 s
 DUE: Final = datetime(2030, 1, 1, tzinfo=UTC)
@@ -15,6 +18,20 @@ CLAIMED: Final = {
     "attempt": {"$add": ["$attempt", 1]},
     "lease": {"worker": "w1", "token": "t1"},
 }
+
+
+def job_info(job_id: str, attempt: int, owner: str | None = "ann") -> JobInfo:
+    """Return an attempt of a job."""
+    return JobInfo(
+        id=job_id,
+        function_name="tasks.runTask",
+        attempt=attempt,
+        max_attempts=9,
+        owner=owner,
+        cause=Cause(kind=CauseKind.API),
+        root_id=job_id,
+        scheduled_time=DUE,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +80,13 @@ class Writer:
         await self.claim(job_id)
         await self.succeed(job_id)
         return job_id
+
+    async def lines(self, job_id: str, *seqs: int, attempt: int = 1, owner: str = "ann") -> None:
+        """Insert consecutive lines of a job's log, in one batch."""
+        lines = [build_line(seq, "info", f"line {seq}", {"number": seq}) for seq in seqs]
+        await self.mongo["jobLogs"].insert_one(
+            batch_document(job_info(job_id, attempt, owner), lines)
+        )
 
     async def cron(self, owner: str = "ann", name: str = "hourly") -> str:
         document = {
