@@ -64,6 +64,7 @@ def job_event_from(entry: Document) -> JobEvent:
         attempt=entry["attempt"],
         worker_id=entry.get("worker"),
         next_run_at=entry.get("nextRunAt"),
+        args_changed=entry.get("argsChanged", False),
         error=error_from(entry.get("error")),
     )
 

@@ -28,7 +28,7 @@ from ostinato.jobs.failure_hooks import HookJobs
 from ostinato.jobs.failure_log import FailureLog
 from ostinato.jobs.function_counters import FunctionCounters
 from ostinato.jobs.ids import new_id
-from ostinato.jobs.lifecycle import MAX_ATTEMPTS, MAX_EVENTS, TransitionName, is_allowed
+from ostinato.jobs.job_changes import JobChanges, cannot, state_of
 from ostinato.jobs.modules import BUILT_IN
 from ostinato.jobs.mongo.audit_log import AuditLog
 from ostinato.jobs.mongo.caller_sessions import Deployment
@@ -42,6 +42,7 @@ from ostinato.jobs.mongo.function_metrics import FunctionMetrics
 from ostinato.jobs.mongo.indexes import ensure_collections
 from ostinato.jobs.mongo.job_documents import build_job_document, existing_job
 from ostinato.jobs.mongo.job_store import AttemptStatus, JobStore
+from ostinato.jobs.mongo.manual_changes import ManualChanges
 from ostinato.jobs.mongo.owners import OwnerStore
 from ostinato.jobs.mongo.poisoned_jobs import PoisonedJobs
 from ostinato.jobs.mongo.reads import Reads
@@ -53,8 +54,8 @@ from ostinato.jobs.new_job import NewJob
 from ostinato.jobs.queues import Queues
 from ostinato.jobs.quotas.counts import QuotaReader
 from ostinato.jobs.quotas.owner_quotas import OwnerQuotas
-from ostinato.jobs.records import Failure, Job, JobInfo, JobState
-from ostinato.jobs.registry import Registry, registry, retention_ms_of
+from ostinato.jobs.records import Job, JobInfo, JobState
+from ostinato.jobs.registry import Registry, registry
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.transactions.transactor import ExecutionIdentity, Transactor
 
@@ -73,6 +74,7 @@ class Engine:
     clock: Clock
     mongo: Mongo
     store: JobStore
+    changes: JobChanges
     function_counters: FunctionCounters
     function_metrics: FunctionMetrics
     activity: ActivityReader
@@ -144,6 +146,7 @@ class Engine:
             clock=clock,
             mongo=mongo,
             store=store,
+            changes=JobChanges(store, ManualChanges(mongo), clock, quotas, notifier, settings),
             function_counters=counters,
             function_metrics=FunctionMetrics(mongo),
             activity=ActivityReader.of(mongo, clock, counters),
@@ -203,43 +206,10 @@ class Engine:
         """
         changed = await self.store.cancel(job_id, await self.clock.read(), owner=owner)
         if changed is None:
-            raise _cannot("canceled", await self._state_of(job_id, owner))
+            raise cannot("canceled", await state_of(self.store, job_id, owner))
         if changed.state is JobState.IN_PROGRESS:
             self.notifier.notify(Signal.CANCEL)
         return changed.record()
-
-    async def retry(self, job_id: str) -> Job:
-        """Make a failed or canceled job pending again, due now, with a new set of attempts;
-        delete its failure. Raises NotFound, QuotaExceeded, or PreconditionFailed in any other
-        state."""
-        clock_time = await self.clock.read()
-        before = await self.store.find(job_id)
-        if before is not None and before.attempt + before.retries >= MAX_ATTEMPTS:
-            raise PreconditionFailed(
-                f"the job has started {before.attempt} times; {MAX_ATTEMPTS} attempts are "
-                "allowed in total: schedule a new one"
-            )
-        with self.quotas.reserve(before.owner if before else None) as reservation:
-            if before is not None:
-                await reservation.add_stored_job(before.size_bytes)
-            retried = await self.store.retry(job_id, clock_time)
-        if retried is None:
-            raise await self._why_not_retried(job_id)
-        self.notifier.notify(Signal.DUE)
-        return retried.record()
-
-    async def resolve(self, failure: Failure) -> Failure:
-        """Delete a failure; its job is then purged after its retention period.
-
-        Raises NotFound if the failure is already resolved or its job was retried.
-        """
-        clock_time = await self.clock.read()
-        function = self.registry.get(failure.function_name)
-        retention_ms = retention_ms_of(function, self.settings)
-        resolved = await self.store.resolve_failure(failure.id, retention_ms, clock_time)
-        if resolved is None:
-            raise NotFound("the failure has already been resolved")
-        return resolved
 
     async def transact(self, owner: str | None, body: Callable[[Context], Awaitable[T]]) -> T:
         """Run `body` in one transaction with a Context and return its result.
@@ -255,22 +225,6 @@ class Engine:
 
     async def now(self) -> datetime:
         return await self.clock.now()
-
-    async def _why_not_retried(self, job_id: str) -> PreconditionFailed:
-        state = await self._state_of(job_id)
-        if not is_allowed(TransitionName.MANUAL_RETRY, state):
-            return _cannot("retried", state)
-        events = await self.store.count_events(job_id)
-        return PreconditionFailed(
-            f"the job has {events} of at most {MAX_EVENTS} events in its timeline, too many "
-            "for another set of attempts: schedule a new job"
-        )
-
-    async def _state_of(self, job_id: str, owner: str | None = None) -> JobState:
-        found = await self.store.find(job_id)
-        if found is None or (owner is not None and found.owner != owner):
-            raise NotFound("there is no such job")
-        return found.state
 
     async def _existing(self, new: NewJob) -> Job:
         found = await self.store.find_by_key(new.owner, new.key) if new.key else None
@@ -329,10 +283,6 @@ def _insert_result(not_inserted: Mapping[int, Exception | None], position: int) 
     if position not in not_inserted:
         return True
     return not_inserted[position] or False
-
-
-def _cannot(what: str, state: JobState) -> PreconditionFailed:
-    return PreconditionFailed(f"the job is {state.value}: it cannot be {what}")
 
 
 def to_client_error(error: Exception) -> Exception:

@@ -31,6 +31,7 @@ class TransitionName(StrEnum):
     HAND_BACK = "handBack"
     RESCUE = "rescue"
     RESERVE = "reserve"
+    RESCHEDULE = "reschedule"
     MANUAL_RETRY = "manualRetry"
 
 
@@ -173,6 +174,13 @@ TRANSITIONS: Final[dict[TransitionName, Transition]] = {
         target=_PENDING,
         meaning="the function's rate limit gives the job a later start",
         due=Due.LATER,
+    ),
+    TransitionName.RESCHEDULE: Transition(
+        sources=frozenset({_PENDING}),
+        target=_PENDING,
+        meaning="a client changed when the job is due",
+        due=Due.LATER,
+        drops_reservation=True,
     ),
     TransitionName.MANUAL_RETRY: Transition(
         sources=frozenset({JobState.FAILED, JobState.CANCELED}),

@@ -127,6 +127,8 @@ class JobEvent:
     worker_id: str | None = None
     next_run_at: datetime | None = None
     """When the job is due, if this event made it pending."""
+    args_changed: bool = False
+    """Whether this event, a manual retry, replaced the arguments."""
     error: JobError | None = None
 
 

@@ -173,6 +173,27 @@ def cancel(
 
 
 @job_commands.command()
+def reschedule(
+    job_id: JobId,
+    after: Annotated[str | None, typer.Option("--after", help="A delay: 90s, 5m, 2h, 1d.")] = None,
+    at: Annotated[str | None, typer.Option("--at", help="A time: 2030-01-31T12:00:00Z.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change when a pending job is due."""
+    if (after is None) == (at is None):
+        exit_with("write either --after or --at")
+    run_after = None if after is None else _duration(after)
+    run_at = None if at is None else _instant(at)
+
+    async def run(app: "Ostinato") -> None:
+        document_id = _document_id(job_id)
+        changed = await app.reschedule(document_id, run_at=run_at, run_after=run_after)
+        print_jobs([changed], as_json)
+
+    _run(run)
+
+
+@job_commands.command()
 def retry(job_id: JobId, as_json: AsJson = False) -> None:
     """Run a failed or canceled job again."""
 

@@ -7,7 +7,7 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, Generic, TypeVar, Unpack, overload
 
 from ostinato.application import Ostinato as AsyncOstinato
@@ -208,9 +208,29 @@ class Ostinato:
         """Cancel a pending job, or ask a running one to stop; raises NotFound."""
         return self.run(self.app.cancel(job_id, owner=owner, cascade=cascade))
 
-    def retry(self, job_id: str, *, owner: str | None = None) -> Job:
+    def reschedule(
+        self,
+        job_id: str,
+        *,
+        run_at: datetime | None = None,
+        run_after: timedelta | None = None,
+        expected_version: int | None = None,
+        owner: str | None = None,
+    ) -> Job:
+        """Change when a pending job is due; see `ostinato.Ostinato.reschedule`."""
+        return self.run(
+            self.app.reschedule(
+                job_id,
+                run_at=run_at,
+                run_after=run_after,
+                expected_version=expected_version,
+                owner=owner,
+            )
+        )
+
+    def retry(self, job_id: str, *, args: Args | None = None, owner: str | None = None) -> Job:
         """Start another set of attempts of a failed or canceled job; raises NotFound."""
-        return self.run(self.app.retry(job_id, owner=owner))
+        return self.run(self.app.retry(job_id, args=args, owner=owner))
 
 
 @contextmanager

@@ -115,7 +115,7 @@ def describe_input(given: object) -> JsonObject:
 
 def _recorded_values(given: object) -> Iterable[tuple[str, object]]:
     if isinstance(given, Mapping):
-        return given.items()
+        return [pair for pair in given.items() if pair[0] not in UNRECORDED]
     kind: type = type(given)
     return [(api_name, getattr(given, name)) for name, api_name in _recorded_fields(kind)]
 

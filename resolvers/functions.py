@@ -6,9 +6,9 @@ from typing import assert_never
 from ostinato.jobs.errors import Forbidden
 from ostinato.jobs.queue_warnings import SchedulingWarning, WarningCode
 from ostinato.jobs.records import Cron, Job, PauseReason, RecurringTask
-from ostinato.jobs.registry import Function, time_limit_ms, unknown_function
+from ostinato.jobs.registry import AnyTarget, Function, time_limit_ms, unknown_function
 from ostinato.jobs.rights import CLIENT_CAUSES, describe_role_lost, has_role_for, role_lost
-from ostinato.resolvers.context import RequestContext
+from ostinato.resolvers.context import ApplicationContext, RequestContext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +52,22 @@ def require_callable_function(ctx: RequestContext, name: str) -> Function:
         )
     callable_names = [each.name for each in registry if ctx.may_use(each)]
     raise unknown_function(name, callable_names)
+
+
+def target_of(ctx: RequestContext, name: str) -> AnyTarget:
+    """Return the function of a stored job, for new arguments that the viewer sends.
+
+    Raises Forbidden unless the viewer can schedule it. An application need not have imported it.
+    """
+    if isinstance(ctx, ApplicationContext):
+        return ctx.engine.registry.target(name)
+    function = ctx.engine.registry.get(name)
+    if function is None or not ctx.may_use(function):
+        raise Forbidden(
+            f"you cannot change the arguments of {name!r}, because you cannot schedule it: retry "
+            "the job without `args`"
+        )
+    return function
 
 
 def require_roles_of(ctx: RequestContext, function_name: str) -> None:

@@ -1,12 +1,15 @@
 """Use cases of jobs: read, schedule, cancel, retry; and of their failures: read, resolve."""
 
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Final, TypeVar
 
 from ostinato.jobs.cascade import Cascade, cancel_descendants
 from ostinato.jobs.context import MAX_HORIZON
-from ostinato.jobs.errors import BadRequest, Forbidden, PreconditionFailed
+from ostinato.jobs.errors import MAX_ISSUES, BadRequest, Forbidden, Issue, PreconditionFailed
 from ostinato.jobs.filters import JobFilter, JobOrder
 from ostinato.jobs.job_logs import LogLine
 from ostinato.jobs.json_values import format_instant
@@ -16,12 +19,18 @@ from ostinato.jobs.paging import ListCount, Page, Window
 from ostinato.jobs.queue_warnings import SchedulingWarning
 from ostinato.jobs.records import Failure, Job, JobState, JsonObject
 from ostinato.jobs.registry import AnyTarget
+from ostinato.jobs.transactions.job_group import schedule_group
 from ostinato.resolvers.context import RequestContext
 from ostinato.resolvers.functions import (
     require_callable_function,
     require_rights_of_owner,
     require_roles_of,
+    target_of,
 )
+
+T = TypeVar("T")
+
+BUILD_BATCH_SIZE: Final = 50  # jobs, before other tasks run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +46,16 @@ class JobToSchedule:
     priority: int = 0
     timeout_ms: int | None = None
     tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewDueTime:
+    """When a job is to be due: exactly one of the first two."""
+
+    run_at: datetime | None = None
+    run_after_ms: int | None = None
+    expected_version: int | None = None
+    """The version that the job must have; None for any."""
 
 
 def scope_of(ctx: RequestContext, which: JobFilter) -> str | None:
@@ -96,10 +115,53 @@ async def schedule_job(ctx: RequestContext, new: JobToSchedule) -> Job:
     return scheduled
 
 
+async def schedule_jobs(ctx: RequestContext, jobs: Sequence[JobToSchedule]) -> list[Job]:
+    """Schedule 1 to 1,000 jobs of the viewer in one transaction: all of them, or none.
+
+    Raises like `schedule_job`, with the position of each wrong job in the path, and
+    PayloadTooLarge and QuotaExceeded for all of them.
+    """
+
+    async def build(new: JobToSchedule) -> NewJob:
+        return await build_job(ctx, require_callable_function(ctx, new.function_name), new)
+
+    scheduled = await schedule_group(ctx.engine, await build_jobs(jobs, build))
+    for queue in {new.queue for new in jobs}:
+        await ctx.engine.queues.warnings.report(queue)
+    return scheduled
+
+
+async def build_jobs(given: Sequence[T], build: Callable[[T], Awaitable[NewJob]]) -> list[NewJob]:
+    """Build a job of each of the given; raises one BadRequest with the issues of all.
+
+    Their paths start with `jobs` and the position. Lets other tasks run: arguments take time.
+    """
+    new_jobs: list[NewJob] = []
+    issues: list[Issue] = []
+    for position, one in enumerate(given):
+        try:
+            new_jobs.append(await build(one))
+        except BadRequest as error:
+            issues += [
+                replace(issue, path=("jobs", position, *issue.path)) for issue in error.issues
+            ]
+            if not error.issues or len(issues) >= MAX_ISSUES:
+                break
+        if position % BUILD_BATCH_SIZE == 0:
+            await asyncio.sleep(0)
+    if issues or len(new_jobs) < len(given):
+        raise BadRequest("; ".join(map(_placed, issues)), issues)
+    return new_jobs
+
+
+def _placed(issue: Issue) -> str:
+    return f"jobs[{issue.path[1]}]: {issue.message}"
+
+
 async def build_job(ctx: RequestContext, function: AnyTarget, new: JobToSchedule) -> NewJob:
     """Validate a job that calls `function`; raises BadRequest or OwnerSuspended."""
     args = function.bind(new.args)
-    due = due_time(new, await ctx.now())
+    due = due_time(new.run_at, new.run_after_ms, await ctx.now())
     await ctx.require_active()
     return NewJob(
         function=function,
@@ -129,14 +191,14 @@ async def queue_warnings(
     return [] if warning is None else [warning]
 
 
-def due_time(new: JobToSchedule, now: datetime) -> datetime:
+def due_time(run_at: datetime | None, run_after_ms: int | None, now: datetime) -> datetime:
     """Return a job's scheduled time; raises BadRequest if it is too far ahead."""
-    if new.run_at is None:
-        return now + timedelta(milliseconds=new.run_after_ms or 0)
-    if new.run_at - now > MAX_HORIZON:
-        message = f"runAt: {format_instant(new.run_at)} is more than five years away"
+    if run_at is None:
+        return now + timedelta(milliseconds=run_after_ms or 0)
+    if run_at - now > MAX_HORIZON:
+        message = f"runAt: {format_instant(run_at)} is more than five years away"
         raise BadRequest.at("runAt", message=message, code="too_far")
-    return new.run_at
+    return run_at
 
 
 async def cancel_job(ctx: RequestContext, job_id: str) -> Job:
@@ -160,21 +222,36 @@ async def cancel_tree(ctx: RequestContext, job_id: str) -> tuple[Job, Cascade]:
     return found, await cancel_descendants(ctx.engine, found, ctx.scope)
 
 
-async def retry_job(ctx: RequestContext, job_id: str) -> Job:
+async def reschedule_job(ctx: RequestContext, job_id: str, change: NewDueTime) -> Job:
+    """Change when a pending job is due.
+
+    Raises NotFound, BadRequest at `runAt`, Conflict if it has changed, or PreconditionFailed in any
+    other state, or for an internal job.
+    """
+    await _find_not_internal(ctx, job_id, "rescheduled")
+    due = due_time(change.run_at, change.run_after_ms, await ctx.now())
+    return await ctx.engine.changes.reschedule(job_id, due, change.expected_version)
+
+
+async def retry_job(ctx: RequestContext, job_id: str, args: JsonObject | None = None) -> Job:
     """Start another set of attempts of a failed or canceled job, and resolve its failure.
 
-    Raises NotFound, Forbidden if the viewer has lost the function's role, OwnerSuspended, or
-    PreconditionFailed if its owner has lost the role, in any other state, or for an internal job.
+    `args` replaces its arguments: then the viewer must be able to schedule its function. Raises
+    NotFound, BadRequest at `args`, Forbidden if the viewer has lost the function's role,
+    OwnerSuspended, or PreconditionFailed if its owner has lost the role, in any other state, or for
+    an internal job.
     """
     found = await _find_not_internal(ctx, job_id, "retried")
     require_roles_of(ctx, found.function_name)
     await require_rights_of_owner(ctx, found)
-    return await ctx.engine.retry(job_id)
+    if args is not None:
+        args = target_of(ctx, found.function_name).bind(args)
+    return await ctx.engine.changes.retry(job_id, args)
 
 
 async def resolve_failure(ctx: RequestContext, failure_id: str) -> Failure:
     """Resolve a failure of the viewer, and schedule its job's purge; raises NotFound."""
-    return await ctx.engine.resolve(await ctx.find(Failure, failure_id))
+    return await ctx.engine.changes.resolve(await ctx.find(Failure, failure_id))
 
 
 async def _find_cancelable(ctx: RequestContext, job_id: str) -> Job:

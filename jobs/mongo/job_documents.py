@@ -36,6 +36,10 @@ class StoredJob:
         return owner
 
     @property
+    def version(self) -> int:
+        return int(self._document["version"])
+
+    @property
     def attempt(self) -> int:
         return int(self._document["attempt"])
 

@@ -13,9 +13,7 @@ from pymongo import ReturnDocument
 from pymongo.errors import BulkWriteError, PyMongoError, WriteError
 from pymongo.read_concern import ReadConcern
 
-from ostinato.jobs.documents import failure_from
 from ostinato.jobs.lifecycle import FINAL_STATES, TransitionName
-from ostinato.jobs.malformed import read_as
 from ostinato.jobs.mongo import transitions
 from ostinato.jobs.mongo.claimed_jobs import (
     CLAIMED_FIELDS,
@@ -29,14 +27,13 @@ from ostinato.jobs.mongo.claimed_jobs import (
 )
 from ostinato.jobs.mongo.client import Document, Mongo, Session, is_transient
 from ostinato.jobs.mongo.clock import ClockTime
-from ostinato.jobs.mongo.collections import FAILURES, JOBS
+from ostinato.jobs.mongo.collections import JOBS
 from ostinato.jobs.mongo.indexes import read_with_hint
 from ostinato.jobs.mongo.job_documents import StoredJob
 from ostinato.jobs.mongo.page_queries import owned_by
 from ostinato.jobs.mongo.poisoned_jobs import HeldJob, PoisonedJobs, write_bisecting
-from ostinato.jobs.mongo.stored_json import EncodedDocument, escape_document, restore_document
-from ostinato.jobs.mongo.transaction import run_shielded_transaction
-from ostinato.jobs.records import Failure, JobState
+from ostinato.jobs.mongo.stored_json import EncodedDocument, escape_document
+from ostinato.jobs.records import JobState
 
 DUPLICATE_KEY = 11000
 LOCAL = ReadConcern("local")
@@ -227,70 +224,6 @@ class JobStore:
         # A running job is not enough: only a stored request stops it.
         requested_before = {**running, "cancelRequestedAt": {"$ne": None}}
         return await self._jobs.find_one(requested_before, session=session)
-
-    async def retry(self, job_id: str, clock_time: ClockTime) -> StoredJob | None:
-        """Requeue a failed or canceled job with another set of attempts; delete its failure.
-
-        Returns None in any other state, or if the timeline has no capacity for the set.
-        """
-
-        async def body(session: Session) -> Document | None:
-            return await self._retry(session, job_id, clock_time)
-
-        return _stored(await run_shielded_transaction(self._mongo, body))
-
-    async def _retry(self, session: Session, job_id: str, clock_time: ClockTime) -> Document | None:
-        at = transitions.now(clock_time)
-        retried: Document | None = await self._jobs.find_one_and_update(
-            {
-                **transitions.guard(TransitionName.MANUAL_RETRY, [job_id]),
-                "$expr": transitions.HAS_ROOM_FOR_RETRY,
-            },
-            transitions.pipeline(
-                TransitionName.MANUAL_RETRY,
-                at,
-                fields={"maxAttempts": {"$add": ["$attempt", "$retry.retries", 1]}},
-            ),
-            return_document=ReturnDocument.AFTER,
-            session=session,
-        )
-        if retried is not None:
-            await self._mongo[FAILURES].delete_one({"_id": job_id}, session=session)
-        return retried
-
-    async def resolve_failure(
-        self, failure_id: str, retention_ms: int, clock_time: ClockTime
-    ) -> Failure | None:
-        """Delete a failure; if its job is still failed, schedule its purge after `retention_ms`.
-
-        Returns the failure, or None if it does not exist; raises Malformed after the deletion.
-        """
-
-        async def body(session: Session) -> Document | None:
-            return await self._resolve_failure(session, failure_id, retention_ms, clock_time)
-
-        failure = await run_shielded_transaction(self._mongo, body)
-        return None if failure is None else read_as(failure_from, restore_document(failure))
-
-    async def _resolve_failure(
-        self, session: Session, failure_id: str, retention_ms: int, clock_time: ClockTime
-    ) -> Document | None:
-        deletion = self._mongo[FAILURES].find_one_and_delete({"_id": failure_id}, session=session)
-        failure: Document | None = await deletion
-        if failure is not None and failure.get("jobId") is not None:
-            await self._jobs.update_one(
-                {"_id": failure["jobId"], "state": JobState.FAILED.value},
-                [
-                    {
-                        "$set": {
-                            "purgeAt": {"$add": [transitions.now(clock_time), retention_ms]},
-                            "version": {"$add": ["$version", 1]},
-                        }
-                    }
-                ],
-                session=session,
-            )
-        return failure
 
     async def holds(self, session: Session, job_id: str, attempt: int) -> bool:
         """Return whether an attempt still holds its job, without a cancel request."""

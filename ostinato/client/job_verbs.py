@@ -1,14 +1,22 @@
 """The client's verbs for jobs and failures."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
 from typing import Any, TypeVar, Unpack, overload
 
 from pydantic import TypeAdapter
 
 from ostinato.client.base_client import BaseClient, call, log_window, page_window
 from ostinato.client.handles import ANY_JSON, JobHandle, result_type
-from ostinato.client.options import Args, JobRequest, ScheduleOptions, parse_options
+from ostinato.client.options import (
+    Args,
+    JobRequest,
+    ScheduleOptions,
+    parse_due_time,
+    parse_options,
+)
 from ostinato.jobs.activity import Activity, ActivityRange
+from ostinato.jobs.arguments import plain_arguments
 from ostinato.jobs.filters import JobFilter, JobOrder
 from ostinato.jobs.job_logs import LogLine
 from ostinato.jobs.new_job import NewJob
@@ -206,15 +214,41 @@ class JobVerbs(BaseClient):
             if cascade.is_complete:
                 return job
 
-    async def retry(self, job_id: str, *, owner: str | None = None) -> Job:
+    async def reschedule(
+        self,
+        job_id: str,
+        *,
+        run_at: datetime | None = None,
+        run_after: timedelta | None = None,
+        expected_version: int | None = None,
+        owner: str | None = None,
+    ) -> Job:
+        """Change when a pending job is due: at `run_at`, or after `run_after` from now.
+
+        Raises NotFound, BadRequest, Conflict if the job's version is not the expected one, or
+        PreconditionFailed in any other state.
+        """
+        change = parse_due_time(run_at, run_after, expected_version)
+        return await self.mutate(
+            "rescheduleJob",
+            {"jobId": job_id, "runAt": run_at, "runAfterMs": change.run_after_ms},
+            lambda context: scheduling.reschedule_job(context, job_id, change),
+            owner,
+        )
+
+    async def retry(
+        self, job_id: str, *, args: Args | None = None, owner: str | None = None
+    ) -> Job:
         """Start another set of attempts of a failed or canceled job, and resolve its failure.
 
+        `args` replaces its arguments; they are validated if its function is imported here.
         Raises NotFound, OwnerSuspended, QuotaExceeded, or PreconditionFailed in any other state.
         """
+        new = None if args is None else plain_arguments(args)
         return await self.mutate(
             "retryJob",
-            {"jobId": job_id},
-            lambda context: scheduling.retry_job(context, job_id),
+            {"jobId": job_id, "argsChanged": args is not None},
+            lambda context: scheduling.retry_job(context, job_id, new),
             owner,
         )
 
@@ -253,7 +287,9 @@ class JobVerbs(BaseClient):
         requests = [parse_options(name_of(one.function), one.args, one.options) for one in calls]
 
         async def run(_context: ApplicationContext) -> T:
-            return await add([await self._new_job(request) for request in requests])
+            if len(requests) == 1:
+                return await add([await self._new_job(requests[0])])
+            return await add(await scheduling.build_jobs(requests, self._new_job))
 
         owners = {request.owner for request in requests}
         owner = owners.pop() if len(owners) == 1 else None

@@ -20,7 +20,7 @@ from ostinato.jobs.json_values import (
 from ostinato.jobs.options import MAX_JOB_TIMEOUT_MS, MAX_NAME_CHARS
 from ostinato.jobs.records import Json
 from ostinato.jobs.rights import MAX_OWNER_CHARS
-from ostinato.resolvers.scheduling import JobToSchedule
+from ostinato.resolvers.scheduling import JobToSchedule, NewDueTime
 
 MILLISECOND: Final = timedelta(milliseconds=1)
 MAX_TIMEOUT: Final = MAX_JOB_TIMEOUT_MS * MILLISECOND
@@ -92,6 +92,27 @@ def parse_options(name: str, args: Args | None, options: ScheduleOptions) -> Job
             timeout_ms=valid.timeout_ms,
             tags=valid.tags,
         ),
+    )
+
+
+def parse_due_time(
+    run_at: datetime | None, run_after: timedelta | None, expected_version: int | None
+) -> NewDueTime:
+    """Validate a new due time, of which exactly one form is given; raises BadRequest."""
+    options: ScheduleOptions = {}
+    if run_at is not None:
+        options["run_at"] = run_at
+    if run_after is not None:
+        options["run_after"] = run_after
+    issues = _due_issues(options)
+    if not options:
+        issues = [_issue("run_at", "or run_after is missing: pass one of them")]
+    if issues:
+        raise BadRequest(issues[0].message, issues)
+    return NewDueTime(
+        run_at=run_at,
+        run_after_ms=None if run_after is None else to_ms(run_after),
+        expected_version=expected_version,
     )
 
 

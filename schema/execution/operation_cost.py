@@ -21,6 +21,7 @@ from graphql import (
     value_from_ast_untyped,
 )
 
+from ostinato.jobs.transactions.transactor import MAX_JOBS
 from ostinato.resolvers.crons import DEFAULT_RUNS, MAX_RUNS
 from ostinato.schema.execution.encoding import comparable_json
 from ostinato.schema.pagination import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
@@ -50,6 +51,8 @@ ROW_COST: Final = 2  # of a page, whatever is selected: it is read and decoded
 JSON_COST: Final = 5  # up to 64 KiB each, to be read, decoded and encoded
 TICK_COST: Final = 5
 MUTATION_COST: Final = 50
+SCHEDULE_JOBS: Final = "scheduleJobs"
+JOB_COST: Final = 5  # of a new job among many: a tenth of a mutation
 KIB_COST: Final = 25  # of a variable, each time it is used: it is validated again
 FIELD_COSTS: Final = MappingProxyType(
     {
@@ -110,10 +113,14 @@ class CostModel:
             cost += TICK_COST * self._ticks(node)
         if name in PAGES:
             cost += ROW_COST * self.page_size(node)
+        if name == SCHEDULE_JOBS:
+            cost += JOB_COST * self._new_jobs(node)
         return cost + KIB_COST * sum(map(self._size_of, variables_of(node))) // 1024
 
     def page_size(self, node: FieldNode) -> int:
-        """Return the maximum size of a page."""
+        """Return the maximum size of a page, or the number of jobs that a call schedules."""
+        if node.name.value == SCHEDULE_JOBS:
+            return self._new_jobs(node)
         arguments = node.arguments or ()
         sizes = [self._value(each.value) for each in arguments if each.name.value in PAGE_SIZES]
         return _largest(sizes, DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
@@ -124,6 +131,21 @@ class CostModel:
         if not given.get("snapshot"):
             return 0
         return _largest([given.get("first")], limit, limit)
+
+    def _new_jobs(self, node: FieldNode) -> int:
+        """Return the number of jobs in the input of `scheduleJobs`; the maximum if unknown."""
+        for argument in node.arguments or ():
+            given = argument.value
+            if isinstance(given, ObjectValueNode):
+                listed = next((f.value for f in given.fields if f.name.value == "jobs"), None)
+                if isinstance(listed, ListValueNode):
+                    return len(listed.values)
+                if isinstance(listed, VariableNode):
+                    return _length(self._value(listed))
+            elif isinstance(given, VariableNode):
+                value = self._value(given)
+                return _length(value.get("jobs") if isinstance(value, Mapping) else ANY)
+        return 1
 
     def _ticks(self, node: FieldNode) -> int:
         """Return the number of ticks that a field computes."""
@@ -175,6 +197,10 @@ def variables_of(node: FieldNode) -> Iterator[str]:
             waiting += value.values
         elif isinstance(value, ObjectValueNode):
             waiting += [each.value for each in value.fields]
+
+
+def _length(value: object) -> int:
+    return min(len(value), MAX_JOBS) if isinstance(value, list) else MAX_JOBS
 
 
 def _largest(values: Sequence[object], default: int, limit: int) -> int:

@@ -1,17 +1,20 @@
 """Inputs of the mutations and queries for jobs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
+from typing import Annotated, cast
 
 import strawberry
+from pydantic import Field
 from strawberry import UNSET
 
 from ostinato.jobs import filters, records
 from ostinato.jobs.errors import Issue
 from ostinato.jobs.lanes import DEFAULT_QUEUE
 from ostinato.jobs.records import CauseKind, JobState
-from ostinato.resolvers.scheduling import JobToSchedule
+from ostinato.jobs.transactions.transactor import MAX_JOBS
+from ostinato.resolvers.scheduling import JobToSchedule, NewDueTime
 from ostinato.schema.fields import unset_to_none
 from ostinato.schema.inputs.limits import (
     Delay,
@@ -90,6 +93,66 @@ class ScheduleJobInput:
             timeout_ms=self.timeout_ms,
             tags=tuple(dict.fromkeys(self.tags or ())),
         )
+
+
+@strawberry.input(description="The jobs to schedule: all of them, or none.")
+class ScheduleJobsInput:
+    jobs: Annotated[list[ScheduleJobInput], Field(min_length=1, max_length=MAX_JOBS)] = (
+        strawberry.field(description="The jobs: 1 to 1000, with 8 MiB of arguments in total.")
+    )
+
+    def to_plain(self) -> list[JobToSchedule]:
+        """Convert the validated input for the use case."""
+        return [each.to_plain() for each in self.jobs]
+
+    def recorded(self) -> Mapping[str, object]:
+        """Return what the audit log records, as for the Python client."""
+        names = sorted({each.function_name for each in self.jobs})
+        return {"jobs": len(self.jobs), "functionNames": names}
+
+
+@dataclass(frozen=True, slots=True)
+class NewArgs:
+    """The argument `args` of `retryJob`."""
+
+    args: JsonObject | None
+
+    @property
+    def plain(self) -> records.JsonObject | None:
+        return cast("records.JsonObject | None", self.args)
+
+
+@strawberry.input(
+    description="The job to reschedule, and either `runAt` or `runAfterMs`. PRECONDITION_FAILED "
+    "for internal jobs."
+)
+class RescheduleJobInput:
+    job_id: JobId = strawberry.field(description="The job's id.")
+    run_at: datetime | None = strawberry.field(
+        default=UNSET,
+        description="When to run, at most 5 years from now; a time in the past means immediately.",
+    )
+    run_after_ms: Delay | None = strawberry.field(
+        default=UNSET, description="The delay from now: 0 to 5 years."
+    )
+    expected_version: int | None = strawberry.field(
+        default=UNSET,
+        description="The `version` of the job that you have seen. CONFLICT if it has changed.",
+    )
+
+    def to_plain(self) -> NewDueTime:
+        """Convert the validated input for the use case."""
+        return NewDueTime(
+            run_at=self.run_at,
+            run_after_ms=self.run_after_ms,
+            expected_version=self.expected_version,
+        )
+
+    def issues(self) -> Iterator[Issue]:
+        times = (unset_to_none(self.run_at), unset_to_none(self.run_after_ms))
+        if times.count(None) != 1:
+            message = "send exactly one of runAt and runAfterMs"
+            yield Issue(path=("runAt",), message=message, code="exclusive")
 
 
 @strawberry.input(description="The job to change. PRECONDITION_FAILED for internal jobs.")

@@ -5,10 +5,20 @@ Input fields declare their limits as metadata: `Annotated[str, Field(max_length=
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Protocol, TypeVar, cast, get_type_hints, runtime_checkable
+from typing import (
+    Annotated,
+    Any,
+    Protocol,
+    TypeVar,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+    runtime_checkable,
+)
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic.alias_generators import to_camel
@@ -41,6 +51,16 @@ class InputRules:
     """(Python name, GraphQL name) of each field."""
     has_cross_field_rules: bool
     """Whether the type has rules across several fields."""
+    nested: Mapping[str, type]
+    """The input types of the fields that are lists of inputs, by Python name."""
+
+    def wire(self, given: object) -> dict[str, object]:
+        """Return the fields of an input by their GraphQL names."""
+        values = {alias: unset_to_none(getattr(given, name)) for name, alias in self.aliases}
+        for name, kind in self.nested.items():
+            each = input_rules(kind)
+            values[to_camel(name)] = [each.wire(one) for one in getattr(given, name)]
+        return values
 
 
 def validate_input(given: T, *path: str) -> T:
@@ -50,17 +70,15 @@ def validate_input(given: T, *path: str) -> T:
     """
     kind: type = type(given)
     rules = input_rules(kind)
-    wire = {alias: unset_to_none(getattr(given, name)) for name, alias in rules.aliases}
     try:
-        values = vars(rules.model.model_validate(wire))
+        valid = rules.model.model_validate(rules.wire(given))
         issues: list[Issue] = []
     except ValidationError as error:
         issues = [_issue(found) for found in error.errors(include_url=False)]
-    if rules.has_cross_field_rules:
-        issues += _new(cast("HasIssues", given).issues(), issues)
+    issues += _new(_cross_field_issues(given, rules), issues)
     if issues:
         raise bad_request(issues, *path)
-    return cast("T", kind(**values))
+    return cast("T", _rebuilt(kind, valid))
 
 
 def bad_request(issues: list[Issue], *path: str) -> BadRequest:
@@ -74,13 +92,43 @@ def input_rules(kind: type) -> InputRules:
     """Build the rules of a Strawberry input type."""
     hints = get_type_hints(kind, include_extras=True, localns={"JSON": JSON})
     names = [field.name for field in dataclasses.fields(kind)]
+    nested = {name: found for name in names if (found := _listed_input(hints[name]))}
+    for name, item in nested.items():
+        metadata = getattr(hints[name], "__metadata__", ())
+        hints[name] = Annotated[list[input_rules(item).model], *metadata]  # type: ignore[misc]
     fields: dict[str, Any] = {name: (hints[name], ...) for name in names}
     config = ConfigDict(alias_generator=to_camel, extra="forbid")
     return InputRules(
         model=create_model(f"{kind.__name__}Rules", __config__=config, **fields),
         aliases=tuple((name, to_camel(name)) for name in names),
         has_cross_field_rules=issubclass(kind, HasIssues),
+        nested=nested,
     )
+
+
+def _listed_input(hint: object) -> type | None:
+    """Return the input type of a field that is a list of inputs; None for any other field."""
+    outer = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    items = get_args(outer) if get_origin(outer) is list else ()
+    is_input = len(items) == 1 and dataclasses.is_dataclass(items[0])
+    return cast("type", items[0]) if is_input else None
+
+
+def _cross_field_issues(given: object, rules: InputRules) -> Iterator[Issue]:
+    if rules.has_cross_field_rules:
+        yield from cast("HasIssues", given).issues()
+    for name, kind in rules.nested.items():
+        for position, one in enumerate(getattr(given, name)):
+            for issue in _cross_field_issues(one, input_rules(kind)):
+                path = (to_camel(name), position, *issue.path)
+                yield dataclasses.replace(issue, path=path)
+
+
+def _rebuilt(kind: type, valid: BaseModel) -> object:
+    values = dict(vars(valid))
+    for name, item in input_rules(kind).nested.items():
+        values[name] = [_rebuilt(item, one) for one in values[name]]
+    return kind(**values)
 
 
 def _issue(found: Any) -> Issue:

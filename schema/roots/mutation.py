@@ -4,25 +4,34 @@ returns a payload."""
 from typing import Annotated, TypeAlias, TypeVar
 
 import strawberry
+from strawberry import UNSET
+from strawberry.scalars import JSON
 
+from ostinato.jobs import records
 from ostinato.resolvers import crons, recurring, scheduling
+from ostinato.resolvers.context import RequestContext
 from ostinato.schema.fields import Info, strawberry_field, unset_to_none
 from ostinato.schema.inputs.crons import CronIdInput, RegisterCronInput
 from ostinato.schema.inputs.scheduling import (
     FailureIdInput,
     JobIdInput,
+    NewArgs,
+    RescheduleJobInput,
     ScheduleJobInput,
+    ScheduleJobsInput,
 )
 from ostinato.schema.inputs.tasks_batches_requests import (
     StartRecurringTaskInput,
     TaskIdInput,
 )
+from ostinato.schema.inputs.validation import validate_input
 from ostinato.schema.roots.root_fields import INPUT, run_use_case
 from ostinato.schema.types.payloads import (
     CronPayload,
     FailurePayload,
     JobPayload,
     RecurringTaskPayload,
+    ScheduleJobsPayload,
 )
 
 T = TypeVar("T")
@@ -89,6 +98,34 @@ class Mutation:
         return JobPayload.of(record)
 
     @strawberry_field(
+        description="Schedule 1 to 1000 jobs in one transaction: all of them, or none. The issues "
+        "of a wrong job have its position in their path. A job whose key was used before is not "
+        "created again: the existing one is returned. Each job costs 5 points."
+    )
+    async def schedule_jobs(
+        self, info: Info, given: Input[ScheduleJobsInput]
+    ) -> ScheduleJobsPayload | None:
+        found = await run_use_case(
+            info, given, lambda ctx, data: scheduling.schedule_jobs(ctx, data.to_plain())
+        )
+        return ScheduleJobsPayload.of(found)
+
+    @strawberry_field(
+        description="Change when a pending job is due. A job that waits in a queue of a worker "
+        "does not start before its new time. PRECONDITION_FAILED in any other state, or if the job "
+        "is internal."
+    )
+    async def reschedule_job(
+        self, info: Info, given: Input[RescheduleJobInput]
+    ) -> JobPayload | None:
+        record = await run_use_case(
+            info,
+            given,
+            lambda ctx, data: scheduling.reschedule_job(ctx, data.job_id, data.to_plain()),
+        )
+        return JobPayload.of(record)
+
+    @strawberry_field(
         description="Cancel a job. A pending job never runs. A running job receives a "
         "cancellation request, and is canceled when it stops. PRECONDITION_FAILED if it has ended, "
         "or is internal and you are not an admin. The sweeper replaces an internal job of what is "
@@ -125,11 +162,25 @@ class Mutation:
         description="Retry a failed or canceled job now, with its full number of attempts, and "
         "delete its failure. PRECONDITION_FAILED in any other state, or if the job is internal."
     )
-    async def retry_job(self, info: Info, given: Input[JobIdInput]) -> JobPayload | None:
-        record = await run_use_case(
-            info, given, lambda ctx, data: scheduling.retry_job(ctx, data.job_id)
-        )
-        return JobPayload.of(record)
+    async def retry_job(
+        self,
+        info: Info,
+        given: Input[JobIdInput],
+        args: Annotated[
+            JSON | None,
+            strawberry.argument(
+                description="New arguments for the function: an object of at most 64 KiB, which "
+                "replaces the old arguments. FORBIDDEN if you cannot schedule the function. The "
+                "event of the retry has `argsChanged`."
+            ),
+        ] = UNSET,
+    ) -> JobPayload | None:
+        async def retry(ctx: RequestContext, data: JobIdInput) -> records.Job:
+            return await scheduling.retry_job(ctx, data.job_id, validate_input(NewArgs(new)).plain)
+
+        new = unset_to_none(args)
+        options = {} if new is None else {"args": new, "argsChanged": True}
+        return JobPayload.of(await run_use_case(info, given, retry, **options))
 
     @strawberry_field(
         description="Resolve a failure: delete it, and let its job be purged at `job.purgeAt`. "

@@ -1,7 +1,7 @@
 """What the root fields share: they validate arguments, run use cases and find selected fields."""
 
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Final, TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Final, Protocol, TypeVar, runtime_checkable
 
 import strawberry
 from strawberry.types.nodes import FragmentSpread, InlineFragment, Selection
@@ -22,6 +22,15 @@ IdArgument = Annotated[
 ]
 
 
+@runtime_checkable
+class Summarized(Protocol):
+    """An input of which the audit log records a summary."""
+
+    def recorded(self) -> Mapping[str, object]:
+        """Return what is recorded, by the names in the API."""
+        ...
+
+
 def validate_argument(info: Info, given: T, name: str) -> T:
     """Validate an input argument; raises Unauthorized or BadRequest."""
     info.context.require_viewer()
@@ -37,7 +46,7 @@ async def run_use_case(
     """Validate the argument `input`, run the use case with it, and record the call.
 
     `options` are the other arguments of the field, for the record. Issues from the use case get
-    the path of the input, like issues from validation.
+    the path of the input, like issues from validation, unless they are about an option.
     """
 
     async def run() -> R:
@@ -47,9 +56,12 @@ async def run_use_case(
         except BadRequest as error:
             if not error.issues:
                 raise
-            raise bad_request(list(error.issues), INPUT) from error
+            others = [issue for issue in error.issues if issue.path[0] in options]
+            issues = bad_request(others) if others else bad_request(list(error.issues), INPUT)
+            raise issues from error
 
-    return await run_audited(info.context, MutationCall(info.field_name, given, options), run)
+    recorded = given.recorded() if isinstance(given, Summarized) else given
+    return await run_audited(info.context, MutationCall(info.field_name, recorded, options), run)
 
 
 def selects(info: Info, name: str) -> bool:

@@ -67,6 +67,9 @@ class JobEvent(RecordProxy[records.JobEvent]):
     next_run_at: datetime | None = strawberry.field(
         description="When the job is due next, if this event made it pending."
     )
+    args_changed: bool = strawberry.field(
+        description="Whether this event is a `retryJob` that replaced the arguments."
+    )
 
     @strawberry_field(description="The exception that ended the attempt; null if there is none.")
     def error(self) -> JobError | None:

@@ -22,6 +22,7 @@ from ostinato.schema.types.record_proxy import RecordProxy
 from ostinato.schema.types.recurring_task import RecurringTask
 from ostinato.schema.types.request import Request
 
+MAX_WARNED: Final = 10  # queues of one call
 WARNINGS: Final = (
     "Why its jobs have not started: no running worker serves their queue, or the queue is paused."
 )
@@ -102,6 +103,25 @@ class JobPayload:
     def of(cls, record: records.Job, cascade: cascades.Cascade | None = None) -> Self:
         job = Job.of(record)
         return cls(job_id=job.id, job=job, cascade=Cascade.of_optional(cascade))
+
+
+@strawberry.type(description="The jobs that `scheduleJobs` created.")
+class ScheduleJobsPayload:
+    job_ids: list[strawberry.ID] = strawberry.field(
+        description="Their ids, in the order of the input."
+    )
+    nodes: list[Job] = strawberry.field(description="The jobs, in the order of the input.")
+
+    @strawberry_field(description=WARNINGS)
+    async def warnings(self, info: Info) -> list[SchedulingWarning]:
+        queues = {job.record.queue for job in self.nodes if job.record.state is JobState.PENDING}
+        found = [await _warnings(info, True, queue) for queue in sorted(queues)[:MAX_WARNED]]
+        return [warning for warnings in found for warning in warnings]
+
+    @classmethod
+    def of(cls, found: Sequence[records.Job]) -> Self:
+        nodes = [Job.of(record) for record in found]
+        return cls(job_ids=[job.id for job in nodes], nodes=nodes)
 
 
 @strawberry.type(description="The failure that a mutation resolved.")

@@ -72,6 +72,7 @@ WAITING: Final = {
     "timeoutJobId": None,
     "processJobId": None,
 }
+RETRYABLE: Final = {"retry": {"retries": 0}}
 QUEUE: Final = {"input": {"queue": "default"}}
 LINES: Final[dict[str, Line]] = {
     "Query.node": Line(access=OBJECT, args={"id": "$id"}),
@@ -111,6 +112,13 @@ LINES: Final[dict[str, Line]] = {
     "Mutation.triggerCron": _input("cronId", "cron"),
     "Mutation.scheduleJob": Line(
         access=OWN, args={"input": {"functionName": "tasks.runTask", "args": {"name": "x"}}}
+    ),
+    "Mutation.scheduleJobs": Line(
+        access=OWN,
+        args={"input": {"jobs": [{"functionName": "tasks.runTask", "args": {"name": "x"}}]}},
+    ),
+    "Mutation.rescheduleJob": Line(
+        access=OBJECT, args={"input": {"jobId": "$id", "runAfterMs": 1_000}}, fields=RETRYABLE
     ),
     "Mutation.cancelJob": _input("jobId", "job"),
     "Mutation.retryJob": _input("jobId", "job", state="failed", attempt=1),

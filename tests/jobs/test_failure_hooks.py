@@ -134,7 +134,7 @@ async def test_failure_that_is_written_twice_calls_its_hooks_once(rig_without_wo
 
 async def test_job_that_fails_again_after_a_manual_retry_calls_its_hooks_again(rig: Rig) -> None:
     job = await rig.run("failWithHook", attempts=9)
-    await rig.engine.retry(job["_id"])
+    await rig.engine.changes.retry(job["_id"])
     await rig.wait_until(lambda: len(calls) == 2)
     assert [failed.attempts for failed in calls] == [2, 4]
 

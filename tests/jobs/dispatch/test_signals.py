@@ -89,7 +89,7 @@ async def test_retry_due_soon_does_not_wait_for_a_poll(slow_polling: Rig) -> Non
 
 async def test_manually_retried_job_does_not_wait_for_a_poll(slow_polling: Rig) -> None:
     failed = await slow_polling.run("fail_with", message="no")
-    await slow_polling.engine.retry(failed["_id"])
+    await slow_polling.engine.changes.retry(failed["_id"])
     await slow_polling.wait_until(
         lambda: slow_polling.all("jobs", _id=failed["_id"], attempt=2, state="failed")
     )

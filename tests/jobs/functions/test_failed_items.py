@@ -70,7 +70,7 @@ async def test_item_that_failed_is_processed_again_by_a_retry(rig: PatternRig) -
     batch = await run_batch(rig, 5)
     await rig.engine.mongo["parcels"].update_one({"_id": 7}, {"$set": {"damaged": False}})
     for job in await rig.jobs(ITEM):
-        await rig.engine.retry(job.id)
+        await rig.engine.changes.retry(job.id)
         await rig.advance(0)
     for _ in range(3):
         await rig.advance(4 * SECOND)

@@ -61,7 +61,7 @@ async def test_cancel_and_retry_cycles_end_at_the_timeline_limit(
     async def cancel_and_retry() -> None:
         for _ in range(MAX_EVENTS):
             await rig_without_worker.cancel(job_id)
-            await rig_without_worker.engine.retry(job_id)
+            await rig_without_worker.engine.changes.retry(job_id)
 
     with pytest.raises(PreconditionFailed, match="has 508 of at most 512 events") as raised:
         await cancel_and_retry()
@@ -75,10 +75,10 @@ async def test_retried_job_has_timeline_space_for_all_its_attempts(
     job_id = await rig_without_worker.schedule("fail_twice")
     await rig_without_worker.cancel(job_id)
     await extend_timeline(rig_without_worker, mongo_admin, job_id, MAX_EVENTS - 3 * 3 - 2)
-    await rig_without_worker.engine.retry(job_id)
+    await rig_without_worker.engine.changes.retry(job_id)
     await rig_without_worker.cancel(job_id)
     with pytest.raises(PreconditionFailed, match="of at most 512 events"):
-        await rig_without_worker.engine.retry(job_id)
+        await rig_without_worker.engine.changes.retry(job_id)
 
 
 async def test_job_with_a_full_timeline_fails_without_starting(

@@ -117,7 +117,7 @@ class Interleavings(RuleBasedStateMachine):
     def retry_manually(self, job_id: str) -> None:
         before = self.run_coroutine(self.rig.job(job_id))
         try:
-            self.run_coroutine(self.rig.engine.retry(job_id))
+            self.run_coroutine(self.rig.engine.changes.retry(job_id))
         except PreconditionFailed:
             assert before["state"] not in {"failed", "canceled"}
 

@@ -151,7 +151,7 @@ async def test_failed_job_has_one_failure_record_until_it_is_retried(
     job_id = await in_state(rig_without_worker, JobState.FAILED)
     await rig_without_worker.complete(ending(job_id, TransitionName.FAIL))
     assert [failure["jobId"] for failure in await rig_without_worker.all("failures")] == [job_id]
-    retried = await rig_without_worker.engine.retry(job_id)
+    retried = await rig_without_worker.engine.changes.retry(job_id)
     assert (retried.state, retried.error, retried.max_attempts) == (JobState.PENDING, None, 2)
     assert await rig_without_worker.all("failures") == []
 
@@ -161,12 +161,13 @@ async def test_only_failed_or_canceled_jobs_can_be_retried(
     rig_without_worker: Rig, state: JobState
 ) -> None:
     with pytest.raises(PreconditionFailed, match=state):
-        await rig_without_worker.engine.retry(await in_state(rig_without_worker, state))
+        await rig_without_worker.engine.changes.retry(await in_state(rig_without_worker, state))
 
 
 @pytest.mark.parametrize("method", ["cancel", "retry"])
 async def test_unknown_job_is_not_found(rig_without_worker: Rig, method: str) -> None:
-    act: Any = getattr(rig_without_worker.engine, method)
+    engine = rig_without_worker.engine
+    act: Any = getattr(engine if method == "cancel" else engine.changes, method)
     with pytest.raises(NotFound):
         await act("0" * 24)
 

@@ -131,7 +131,7 @@ async def test_retry_counts_as_a_pending_job(limited: OpenRig) -> None:
         await rig.cancel(canceled)
         await rig.wait_until(lambda: _fills_up(rig, 2))
         with pytest.raises(QuotaExceeded):
-            await rig.engine.retry(canceled)
+            await rig.engine.changes.retry(canceled)
 
 
 async def test_retried_jobs_count_with_their_stored_size(limited: OpenRig) -> None:
@@ -141,9 +141,9 @@ async def test_retried_jobs_count_with_their_stored_size(limited: OpenRig) -> No
             await rig.cancel(job_id)
     async with limited(stored_bytes=100_000) as rig:
         for job_id in canceled[:2]:
-            await rig.engine.retry(job_id)
+            await rig.engine.changes.retry(job_id)
         with pytest.raises(QuotaExceeded) as rejected:
-            await rig.engine.retry(canceled[2])
+            await rig.engine.changes.retry(canceled[2])
         assert rejected.value.extensions["quota"] == "STORED_BYTES"
 
 

@@ -126,7 +126,7 @@ async def test_canceled_job_can_be_retried_and_schedule(rig: Rig) -> None:
     await rig.cancel(job_id)
     await rig.wait_until_ended(job_id)
     gate.opened.set()
-    await rig.engine.retry(job_id)
+    await rig.engine.changes.retry(job_id)
     assert (await rig.wait_until_ended(job_id))["state"] == "success"
     assert sorted(job["state"] for job in await rig.find_jobs("echo"))[0] == "canceled"
     await rig.wait_until(lambda: rig.has_jobs("echo", "success"))

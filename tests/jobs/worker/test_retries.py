@@ -74,7 +74,7 @@ async def test_retried_job_gets_all_its_attempts_again(rig: Rig) -> None:
     job_id = await rig.schedule("fail_twice")
     await rig.wait_for_retry(job_id, 1)
     await rig.cancel(job_id)
-    retried = await rig.engine.retry(job_id)
+    retried = await rig.engine.changes.retry(job_id)
     assert retried.max_attempts == 1 + 3
     job = await rig.wait_for_retry(job_id, 2)
     assert job["timeline"][-1]["nextRunAt"] - job["timeline"][-1]["at"] == HALF_AN_HOUR

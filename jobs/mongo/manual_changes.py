@@ -1,0 +1,134 @@
+"""Writes what clients change about stored jobs and failures: each method is one transaction, or one
+guarded write."""
+
+from datetime import datetime
+from typing import Any
+
+from pymongo import ReturnDocument
+
+from ostinato.jobs.documents import failure_from
+from ostinato.jobs.lifecycle import TransitionName
+from ostinato.jobs.malformed import read_as
+from ostinato.jobs.mongo import transitions
+from ostinato.jobs.mongo.client import Document, Mongo, Session
+from ostinato.jobs.mongo.clock import ClockTime
+from ostinato.jobs.mongo.collections import FAILURES, JOBS
+from ostinato.jobs.mongo.job_documents import StoredJob
+from ostinato.jobs.mongo.stored_json import escape, restore_document
+from ostinato.jobs.mongo.transaction import run_shielded_transaction
+from ostinato.jobs.records import Failure, JobState, JsonObject
+
+
+class ManualChanges:
+    """Retries and reschedules jobs, and resolves failures."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+        self._jobs = mongo[JOBS]
+
+    async def retry(
+        self, job_id: str, clock_time: ClockTime, args: JsonObject | None = None
+    ) -> StoredJob | None:
+        """Requeue a failed or canceled job with another set of attempts; delete its failure.
+
+        `args` replaces its arguments, if given. Returns None in any other state, or if the timeline
+        has no capacity for the set.
+        """
+
+        async def body(session: Session) -> Document | None:
+            return await self.retry_in(session, job_id, clock_time, args)
+
+        return _stored(await run_shielded_transaction(self._mongo, body))
+
+    async def retry_in(
+        self,
+        session: Session,
+        job_id: str,
+        clock_time: ClockTime,
+        args: JsonObject | None = None,
+    ) -> Document | None:
+        """Retry a job in a transaction, and return its document; None like `retry`."""
+        at = transitions.now(clock_time)
+        fields: dict[str, Any] = {"maxAttempts": {"$add": ["$attempt", "$retry.retries", 1]}}
+        event: dict[str, Any] = {}
+        if args is not None:
+            fields["args"] = transitions.literal(escape(args))
+            event["argsChanged"] = True
+        retried: Document | None = await self._jobs.find_one_and_update(
+            {
+                **transitions.guard(TransitionName.MANUAL_RETRY, [job_id]),
+                "$expr": transitions.HAS_ROOM_FOR_RETRY,
+            },
+            transitions.pipeline(TransitionName.MANUAL_RETRY, at, fields, event),
+            return_document=ReturnDocument.AFTER,
+            session=session,
+        )
+        if retried is not None:
+            await self._mongo[FAILURES].delete_one({"_id": job_id}, session=session)
+        return retried
+
+    async def reschedule(
+        self,
+        job_id: str,
+        due: datetime,
+        clock_time: ClockTime,
+        expected_version: int | None = None,
+    ) -> StoredJob | None:
+        """Change when a pending job is due; a start that a rate limit has reserved is given up.
+
+        Returns None in any other state or version, or if the timeline has no capacity.
+        """
+        version = {} if expected_version is None else {"version": expected_version}
+        changed: Document | None = await self._jobs.find_one_and_update(
+            {
+                **transitions.guard(TransitionName.RESCHEDULE, [job_id]),
+                **version,
+                "$expr": transitions.HAS_ROOM_FOR_RETRY,
+            },
+            transitions.pipeline(
+                TransitionName.RESCHEDULE,
+                transitions.now(clock_time),
+                fields={"scheduledTime": due},
+                event={"nextRunAt": due},
+            ),
+            return_document=ReturnDocument.AFTER,
+        )
+        return _stored(changed)
+
+    async def resolve_failure(
+        self, failure_id: str, retention_ms: int, clock_time: ClockTime
+    ) -> Failure | None:
+        """Delete a failure; if its job is still failed, schedule its purge after `retention_ms`.
+
+        Returns the failure, or None if it does not exist; raises Malformed after the deletion.
+        """
+
+        async def body(session: Session) -> Document | None:
+            return await self.resolve_failure_in(session, failure_id, retention_ms, clock_time)
+
+        failure = await run_shielded_transaction(self._mongo, body)
+        return None if failure is None else read_as(failure_from, restore_document(failure))
+
+    async def resolve_failure_in(
+        self, session: Session, failure_id: str, retention_ms: int, clock_time: ClockTime
+    ) -> Document | None:
+        deletion = self._mongo[FAILURES].find_one_and_delete({"_id": failure_id}, session=session)
+        failure: Document | None = await deletion
+        if failure is not None and failure.get("jobId") is not None:
+            await self._jobs.update_one(
+                {"_id": failure["jobId"], "state": JobState.FAILED.value},
+                [
+                    {
+                        "$set": {
+                            "purgeAt": {"$add": [transitions.now(clock_time), retention_ms]},
+                            "version": {"$add": ["$version", 1]},
+                        }
+                    }
+                ],
+                session=session,
+            )
+        return failure
+
+
+def _stored(document: Document | None) -> StoredJob | None:
+    return None if document is None else StoredJob(document)
