@@ -73,6 +73,11 @@ class TokenSettings(BaseSettings):
         None,
         description="Token prefilled in GraphiQL, in development mode only; set by `ostinato dev`.",
     )
+    development_flaky_url: str | None = Field(
+        None,
+        description="URL of an API that fails on request, for the playground of the pages, in "
+        "development mode only; set by `ostinato dev`.",
+    )
     metrics_token: SecretStr | None = Field(
         None,
         description="Bearer token required by `/metrics`, at least 32 bytes. Without it, "

@@ -214,6 +214,7 @@ class DevServer:
             "OSTINATO_REDIS_URL": info["redisUrl"],
             "OSTINATO_JWT_SECRET": self._secret(settings),
             "OSTINATO_DEVELOPMENT_TOKEN": info["token"],
+            "OSTINATO_DEVELOPMENT_FLAKY_URL": info["flakyUrl"],
         }
 
     def _announce(self, info: ConnectionInfo) -> None:

@@ -43,7 +43,9 @@ PAGE_POLICY: Final = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-NO_TOKENS: Final[Mapping[str, object]] = MappingProxyType({"token": None, "users": []})
+NO_TOKENS: Final[Mapping[str, object]] = MappingProxyType(
+    {"token": None, "users": [], "flakyUrl": None}
+)
 
 NOT_BUILT = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Ostinato</title>
@@ -172,4 +174,5 @@ def _development_tokens(settings: Settings, request: Request) -> Mapping[str, ob
     users = [{"name": "alice", "token": given.get_secret_value()}]
     for name, roles in others.items():
         users.append({"name": name, "token": issue_token(settings, name, roles, ttl_s)})
-    return {"token": users[0]["token"], "users": users}
+    flaky_url = settings.development_flaky_url
+    return {"token": users[0]["token"], "users": users, "flakyUrl": flaky_url}

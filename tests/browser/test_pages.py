@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import closing
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from ostinato.jobs.embedded.flaky_api import serving_flaky_api
 from ostinato.jobs.embedded.process import Child
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.mongo.client import Mongo
@@ -206,6 +208,18 @@ async def test_users_sign_in_at_an_issuer_and_no_token_is_stored(
         api = await processes.api(**oidc_settings(issuer))
         handlers = {"deny": deny, "allow": allow, "count renewals": count_renewals}
         await chromium.run_scenario("signIn", api, handlers, token="", also=[issuer.url])
+
+
+async def test_playground_runs_each_pattern(
+    chromium: Chromium, processes: Processes, settings: Settings
+) -> None:
+    with serving_flaky_api() as url:
+        host = urlsplit(url).netloc
+        processes.worker(allowed_hosts_http=(host,))
+        token = SecretStr(issue_token(settings, "alice"))
+        given = {"development_token": token, "development_flaky_url": url}
+        api = await processes.api(mode=Mode.DEVELOPMENT, allowed_hosts_http=(host,), **given)
+        await chromium.run_scenario("playground", api)
 
 
 async def test_user_is_chosen_in_development(

@@ -11,6 +11,7 @@ type Config = {
   graphqlPath: string;
   token: string | null;
   users: DevelopmentUser[];
+  flakyUrl: string | null;
   usesTokens: boolean;
   /** How users sign in; null if they paste a token. */
   signIn: SignInConfig | null;
@@ -24,6 +25,8 @@ export type Access = {
   pasted: boolean;
   /** The names of the users that a development server offers; otherwise empty. */
   users: string[];
+  /** The address of an API that fails on request, of a development server; otherwise null. */
+  flakyUrl: string | null;
   /** Whether the API needs a token; otherwise the browser's cookies identify the user. */
   usesTokens: boolean;
   /** Signs users in at an issuer; null if they paste a token. */
@@ -64,6 +67,7 @@ export async function readAccess(): Promise<Access> {
     token: config.usesTokens ? (provided ?? (await storedToken(opened))) : '',
     pasted: config.usesTokens && config.token === null && opened === null,
     users: config.users.map(({ name }) => name),
+    flakyUrl: config.flakyUrl,
     usesTokens: config.usesTokens,
     signIn: opened,
   };

@@ -1,7 +1,7 @@
 /** The pages of the application: their addresses, titles and places in the navigation. */
 import { lazy } from 'react';
 import type { ComponentType } from 'react';
-import { CalendarClock, ChartColumn, Layers, ListChecks, Server } from 'lucide-react';
+import { CalendarClock, ChartColumn, Layers, ListChecks, Server, Shapes } from 'lucide-react';
 import type { LucideIcon } from 'lucide-react';
 
 export type PageEntry = {
@@ -35,6 +35,12 @@ export const PAGES: readonly PageEntry[] = [
   },
   { path: 'queues', title: 'Queues', icon: Layers, page: lazy(() => import('../queues/QueuesPage')), admin: true },
   { path: 'workers', title: 'Workers', icon: Server, page: lazy(() => import('../workers/WorkersPage')), admin: true },
+  {
+    path: 'playground',
+    title: 'Playground',
+    icon: Shapes,
+    page: lazy(() => import('../playground/PlaygroundPage')),
+  },
 ];
 
 /** Pages that are reached from others. */

@@ -139,12 +139,15 @@ mutation Answer($id: ID!) {
 }
 `;
 
-const RETRIES = `# A call that is retried after 1, 2 and 4 seconds, each time in a new job. The host does not exist, so it fails.
+const CLOSED_PORT = 'http://127.0.0.1:9/';
+
+/** The URL is one that workers may call: that of a development server, or one that the operator allows. */
+const retries = (url: string): string => `# A call that is retried after 1, 2 and 4 seconds, each time in a new job.
 mutation Retries {
   scheduleJob(
     input: {
       functionName: "actions.retryableAction"
-      args: {data: {url: "http://localhost:9/"}}
+      args: {data: {url: "${url}"}}
     }
   ) {
     jobId
@@ -165,8 +168,11 @@ query Failures {
 }
 `;
 
-export const EXAMPLES = [JOBS, WATCH, LATER, CRON, RECURRING_TASK, BATCH, REQUEST, RETRIES];
+export function exampleDocuments(flakyUrl: string | null): string[] {
+  const url = flakyUrl === null ? CLOSED_PORT : `${flakyUrl}?key=graphiql&failures=2`;
+  return [JOBS, WATCH, LATER, CRON, RECURRING_TASK, BATCH, REQUEST, retries(url)];
+}
 
-export function examples(headers: string): { query: string; headers: string }[] {
-  return EXAMPLES.map((query) => ({ query, headers }));
+export function examples(headers: string, flakyUrl: string | null): { query: string; headers: string }[] {
+  return exampleDocuments(flakyUrl).map((query) => ({ query, headers }));
 }

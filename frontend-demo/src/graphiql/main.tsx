@@ -32,7 +32,7 @@ function Explorer({ access }: { access: Access }) {
     <GraphiQL
       fetcher={fetcher}
       plugins={PLUGINS}
-      {...(query === null ? { defaultTabs: examples(shownHeaders) } : { initialQuery: query })}
+      {...(query === null ? { defaultTabs: examples(shownHeaders, access.flakyUrl) } : { initialQuery: query })}
       initialHeaders={shownHeaders}
       defaultHeaders={shownHeaders}
       defaultEditorToolsVisibility={false}
