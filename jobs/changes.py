@@ -39,6 +39,7 @@ class WatchedCollection(StrEnum):
     BATCHES = "batches"
     JOB_LOGS = "jobLogs"
     """A change is one of the job with the `document_id`."""
+    CRON_TICKS = "cronTicks"
 
 
 class WriteType(StrEnum):

@@ -13,8 +13,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from ostinato.jobs.records import PauseReason
-
 
 class TickOutcome(StrEnum):
     """What became of a planned tick."""
@@ -191,10 +189,3 @@ def entries_of(
     first, last = ticks[0], ticks[-1]
     entry = LedgerEntry(outcome=outcome, first=first, last=last, count=len(ticks), reason=reason)
     return [entry]
-
-
-def pause_reason(paused_because: PauseReason | None) -> TickReason:
-    """Return why the ticks of a paused cron are skipped."""
-    if paused_because is not None and paused_because.value in set(TickReason):
-        return TickReason(paused_because.value)
-    return TickReason.PAUSED

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from ostinato.jobs import records
+from ostinato.jobs.cron_ledger import tick_counts_from
 from ostinato.jobs.json_values import replace_surrogates
 from ostinato.jobs.records import (
     BatchState,
@@ -21,6 +22,7 @@ from ostinato.jobs.records import (
     Progress,
     RequestState,
 )
+from ostinato.jobs.run_history import executions_in
 from ostinato.jobs.time_rules import FoldPolicy, GapPolicy, exclusions_from
 
 Document = Mapping[str, Any]
@@ -142,6 +144,7 @@ def schedule_document(schedule: records.Schedule) -> dict[str, Any]:
 
 
 def cron_from(document: Document) -> records.Cron:
+    executions, failures = executions_in(document)
     return records.Cron(
         id=document["_id"],
         name=document["name"],
@@ -164,6 +167,9 @@ def cron_from(document: Document) -> records.Cron:
         managed_by=document.get("managedBy"),
         paused_because=pause_reason_from(document),
         exclusions=exclusions_from(document.get("exclusions")),
+        tick_counts=tick_counts_from(document),
+        executions=tuple(executions),
+        failures=failures,
     )
 
 

@@ -21,7 +21,12 @@ FIX: Final = "repair or delete it in MongoDB"
 INT32: Final = (-(2**31), 2**31 - 1)  # the range of GraphQL's Int
 SAFE_INTEGERS: Final = (-MAX_COUNT, MAX_COUNT)
 EXACT_TYPES: Final = frozenset({int, bool})  # the driver returns more than 32 bits as an Int64
-LARGE_COUNTS: Final = frozenset({"done", "total", "processed", "failed", "skipped_ticks"})
+LARGE_COUNTS: Final = frozenset(
+    {
+        *("done", "total", "processed", "failed", "skipped_ticks", "tick_count"),
+        *("ran", "skipped", "missed", "coalesced", "canceled"),
+    }
+)
 """Counts that can exceed 32 bits."""
 
 OUTSIDE_YEARS: Final = "is a date outside the years 1 to 9999"

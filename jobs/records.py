@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, TypeAlias
 
+from ostinato.jobs.cron_ledger import NO_TICKS, TickCounts
 from ostinato.jobs.time_rules import NO_EXCLUSIONS, Exclusions, FoldPolicy, GapPolicy
 
 Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
@@ -224,6 +225,11 @@ class Cron:
     managed_by: str | None = None
     """The set that contains it, or `@cron` if it is declared in code; None if it was registered
     alone."""
+    tick_counts: TickCounts = NO_TICKS
+    executions: tuple[str, ...] = ()
+    """The newest runs, from the oldest on whose outcome is not counted in `failures`."""
+    failures: int = 0
+    """The number of failures in a row before these runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

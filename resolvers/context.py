@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.changes import ClusterTime
 from ostinato.jobs.context import Context
+from ostinato.jobs.cron_ledger import CronTick
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.errors import Malformed, NotFound, PayloadTooLarge, Unauthorized
 from ostinato.jobs.quotas.limits import Quota
@@ -31,13 +32,14 @@ from ostinato.resolvers.loaders import Loaders
 READ_FACTOR = 2  # of the response's limit: BSON is often larger than JSON
 
 T = TypeVar("T")
-R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request, Failure)
+R = TypeVar("R", Job, Cron, CronTick, RecurringTask, Batch, Request, Failure)
 
 APPLICATION: Final = Viewer(id="(application)", roles=frozenset({ADMIN}))
 
 NOUNS = {
     Job: "job",
     Cron: "cron",
+    CronTick: "tick of a cron",
     RecurringTask: "recurring task",
     Batch: "batch",
     Request: "request",

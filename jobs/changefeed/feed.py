@@ -18,6 +18,7 @@ from ostinato.jobs.changefeed.replay import ReplayPool
 from ostinato.jobs.changefeed.ring import Ring
 from ostinato.jobs.changefeed.routing import decode_and_resolve
 from ostinato.jobs.changes import BEGINNING, ClusterTime, DocumentChange, Position, time_of
+from ostinato.jobs.cron_ledger import CronTick
 from ostinato.jobs.errors import HistoryLost, Unavailable
 from ostinato.jobs.job_logs import LogBatch
 from ostinato.jobs.logs import get_log
@@ -32,8 +33,8 @@ from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
 from ostinato.jobs.settings import Settings
 
 log = get_log(__name__)
-R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request)
-KINDS: Final[tuple[type[Any], ...]] = (Job, Cron, RecurringTask, Batch, Request)
+R = TypeVar("R", Job, Cron, CronTick, RecurringTask, Batch, Request)
+KINDS: Final[tuple[type[Any], ...]] = (Job, Cron, CronTick, RecurringTask, Batch, Request)
 
 START_TIMEOUT_S: Final = 15.0  # long enough for a failover and a reconnect
 WARM_UP_TIMEOUT_S: Final = 5.0  # history that takes longer to read is served by replays

@@ -19,7 +19,6 @@ from ostinato.jobs.cron_ledger import (
     TickReason,
     add_counts,
     entries_of,
-    pause_reason,
     tick_counts_from,
     tick_document,
 )
@@ -37,7 +36,7 @@ from ostinato.jobs.errors import Malformed
 from ostinato.jobs.functions.cron_ticks import OverlapResult, queued_ticks
 from ostinato.jobs.malformed import read_as
 from ostinato.jobs.passed_ticks import PassedTicks, TickRange, passed_ticks
-from ostinato.jobs.records import CatchUpPolicy, Cron
+from ostinato.jobs.records import CatchUpPolicy, Cron, PauseReason
 
 PAUSES: Final = frozenset({TickReason.ROLE_LOST, TickReason.OWNER_SUSPENDED})
 """Reasons for which due ticks are skipped, rather than canceled by a client."""
@@ -146,3 +145,10 @@ def _passed_entries(
         because = pause_reason(cron.paused_because)
         skipped = [range_entry(passed.runnable, TickOutcome.SKIPPED, because)]
     return [*entries_not_run(passed), *skipped]
+
+
+def pause_reason(paused_because: PauseReason | None) -> TickReason:
+    """Return why the ticks of a paused cron are skipped."""
+    if paused_because is not None and paused_because.value in set(TickReason):
+        return TickReason(paused_because.value)
+    return TickReason.PAUSED

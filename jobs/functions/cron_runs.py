@@ -11,9 +11,11 @@ from ostinato.jobs.documents import cron_from
 from ostinato.jobs.errors import BadRequest, PreconditionFailed
 from ostinato.jobs.functions.cron_checks import find_cron
 from ostinato.jobs.functions.cron_ledger import record_ticks
+from ostinato.jobs.functions.cron_ticks import read_run_history
 from ostinato.jobs.functions.crons import change
-from ostinato.jobs.functions.job_chain import find_active_jobs, require_rights
+from ostinato.jobs.functions.job_chain import require_rights
 from ostinato.jobs.records import Cause, CauseKind, Cron, OverlapPolicy
+from ostinato.jobs.run_history import RunHistory
 
 
 async def trigger_cron(
@@ -33,7 +35,8 @@ async def trigger_cron(
     if used:
         return cron, used["_id"]
     await require_rights(ctx, cron.function_name)
-    active = await _require_no_run(ctx, cron, found)
+    history = await read_run_history(ctx, found)
+    _require_no_run(cron, found, history)
     cause = Cause(kind=CauseKind.CRON, id=cron.id)
     options: dict[str, Any] = {"cause": cause, "tags": cron.tags}
     if tick is not None:
@@ -49,19 +52,14 @@ async def trigger_cron(
         origin=TickOrigin.TRIGGER,
     )
     recorded = await record_ticks(ctx, found, [entry])
-    executions = [] if cron.overlap is OverlapPolicy.ALLOW else [*active, run]
-    return await change(ctx, found, {**recorded, "executions": executions}), run
+    runs = {"executions": [*history.tracked, run], "failuresInARow": history.failures}
+    return await change(ctx, found, recorded | runs), run
 
 
-async def _require_no_run(ctx: Context, cron: Cron, found: dict[str, Any]) -> list[str]:
-    """Return the unfinished runs that ticks wait for; raises PreconditionFailed if there are any,
-    unless runs may overlap."""
-    if cron.overlap is OverlapPolicy.ALLOW:
-        return []
-    active = await find_active_jobs(ctx, found.get("executions", []))
-    if active or found["queuedTicks"]:
+def _require_no_run(cron: Cron, found: dict[str, Any], history: RunHistory) -> None:
+    """Raise PreconditionFailed if a run has not ended, unless runs may overlap."""
+    if cron.overlap is not OverlapPolicy.ALLOW and (history.active or found["queuedTicks"]):
         raise PreconditionFailed(
             f"a run of the cron has not ended, and its overlap is {cron.overlap.name}: wait for "
             "its end, or set overlap to ALLOW"
         )
-    return active

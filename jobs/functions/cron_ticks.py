@@ -10,10 +10,17 @@ from ostinato.jobs.cron_ledger import LedgerEntry, TickOutcome, TickReason, entr
 from ostinato.jobs.due_ticks import Timetable
 from ostinato.jobs.errors import BadRequest, QuotaExceeded
 from ostinato.jobs.functions.failures import record_refusal
-from ostinato.jobs.functions.job_chain import TICK_HORIZON, find_active_jobs
+from ostinato.jobs.functions.job_chain import TICK_HORIZON
 from ostinato.jobs.logs import LogThrottle
 from ostinato.jobs.passed_ticks import MILLISECOND
 from ostinato.jobs.records import Cause, CauseKind, Cron, OverlapPolicy
+from ostinato.jobs.run_history import (
+    MAX_OVERLAPPING,
+    MAX_TRACKED,
+    RunHistory,
+    count_failures,
+    executions_in,
+)
 
 EXECUTE_CRON: Final = "crons.executeCron"
 RELEASE_QUEUED: Final = "crons.releaseQueued"
@@ -29,8 +36,10 @@ _throttle = LogThrottle(LOG_PERIOD_S)
 class OverlapResult:
     """What the overlap policy did with the due ticks of a cron, and with its queued ones."""
 
-    active: list[str]
-    """Unfinished runs, which the next tick must check; empty if runs may overlap."""
+    executions: list[str]
+    """The runs whose outcomes are not counted yet, oldest first."""
+    failures: int
+    """The failures in a row of the runs before them."""
     queued: list[datetime]
     entries: list[LedgerEntry]
     """The records of the ticks whose outcome is decided, oldest first."""
@@ -80,9 +89,8 @@ async def start_due_runs(
     """
     queue = queued_ticks(found)
     policy = OverlapPolicy.QUEUE if queue else cron.overlap
-    if policy is OverlapPolicy.ALLOW:
-        return OverlapResult(active=[], queued=[], entries=await _start(ctx, cron, due_times))
-    active = await find_active_jobs(ctx, found.get("executions", []))
+    history = await read_run_history(ctx, found)
+    active = history.active if policy is not OverlapPolicy.ALLOW else ()
     waiting: list[datetime] = []
     skipped: list[LedgerEntry] = []
     if policy is OverlapPolicy.QUEUE:
@@ -97,7 +105,29 @@ async def start_due_runs(
     started = await _start(ctx, cron, ready)
     jobs = [entry.job_id for entry in started if entry.job_id is not None]
     skipped += entries_of(overflow, TickOutcome.SKIPPED, TickReason.QUEUE_FULL)
-    return OverlapResult(active=[*active, *jobs], queued=queued, entries=[*started, *skipped])
+    return OverlapResult(
+        executions=[*history.tracked, *jobs],
+        failures=history.failures,
+        queued=queued,
+        entries=[*started, *skipped],
+    )
+
+
+async def read_run_history(ctx: Context, found: dict[str, Any]) -> RunHistory:
+    """Read which runs of a cron have not ended, and how many have failed in a row.
+
+    `found` is the cron's document. Use it in the transaction of a tick: `failures_in_a_row` is
+    exact, also for runs that have ended since the last tick.
+    """
+    executions, failures = executions_in(found)
+    states: dict[str, str] = {}
+    if executions:
+        fields = {"state": 1}
+        jobs = await ctx.db.ostinato("jobs").find({"_id": {"$in": executions}}, fields)
+        states = {job["_id"]: job["state"] for job in jobs}
+    overlaps = found.get("overlap") == OverlapPolicy.ALLOW
+    limit = MAX_OVERLAPPING if overlaps else MAX_TRACKED
+    return count_failures(failures, executions, states, limit)
 
 
 def queued_ticks(found: dict[str, Any]) -> list[datetime]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ostinato.jobs.async_tools.cpu_thread import collect_in_cpu_thread, run_in_cpu_thread
 from ostinato.jobs.context import Context
-from ostinato.jobs.cron_ledger import TickReason, pause_reason
+from ostinato.jobs.cron_ledger import TickReason
 from ostinato.jobs.decorators import mutation
 from ostinato.jobs.documents import cron_from
 from ostinato.jobs.due_ticks import (
@@ -25,7 +25,7 @@ from ostinato.jobs.functions.cron_checks import (
     require_free_name,
     within_end,
 )
-from ostinato.jobs.functions.cron_ledger import record_decision, settle_ticks
+from ostinato.jobs.functions.cron_ledger import pause_reason, record_decision, settle_ticks
 from ostinato.jobs.functions.cron_patch import definition_document
 from ostinato.jobs.functions.cron_ticks import (
     EXECUTE_CRON,
@@ -221,7 +221,8 @@ async def execute_cron(ctx: Context, cron_id: str) -> None:
         "enabled": not ended,
         **next_tick_fields(decided.next_run, decided.decided_until),
         "schedulerJobId": None if ended else await schedule_start(ctx, cron, decided.next_run),
-        "executions": done.active,
+        "executions": done.executions,
+        "failuresInARow": done.failures,
         "queuedTicks": done.queued,
         "lastRunTime": now if done.started else cron.last_run_time,
         **await record_decision(ctx, found, cron, done, decided),
@@ -256,7 +257,8 @@ async def release_queued(ctx: Context, cron_id: str) -> None:
         ctx,
         found,
         {
-            "executions": done.active,
+            "executions": done.executions,
+            "failuresInARow": done.failures,
             "queuedTicks": done.queued,
             **await record_decision(ctx, found, cron, done),
             "releaseJobId": await schedule_release(ctx, cron, done.queued),

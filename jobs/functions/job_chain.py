@@ -3,7 +3,6 @@
 Every function runs in the caller's transaction.
 """
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -31,23 +30,12 @@ CHAIN_RETRY: Final = Retry(retries=4, base_ms=500)
 """Retry policy of a chain's jobs: a chain must survive a temporary database error."""
 
 
-async def find_active_jobs(ctx: Context, job_ids: Iterable[str]) -> list[str]:
-    """Return the jobs that have not ended, in the given order."""
-    ids = list(job_ids)
-    if not ids:
-        return []
-    found = await ctx.db.ostinato("jobs").find(
-        {"_id": {"$in": ids}, "state": {"$in": sorted(ACTIVE_STATES)}}, {"_id": 1}
-    )
-    active = {document["_id"] for document in found}
-    return [job_id for job_id in ids if job_id in active]
-
-
 async def is_active(ctx: Context, job_id: str | None) -> bool:
     """Return whether a job other than the running one has not ended."""
     if job_id is None or (ctx.running_job is not None and job_id == ctx.running_job.id):
         return False
-    return bool(await find_active_jobs(ctx, [job_id]))
+    active = {"_id": job_id, "state": {"$in": sorted(ACTIVE_STATES)}}
+    return await ctx.db.ostinato("jobs").find_one(active, {"_id": 1}) is not None
 
 
 async def effective_now(ctx: Context) -> datetime:

@@ -42,8 +42,11 @@ UNREAD_FIELDS: Final = (
 )
 """Updated fields that the decoder does not use; the server excludes them."""
 
-WITHOUT_DELETIONS: Final = (WatchedCollection.JOBS, WatchedCollection.JOB_LOGS)
-"""The TTL index deletes jobs at `purgeAt`, and then the sweeper their logs: nobody is told."""
+WITHOUT_DELETIONS: Final = (
+    *(WatchedCollection.JOBS, WatchedCollection.JOB_LOGS, WatchedCollection.CRON_TICKS),
+)
+"""TTL indexes delete jobs and ticks at `purgeAt`, and the sweeper the logs of jobs: nobody is told.
+"""
 
 PIPELINE: Final[list[dict[str, Any]]] = [
     {

@@ -36,7 +36,16 @@ CODEC: Final[CodecOptions[dict[str, Any]]] = CodecOptions(
     unicode_decode_error_handler="replace",
 )
 ROUTE_CACHE_SIZE: Final = 4_096  # all jobs of a cron share one route
-ROUTE_FIELDS: Final = ("owner", "functionName", "queue", "taskId", "internal", "cause", "rootId")
+ROUTE_FIELDS: Final = (
+    "owner",
+    "functionName",
+    "queue",
+    "taskId",
+    "internal",
+    "cause",
+    "rootId",
+    "cronId",
+)
 MATCH_FIELDS: Final = ("state", "scheduledTime")  # of a job
 LABEL_FIELDS: Final = ("createdAt", "key", "tags")  # of a job
 
@@ -246,7 +255,7 @@ def _match_state_of(fields: Document) -> MatchState | None:
 
 def _route_of(fields: Document) -> Route:
     get = fields.get
-    cause = get("cause") or {}
+    cause = get("cause") or _cause_of_tick(get("cronId"))
     names = (get("owner"), get("functionName"), get("queue"), get("taskId"), get("rootId"))
     try:
         return _route(names, bool(get("internal")), (cause.get("kind"), cause.get("id")))
@@ -257,6 +266,11 @@ def _route_of(fields: Document) -> Route:
     ):  # malformed: keep the valid fields
         known = [name if type(name) is str else None for name in names]
         return _route(tuple(known), bool(get("internal")), (None, None))
+
+
+def _cause_of_tick(cron_id: object) -> Document:
+    """Return the cron of a tick in the form of a job's cause."""
+    return {} if cron_id is None else {"kind": CauseKind.CRON, "id": cron_id}
 
 
 @lru_cache(maxsize=ROUTE_CACHE_SIZE)

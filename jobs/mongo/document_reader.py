@@ -10,6 +10,7 @@ import bson
 from bson.raw_bson import RawBSONDocument
 
 from ostinato.jobs.changes import ClusterTime
+from ostinato.jobs.cron_ledger import CronTick, cron_tick_from
 from ostinato.jobs.documents import (
     batch_from,
     cron_from,
@@ -22,7 +23,15 @@ from ostinato.jobs.errors import Malformed, PayloadTooLarge
 from ostinato.jobs.ids import is_id
 from ostinato.jobs.malformed import read_as, report
 from ostinato.jobs.mongo.client import LENIENT_CODEC, Cursor, Document, Mongo
-from ostinato.jobs.mongo.collections import BATCHES, CRONS, FAILURES, JOBS, REQUESTS, TASK_CONFIGS
+from ostinato.jobs.mongo.collections import (
+    BATCHES,
+    CRON_TICKS,
+    CRONS,
+    FAILURES,
+    JOBS,
+    REQUESTS,
+    TASK_CONFIGS,
+)
 from ostinato.jobs.mongo.page_queries import Query
 from ostinato.jobs.mongo.stored_json import restore_document
 from ostinato.jobs.read_budget import ReadBudget
@@ -40,7 +49,7 @@ LARGE_FIELDS: Final[Mapping[str, object]] = {
 }
 """Fields of up to megabytes, with the values that records have if they are not read."""
 
-R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request, Failure)
+R = TypeVar("R", Job, Cron, CronTick, RecurringTask, Batch, Request, Failure)
 Find: TypeAlias = Callable[..., Cursor]
 """Starts a query of a database; takes the driver's options."""
 
@@ -72,6 +81,7 @@ class RecordReader:
 READERS: Final[dict[type, RecordReader]] = {
     Job: RecordReader(JOBS, job_from, frozenset({"args", "result", "timeline"})),
     Cron: RecordReader(CRONS, cron_from, frozenset({"args"})),
+    CronTick: RecordReader(CRON_TICKS, cron_tick_from),
     RecurringTask: RecordReader(TASK_CONFIGS, recurring_task_from, frozenset({"args"})),
     Batch: RecordReader(BATCHES, batch_from),
     Request: RecordReader(REQUESTS, request_from, frozenset({"data", "result", "lateAnswer"})),

@@ -12,6 +12,7 @@ from typing import Final, Generic, TypeVar, cast
 
 from ostinato.jobs.async_tools.batch_loader import BatchLoader
 from ostinato.jobs.changes import ClusterTime, Position, time_of
+from ostinato.jobs.cron_ledger import CronTick
 from ostinato.jobs.errors import Malformed
 from ostinato.jobs.filters import JobFilter, JobOrder
 from ostinato.jobs.job_logs import LogLine
@@ -51,7 +52,7 @@ from ostinato.jobs.records import (
 MALFORMED_BATCH_SIZE: Final = 100  # skipped per additional find
 MAX_MALFORMED: Final = 2_000  # skipped per page
 
-R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request, Failure)
+R = TypeVar("R", Job, Cron, CronTick, RecurringTask, Batch, Request, Failure)
 
 
 @dataclass(frozen=True, slots=True)

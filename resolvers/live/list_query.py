@@ -7,6 +7,7 @@ from typing import Final, Generic, TypeVar
 
 from ostinato.jobs.changefeed import ChangeFilter, FeedSubscription, MatchedChange
 from ostinato.jobs.changes import ClusterTime, DocumentChange, Position, time_of
+from ostinato.jobs.cron_ledger import CronTick
 from ostinato.jobs.paging import Page, Window
 from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
 from ostinato.resolvers.context import RequestContext
@@ -21,7 +22,7 @@ from ostinato.resolvers.live.messages import (
 
 POLL_S: Final = 0.05  # poll interval until the feed has caught up with the rows
 
-R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request)
+R = TypeVar("R", Job, Cron, CronTick, RecurringTask, Batch, Request)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
