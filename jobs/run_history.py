@@ -6,6 +6,7 @@ outcomes are counted in `failuresInARow`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from ostinato.jobs.lifecycle import ACTIVE_STATES
@@ -13,6 +14,14 @@ from ostinato.jobs.records import JobState
 
 MAX_TRACKED: Final = 1_000  # runs; older ones are not waited for
 MAX_OVERLAPPING: Final = 100  # the same, of a cron whose runs may overlap
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStart:
+    """When the run of a tick was planned, with its random delay, and when it started."""
+
+    planned_at: datetime
+    started_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import TypeVar
 
 from ostinato.jobs.async_tools.batch_loader import BatchLoader
+from ostinato.jobs.cron_ledger import CronTick
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.filters import JobFilter
 from ostinato.jobs.paging import Page, Window
@@ -19,6 +20,7 @@ PageKey = tuple[str, Window]
 EVERY_JOB = JobFilter(internal=None)
 ORDINARY_JOBS = JobFilter(internal=False)
 NO_JOBS: Page[Job] = Page(items=(), has_next=False, has_previous=False)
+NO_TICK_PAGE: Page[CronTick] = Page(items=(), has_next=False, has_previous=False)
 
 
 class Loaders:
@@ -34,6 +36,11 @@ class Loaders:
         self.requests = BatchLoader(self._of(Request))
         self._children = BatchLoader(self._pages_of(EVERY_JOB))
         self._runs = BatchLoader(self._pages_of(ORDINARY_JOBS))
+        self._ticks = BatchLoader(self._tick_pages)
+
+    async def ticks(self, cron_id: str, window: Window) -> Page[CronTick]:
+        """Read the records of a cron's ticks."""
+        return await self._ticks.load((cron_id, window)) or NO_TICK_PAGE
 
     async def children(self, job_id: str, window: Window) -> Page[Job]:
         """Read the jobs that a job's function scheduled."""
@@ -55,13 +62,26 @@ class Loaders:
         self, which: JobFilter
     ) -> Callable[[Collection[PageKey]], Awaitable[Mapping[PageKey, Page[Job] | Exception]]]:
         async def read(keys: Collection[PageKey]) -> Mapping[PageKey, Page[Job] | Exception]:
-            causes: defaultdict[Window, list[str]] = defaultdict(list)
-            for cause_id, window in keys:
-                causes[window].append(cause_id)
             found: dict[PageKey, Page[Job] | Exception] = {}
-            for window, ids in causes.items():
+            for window, ids in _by_window(keys).items():
                 pages = await self._reads.find_job_pages_by_cause(self._owner, which, ids, window)
                 found |= {(cause_id, window): page for cause_id, page in pages.items()}
             return found
 
         return read
+
+    async def _tick_pages(
+        self, keys: Collection[PageKey]
+    ) -> Mapping[PageKey, Page[CronTick] | Exception]:
+        found: dict[PageKey, Page[CronTick] | Exception] = {}
+        for window, ids in _by_window(keys).items():
+            pages = await self._reads.ticks.find_pages(self._owner, ids, window)
+            found |= {(cron_id, window): page for cron_id, page in pages.items()}
+        return found
+
+
+def _by_window(keys: Collection[PageKey]) -> Mapping[Window, list[str]]:
+    ids: defaultdict[Window, list[str]] = defaultdict(list)
+    for owner_id, window in keys:
+        ids[window].append(owner_id)
+    return ids

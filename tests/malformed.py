@@ -47,6 +47,15 @@ CRON: Final[Document] = {
     "executions": [],
     "queuedTicks": [],
 }
+CRON_TICK: Final[Document] = {
+    "cronId": "c" * 24,
+    "outcome": "missed",
+    "reason": "downtime",
+    "scheduledTime": DUE,
+    "lastScheduledTime": DUE,
+    "tickCount": 2,
+    "recordedAt": DUE,
+}
 TASK: Final[Document] = {
     "taskId": "poll",
     "functionName": "tasks.runTask",
@@ -83,6 +92,7 @@ FAILURE: Final[Document] = {
 VALID_FIELDS: Final[dict[str, Document]] = {
     "jobs": JOB,
     "crons": CRON,
+    "cronTicks": CRON_TICK,
     "taskConfigs": TASK,
     "batches": BATCH,
     "requests": REQUEST,

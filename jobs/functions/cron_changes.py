@@ -95,11 +95,11 @@ async def skip_next_run(ctx: Context, cron_id: str, expected_version: int | None
     after = last_decided(cron, found.get("undecided"))
     passed = passed_ticks(table.schedule, after, skipped, table.excluded)
     following = await run_in_cpu_thread(ctx.owner, partial(table.next_tick, skipped))
-    canceled = LedgerEntry(outcome=TickOutcome.CANCELED, first=skipped, reason=TickReason.REQUESTED)
+    requested = LedgerEntry(outcome=TickOutcome.SKIPPED, first=skipped, reason=TickReason.REQUESTED)
     await cancel_if_active(ctx, cron.scheduler_job_id)
     ended = cron.end_at is not None and following >= cron.end_at
     fields = {
-        **await record_ticks(ctx, found, [*entries_not_run(passed), canceled]),
+        **await record_ticks(ctx, found, [*entries_not_run(passed), requested]),
         **next_tick_fields(following, skipped),
         "enabled": not ended,
         "schedulerJobId": None if ended else await schedule_start(ctx, cron, following),

@@ -18,6 +18,7 @@ from ostinato.jobs.filters import JobFilter, JobOrder
 from ostinato.jobs.job_logs import LogLine
 from ostinato.jobs.mongo.client import Mongo
 from ostinato.jobs.mongo.collections import JOBS
+from ostinato.jobs.mongo.cron_tick_reads import CronTickReads
 from ostinato.jobs.mongo.document_reader import (
     READERS,
     DocumentReader,
@@ -66,6 +67,11 @@ class Reads:
     def within(self, budget: ReadBudget | None) -> "Reads":
         """Return the same reads with a budget; a read that exceeds it raises PayloadTooLarge."""
         return replace(self, budget=budget)
+
+    @property
+    def ticks(self) -> CronTickReads:
+        """Return the reads of the ledger of crons."""
+        return CronTickReads(self.mongo)
 
     async def find_by_ids(
         self,
@@ -121,12 +127,16 @@ class Reads:
         return await list_counter(self.mongo[JOBS], owned_by(owner) | job_filter_query(which))()
 
     async def find_newest(
-        self, kind: type[R], owner: str | None, window: Window, min_cluster_time: ClusterTime
+        self,
+        kind: type[R],
+        owner: str | None,
+        window: Window,
+        min_cluster_time: ClusterTime,
+        **fields: object,
     ) -> Page[R]:
-        """Return the newest records of a kind other than jobs."""
-        return await self._page(
-            kind, KeysetQuery.of(owned_by(owner), NEWEST_FIRST, window), window, min_cluster_time
-        )
+        """Return the newest records of a kind other than jobs, whose fields have these values."""
+        find = KeysetQuery.of(owned_by(owner) | fields, NEWEST_FIRST, window)
+        return await self._page(kind, find, window, min_cluster_time)
 
     async def find_newest_jobs(
         self, owner: str | None, which: JobFilter, window: Window, min_cluster_time: ClusterTime

@@ -8,6 +8,7 @@ from typing import TypeVar
 from ostinato.client.base_client import BaseClient
 from ostinato.client.options import to_ms
 from ostinato.jobs.activity import Activity, ActivityRange
+from ostinato.jobs.cron_ledger import CronTick
 from ostinato.jobs.filters import JobFilter
 from ostinato.jobs.records import Batch, Cron, Job, JobCounts, RecurringTask, Request
 from ostinato.jobs.registry import FunctionRef, name_of
@@ -89,6 +90,21 @@ class LiveVerbs(BaseClient):
         options = SubscribeOptions(after=after, snapshot=snapshot)
         async for message in self._follow(
             owner, lambda context: sources.crons_changed(context, options)
+        ):
+            yield message
+
+    async def cron_tick_changes(
+        self,
+        cron_id: str | None = None,
+        *,
+        owner: str | None = None,
+        after: str | None = None,
+        snapshot: bool = False,
+    ) -> Changes[LiveMessage[CronTick]]:
+        """Follow what becomes of the ticks of all crons, or of one."""
+        options = SubscribeOptions(after=after, snapshot=snapshot)
+        async for message in self._follow(
+            owner, lambda context: sources.cron_ticks_changed(context, cron_id, options)
         ):
             yield message
 

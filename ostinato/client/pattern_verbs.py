@@ -7,13 +7,15 @@ from typing import TypedDict, Unpack
 from ostinato.client.base_client import BaseClient, call, page_window
 from ostinato.client.options import Args, require_name, to_ms
 from ostinato.jobs.arguments import plain_arguments
+from ostinato.jobs.cron_ledger import CronTick
 from ostinato.jobs.errors import Malformed, require_range
 from ostinato.jobs.functions.new_cron import DEFAULT_FUNCTION, NewCron
 from ostinato.jobs.paging import Page
 from ostinato.jobs.records import CatchUpPolicy, Cron, OverlapPolicy, RecurringTask
 from ostinato.jobs.registry import FunctionRef, name_of
 from ostinato.jobs.schedules import parse_schedule
-from ostinato.resolvers import crons, recurring
+from ostinato.resolvers import cron_ticks, crons, recurring
+from ostinato.resolvers.cron_ticks import CronHealth
 from ostinato.resolvers.crons import DEFAULT_RUNS, MAX_RUNS
 
 
@@ -127,6 +129,29 @@ class PatternVerbs(BaseClient):
         """Read a page of up to 1,000 crons, newest first."""
         window = page_window(first, after)
         return await call(crons.crons(self.context(owner), window, enabled, None))
+
+    async def cron_ticks(
+        self,
+        cron_id: str,
+        *,
+        owner: str | None = None,
+        first: int = 100,
+        after: CronTick | None = None,
+    ) -> Page[CronTick]:
+        """Read a page of up to 1,000 records of a cron's ticks, newest first.
+
+        A deleted cron has them until they expire; that of another owner has none.
+        """
+        window = page_window(first, after)
+        return await call(cron_ticks.cron_ticks(self.context(owner), cron_id, window))
+
+    async def cron_health(self, cron_id: str, *, owner: str | None = None) -> CronHealth:
+        """Read how a cron has done: failures in a row, its newest tick and its lateness.
+
+        `health.cron.tick_counts` are its planned ticks by outcome.
+        """
+        context = self.context(owner)
+        return await call(cron_ticks.cron_health(context, await crons.cron(context, cron_id)))
 
     async def preview(
         self,

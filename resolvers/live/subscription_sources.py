@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from ostinato.jobs.changefeed import ChangeFilter
 from ostinato.jobs.changes import ClusterTime, WatchedCollection
+from ostinato.jobs.cron_ledger import CronTick
 from ostinato.jobs.filters import JobFilter
 from ostinato.jobs.paging import Page, Window
 from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
@@ -106,6 +107,24 @@ def job_logs_changed(
 def crons_changed(ctx: RequestContext, options: SubscribeOptions) -> LiveQuery[LiveMessage[Cron]]:
     """Follow the viewer's crons; LEFT reports a deleted cron."""
     return _list_query(ctx, options, "crons", Cron, WatchedCollection.CRONS)
+
+
+def cron_ticks_changed(
+    ctx: RequestContext, cron_id: str | None, options: SubscribeOptions
+) -> LiveQuery[LiveMessage[CronTick]]:
+    """Follow what becomes of the ticks of the viewer's crons, or of one of them."""
+    reads, scope = ctx.engine.reads, ctx.scope
+    fields = {} if cron_id is None else {"cronId": cron_id}
+    of_cron = JobFilter(cause_id=cron_id, internal=None)
+    source = ListSource(
+        name="cronTicks" if cron_id is None else f"cronTicks:{cron_id}",
+        kind=CronTick,
+        change_filter=ChangeFilter(
+            collection=WatchedCollection.CRON_TICKS, owner=scope, job_filter=of_cron
+        ),
+        read=lambda window, time: reads.find_newest(CronTick, scope, window, time, **fields),
+    )
+    return ListQuery(ctx, source, options)
 
 
 def recurring_tasks_changed(

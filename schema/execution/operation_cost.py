@@ -33,6 +33,7 @@ PAGES: Final = frozenset(
         "auditLog",
         "batches",
         "children",
+        "cronTicks",
         "crons",
         "failures",
         "jobLogs",
@@ -43,6 +44,7 @@ PAGES: Final = frozenset(
         "requests",
         "runs",
         "suspendedOwners",
+        "ticks",
         "tokenRevocations",
     }
 )
@@ -57,6 +59,7 @@ KIB_COST: Final = 25  # of a variable, each time it is used: it is validated aga
 FIELD_COSTS: Final = MappingProxyType(
     {
         **dict.fromkeys(("args", "argsSchema", "data", "warnings"), JSON_COST),
+        "health": 300,  # reads 200 ticks and the starts of their runs
         "result": 2 * JSON_COST,
         "totalCount": 250,  # counts up to 10,000 index keys, or reads documents for a second
         **dict.fromkeys(("logs", "jobLogs"), 50),  # a query for each job

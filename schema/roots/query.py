@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, cast
 import strawberry
 from strawberry import UNSET
 
-from ostinato.jobs import filters, records
+from ostinato.jobs import cron_ledger, filters, records
 from ostinato.jobs.errors import BadRequest, NotFound
 from ostinato.jobs.schedules import parse_schedule
 from ostinato.resolvers import (
@@ -49,6 +49,7 @@ from ostinato.schema.types.admin import (
 )
 from ostinato.schema.types.batch import Batch
 from ostinato.schema.types.cron import Cron
+from ostinato.schema.types.cron_tick import CronTick
 from ostinato.schema.types.failure import Failure
 from ostinato.schema.types.job import Job, cursor_order, job_connection
 from ostinato.schema.types.record_proxy import Node, NodeProxy
@@ -85,6 +86,7 @@ FilterAudit = Annotated[
 NODE_TYPES: Final[dict[str, tuple[type[Any], type[NodeProxy[Any]]]]] = {
     "Job": (records.Job, Job),
     "Cron": (records.Cron, Cron),
+    "CronTick": (cron_ledger.CronTick, CronTick),
     "RecurringTask": (records.RecurringTask, RecurringTask),
     "Batch": (records.Batch, Batch),
     "Request": (records.Request, Request),

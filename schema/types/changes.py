@@ -5,13 +5,14 @@ from typing import Any, Self
 
 import strawberry
 
-from ostinato.jobs import records
+from ostinato.jobs import cron_ledger, records
 from ostinato.resolvers.live import stats_query
 from ostinato.resolvers.live.messages import ChangeKind, EventPosition, LiveMessage
 from ostinato.schema.ids import global_id
 from ostinato.schema.scalars import Cursor
 from ostinato.schema.types.batch import Batch
 from ostinato.schema.types.cron import Cron
+from ostinato.schema.types.cron_tick import CronTick
 from ostinato.schema.types.job import Job, JobEvent
 from ostinato.schema.types.recurring_task import RecurringTask
 from ostinato.schema.types.request import Request
@@ -81,6 +82,24 @@ class CronChange(MessageFields):
             **_fields_of(message),
             cron_id=_id_of("Cron", message.id),
             cron=Cron.of_optional(message.record),
+        )
+
+
+@strawberry.type(description="A message about a tick of a cron.")
+class CronTickChange(MessageFields):
+    cron_tick_id: strawberry.ID | None = strawberry.field(
+        description="The id of the tick; null in READY, CHECKPOINT and RESET."
+    )
+    cron_tick: CronTick | None = strawberry.field(
+        description="What became of it; null in READY, CHECKPOINT and RESET."
+    )
+
+    @classmethod
+    def of(cls, message: LiveMessage[cron_ledger.CronTick]) -> Self:
+        return cls(
+            **_fields_of(message),
+            cron_tick_id=_id_of("CronTick", message.id),
+            cron_tick=CronTick.of_optional(message.record),
         )
 
 

@@ -9,11 +9,12 @@ from strawberry.scalars import JSON
 
 from ostinato.jobs import records
 from ostinato.jobs.records import CatchUpPolicy, OverlapPolicy
-from ostinato.resolvers import crons
+from ostinato.resolvers import cron_ticks, crons
 from ostinato.schema.fields import Info, strawberry_field
 from ostinato.schema.ids import global_id
 from ostinato.schema.pagination import After, Connection, First, PageRequest
 from ostinato.schema.scalars import Milliseconds, SafeInt
+from ostinato.schema.types.cron_tick import CronHealth, CronTick, tick_connection
 from ostinato.schema.types.job import Job, SchedulingWarning, job_connection
 from ostinato.schema.types.record_proxy import Node, NodeProxy
 
@@ -123,6 +124,19 @@ class Cron(NodeProxy[records.Cron], Node):
     def warnings(self, info: Info) -> list[SchedulingWarning]:
         found = crons.warnings_of(info.context, self.record)
         return [SchedulingWarning.of(warning) for warning in found]
+
+    @strawberry_field(description="What became of its planned ticks, newest first.", shared=True)
+    async def ticks(
+        self, info: Info, first: First = UNSET, after: After = UNSET
+    ) -> Connection[CronTick]:
+        window = PageRequest(info=info, first=first, after=after).window()
+        return tick_connection(await info.context.loaders.ticks(self.record.id, window))
+
+    @strawberry_field(
+        description="How it has done: the outcomes of its ticks and runs.", shared=True
+    )
+    async def health(self, info: Info) -> CronHealth:
+        return CronHealth.of(await cron_ticks.cron_health(info.context, self.record))
 
     @strawberry_field(description="The jobs that it created, newest first.", shared=True)
     async def runs(self, info: Info, first: First = UNSET, after: After = UNSET) -> Connection[Job]:

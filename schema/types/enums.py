@@ -8,6 +8,7 @@ from strawberry.types.enum import has_enum_definition
 
 from ostinato.jobs.activity import ActivityRange
 from ostinato.jobs.audit import AuditSource
+from ostinato.jobs.cron_ledger import TickOrigin, TickOutcome, TickReason
 from ostinato.jobs.filters import JobOrder
 from ostinato.jobs.job_logs import LogLevel
 from ostinato.jobs.queue_warnings import WarningCode
@@ -143,6 +144,46 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
             "SKIP": "Missed ticks are skipped, except a tick that is at most 15 seconds late.",
             "LATEST": "Only the latest missed tick runs.",
             "ALL": "Every missed tick runs, up to the newest 500.",
+        },
+    ),
+    TickOutcome: (
+        "What became of a planned tick of a cron.",
+        {
+            "RAN": "It created a job.",
+            "SKIPPED": "It was not to run: `reason` tells why.",
+            "MISSED": "It was due while no worker was running, and did not run later.",
+            "COALESCED": "It was due while no worker was running, and a later tick ran instead.",
+            "CANCELED": "It was due or waiting when its cron was paused, changed or deleted.",
+        },
+    ),
+    TickReason: (
+        "Why a tick did not run.",
+        {
+            "OVERLAP": "The previous run had not ended.",
+            "QUEUE_FULL": "100 ticks were waiting for the end of the previous run.",
+            "PAUSED": "The cron was paused.",
+            "ROLE_LOST": "The cron's owner has lost the role that its function requires.",
+            "OWNER_SUSPENDED": "The cron's owner was suspended.",
+            "EXCLUDED": "Its day is excluded.",
+            "CLOCK_CHANGE": "The clocks skipped its local time.",
+            "REQUESTED": "A client skipped it.",
+            "QUOTA_EXCEEDED": "The cron's owner had no room for another job.",
+            "FUNCTION_REFUSED": "The function does not exist any more, or rejects the arguments.",
+            "DOWNTIME": "No worker was running when it was due.",
+            "TOO_MANY_MISSED": "More than 500 ticks were missed; the newest 500 ran.",
+            "TOO_OLD": "It was too old to be caught up.",
+            "CAUGHT_UP": "The newest missed tick ran instead.",
+            "CHANGED": "The cron was changed before it ran.",
+            "DELETED": "The cron was deleted before it ran.",
+            "ENDED": "The cron has ended before it ran.",
+        },
+    ),
+    TickOrigin: (
+        "What asked for a run of a cron.",
+        {
+            "SCHEDULE": "Its schedule. Only these ticks are planned.",
+            "TRIGGER": "A client that ran the cron at once.",
+            "BACKFILL": "A client that ran ticks of the past.",
         },
     ),
     JobOrder: (

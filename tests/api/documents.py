@@ -25,6 +25,9 @@ class Documents:
         schedule = {"kind": "interval", "ms": 60_000}
         return await self._insert("crons", "Cron", owner, GREETS | {"schedule": schedule} | fields)
 
+    async def cron_tick(self, owner: str | None = "ann", **fields: Any) -> str:
+        return await self._insert("cronTicks", "CronTick", owner, fields)
+
     async def recurring_task(self, owner: str | None = "ann", **fields: Any) -> str:
         return await self._insert("taskConfigs", "RecurringTask", owner, GREETS | fields)
 

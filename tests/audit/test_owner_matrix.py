@@ -14,12 +14,14 @@ from ostinato.jobs.engine import Engine
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import issue_token
 from ostinato.schema.build import graphql_schema
+from ostinato.schema.ids import global_id
 from ostinato.schema.server.app import create_app
 from tests.api.conftest import FUNCTIONS
 from tests.api.documents import Documents
 from tests.audit.report import Tried
 from tests.audit.selections import selection_of
 from tests.live.serving import served
+from tests.malformed import CRON_TICK
 from tests.processes import TLS
 
 pytestmark = pytest.mark.audit("owner matrix")
@@ -83,6 +85,11 @@ LINES: Final[dict[str, Line]] = {
     "Query.jobLogs": Line(access=OBJECT, args={"jobId": "$id"}, shows_object=False),
     "Query.cron": Line(access=OBJECT, of="cron", args={"id": "$id"}),
     "Query.crons": Line(access=OWN, of="cron"),
+    "Query.cronTicks": Line(
+        access=OBJECT | {"other": None},
+        of="cron_tick",
+        args={"cronId": global_id("Cron", CRON_TICK["cronId"])},
+    ),
     "Query.previewCron": Line(
         access=SIGNED_IN, shows_object=False, args={"input": {"cronspec": "@daily"}}
     ),
@@ -176,6 +183,7 @@ LINES: Final[dict[str, Line]] = {
     ),
     "Subscription.jobLogsChanged": Line(access=OBJECT, args={"jobId": "$id"}, shows_object=False),
     "Subscription.cronsChanged": Line(access=OWN, of="cron", args={"snapshot": True}),
+    "Subscription.cronTicksChanged": Line(access=OWN, of="cron_tick", args={"snapshot": True}),
     "Subscription.recurringTasksChanged": Line(
         access=OWN, of="recurring_task", args={"snapshot": True}
     ),
@@ -191,6 +199,7 @@ LINES: Final[dict[str, Line]] = {
 READABLE: Final[dict[str, dict[str, Any]]] = {
     "job": {"args": {"name": MARKER}, "functionName": "tasks.runTask"},
     "cron": {"name": MARKER, "args": {"name": MARKER}},
+    "cron_tick": {},
     "recurring_task": {"taskId": "t", "args": {"name": MARKER}},
     "batch": {},
     "request": {"data": MARKER},
@@ -202,6 +211,7 @@ READABLE: Final[dict[str, dict[str, Any]]] = {
 COLLECTIONS: Final = {
     "job": "jobs",
     "cron": "crons",
+    "cron_tick": "cronTicks",
     "recurring_task": "taskConfigs",
     "batch": "batches",
     "request": "requests",

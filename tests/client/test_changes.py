@@ -112,6 +112,17 @@ async def test_crons_tasks_batches_and_requests_are_followed(app: Ostinato) -> N
             assert (await anext(messages)).record == found
 
 
+async def test_ticks_of_a_cron_are_followed(app: Ostinato) -> None:
+    cron = await app.register_cron("x", every=HOUR)
+    async with aclosing(app.cron_tick_changes(cron.id, snapshot=True)) as messages:
+        assert (await anext(messages)).kind is ChangeKind.READY
+        await app.engine.advance(HOUR // timedelta(milliseconds=1))
+        await app.delete_cron(cron.id)
+        tick = (await anext(messages)).record
+    assert tick is not None
+    assert (tick.cron_id, tick.scheduled_time) == (cron.id, cron.next_run_time)
+
+
 async def test_forged_cursor_is_refused(app: Ostinato) -> None:
     async with aclosing(app.changes(after="forged")) as messages:
         with pytest.raises(BadRequest, match="not a cursor of this server"):

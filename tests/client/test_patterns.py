@@ -37,6 +37,16 @@ async def test_cron_is_registered_read_and_changed(app: Ostinato) -> None:
         await app.cron(cron.id)
 
 
+async def test_ticks_and_health_of_a_cron_are_read(app: Ostinato) -> None:
+    cron = await app.register_cron("hourly", owner="alice", every=HOUR)
+    await app.pause_cron(cron.id)
+    assert (await app.cron_ticks(cron.id)).items == ()
+    health = await app.cron_health(cron.id, owner="alice")
+    assert (health.cron.id, health.failures_in_a_row, health.last_tick) == (cron.id, 0, None)
+    with pytest.raises(NotFound):
+        await app.cron_health(cron.id, owner="bob")
+
+
 async def test_cron_takes_all_options(app: Ostinato) -> None:
     start = datetime(2030, 1, 1, tzinfo=UTC)
     cron = await app.register_cron(

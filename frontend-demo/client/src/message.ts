@@ -18,6 +18,7 @@ export type LiveData = {
   jobChanged?: Selected<'jobId', 'job'>;
   jobTreeChanged?: Selected<'jobId', 'job'>;
   cronsChanged?: Selected<'cronId', 'cron'>;
+  cronTicksChanged?: Selected<'cronTickId', 'cronTick'>;
   recurringTasksChanged?: Selected<'taskId', 'recurringTask'>;
   requestChanged?: Selected<'requestId', 'request'>;
   batchChanged?: Selected<'batchId', 'batch'>;
@@ -32,6 +33,7 @@ export const FIELDS = {
   jobChanged: { id: 'jobId', object: 'job', endsWithLeft: true },
   jobTreeChanged: { id: 'jobId', object: 'job', endsWithLeft: false },
   cronsChanged: { id: 'cronId', object: 'cron', endsWithLeft: false },
+  cronTicksChanged: { id: 'cronTickId', object: 'cronTick', endsWithLeft: false },
   recurringTasksChanged: { id: 'taskId', object: 'recurringTask', endsWithLeft: false },
   requestChanged: { id: 'requestId', object: 'request', endsWithLeft: true },
   batchChanged: { id: 'batchId', object: 'batch', endsWithLeft: true },

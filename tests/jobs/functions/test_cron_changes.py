@@ -241,7 +241,7 @@ async def test_repeated_skip_of_an_expected_version_skips_no_other_run(
     with pytest.raises(VersionConflict):
         await rig.run_mutation(lambda ctx: skip_next_run(ctx, cron.id, cron.version))
     assert skipped.next_run_time == cron.next_run_time + timedelta(minutes=1)
-    assert await outcomes(rig, cron) == [(TickOutcome.CANCELED, TickReason.REQUESTED, 1)]
+    assert await outcomes(rig, cron) == [(TickOutcome.SKIPPED, TickReason.REQUESTED, 1)]
 
 
 async def test_skipped_run_does_not_run_and_the_next_one_does(rig: PatternRig) -> None:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from ostinato.jobs.cron_ledger import (
     cron_tick_from,
     tick_counts_from,
 )
+from ostinato.jobs.functions.cron_ticks import read_run_history
 from ostinato.jobs.functions.crons import delete_cron, execute_cron, pause_cron, resume_cron
 from ostinato.jobs.records import CatchUpPolicy, Cron, JobState, OverlapPolicy
 from tests.jobs.functions.pattern_rig import DAY, HOUR, MINUTE, SECOND, PatternRig
@@ -319,3 +321,17 @@ async def test_ticks_of_a_year_of_seconds_are_counted_and_the_newest_runs(
     assert ran.outcome is TickOutcome.RAN
     assert older.tick_count == (ran.scheduled_time - cron.next_run_time).total_seconds()
     assert abs(paused.tick_count - 365 * 86_400) <= 2
+
+
+async def test_failures_in_a_row_are_counted_across_ticks(rig_without_worker: PatternRig) -> None:
+    rig = rig_without_worker
+    cron = await register(rig)
+    counted = []
+    for state in (JobState.FAILED, JobState.FAILED, JobState.CANCELED, JobState.SUCCESS):
+        await execute(rig, cron, MINUTE)
+        [run] = await rig.jobs("tasks.runTask", state=JobState.PENDING.value)
+        await rig.engine.mongo["jobs"].update_one({"_id": run.id}, {"$set": {"state": state}})
+        found = await rig.find_one("crons", _id=cron.id)
+        history = await rig.run_mutation(partial(read_run_history, found=found))
+        counted.append(history.failures_in_a_row)
+    assert counted == [1, 2, 2, 0]
