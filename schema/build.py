@@ -8,7 +8,7 @@ from strawberry.schema.config import StrawberryConfig
 import ostinato.schema.types.enums  # noqa: F401  (must register the enums before a type uses them)
 from ostinato.schema.execution.strawberry_internals import install_fast_paths
 from ostinato.schema.roots.admin_mutation import AdminMutation
-from ostinato.schema.roots.cron_ticks import CronTicksQuery, CronTicksSubscription
+from ostinato.schema.roots.overview import OverviewQuery, OverviewSubscription
 from ostinato.schema.scalars import SCALARS
 from ostinato.schema.types.batch import Batch
 from ostinato.schema.types.cron import Cron
@@ -19,9 +19,9 @@ from ostinato.schema.types.request import Request
 
 
 def build_schema(
-    query: type[CronTicksQuery] = CronTicksQuery,
+    query: type[OverviewQuery] = OverviewQuery,
     mutation: type[AdminMutation] = AdminMutation,
-    subscription: type[CronTicksSubscription] = CronTicksSubscription,
+    subscription: type[OverviewSubscription] = OverviewSubscription,
 ) -> strawberry.Schema:
     """Build a schema of Ostinato's root types, or of types that inherit from them."""
     schema = strawberry.Schema(

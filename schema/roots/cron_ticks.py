@@ -18,7 +18,7 @@ from ostinato.schema.fields import (
 )
 from ostinato.schema.ids import argument_id
 from ostinato.schema.pagination import After, Before, Connection, First, Last, PageRequest
-from ostinato.schema.roots.overview import OverviewQuery, OverviewSubscription
+from ostinato.schema.roots.job_details import JobDetailsQuery, JobDetailsSubscription
 from ostinato.schema.roots.root_fields import selects
 from ostinato.schema.roots.subscription import AfterCursor, Snapshot
 from ostinato.schema.types.changes import CronTickChange
@@ -26,7 +26,7 @@ from ostinato.schema.types.cron_tick import CronTick, tick_connection
 
 
 @strawberry.type(name="Query", description="Reads your own objects (all objects for admins).")
-class CronTicksQuery(OverviewQuery):
+class CronTicksQuery(JobDetailsQuery):
     @strawberry_field(
         description="What became of the planned ticks of a cron, newest first; also of a deleted "
         "one."
@@ -50,7 +50,7 @@ class CronTicksQuery(OverviewQuery):
     description="Live changes of your own objects (all objects for admins). Every change after "
     "READY is sent.",
 )
-class CronTicksSubscription(OverviewSubscription):
+class CronTicksSubscription(JobDetailsSubscription):
     @strawberry_subscription(
         description="What becomes of the planned ticks of crons, when it is decided."
     )

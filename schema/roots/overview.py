@@ -9,7 +9,7 @@ from strawberry import UNSET
 from ostinato.resolvers import activity
 from ostinato.resolvers.live.activity_query import ActivityQuery
 from ostinato.schema.fields import Info, strawberry_field, strawberry_subscription, unset_to_none
-from ostinato.schema.roots.job_details import JobDetailsQuery, JobDetailsSubscription
+from ostinato.schema.roots.cron_ticks import CronTicksQuery, CronTicksSubscription
 from ostinato.schema.scalars import Milliseconds
 from ostinato.schema.types.activity import Activity, ActivityFunction, ReachRange
 
@@ -17,7 +17,7 @@ DEFAULT_ACTIVITY_EVERY: Final = Milliseconds(5_000)
 
 
 @strawberry.type(name="Query", description="Reads your own objects (all objects for admins).")
-class OverviewQuery(JobDetailsQuery):
+class OverviewQuery(CronTicksQuery):
     @strawberry_field(
         description="What the attempts of your jobs did recently (of all jobs for admins): how "
         "many succeeded, failed or are retried, how long they ran, and how late they started."
@@ -34,7 +34,7 @@ class OverviewQuery(JobDetailsQuery):
     description="Live changes of your own objects (all objects for admins). Every change after "
     "READY is sent.",
 )
-class OverviewSubscription(JobDetailsSubscription):
+class OverviewSubscription(CronTicksSubscription):
     @strawberry_subscription(
         description="The activity of your jobs (of all jobs for admins): first the whole series, "
         "then its newest points at an interval. All subscribers of an API process share each read."

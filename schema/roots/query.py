@@ -75,7 +75,6 @@ FilterCrons = Annotated[
     ),
 ]
 
-
 FilterAudit = Annotated[
     AuditFilter | None,
     strawberry.argument(
