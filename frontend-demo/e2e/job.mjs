@@ -1,5 +1,6 @@
-/* The page of a job shows its timeline, its error and the jobs that it has led to; calls can be copied. */
-import { jobs, openLivePage, scheduleJob } from './page.mjs';
+/* The page of a job shows its timeline, log, error and tree; the job can be copied, retried with other arguments and
+   rescheduled. */
+import { go, jobs, openLivePage, scheduleJob } from './page.mjs';
 
 export default async function scenario(page, given) {
   await page.context().grantPermissions(['clipboard-read', 'clipboard-write'], { origin: given.baseUrl });
@@ -8,6 +9,7 @@ export default async function scenario(page, given) {
   await jobs(page, 'reports.sendAll', 'SUCCESS').getByRole('link').click();
   await page.getByRole('heading', { level: 1, name: 'reports.sendAll' }).waitFor();
   await page.getByText('Attempt 1: success').waitFor();
+  await page.getByRole('list', { name: 'Log lines' }).getByText('report.scheduled to="bob"').waitFor();
   const tree = page.getByRole('region', { name: 'Tree of 3 jobs' });
   await tree.getByText('Failed').nth(1).waitFor();
 
@@ -22,4 +24,22 @@ export default async function scenario(page, given) {
   await page.getByRole('heading', { level: 1, name: 'reports.send', exact: true }).waitFor();
   await page.getByText('RuntimeError: the mailbox of ada is full').first().waitFor();
   await page.getByRole('link', { name: 'reports.sendAll' }).first().waitFor();
+
+  await page.getByRole('button', { name: 'Retry' }).click();
+  const retry = page.getByRole('form', { name: 'Retry the job' });
+  await retry.getByLabel('Arguments').fill('{"to": ');
+  await retry.getByRole('button', { name: 'Retry' }).click();
+  await retry.getByText('This is not JSON').waitFor();
+  await retry.getByLabel('Arguments').fill('{"to": "eve"}');
+  await retry.getByRole('button', { name: 'Retry' }).click();
+  await page.getByText('RuntimeError: the mailbox of eve is full').first().waitFor();
+
+  await go(page, 'Jobs');
+  await scheduleJob(page, { functionName: 'tasks.runTask', args: { name: 'later' }, delayMs: 3_600_000 });
+  await jobs(page, 'later', 'PENDING').getByRole('link').click();
+  await page.getByRole('button', { name: 'Reschedule' }).click();
+  const reschedule = page.getByRole('form', { name: 'Reschedule the job' });
+  await reschedule.getByLabel('Run at').fill('2020-01-01T00:00:00');
+  await reschedule.getByRole('button', { name: 'Reschedule' }).click();
+  await page.getByText('Attempt 1: success').waitFor();
 }

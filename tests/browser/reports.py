@@ -22,4 +22,5 @@ async def send(ctx: Context, to: str) -> None:
 async def send_all(ctx: Context, to: list[str]) -> None:
     """Send a report to each mailbox."""
     for name in to:
+        ctx.log.info("report.scheduled", to=name)
         await ctx.scheduler.run_after(0, send, {"to": name})

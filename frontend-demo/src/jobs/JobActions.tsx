@@ -6,7 +6,7 @@ import type { Job } from './jobsFeed';
 
 type ActedOn = Pick<Job, 'id' | 'functionName' | 'state' | 'cancelRequestedAt'>;
 
-function CancelJob({ job }: { job: ActedOn }) {
+export function CancelJob({ job }: { job: ActedOn }) {
   const [{ fetching, error }, cancel] = useMutation(CancelJobDocument);
   return (
     <ActionButton

@@ -8,10 +8,10 @@ import { Json } from '../../ui/Json';
 import { LiveNotice } from '../../ui/LiveNotice';
 import { Page } from '../../ui/Page';
 import { Skeleton } from '../../ui/Skeleton';
-import { JobActions } from '../JobActions';
 import { STATE_NAMES, tone } from '../states';
-import { CopyMenu } from './CopyMenu';
 import { JobFacts } from './JobFacts';
+import { JobLogs } from './JobLogs';
+import { JobPageActions } from './JobPageActions';
 import { JobTree } from './JobTree';
 import { Timeline } from './Timeline';
 import type { JobDetails } from './spans';
@@ -43,6 +43,7 @@ function JobContent({ job }: { job: JobDetails }) {
         <Timeline job={job} />
       </Card>
       {job.error && <JobError error={job.error} />}
+      <JobLogs jobId={job.id} />
       <JobTree rootId={job.rootId} shownId={job.id} />
       <div className="columns">
         <Card title="Arguments">
@@ -69,14 +70,7 @@ export default function JobPage() {
     <Page
       title={job?.functionName ?? 'Job'}
       note={job && <Chip tone={tone(job.state)}>{STATE_NAMES[job.state]}</Chip>}
-      actions={
-        job && (
-          <>
-            <CopyMenu job={job} />
-            <JobActions job={job} />
-          </>
-        )
-      }
+      actions={job && <JobPageActions job={job} />}
     >
       <LiveNotice view={view} />
       {view.status === 'loading' && !view.error && <Skeleton label="job" />}
