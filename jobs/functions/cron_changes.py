@@ -126,9 +126,9 @@ async def _reschedule(
     fields: dict[str, Any] = {}
     if SCHEDULE_FIELDS & changed.keys():
         fields = await settle_ticks(ctx, found, TickReason.CHANGED, drops_queue=False)
-        settled, now = cron_from(found | fields), await ctx.now()
-        plan = partial(first_tick_after_change, settled, Timetable.of(after), after.start_at, now)
-        fields |= await run_in_cpu_thread(ctx.owner, plan)
+        undecided, now = found.get("undecided"), await ctx.now()
+        plan = partial(first_tick_after_change, before, undecided, after, now)
+        fields |= next_tick_fields(*await run_in_cpu_thread(ctx.owner, plan))
     elif not DELAY_FIELDS & changed.keys():
         return {}
     if not before.enabled:

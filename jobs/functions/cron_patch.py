@@ -8,13 +8,13 @@ from types import MappingProxyType
 from typing import Any, Final, TypedDict
 
 from ostinato.jobs.documents import schedule_document
-from ostinato.jobs.due_ticks import Timetable, next_tick_fields
+from ostinato.jobs.due_ticks import Timetable, last_decided
 from ostinato.jobs.functions.new_cron import (
     DEFAULT_FUNCTION,
     NewCron,
     with_default_name,
 )
-from ostinato.jobs.passed_ticks import MILLISECOND
+from ostinato.jobs.passed_ticks import MILLISECOND, passed_ticks
 from ostinato.jobs.records import (
     CatchUpPolicy,
     Cron,
@@ -117,28 +117,29 @@ def changed_fields(found: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[
 
 
 def first_tick_after_change(
-    before: Cron, table: Timetable, start_at: datetime | None, now: datetime
-) -> dict[str, Any]:
-    """Return the fields for the first tick of a changed timetable later than `now`.
+    before: Cron, undecided: object, after: Cron, now: datetime
+) -> tuple[datetime, datetime]:
+    """Return the first tick of a changed schedule later than `now`, and what is decided before it.
 
-    No tick is due before. A new interval counts from the last planned tick of the old one, so that
-    the change counts at once and repeated changes do not postpone the next tick. With `start_at`,
-    it counts from there.
+    `before` has no tick due; `undecided` is that field of its document. A new interval counts from
+    the last planned tick of the old schedule, so that the change counts at once and repeated
+    changes do not postpone the next tick. With `startAt`, it counts from there.
     """
-    schedule = table.schedule
+    table, schedule = Timetable.of(after), after.schedule
     if isinstance(schedule, CronSchedule):
-        decided_until = first_run(schedule, now, start_at) - MILLISECOND
+        decided_until = first_run(schedule, now, after.start_at) - MILLISECOND
     else:
-        anchor = start_at or _last_tick(before, now)
+        anchor = after.start_at or _last_tick(before, undecided, now)
         decided_until = first_run(schedule, now, anchor) - timedelta(milliseconds=schedule.ms)
-    return next_tick_fields(table.next_tick(decided_until), decided_until)
+    return table.next_tick(decided_until), decided_until
 
 
-def _last_tick(before: Cron, now: datetime) -> datetime:
+def _last_tick(before: Cron, undecided: object, now: datetime) -> datetime:
     """Return the last planned tick of an interval, or `now` for a cronspec and before the first."""
     if isinstance(before.schedule, CronSchedule):
         return now
-    return min(now, before.next_run_time - timedelta(milliseconds=before.schedule.ms))
+    table, decided = Timetable.of(before), last_decided(before, undecided)
+    return min(now, passed_ticks(table.schedule, decided, table.before_end(now)).reached)
 
 
 def _in_ms(instant: datetime) -> datetime:

@@ -1,0 +1,98 @@
+"""Previews a change of a cron: the runs that it adds, removes and moves.
+
+The next ticks are computed by the functions that the change itself uses.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ostinato.jobs.context import Context
+from ostinato.jobs.cron_preview import RunChanges, RunPlan, compare_runs
+from ostinato.jobs.documents import cron_from
+from ostinato.jobs.due_ticks import Timetable, decide_ticks, last_decided
+from ostinato.jobs.functions.cron_changes import require_editable
+from ostinato.jobs.functions.cron_checks import find_cron, within_end
+from ostinato.jobs.functions.cron_patch import (
+    SCHEDULE_FIELDS,
+    CronPatch,
+    apply_patch,
+    changed_fields,
+    definition_document,
+    first_tick_after_change,
+)
+from ostinato.jobs.functions.new_cron import validate_cron
+from ostinato.jobs.passed_ticks import MILLISECOND
+from ostinato.jobs.records import Cron, IntervalSchedule
+from ostinato.jobs.schedules import first_run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedChange:
+    """A cron before and after a change at `now`."""
+
+    before: Cron
+    undecided: object
+    after: Cron
+    moves_ticks: bool
+    now: datetime
+
+    def compare(self, period: timedelta) -> Iterator[RunChanges]:
+        """Compare the runs of a period from now; see `compare_runs`.
+
+        Raises PreconditionFailed if the changed cron has no run before its end.
+        """
+        decided_until = last_decided(self.before, self.undecided)
+        if self.before.enabled:
+            table = Timetable.of(self.before)
+            due = decide_ticks(table, decided_until, self.now, self.before.catch_up)
+            decided_until = due.decided_until
+        before = _plan(self.before, decided_until)
+        return compare_runs(before, self._plan_after(decided_until), self.now + period)
+
+    def _plan_after(self, decided_until: datetime) -> RunPlan | None:
+        if not self.after.enabled:
+            return None
+        if not self.before.enabled:
+            first = first_run(self.after.schedule, self.now, self.after.start_at)
+            decided_until = first - _step(self.after)
+        elif self.moves_ticks:
+            _, decided_until = first_tick_after_change(
+                self.before, self.undecided, self.after, self.now
+            )
+        within_end(Timetable.of(self.after).next_tick(decided_until), self.after.end_at)
+        return _plan(self.after, decided_until)
+
+
+async def plan_change(
+    ctx: Context, cron_id: str, patch: CronPatch, expected_version: int | None = None
+) -> PlannedChange:
+    """Validate a change like `update_cron`, without making it; quotas are not checked."""
+    found = await find_cron(ctx, cron_id, expected_version)
+    require_editable(found)
+    before = cron_from(found)
+    new = apply_patch(before, patch)
+    schedule = validate_cron(new)
+    args = ctx.registry.resolve(new.function_name).bind(new.args)
+    changed = changed_fields(found, definition_document(new, schedule, args))
+    enabled = patch.get("enabled", before.enabled)
+    return PlannedChange(
+        before=before,
+        undecided=found.get("undecided"),
+        after=cron_from(found | changed | {"enabled": enabled}),
+        moves_ticks=bool(SCHEDULE_FIELDS & changed.keys()),
+        now=await ctx.now(),
+    )
+
+
+def _plan(cron: Cron, decided_until: datetime) -> RunPlan | None:
+    if not cron.enabled:
+        return None
+    return RunPlan(table=Timetable.of(cron), decided_until=decided_until)
+
+
+def _step(cron: Cron) -> timedelta:
+    """Return how long before a tick the schedule is decided, to keep the phase of an interval."""
+    if isinstance(cron.schedule, IntervalSchedule):
+        return timedelta(milliseconds=cron.schedule.ms)
+    return MILLISECOND
