@@ -4,12 +4,22 @@ Each runs in one transaction, on behalf of the cron's owner, and raises VersionC
 cron has the expected version, if one is given.
 """
 
+from datetime import timedelta
+from typing import Final
+
+from ostinato.jobs.async_tools.cpu_thread import collect_in_cpu_thread
+from ostinato.jobs.cron_preview import RunChanges
+from ostinato.jobs.errors import require_range
 from ostinato.jobs.functions import cron_changes as functions
 from ostinato.jobs.functions.cron_patch import CronPatch
+from ostinato.jobs.functions.cron_previews import plan_change
 from ostinato.jobs.functions.cron_runs import trigger_cron as trigger
 from ostinato.jobs.records import Cron, Job
 from ostinato.resolvers.context import RequestContext
 from ostinato.resolvers.functions import require_callable_function, require_roles_of
+
+DEFAULT_DAYS: Final = 30
+MAX_DAYS: Final = 366
 
 
 async def update_cron(
@@ -17,16 +27,36 @@ async def update_cron(
 ) -> Cron:
     """Change a cron; raises NotFound, BadRequest, Forbidden if the function is not callable, and
     what `functions.update_cron` raises."""
+    found = await _find_to_change(ctx, cron_id, patch)
+    return await ctx.engine.transact(
+        found.owner,
+        lambda context: functions.update_cron(context, cron_id, patch, expected_version),
+    )
+
+
+async def preview_cron_change(
+    ctx: RequestContext, cron_id: str, patch: CronPatch, days: int = DEFAULT_DAYS
+) -> RunChanges:
+    """Compare the runs of a cron before and after a change, for some days; raises like
+    `update_cron`, except QuotaExceeded and Conflict."""
+    require_range("days", days, 1, MAX_DAYS)
+    found = await _find_to_change(ctx, cron_id, patch)
+    change = await ctx.engine.transact(
+        found.owner, lambda context: plan_change(context, cron_id, patch)
+    )
+    slices = await collect_in_cpu_thread(ctx.viewer.id, change.compare(timedelta(days=days)))
+    return slices[-1]
+
+
+async def _find_to_change(ctx: RequestContext, cron_id: str, patch: CronPatch) -> Cron:
+    """Return a cron whose function the viewer may use, before and after the change."""
     found = await ctx.find(Cron, cron_id)
     name = patch.get("function_name", found.function_name)
     if name != found.function_name:
         require_callable_function(ctx, name)
     else:
         require_roles_of(ctx, name)
-    return await ctx.engine.transact(
-        found.owner,
-        lambda context: functions.update_cron(context, cron_id, patch, expected_version),
-    )
+    return found
 
 
 async def skip_next_run(

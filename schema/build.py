@@ -8,7 +8,8 @@ from strawberry.schema.config import StrawberryConfig
 import ostinato.schema.types.enums  # noqa: F401  (must register the enums before a type uses them)
 from ostinato.schema.execution.strawberry_internals import install_fast_paths
 from ostinato.schema.roots.admin_mutation import AdminMutation
-from ostinato.schema.roots.overview import OverviewQuery, OverviewSubscription
+from ostinato.schema.roots.cron_change_query import CronChangeQuery
+from ostinato.schema.roots.overview import OverviewSubscription
 from ostinato.schema.scalars import SCALARS
 from ostinato.schema.types.batch import Batch
 from ostinato.schema.types.cron import Cron
@@ -19,7 +20,7 @@ from ostinato.schema.types.request import Request
 
 
 def build_schema(
-    query: type[OverviewQuery] = OverviewQuery,
+    query: type[CronChangeQuery] = CronChangeQuery,
     mutation: type[AdminMutation] = AdminMutation,
     subscription: type[OverviewSubscription] = OverviewSubscription,
 ) -> strawberry.Schema:

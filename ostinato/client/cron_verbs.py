@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, TypedDict, Unpack, cast
 
-from ostinato.client.base_client import BaseClient
+from ostinato.client.base_client import BaseClient, call
 from ostinato.client.options import Args, require_name, to_ms
 from ostinato.jobs.arguments import plain_arguments
+from ostinato.jobs.cron_preview import RunChanges
 from ostinato.jobs.functions.cron_patch import CronPatch
 from ostinato.jobs.records import CatchUpPolicy, Cron, Job, OverlapPolicy
 from ostinato.jobs.registry import FunctionRef, name_of
@@ -73,6 +74,21 @@ class CronVerbs(BaseClient):
             lambda context: cron_changes.update_cron(context, cron_id, patch, expected_version),
             owner,
         )
+
+    async def preview_cron_change(
+        self,
+        cron_id: str,
+        *,
+        owner: str | None = None,
+        days: int = cron_changes.DEFAULT_DAYS,
+        **changes: Unpack[CronChanges],
+    ) -> RunChanges:
+        """Return which runs of the next days a change would add, remove and move; raises what
+        `update_cron` raises for the cron and its fields."""
+        context = self.context(owner)
+        await crons.check_cronspec(context, changes.get("cronspec"))
+        patch = patch_of(changes)
+        return await call(cron_changes.preview_cron_change(context, cron_id, patch, days))
 
     async def skip_next_run(
         self, cron_id: str, *, owner: str | None = None, expected_version: int | None = None

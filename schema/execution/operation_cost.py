@@ -66,6 +66,7 @@ FIELD_COSTS: Final = MappingProxyType(
         "previewCron": 500,  # a rare date of a new expression takes 5 ms
         "activity": 500,  # up to 5,000 jobs of an owner, at most once a second
         "activityChanged": 500,
+        "previewCronChange": 2_000,  # compares up to 200,000 ticks, in 0.4 s
         "quotas": 500,  # counts up to 200,000 index keys, at most once a second per user
     }
 )

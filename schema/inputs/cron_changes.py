@@ -3,19 +3,22 @@
 from collections.abc import Iterator
 from dataclasses import fields
 from datetime import datetime
-from typing import Final, cast
+from typing import Annotated, Final, TypeAlias, cast
 
 import strawberry
+from pydantic import Field
 from strawberry import UNSET
 
 from ostinato.jobs.declarations import to_camel_case
 from ostinato.jobs.errors import Issue
 from ostinato.jobs.functions.cron_patch import CronPatch
 from ostinato.jobs.records import CatchUpPolicy, OverlapPolicy
+from ostinato.resolvers.cron_changes import DEFAULT_DAYS, MAX_DAYS
 from ostinato.schema.inputs.limits import EXPECTED_VERSION, CronId, Jitter, JsonObject, Name, Tags
 from ostinato.schema.scalars import Milliseconds
 
 NOT_CHANGES: Final = frozenset({"cron_id", "expected_version", "days"})
+PreviewDays: TypeAlias = Annotated[int, Field(ge=1, le=MAX_DAYS)]
 REMOVABLE: Final = frozenset({"start_at", "end_at"})
 """Fields that null removes."""
 
@@ -83,6 +86,15 @@ class UpdateCronInput:
     def to_patch(self, validated: "UpdateCronInput") -> CronPatch:
         """Return the changes, with the values of the validated input."""
         return cast("CronPatch", {name: getattr(validated, name) for name in _changed(self)})
+
+
+@strawberry.input(
+    description="The cron, the changes to preview, as in `updateCron`, and the period."
+)
+class PreviewCronChangeInput(UpdateCronInput):
+    days: PreviewDays = strawberry.field(
+        default=DEFAULT_DAYS, description="The length of the period from now, 1 to 366 days."
+    )
 
 
 def _changed(given: UpdateCronInput) -> list[str]:

@@ -1,6 +1,7 @@
 """What the root fields share: they validate arguments, run use cases and find selected fields."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Container, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Annotated, Final, Protocol, TypeVar, runtime_checkable
 
 import strawberry
@@ -51,17 +52,24 @@ async def run_use_case(
 
     async def run() -> R:
         data = validate_argument(info, given, INPUT)
-        try:
+        with issues_below(INPUT, options):
             return await use_case(info.context, data)
-        except BadRequest as error:
-            if not error.issues:
-                raise
-            others = [issue for issue in error.issues if issue.path[0] in options]
-            issues = bad_request(others) if others else bad_request(list(error.issues), INPUT)
-            raise issues from error
 
     recorded = given.recorded() if isinstance(given, Summarized) else given
     return await run_audited(info.context, MutationCall(info.field_name, recorded, options), run)
+
+
+@contextmanager
+def issues_below(name: str, others: Container[str | int] = ()) -> Iterator[None]:
+    """Add the name of an argument to the paths of the issues that a use case raises; those of
+    other arguments keep theirs."""
+    try:
+        yield
+    except BadRequest as error:
+        if not error.issues:
+            raise
+        placed = [issue for issue in error.issues if issue.path[0] in others]
+        raise (bad_request(placed) if placed else bad_request(list(error.issues), name)) from error
 
 
 def selects(info: Info, name: str) -> bool:

@@ -81,3 +81,29 @@ async def test_other_version_than_expected_is_a_conflict(
     cron = await documents.cron(version=7)
     answer = await ann(document, input={"cronId": cron, "expectedVersion": 6})
     assert answer.errors[0].extensions == {"code": "CONFLICT", "currentVersion": 7}
+
+
+PREVIEW = """query($input: PreviewCronChangeInput!) { previewCronChange(input: $input) {
+  until truncated unchangedCount addedCount removedCount movedCount
+  added { tick startsAt } removed { tick } moved { before { tick } after { tick startsAt } } } }"""
+
+
+async def test_change_is_previewed_and_not_made(ann: Client) -> None:
+    cron = await _register(ann, intervalMs=3_600_000)
+    input_ = {"cronId": cron["id"], "intervalMs": 1_800_000, "days": 1}
+    found = await ann.get(PREVIEW, input=input_)
+    assert (found["addedCount"], found["unchangedCount"]) == (24, 24)
+    assert (len(found["added"]), found["moved"], found["truncated"]) == (24, [], False)
+    paused = await ann.get(PREVIEW, input={"cronId": cron["id"], "enabled": False, "days": 30})
+    assert (paused["removedCount"], len(paused["removed"]), paused["truncated"]) == (720, 100, True)
+    after = await ann.get("query($id: ID!) { cron(id: $id) { version } }", id=cron["id"])
+    assert after == {"version": 1}
+
+
+async def test_wrong_changes_are_not_previewed(ann: Client, bob: Client) -> None:
+    cron = await _register(ann)
+    answer = await ann(PREVIEW, input={"cronId": cron["id"], "tz": "Mars", "days": 30})
+    assert answer.paths == [["input", "tz"]]
+    answer = await ann(PREVIEW, input={"cronId": cron["id"], "days": 367})
+    assert answer.paths == [["input", "days"]]
+    assert (await bob(PREVIEW, input={"cronId": cron["id"]})).code == "NOT_FOUND"

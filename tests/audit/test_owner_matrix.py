@@ -93,6 +93,12 @@ LINES: Final[dict[str, Line]] = {
     "Query.previewCron": Line(
         access=SIGNED_IN, shows_object=False, args={"input": {"cronspec": "@daily"}}
     ),
+    "Query.previewCronChange": Line(
+        access=OBJECT,
+        of="cron",
+        shows_object=False,
+        args={"input": {"cronId": "$id", "intervalMs": 3_600_000}},
+    ),
     "Query.recurringTask": Line(access=OWN_FOUND, of="recurring_task", args={"taskId": "t"}),
     "Query.recurringTasks": Line(access=OWN, of="recurring_task"),
     "Query.batch": Line(access=OBJECT, of="batch", args={"id": "$id"}),

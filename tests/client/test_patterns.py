@@ -276,6 +276,8 @@ async def test_cron_is_changed_in_an_expected_version(app: Ostinato) -> None:
     )
     assert (changed.function_name, changed.args) == ("functions.double", {"number": 2})
     assert changed.next_run_time - cron.next_run_time == HOUR
+    preview = await app.preview_cron_change(cron.id, days=1, every=HOUR)
+    assert (preview.added_count, preview.removed_count) == (12, 0)
     with pytest.raises(VersionConflict) as raised:
         await app.update_cron(cron.id, expected_version=cron.version, name="x")
     assert raised.value.current_version == changed.version
