@@ -8,6 +8,7 @@ from typing import Any, Final
 from ostinato.jobs import records
 from ostinato.jobs.cron_ledger import tick_counts_from
 from ostinato.jobs.json_values import replace_surrogates
+from ostinato.jobs.options import DEFAULT_MAX_FAILED_ITEMS
 from ostinato.jobs.records import (
     BatchState,
     CatchUpPolicy,
@@ -192,6 +193,10 @@ def recurring_task_from(document: Document) -> records.RecurringTask:
         next_run_time=document.get("nextRunTime"),
         scheduler_job_id=document.get("schedulerJobId"),
         paused_because=pause_reason_from(document),
+        run_count=document.get("runCount", 0),
+        last_run_time=document.get("lastRunTime"),
+        last_lateness_ms=document.get("lastLatenessMs"),
+        skipped_ticks=document.get("skippedTicks", 0),
     )
 
 
@@ -211,7 +216,7 @@ def batch_from(document: Document) -> records.Batch:
         completed_at=document.get("completedAt"),
         scheduler_job_id=document.get("schedulerJobId"),
         failed=document.get("failed", 0),
-        max_failed_items=document.get("maxFailedItems", records.DEFAULT_MAX_FAILED_ITEMS),
+        max_failed_items=document.get("maxFailedItems", DEFAULT_MAX_FAILED_ITEMS),
         next_page_time=document.get("nextPageTime"),
         busy_ms=document.get("busyMs", 0),
     )

@@ -23,7 +23,7 @@ SAFE_INTEGERS: Final = (-MAX_COUNT, MAX_COUNT)
 EXACT_TYPES: Final = frozenset({int, bool})  # the driver returns more than 32 bits as an Int64
 LARGE_COUNTS: Final = frozenset(
     {
-        *("done", "total", "processed", "failed", "skipped_ticks", "tick_count"),
+        *("done", "total", "processed", "failed", "run_count", "skipped_ticks", "tick_count"),
         *("ran", "skipped", "missed", "coalesced", "canceled"),
     }
 )

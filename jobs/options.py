@@ -13,6 +13,7 @@ from ostinato.jobs.tags import tags_problem
 MAX_DURATION_MS: Final = 100 * 365 * 86_400_000  # a hundred years from now is still a date
 MAX_CONCURRENCY: Final = 1_000_000  # 100 times the maximum of a worker
 MAX_JOB_TIMEOUT_MS: Final = 24 * 60 * 60 * 1000  # of one attempt
+DEFAULT_MAX_FAILED_ITEMS: Final = 100  # of a batch: more suggest a fault of its handler
 MAX_NAME_CHARS: Final = 200  # fits an index key, and a line on a screen
 
 

@@ -7,7 +7,7 @@ Instants are aware UTC datetimes with whole milliseconds. Ids are 24 hexadecimal
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from ostinato.jobs.cron_ledger import NO_TICKS, TickCounts
 from ostinato.jobs.time_rules import NO_EXCLUSIONS, Exclusions, FoldPolicy, GapPolicy
@@ -250,9 +250,14 @@ class RecurringTask:
     scheduler_job_id: str | None = None
     paused_because: PauseReason | None = None
     """Set when Ostinato stops the task; None if it is enabled, or a client stopped it."""
-
-
-DEFAULT_MAX_FAILED_ITEMS: Final = 100
+    run_count: int = 0
+    """Number of runs that it has created; not counted by older versions."""
+    last_run_time: datetime | None = None
+    """When the last run was created."""
+    last_lateness_ms: int | None = None
+    """How long after its tick the last run was created."""
+    skipped_ticks: int = 0
+    """Ticks that were missed while no worker was running; the newest one of them ran."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,7 +281,7 @@ class Batch:
     failed: int = 0
     """Number of items that failed in a page; each has a job of its own, whose success subtracts
     it."""
-    max_failed_items: int = DEFAULT_MAX_FAILED_ITEMS
+    max_failed_items: int = 0
     """The batch fails when more items have failed; 0: when a page has failed."""
     next_page_time: datetime | None = None
     """When the next page is due; None unless the batch is running, and in older documents."""

@@ -1,13 +1,24 @@
-"""Use cases of recurring tasks: read, start, stop."""
+"""Use cases of recurring tasks: read, start, change, stop, delete."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ostinato.jobs.errors import BadRequest, Malformed, NotFound
 from ostinato.jobs.functions import tasks as functions
+from ostinato.jobs.functions.task_changes import TaskPatch, update_task
 from ostinato.jobs.paging import Page, Window
 from ostinato.jobs.records import JsonObject, RecurringTask
 from ostinato.resolvers.context import RequestContext
-from ostinato.resolvers.functions import require_callable_function
+from ostinato.resolvers.functions import require_callable_function, require_roles_of
+
+
+class TaskIds(NamedTuple):
+    """The ids of a task, of which one is given."""
+
+    task_id: str | None
+    """The client's own id."""
+    recurring_task_id: str | None = None
+    """That of its document."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +62,33 @@ async def start_recurring_task(ctx: RequestContext, new: NewTask) -> RecurringTa
             args=new.args,
         ),
     )
+
+
+async def update_recurring_task(
+    ctx: RequestContext,
+    ids: TaskIds,
+    patch: TaskPatch,
+    expected_version: int | None,
+) -> RecurringTask:
+    """Change a task, found as by `stop_recurring_task`; its runs keep their arguments.
+
+    Raises BadRequest, NotFound, VersionConflict, QuotaExceeded, OwnerSuspended, Forbidden if the
+    viewer cannot use the new function, and PreconditionFailed if the owner has lost its role.
+    """
+    found = await _find(ctx, ids)
+    if patch.function_name not in (None, found.function_name):
+        require_callable_function(ctx, patch.function_name)
+    require_roles_of(ctx, found.function_name)
+    return await ctx.engine.transact(
+        found.owner, lambda context: update_task(context, found.id, patch, expected_version)
+    )
+
+
+async def _find(ctx: RequestContext, ids: TaskIds) -> RecurringTask:
+    _require_one_id(*ids)
+    if ids.task_id is not None:
+        return await recurring_task(ctx, ids.task_id)
+    return await ctx.find(RecurringTask, ids.recurring_task_id or "")
 
 
 async def stop_recurring_task(

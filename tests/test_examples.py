@@ -29,6 +29,9 @@ ADD = """mutation ($email: JSON!) {
 }"""
 
 
+START_TASK = """mutation {
+  startRecurringTask(input: {taskId: "sync", intervalMs: 3600000}) { recurringTask { version } }
+}"""
 START_SLOW_BATCH = """mutation {
   startBatch(input: {batchSize: 1, delayMs: 60000}) { batchId }
 }"""
@@ -172,19 +175,31 @@ async def test_error_of_a_failed_request_is_found_as_described(alice: Reader) ->
     assert failure["error"] == {"name": "KeyError", "message": "'?'"}
 
 
-async def test_operations_of_the_page_of_patterns_work(alice: Reader) -> None:
-    ask, approve, *of_batches = code_blocks("docs/patterns.md", "graphql")[:5]
+async def test_request_of_the_page_of_patterns_is_approved(alice: Reader) -> None:
+    ask, approve, *_ = code_blocks("docs/patterns.md", "graphql")
     asked = await alice.run(ask)
     assert asked["request"]["state"] == "PENDING"
     approved = (await alice.run(approve, id=asked["requestId"]))["request"]
     assert (approved["state"], approved["result"]) == ("COMPLETED", {"approved": True})
-    pause, slow, resume = of_batches
+
+
+async def test_batch_of_the_page_of_patterns_is_changed(alice: Reader) -> None:
+    _, _, pause, slow, resume, *_ = code_blocks("docs/patterns.md", "graphql")
     await alice.run("mutation { addItems(input: {items: [1, 2, 3]}) { added } }")
     batch_id = (await alice.run(START_SLOW_BATCH))["batchId"]
     version = (await alice.run(pause, id=batch_id))["batch"]["version"]
     slowed = (await alice.run(slow, id=batch_id, version=version))["batch"]
     assert (slowed["batchSize"], slowed["delayMs"]) == (20, 10_000)
     assert (await alice.run(resume, id=batch_id))["batch"]["state"] == "RUNNING"
+
+
+async def test_recurring_task_of_the_page_of_patterns_is_changed(alice: Reader) -> None:
+    *_, faster, runs = code_blocks("docs/patterns.md", "graphql")
+    task = (await alice.run(START_TASK))["recurringTask"]
+    await alice.results("tasks.runTask", 1)
+    found = await alice.run(runs)
+    assert found["runCount"] == len(found["runs"]["nodes"]) == 1
+    assert (await alice.run(faster))["recurringTask"]["version"] > task["version"]
 
 
 async def test_the_python_client_works_as_described(

@@ -17,9 +17,10 @@ from ostinato.jobs.functions.job_chain import (
 )
 from ostinato.jobs.handler_decorators import Document, batch
 from ostinato.jobs.ids import EPOCH, SAMPLE_ID
+from ostinato.jobs.options import DEFAULT_MAX_FAILED_ITEMS
 from ostinato.jobs.quotas.limits import QuotaKind
 from ostinato.jobs.quotas.transaction_checks import require_room
-from ostinato.jobs.records import DEFAULT_MAX_FAILED_ITEMS, Batch, BatchState, Json
+from ostinato.jobs.records import Batch, BatchState, Json
 from ostinato.jobs.rights import owner_suspended
 
 MAX_BATCH_SIZE: Final = 1_000  # a page's effects are one transaction

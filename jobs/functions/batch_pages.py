@@ -17,8 +17,8 @@ from ostinato.jobs.functions.job_chain import (
     update_document,
 )
 from ostinato.jobs.handler_decorators import BatchPage, Document, ItemRef
+from ostinato.jobs.options import DEFAULT_MAX_FAILED_ITEMS
 from ostinato.jobs.records import (
-    DEFAULT_MAX_FAILED_ITEMS,
     Batch,
     BatchState,
     Cause,

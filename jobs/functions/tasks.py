@@ -66,7 +66,7 @@ async def start_task(
     if found:
         await require_tick_room(ctx, schedule, found["_id"])
         await cancel_if_active(ctx, found["schedulerJobId"])
-        return await _change(ctx, found, await _start_generation(ctx, found, settings))
+        return await change_task(ctx, found, await _start_generation(ctx, found, settings))
     await require_room(ctx, QuotaKind.RECURRING_TASKS)
     await require_tick_room(ctx, schedule)
     new = {
@@ -89,7 +89,7 @@ async def stop_task(
     It is found by one of its ids. A context without an owner can stop the tasks of all
     owners. A malformed task is stopped, too, and its error is returned. Raises NotFound.
     """
-    found = await _find(ctx, task_id, document_id)
+    found = await find_task(ctx, task_id, document_id)
     if found.get("enabled") is not False:
         await cancel_if_active(ctx, found.get("schedulerJobId"))
         stopped = {**STOPPED, "stoppedAt": await ctx.now()}
@@ -108,7 +108,7 @@ async def delete_task(
     A malformed task is deleted, too, if it is stopped. Raises NotFound, and PreconditionFailed if
     it is running.
     """
-    found = await _find(ctx, task_id, document_id)
+    found = await find_task(ctx, task_id, document_id)
     if found.get("enabled") is not False:
         raise PreconditionFailed("the recurring task is running: stop it with stopRecurringTask")
     await delete_document(ctx, "taskConfigs", found)
@@ -134,7 +134,7 @@ async def resume_task(ctx: Context, found: dict[str, Any]) -> RecurringTask:
     task = read_as(recurring_task_from, found)
     await require_rights(ctx, task.function_name)
     await require_tick_room(ctx, IntervalSchedule(ms=task.interval_ms), task.id)
-    return await _change(ctx, found, await _start_generation(ctx, found, {}))
+    return await change_task(ctx, found, await _start_generation(ctx, found, {}))
 
 
 @mutation(name=EXECUTE_RECURRING_TASK, internal=True, retry=CHAIN_RETRY)
@@ -156,13 +156,20 @@ async def execute_recurring_task(
         await pause_task(ctx, found, reason)
         return
     now = max(await effective_now(ctx), found["nextRunTime"])
-    table = Timetable(schedule=IntervalSchedule(ms=interval_ms))
-    decided_until = found["nextRunTime"] - timedelta(milliseconds=interval_ms)
+    table = Timetable(schedule=IntervalSchedule(ms=found["intervalMs"]))
+    decided_until = found["nextRunTime"] - timedelta(milliseconds=found["intervalMs"])
     decided = decide_ticks(table, decided_until, now, CatchUpPolicy.LATEST)
-    await _run_function(ctx, found)
-    fields = {"nextRunTime": decided.next_run}
-    await _change(
-        ctx, found, fields | {"schedulerJobId": await _schedule_tick(ctx, {**found, **fields})}
+    fields: dict[str, Any] = {
+        "nextRunTime": decided.next_run,
+        "lastTickTime": decided.decided_until,
+        "skippedTicks": found.get("skippedTicks", 0) + decided.skipped,
+    }
+    if await _run_function(ctx, found):
+        late = now - decided.decided_until
+        fields["runCount"] = found.get("runCount", 0) + 1
+        fields |= {"lastRunTime": now, "lastLatenessMs": late // timedelta(milliseconds=1)}
+    await change_task(
+        ctx, found, fields | {"schedulerJobId": await schedule_tick(ctx, {**found, **fields})}
     )
 
 
@@ -176,15 +183,17 @@ async def repair_task(ctx: Context, task_config_id: str) -> bool:
         return False
     due = await repair_due_time(ctx, found["schedulerJobId"], found["nextRunTime"])
     fields = {"nextRunTime": due}
-    await _change(
-        ctx, found, fields | {"schedulerJobId": await _schedule_tick(ctx, {**found, **fields})}
+    await change_task(
+        ctx, found, fields | {"schedulerJobId": await schedule_tick(ctx, {**found, **fields})}
     )
     return True
 
 
-async def _find(ctx: Context, task_id: str | None, document_id: str | None) -> dict[str, Any]:
-    """Read the owner's own task by its `task_id`, or one by the id of its document; without an
-    owner, that of any owner. Raises NotFound."""
+async def find_task(ctx: Context, task_id: str | None, document_id: str | None) -> dict[str, Any]:
+    """Read the owner's own task by its `task_id`, or one by the id of its document.
+
+    Without an owner, that of any owner. Raises NotFound.
+    """
     if task_id is not None:
         by_id = {"owner": ctx.owner, "taskId": task_id}
     else:
@@ -207,11 +216,13 @@ async def _start_generation(
         "stoppedAt": None,
         "generation": config["generation"] + 1,
         "nextRunTime": await ctx.now(),
+        "lastTickTime": None,
     }
-    return fields | {"schedulerJobId": await _schedule_tick(ctx, {**config, **fields})}
+    return fields | {"schedulerJobId": await schedule_tick(ctx, {**config, **fields})}
 
 
-async def _schedule_tick(ctx: Context, config: dict[str, Any]) -> str:
+async def schedule_tick(ctx: Context, config: dict[str, Any]) -> str:
+    """Schedule the tick job of a task at its `nextRunTime`, and return its id."""
     return await ctx.scheduler.run_at(
         config["nextRunTime"],
         EXECUTE_RECURRING_TASK,
@@ -230,16 +241,19 @@ async def _schedule_tick(ctx: Context, config: dict[str, Any]) -> str:
     )
 
 
-async def _run_function(ctx: Context, config: dict[str, Any]) -> None:
-    """Schedule a run; if that is not possible, record a failure."""
+async def _run_function(ctx: Context, config: dict[str, Any]) -> bool:
+    """Schedule a run; if that is not possible, record a failure and return False."""
     cause = Cause(kind=CauseKind.RECURRING, id=config["_id"])
     try:
         await ctx.scheduler.run_after(0, config["functionName"], config["args"], cause=cause)
     except (BadRequest, QuotaExceeded) as error:
         await record_refusal(ctx, config["_id"], config["functionName"], error, config["args"])
+        return False
+    return True
 
 
-async def _change(ctx: Context, found: dict[str, Any], fields: dict[str, Any]) -> RecurringTask:
+async def change_task(ctx: Context, found: dict[str, Any], fields: dict[str, Any]) -> RecurringTask:
+    """Write fields of a task and return it; `found` is its document in this transaction."""
     return recurring_task_from(await update_document(ctx, "taskConfigs", found, fields))
 
 

@@ -8,8 +8,9 @@ from ostinato.client.base_client import BaseClient, call, page_window
 from ostinato.client.options import plain_json, to_ms
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.functions.batch import MAX_ITEMS, BatchPatch, NewBatch
+from ostinato.jobs.options import DEFAULT_MAX_FAILED_ITEMS
 from ostinato.jobs.paging import Page
-from ostinato.jobs.records import DEFAULT_MAX_FAILED_ITEMS, Batch, Json
+from ostinato.jobs.records import Batch, Json
 from ostinato.resolvers import batches
 
 

@@ -10,6 +10,7 @@ from ostinato.jobs.arguments import plain_arguments
 from ostinato.jobs.cron_ledger import CronTick
 from ostinato.jobs.errors import Malformed, require_range
 from ostinato.jobs.functions.new_cron import DEFAULT_FUNCTION, NewCron
+from ostinato.jobs.functions.task_changes import TaskPatch
 from ostinato.jobs.paging import Page
 from ostinato.jobs.records import CatchUpPolicy, Cron, OverlapPolicy, RecurringTask
 from ostinato.jobs.registry import FunctionRef, name_of
@@ -40,6 +41,16 @@ class CronOptions(TypedDict, total=False):
     end_at: datetime
     tags: Sequence[str]
     """The tags of its jobs: at most 10, of 1 to 64 characters each."""
+
+
+class TaskChanges(TypedDict, total=False):
+    """What `update_recurring_task` can change."""
+
+    every: timedelta
+    """The interval, 1 s to 5 years; it counts from the last tick."""
+    function: FunctionRef
+    args: Args
+    """All arguments; without them, the function keeps those it has."""
 
 
 class PatternVerbs(BaseClient):
@@ -188,6 +199,29 @@ class PatternVerbs(BaseClient):
             "startRecurringTask",
             new,
             lambda context: recurring.start_recurring_task(context, new),
+            owner,
+        )
+
+    async def update_recurring_task(
+        self,
+        task_id: str,
+        *,
+        owner: str | None = None,
+        expected_version: int | None = None,
+        **options: Unpack[TaskChanges],
+    ) -> RecurringTask:
+        """Change a task, also while it runs; a new interval counts from its last tick."""
+        every, function, args = options.get("every"), options.get("function"), options.get("args")
+        patch = TaskPatch(
+            interval_ms=None if every is None else to_ms(every),
+            function_name=None if function is None else name_of(function),
+            args=None if args is None else plain_arguments(args),
+        )
+        ids = recurring.TaskIds(require_name("taskId", task_id))
+        return await self.mutate(
+            "updateRecurringTask",
+            {"taskId": ids.task_id, **patch.given()},
+            lambda context: recurring.update_recurring_task(context, ids, patch, expected_version),
             owner,
         )
 

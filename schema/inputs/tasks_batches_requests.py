@@ -10,7 +10,8 @@ from strawberry import UNSET
 from ostinato.jobs import records
 from ostinato.jobs.errors import Issue
 from ostinato.jobs.functions.batch import BatchPatch, NewBatch
-from ostinato.jobs.records import DEFAULT_MAX_FAILED_ITEMS
+from ostinato.jobs.functions.task_changes import TaskPatch
+from ostinato.jobs.options import DEFAULT_MAX_FAILED_ITEMS
 from ostinato.resolvers.recurring import NewTask
 from ostinato.schema.fields import unset_to_none
 from ostinato.schema.inputs.limits import (
@@ -60,6 +61,39 @@ class StartRecurringTaskInput:
             interval_ms=self.interval_ms,
             function_name=self.function_name,
             args=cast("records.JsonObject", self.args or {}),
+        )
+
+
+@strawberry.input(
+    description="The recurring task to change, by exactly one of its ids, and the fields to "
+    "change. Omitted fields keep their values."
+)
+class UpdateRecurringTaskInput:
+    task_id: Name | None = strawberry.field(
+        default=UNSET, description="The id of one of your own tasks, chosen by you."
+    )
+    recurring_task_id: RecurringTaskId | None = strawberry.field(
+        default=UNSET, description="The `id` of a task that you can see."
+    )
+    expected_version: int | None = strawberry.field(default=UNSET, description=EXPECTED_VERSION)
+    interval_ms: Interval | None = strawberry.field(
+        default=UNSET,
+        description="The time between two ticks: 1000 (a second) to 5 years. It counts from the "
+        "last tick.",
+    )
+    function_name: Name | None = strawberry.field(
+        default=UNSET, description="The function to run at each tick."
+    )
+    args: JsonObject | None = strawberry.field(
+        default=UNSET, description="All arguments of the function: an object of at most 64 KiB."
+    )
+
+    def to_plain(self) -> TaskPatch:
+        """Convert the validated input for the use case."""
+        return TaskPatch(
+            interval_ms=self.interval_ms,
+            function_name=self.function_name,
+            args=cast("records.JsonObject | None", self.args),
         )
 
 

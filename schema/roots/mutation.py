@@ -23,6 +23,7 @@ from ostinato.schema.inputs.scheduling import (
 from ostinato.schema.inputs.tasks_batches_requests import (
     StartRecurringTaskInput,
     TaskIdInput,
+    UpdateRecurringTaskInput,
 )
 from ostinato.schema.inputs.validation import validate_input
 from ostinato.schema.roots.root_fields import INPUT, run_use_case
@@ -204,6 +205,26 @@ class Mutation:
     ) -> RecurringTaskPayload | None:
         record = await run_use_case(
             info, given, lambda ctx, data: recurring.start_recurring_task(ctx, data.to_plain())
+        )
+        return RecurringTaskPayload(task_id=record.task_id, found=record)
+
+    @strawberry_field(
+        description="Change the interval, function or arguments of a recurring task, also while it "
+        "runs. A new interval counts from the last tick; runs that exist keep their arguments. "
+        "CONFLICT if the task is not in the expected version."
+    )
+    async def update_recurring_task(
+        self, info: Info, given: Input[UpdateRecurringTaskInput]
+    ) -> RecurringTaskPayload | None:
+        record = await run_use_case(
+            info,
+            given,
+            lambda ctx, data: recurring.update_recurring_task(
+                ctx,
+                recurring.TaskIds(data.task_id, data.recurring_task_id),
+                data.to_plain(),
+                data.expected_version,
+            ),
         )
         return RecurringTaskPayload(task_id=record.task_id, found=record)
 

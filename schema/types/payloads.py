@@ -137,7 +137,7 @@ class FailurePayload:
         return cls(failure_id=failure.id, failure=failure)
 
 
-@strawberry.type(description="The recurring task that a mutation started, stopped or deleted.")
+@strawberry.type(description="The recurring task that a mutation started, changed or deleted.")
 class RecurringTaskPayload:
     task_id: str = strawberry.field(description="The task's id, chosen by its owner.")
     found: strawberry.Private[records.RecurringTask | Malformed]

@@ -10,7 +10,7 @@ from ostinato.jobs import records
 from ostinato.resolvers.functions import pause_warnings
 from ostinato.schema.fields import Info, strawberry_field
 from ostinato.schema.pagination import After, Connection, First, PageRequest
-from ostinato.schema.scalars import Milliseconds
+from ostinato.schema.scalars import Milliseconds, SafeInt
 from ostinato.schema.types.job import Job, SchedulingWarning, job_connection
 from ostinato.schema.types.record_proxy import Node, NodeProxy
 
@@ -25,6 +25,23 @@ class RecurringTask(NodeProxy[records.RecurringTask], Node):
     enabled: bool = strawberry.field(description="False after it has been stopped.")
     next_run_time: datetime | None = strawberry.field(
         description="The next tick; null while it is stopped."
+    )
+    run_count: SafeInt = strawberry.field(
+        description="The number of runs that it has created since it was first started."
+    )
+    last_run_time: datetime | None = strawberry.field(
+        description="When it created its last run; null before the first one."
+    )
+    last_lateness_ms: Milliseconds | None = strawberry.field(
+        description="How long after its tick the last run was created. Ticks are planned from the "
+        "scheduled times, so that lateness does not add up."
+    )
+    skipped_ticks: SafeInt = strawberry.field(
+        description="The number of ticks that were missed while no worker was running. Of the "
+        "ticks missed together, the newest one runs and is not counted."
+    )
+    owner: strawberry.ID | None = strawberry.field(
+        description="The user who owns it; null for the system's tasks."
     )
 
     @strawberry_field(description="The function's arguments in each run.")

@@ -44,6 +44,11 @@ RESOLVE_FAILURE: Final = mutation(
 )
 START_TASK: Final = mutation("startRecurringTask", "StartRecurringTaskInput", TASK)
 STOP_TASK: Final = mutation("stopRecurringTask", "TaskIdInput", TASK)
+UPDATE_TASK: Final = mutation(
+    "updateRecurringTask",
+    "UpdateRecurringTaskInput",
+    f"{TASK[:-1]} version runCount lastRunTime lastLatenessMs skippedTicks owner }}",
+)
 DELETE_TASK: Final = mutation("deleteRecurringTask", "TaskIdInput", TASK)
 DELETE_ITEMS: Final = mutation("deleteItems", "DeleteItemsInput", "deleted")
 DELETE_BATCH: Final = mutation("deleteBatch", "BatchIdInput", "batchId batch { id state }")

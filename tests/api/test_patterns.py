@@ -28,6 +28,24 @@ async def test_a_recurring_task_is_started_and_stopped(ann: Client) -> None:
     assert "tasks.startRecurringTask" not in await _pending(ann)
 
 
+async def test_a_recurring_task_is_changed_by_its_owner_or_an_admin(
+    ann: Client, admin: Client, clients: Clients
+) -> None:
+    started = await ann.get(op.START_TASK, input={"taskId": "t", "intervalMs": 1_000})
+    patch = {"taskId": "t", "intervalMs": 5_000, "expectedVersion": 1}
+    changed = (await ann.get(op.UPDATE_TASK, input=patch))["recurringTask"]
+    assert (changed["intervalMs"], changed["version"], changed["owner"]) == (5_000, 2, "ann")
+    assert (changed["runCount"], changed["lastRunTime"], changed["skippedTicks"]) == (0, None, 0)
+    conflict = await ann(op.UPDATE_TASK, input=patch)
+    assert conflict.errors[0].extensions == {"code": "CONFLICT", "currentVersion": 2}
+    by_id = {"recurringTaskId": started["recurringTask"]["id"], "args": {"name": "x"}}
+    assert (await clients.of("bob")(op.UPDATE_TASK, input=by_id)).code == "NOT_FOUND"
+    assert (await admin.get(op.UPDATE_TASK, input=by_id))["recurringTask"]["args"] == {"name": "x"}
+    hidden = {"taskId": "t", "functionName": "functions.hidden"}
+    assert (await ann(op.UPDATE_TASK, input=hidden)).code == "BAD_REQUEST"
+    assert (await ann(op.UPDATE_TASK, input={"taskId": "t", "intervalMs": 1})).code == "BAD_REQUEST"
+
+
 async def test_stopping_an_unknown_task_is_not_found(ann: Client) -> None:
     assert (await ann(op.STOP_TASK, input={"taskId": "t"})).code == "NOT_FOUND"
 

@@ -137,6 +137,12 @@ LINES: Final[dict[str, Line]] = {
     "Mutation.retryJob": _input("jobId", "job", state="failed", attempt=1),
     "Mutation.resolveFailure": _input("failureId", "failure"),
     "Mutation.startRecurringTask": Line(access=OWN, args=TASK),
+    "Mutation.updateRecurringTask": Line(
+        access=OBJECT,
+        of="recurring_task",
+        args={"input": {"recurringTaskId": "$id", "intervalMs": 5_000}},
+        fields={"args": {"name": MARKER}, "functionName": "tasks.runTask", "enabled": False},
+    ),
     "Mutation.stopRecurringTask": Line(
         access=OWN_FOUND, of="recurring_task", args={"input": {"taskId": "t"}}
     ),

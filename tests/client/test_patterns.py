@@ -190,6 +190,21 @@ async def test_request_is_completed_with_its_data(app: Ostinato, worker: None) -
     assert (await app.requests()).items == ()
 
 
+async def test_recurring_task_is_changed(app: Ostinato) -> None:
+    task = await app.start_recurring_task("sync", HOUR, owner="alice")
+    changed = await app.update_recurring_task(
+        "sync", every=2 * HOUR, function=double, args={"number": 3}, owner="alice"
+    )
+    assert (changed.interval_ms, changed.function_name) == (7_200_000, "functions.double")
+    assert (changed.args, changed.run_count) == ({"number": 3}, 0)
+    with pytest.raises(VersionConflict):
+        await app.update_recurring_task(
+            "sync", every=HOUR, owner="alice", expected_version=task.version
+        )
+    with pytest.raises(NotFound):
+        await app.update_recurring_task("sync", every=HOUR)
+
+
 async def test_batch_is_paused_changed_and_resumed(app: Ostinato) -> None:
     batch = await app.start_batch(owner="alice", max_failed_items=5)
     paused = await app.pause_batch(batch.id)
