@@ -18,6 +18,13 @@ export default async function scenario(page, given) {
   await row.getByRole('link', { name: 'metronome' }).click();
   await page.getByRole('heading', { level: 1, name: 'metronome' }).waitFor();
   await page.getByRole('list', { name: 'Runs' }).getByText('tock').first().waitFor();
+  await page.getByText(/\d+ of \d+ ran/).waitFor();
+  const ticksOfCron = page.getByRole('list', { name: 'Ticks', exact: true });
+  await ticksOfCron.getByText('Ran', { exact: true }).nth(2).waitFor();
+  await page.getByRole('button', { name: 'Run now' }).click();
+  await ticksOfCron.getByText('Ran, trigger').waitFor();
+  await page.getByRole('button', { name: 'Skip next' }).click();
+  await ticksOfCron.getByText('Skipped: skipped on request').waitFor();
   await go(page, 'Crons');
 
   await row.getByRole('button', { name: 'Pause' }).click();

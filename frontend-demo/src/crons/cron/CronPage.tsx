@@ -10,8 +10,10 @@ import { Page } from '../../ui/Page';
 import { QueryNotice } from '../../ui/QueryNotice';
 import { Skeleton } from '../../ui/Skeleton';
 import { usePolledQuery } from '../../ui/usePolledQuery';
-import { CronActions } from '../CronActions';
 import { CronFacts } from './CronFacts';
+import { CronHealth } from './CronHealth';
+import { CronPageActions } from './CronPageActions';
+import { Ledger } from './Ledger';
 import { NextRuns } from './NextRuns';
 
 function Runs({ runs }: { runs: CronDetailsFragment['runs']['nodes'] }) {
@@ -35,7 +37,7 @@ export default function CronPage() {
     <Page
       title={cron?.name ?? 'Cron'}
       note={cron && <Chip tone={cron.enabled ? 'tone-enabled' : 'tone-paused'}>{cron.enabled ? 'Enabled' : 'Paused'}</Chip>}
-      actions={cron && <CronActions cron={cron} />}
+      actions={cron && <CronPageActions cron={cron} />}
     >
       <QueryNotice error={error} />
       {!data && !error && <Skeleton label="cron" />}
@@ -50,6 +52,9 @@ export default function CronPage() {
             <Card title="Schedule">
               <CronFacts cron={cron} />
             </Card>
+            <Card title="Health">
+              <CronHealth health={cron.health} />
+            </Card>
             <Card title="Next ticks">
               <NextRuns cron={cron} />
             </Card>
@@ -57,6 +62,7 @@ export default function CronPage() {
               <Json value={cron.args} label="Arguments" />
             </Card>
           </div>
+          <Ledger cronId={cron.id} />
           <Runs runs={cron.runs.nodes} />
         </>
       )}

@@ -1,0 +1,63 @@
+/** What became of each planned tick, live: a strip of the newest, and a list with the reasons. */
+import { Link } from 'react-router';
+import { useLiveQuery } from 'ostinato-client/urql';
+import { CronTicksChangedDocument } from '../../generated';
+import { formatExact } from '../../time/format';
+import { Card } from '../../ui/Card';
+import { Chip } from '../../ui/Chip';
+import { Rows } from '../../ui/Rows';
+import { OUTCOMES, describeTick, newestTick } from './ticks';
+import type { Tick } from './ticks';
+import styles from './Ledger.module.css';
+
+const SHOWN = 100;
+const IN_STRIP = 60;
+
+function timeOf({ scheduledTime, lastScheduledTime }: Tick): string {
+  const first = formatExact(Date.parse(scheduledTime));
+  if (lastScheduledTime === scheduledTime) return first;
+  return `${first} to ${formatExact(Date.parse(lastScheduledTime))}`;
+}
+
+/** The oldest at the left. */
+function Strip({ ticks }: { ticks: readonly Tick[] }) {
+  const shown = ticks.slice(0, IN_STRIP).toReversed();
+  return (
+    <ol className={styles.strip} aria-label="Newest ticks, the oldest first">
+      {shown.map((tick) => (
+        <li key={tick.id} className={OUTCOMES[tick.outcome].tone} title={`${timeOf(tick)}: ${describeTick(tick)}`}>
+          <span className="unseen">{describeTick(tick)}</span>
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+function TickItem({ tick }: { tick: Tick }) {
+  return (
+    <li className={styles.tick} data-outcome={tick.outcome}>
+      <Chip tone={OUTCOMES[tick.outcome].tone}>{OUTCOMES[tick.outcome].name}</Chip>
+      <span>{describeTick(tick)}</span>
+      {tick.jobId && <Link to={`/jobs/${tick.jobId}`}>job</Link>}
+      <span className={styles.time}>{timeOf(tick)}</span>
+    </li>
+  );
+}
+
+export function Ledger({ cronId }: { cronId: string }) {
+  const view = useLiveQuery(CronTicksChangedDocument, { cronId }, { limit: SHOWN, order: newestTick });
+  return (
+    <Card title={view.truncated ? `Newest ${SHOWN} ticks` : 'Ticks'}>
+      {view.rows.length > 0 && <Strip ticks={view.rows} />}
+      <div className={styles.list}>
+        <Rows
+          label="Ticks"
+          empty="No tick has been due yet."
+          view={view}
+          entities={view.rows}
+          row={(tick) => <TickItem key={tick.id} tick={tick} />}
+        />
+      </div>
+    </Card>
+  );
+}
