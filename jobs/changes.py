@@ -40,6 +40,7 @@ class WatchedCollection(StrEnum):
     JOB_LOGS = "jobLogs"
     """A change is one of the job with the `document_id`."""
     CRON_TICKS = "cronTicks"
+    ALERTS = "alerts"
 
 
 class WriteType(StrEnum):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
+from ostinato.jobs.alerts import AlertKind
 from ostinato.jobs.async_tools.single_flight import SingleFlight
 from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.engine import Engine
@@ -22,6 +23,8 @@ class ClusterStats:
     oldest_due_wait_s: float
     """Age of the oldest due job in queues that are not paused; 0 if none is due."""
     workers: WorkerTotals
+    alerts: Mapping[AlertKind, int]
+    """The number of unresolved alerts of each kind."""
     functions: Mapping[str, FunctionCounts]
     """Totals of all workers since they were first counted, by function."""
 
@@ -58,5 +61,6 @@ class ClusterStatsReader:
             counts=await self._feed.counts.get(None, MAX_AGE_S),
             oldest_due_wait_s=max(waited_s, 0.0),
             workers=await self._engine.workers.read_totals(self._engine.settings.lease_ms),
+            alerts=await self._engine.alerts.count_unresolved(),
             functions=await self._engine.function_metrics.read(),
         )

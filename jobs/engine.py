@@ -30,6 +30,7 @@ from ostinato.jobs.function_counters import FunctionCounters
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.job_changes import JobChanges, cannot, state_of
 from ostinato.jobs.modules import BUILT_IN
+from ostinato.jobs.mongo.alerts import AlertStore
 from ostinato.jobs.mongo.audit_log import AuditLog
 from ostinato.jobs.mongo.caller_sessions import Deployment
 from ostinato.jobs.mongo.client import (
@@ -82,6 +83,7 @@ class Engine:
     owners: OwnerStore
     revocations: RevocationStore
     audit: AuditLog
+    alerts: AlertStore
     notifier: Notifier
     shared_buckets: SharedBuckets
     transactor: Transactor
@@ -154,6 +156,7 @@ class Engine:
             owners=OwnerStore(mongo),
             revocations=RevocationStore(mongo, settings),
             audit=AuditLog(mongo, settings.audit_retention_ms),
+            alerts=AlertStore.of(mongo, settings),
             notifier=notifier,
             shared_buckets=buckets,
             transactor=Transactor(

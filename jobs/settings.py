@@ -14,6 +14,7 @@ from pydantic import (
 )
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from ostinato.jobs.alert_settings import AlertSettings
 from ostinato.jobs.hosts import is_own_name, parse_entry
 from ostinato.jobs.lanes import QUEUE_PATTERN
 from ostinato.jobs.quotas.limits import QuotaSettings
@@ -45,7 +46,7 @@ class Mode(StrEnum):
     TEST = "test"
 
 
-class Settings(RequestLimits, QuotaSettings, TokenSettings):
+class Settings(RequestLimits, QuotaSettings, TokenSettings, AlertSettings):
     """The settings, read from `OSTINATO_*` variables once, at start; immutable."""
 
     model_config = SettingsConfigDict(

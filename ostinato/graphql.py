@@ -14,9 +14,9 @@ from ostinato.resolvers.live.subscription_sources import jobs_with_ids_changed
 from ostinato.schema.build import build_schema
 from ostinato.schema.execution.operation_cost import ROW_COST
 from ostinato.schema.fields import Info
-from ostinato.schema.roots.admin_mutation import AdminMutation as Mutation
-from ostinato.schema.roots.cron_change_query import CronChangeQuery as Query
-from ostinato.schema.roots.overview import OverviewSubscription as Subscription
+from ostinato.schema.roots.alerts import AlertMutation as Mutation
+from ostinato.schema.roots.alerts import AlertQuery as Query
+from ostinato.schema.roots.alerts import AlertSubscription as Subscription
 from ostinato.schema.types.changes import JobChange
 from ostinato.schema.types.job import Job
 

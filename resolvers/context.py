@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Final, TypeVar
 
+from ostinato.jobs.alerts import Alert
 from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.changes import ClusterTime
 from ostinato.jobs.context import Context
@@ -32,7 +33,7 @@ from ostinato.resolvers.loaders import Loaders
 READ_FACTOR = 2  # of the response's limit: BSON is often larger than JSON
 
 T = TypeVar("T")
-R = TypeVar("R", Job, Cron, CronTick, RecurringTask, Batch, Request, Failure)
+R = TypeVar("R", Job, Cron, CronTick, RecurringTask, Batch, Request, Failure, Alert)
 
 APPLICATION: Final = Viewer(id="(application)", roles=frozenset({ADMIN}))
 
@@ -44,6 +45,7 @@ NOUNS = {
     Batch: "batch",
     Request: "request",
     Failure: "failure",
+    Alert: "alert",
 }
 
 

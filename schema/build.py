@@ -7,10 +7,9 @@ from strawberry.schema.config import StrawberryConfig
 
 import ostinato.schema.types.enums  # noqa: F401  (must register the enums before a type uses them)
 from ostinato.schema.execution.strawberry_internals import install_fast_paths
-from ostinato.schema.roots.admin_mutation import AdminMutation
-from ostinato.schema.roots.cron_change_query import CronChangeQuery
-from ostinato.schema.roots.overview import OverviewSubscription
+from ostinato.schema.roots.alerts import AlertMutation, AlertQuery, AlertSubscription
 from ostinato.schema.scalars import SCALARS
+from ostinato.schema.types.alert import Alert
 from ostinato.schema.types.batch import Batch
 from ostinato.schema.types.cron import Cron
 from ostinato.schema.types.failure import Failure
@@ -20,16 +19,16 @@ from ostinato.schema.types.request import Request
 
 
 def build_schema(
-    query: type[CronChangeQuery] = CronChangeQuery,
-    mutation: type[AdminMutation] = AdminMutation,
-    subscription: type[OverviewSubscription] = OverviewSubscription,
+    query: type[AlertQuery] = AlertQuery,
+    mutation: type[AlertMutation] = AlertMutation,
+    subscription: type[AlertSubscription] = AlertSubscription,
 ) -> strawberry.Schema:
     """Build a schema of Ostinato's root types, or of types that inherit from them."""
     schema = strawberry.Schema(
         query=query,
         mutation=mutation,
         subscription=subscription,
-        types=[Job, Cron, RecurringTask, Batch, Request, Failure],
+        types=[Job, Cron, RecurringTask, Batch, Request, Failure, Alert],
         config=StrawberryConfig(scalar_map=SCALARS),
     )
     install_fast_paths(schema)

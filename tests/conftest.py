@@ -159,6 +159,7 @@ def worker_settings(servers: Servers, worker_index: int) -> Settings:
         hub_history_ms=0,  # the history contains changes of other tests
         jwt_secret=SecretStr(JWT_SECRET),
         port=0,
+        watchdog_ms=0,  # tests of alerts check by themselves
         operations_per_second=0,  # all tests come from one address
         failed_tokens_per_second=0,
     )

@@ -89,6 +89,13 @@ FAILURE: Final[Document] = {
     "attempts": 1,
     "at": DUE,
 }
+ALERT: Final[Document] = {
+    "kind": "cronLate",
+    "subject": "0" * 24,
+    "state": "open",
+    "message": "The cron is late",
+    "openedAt": DUE,
+}
 VALID_FIELDS: Final[dict[str, Document]] = {
     "jobs": JOB,
     "crons": CRON,
@@ -97,6 +104,7 @@ VALID_FIELDS: Final[dict[str, Document]] = {
     "batches": BATCH,
     "requests": REQUEST,
     "failures": FAILURE,
+    "alerts": ALERT,
 }
 """The fields that Ostinato writes in each collection, except id, owner and version."""
 

@@ -9,6 +9,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, cast
 
+from ostinato.jobs.alerts import Alert
 from ostinato.jobs.async_tools.supervision import SupervisedTask
 from ostinato.jobs.changefeed.feed_subscription import FeedSubscription
 from ostinato.jobs.changefeed.index import SubscriptionIndex
@@ -33,8 +34,8 @@ from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
 from ostinato.jobs.settings import Settings
 
 log = get_log(__name__)
-R = TypeVar("R", Job, Cron, CronTick, RecurringTask, Batch, Request)
-KINDS: Final[tuple[type[Any], ...]] = (Job, Cron, CronTick, RecurringTask, Batch, Request)
+R = TypeVar("R", Job, Cron, CronTick, RecurringTask, Batch, Request, Alert)
+KINDS: Final[tuple[type[Any], ...]] = (Job, Cron, CronTick, RecurringTask, Batch, Request, Alert)
 
 START_TIMEOUT_S: Final = 15.0  # long enough for a failover and a reconnect
 WARM_UP_TIMEOUT_S: Final = 5.0  # history that takes longer to read is served by replays

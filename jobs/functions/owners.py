@@ -20,7 +20,7 @@ RUNNING_POLL_MS: Final = 1_000  # how often a purge checks for the end of runnin
 KEEP_STEPS_MS: Final = 60_000  # the steps of a purge are not part of the owner's history
 PURGED_WITH_EVENT: Final = ("crons", "taskConfigs", "batches", "requests")
 """Collections whose deletions subscribers receive: a delete event alone carries no owner."""
-PURGED: Final = ("failures", "items", "cronTicks", "jobLogs")
+PURGED: Final = ("failures", "items", "cronTicks", "jobLogs", "alerts")
 
 
 async def suspend(ctx: Context, by: str, reason: str | None) -> Owner:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
 from ostinato.jobs.async_tools.supervision import run_all
@@ -12,7 +13,7 @@ from ostinato.jobs.mongo.client import MongoError
 from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.settings import Settings
 
-ROLE: Final = "dispatcher"  # the stored name of the leader's role
+ROLE: Final = "dispatcher"  # the stored name of the role of the workers' leader
 RENEWALS_PER_LEASE: Final = 3  # one slow renewal must not lose leadership
 MIN_PAUSE_LEASES: Final = 2.0  # in leader leases; other workers compete three times in each
 MAX_PAUSE_LEASES: Final = 4.0
@@ -36,23 +37,32 @@ class CannotLead(Exception):
         self.fix = fix
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A process that competes for a role."""
+
+    id: str
+    lease_ms: int
+    role: str = ROLE
+
+
 class LeaderElection:
-    """Runs duties while this worker is the leader."""
+    """Runs duties while this worker, or API process, is the leader."""
 
     def __init__(
         self,
         workers: WorkerStore,
-        worker_id: str,
-        lease_ms: int,
+        candidate: Candidate,
         duties: tuple[Duty, ...],
         can_lead: Callable[[], Awaitable[bool]],
     ) -> None:
-        """After a CannotLead, this worker competes again when `can_lead` returns True, or after a
+        """After a CannotLead, this process competes again when `can_lead` returns True, or after a
         pause."""
         self._workers = workers
-        self._lease_ms = lease_ms
-        self._renew_every_s = lease_ms / RENEWALS_PER_LEASE / 1000
-        self._worker_id = worker_id
+        self._role = candidate.role
+        self._lease_ms = candidate.lease_ms
+        self._renew_every_s = candidate.lease_ms / RENEWALS_PER_LEASE / 1000
+        self._worker_id = candidate.id
         self._duties = duties
         self._can_lead = can_lead
         self._pause = MIN_PAUSE_LEASES
@@ -61,19 +71,19 @@ class LeaderElection:
         """Compete for leadership until canceled."""
         while True:
             if await self._elected():
-                log.info("leader.elected", worker_id=self._worker_id)
+                log.info("leader.elected", role=self._role, worker_id=self._worker_id)
                 try:
                     await self._lead()
                 except CannotLead as reason:
                     await self._step_down(reason)
                 else:
                     self._pause = MIN_PAUSE_LEASES
-                    log.info("leader.lost", worker_id=self._worker_id)
+                    log.info("leader.lost", role=self._role, worker_id=self._worker_id)
             await asyncio.sleep(self._renew_every_s)
 
     async def resign(self) -> None:
         """Release leadership, so that another worker can acquire it immediately."""
-        await self._workers.release_leadership(ROLE, self._worker_id)
+        await self._workers.release_leadership(self._role, self._worker_id)
 
     async def _lead(self) -> None:
         """Run the duties until leadership is lost; raises CannotLead."""
@@ -98,6 +108,7 @@ class LeaderElection:
         self._pause = min(self._pause * GROWTH, MAX_PAUSE_LEASES)
         log.warning(
             "leader.stepped_down",
+            role=self._role,
             worker_id=self._worker_id,
             error=str(reason),
             fix=reason.fix,
@@ -111,7 +122,9 @@ class LeaderElection:
 
     async def _elected(self) -> bool:
         try:
-            return await self._workers.acquire_leadership(ROLE, self._worker_id, self._lease_ms)
+            return await self._workers.acquire_leadership(
+                self._role, self._worker_id, self._lease_ms
+            )
         except MongoError as error:
             log.warning("election.failed", error=str(error))
             return False

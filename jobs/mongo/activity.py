@@ -71,6 +71,26 @@ class ActivityStore:
                 report(ACTIVITY, row["_id"], error)
         return found
 
+    async def read_outcomes(
+        self, reach: ActivityRange, now: datetime
+    ) -> dict[str, tuple[int, int]]:
+        """Return how many jobs of each function have succeeded, and have failed, in a range."""
+        ids = [_document_id(reach, start) for start in reach.buckets.starts(now)]
+        rows = await self._activity.find({"_id": {"$in": ids}}, {"functions": 1}).to_list(None)
+        totals: dict[str, tuple[int, int]] = {}
+        for row in rows:
+            try:
+                for key in row.get("functions", {}):
+                    label = key.replace("/", ".")
+                    counts, (succeeded, failed) = (
+                        _counts_from(row, label),
+                        totals.get(label, (0, 0)),
+                    )
+                    totals[label] = succeeded + counts.succeeded, failed + counts.failed
+            except MALFORMED_ERRORS as error:
+                report(ACTIVITY, row["_id"], error)
+        return totals
+
     def _increments(self, counts: Mapping[str, FunctionCounts]) -> Iterator[tuple[str, float]]:
         total = FunctionCounts()
         for label, each in counts.items():

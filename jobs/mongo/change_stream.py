@@ -44,9 +44,10 @@ UNREAD_FIELDS: Final = (
 
 WITHOUT_DELETIONS: Final = (
     *(WatchedCollection.JOBS, WatchedCollection.JOB_LOGS, WatchedCollection.CRON_TICKS),
+    WatchedCollection.ALERTS,
 )
-"""TTL indexes delete jobs and ticks at `purgeAt`, and the sweeper the logs of jobs: nobody is told.
-"""
+"""TTL indexes delete jobs, ticks and alerts at `purgeAt`, and the sweeper the logs of jobs: nobody
+is told."""
 
 PIPELINE: Final[list[dict[str, Any]]] = [
     {

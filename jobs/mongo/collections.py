@@ -27,6 +27,7 @@ FUNCTION_METRICS: Final = "functionMetrics"
 ACTIVITY: Final = "activityBuckets"
 OUTBOX: Final = "outbox"
 JOB_LOGS: Final = "jobLogs"
+ALERTS: Final = "alerts"
 
 READ_ONLY: Final = {
     JOBS: "schedule and cancel jobs with ctx.scheduler",
@@ -38,6 +39,7 @@ READ_ONLY: Final = {
     FAILURES: "schedule errors.logFailure with ctx.scheduler, or raise an error",
     QUEUES: "change queues with pauseQueue and resumeQueue",
     JOB_LOGS: "write lines with ctx.log",
+    ALERTS: "the watchdog of the API opens them; acknowledgeAlert, resolveAlert",
     WORKERS: "each worker writes its own document",
     LEADERS: "the workers elect their leader",
     OUTBOX: "schedule jobs with ctx.scheduler",
@@ -63,6 +65,7 @@ WRITABLE_BY_BUILT_INS: Final = frozenset(
         OWNERS,
         JOBS,
         JOB_LOGS,
+        ALERTS,
     }
 )
 """Read-only collections that built-in functions can write, within their transaction. They only
@@ -205,6 +208,29 @@ COLLECTIONS: Final = (
         "owners.purge",
         indexes=(
             index("owner_bytes", "the stored bytes of an owner; owners.purge", "owner bytes"),
+        ),
+    ),
+    CollectionSpec(
+        name=ALERTS,
+        written_by="the watchdog of the API processes; acknowledgeAlert, resolveAlert",
+        read_by="alerts, alertsChanged; the watchdog, every second; doctor",
+        deleted_by="the TTL index on purgeAt; owners.purge",
+        indexes=(
+            index(
+                "key",
+                "watchdog: the alerts whose conditions have not ended, one for each subject",
+                "key",
+                unique=True,
+                partialFilterExpression=exists("key"),
+            ),
+            index("owner_newest", "alerts of an owner; owners.purge", "owner -_id"),
+            index(
+                "unsent",
+                "webhook: alerts with events to send",
+                "unsent",
+                partialFilterExpression=exists("unsent"),
+            ),
+            index("purge", "TTL", "purgeAt", expireAfterSeconds=0),
         ),
     ),
     CollectionSpec(

@@ -26,7 +26,7 @@ from ostinato.jobs.mongo.access_control import (
 )
 from ostinato.jobs.mongo.collections import COLLECTIONS, FAILURES, OUTBOX
 from ostinato.jobs.mongo.malformed_diagnostics import inspect_documents
-from ostinato.jobs.mongo.queue_diagnostics import inspect_queues
+from ostinato.jobs.mongo.queue_diagnostics import inspect_alerts, inspect_queues
 from ostinato.jobs.mongo.replica_set import check_topology
 
 Client = MongoClient[dict[str, Any]]
@@ -123,6 +123,7 @@ def _inspect(
                 _skew(abs((hello["localTime"] - now).total_seconds())),
                 *_indexes(client[database]),
                 *inspect_queues(client[database], lease_ms),
+                *inspect_alerts(client[database]),
                 *_outbox(client[database], hello["localTime"]),
                 *inspect_documents(client[database]),
             ]

@@ -9,6 +9,7 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
 import bson
 from bson.raw_bson import RawBSONDocument
 
+from ostinato.jobs.alerts import Alert, alert_from
 from ostinato.jobs.changes import ClusterTime
 from ostinato.jobs.cron_ledger import CronTick, cron_tick_from
 from ostinato.jobs.documents import (
@@ -24,6 +25,7 @@ from ostinato.jobs.ids import is_id
 from ostinato.jobs.malformed import read_as, report
 from ostinato.jobs.mongo.client import LENIENT_CODEC, Cursor, Document, Mongo
 from ostinato.jobs.mongo.collections import (
+    ALERTS,
     BATCHES,
     CRON_TICKS,
     CRONS,
@@ -49,7 +51,7 @@ LARGE_FIELDS: Final[Mapping[str, object]] = {
 }
 """Fields of up to megabytes, with the values that records have if they are not read."""
 
-R = TypeVar("R", Job, Cron, CronTick, RecurringTask, Batch, Request, Failure)
+R = TypeVar("R", Job, Cron, CronTick, RecurringTask, Batch, Request, Failure, Alert)
 Find: TypeAlias = Callable[..., Cursor]
 """Starts a query of a database; takes the driver's options."""
 
@@ -86,6 +88,7 @@ READERS: Final[dict[type, RecordReader]] = {
     Batch: RecordReader(BATCHES, batch_from),
     Request: RecordReader(REQUESTS, request_from, frozenset({"data", "result", "lateAnswer"})),
     Failure: RecordReader(FAILURES, failure_from, frozenset({"data"})),
+    Alert: RecordReader(ALERTS, alert_from),
 }
 
 

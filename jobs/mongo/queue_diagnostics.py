@@ -1,18 +1,20 @@
-"""Checks whether running workers serve every queue with due jobs."""
+"""Checks whether running workers serve every queue with due jobs, and lists open alerts."""
 
 from collections.abc import Collection
 from typing import Any, Final
 
 from pymongo.database import Database
 
+from ostinato.jobs.alerts import WATCHDOG
 from ostinato.jobs.findings import Finding
 from ostinato.jobs.lanes import Lane
-from ostinato.jobs.mongo.collections import JOBS, QUEUES, WORKERS
+from ostinato.jobs.mongo.collections import ALERTS, JOBS, LEADERS, QUEUES, WORKERS
 from ostinato.jobs.mongo.due_jobs import MAX_LANE, heads_pipeline
 from ostinato.jobs.mongo.workers import queues_of, serving_within
 
 SUBJECT: Final = "queues"
 MAX_LANES: Final = 1_000
+MAX_ALERTS: Final = 20
 
 Rows = Database[dict[str, Any]]
 
@@ -40,6 +42,20 @@ def inspect_queues(database: Rows, lease_ms: int) -> list[Finding]:
         )
         for queue in unserved
     ]
+
+
+def inspect_alerts(database: Rows) -> list[Finding]:
+    """List the unresolved alerts, and whether an API process looks for reasons; no finding fails:
+    what is wrong has findings of its own."""
+    subject = "alerts"
+    leader = database[LEADERS].find_one({"_id": WATCHDOG, "$expr": {"$gt": ["$until", "$$NOW"]}})
+    unresolved = {"key": {"$exists": True}, "state": {"$in": ["open", "acknowledged"]}}
+    rows = database[ALERTS].find(unresolved, {"message": 1}, sort=[("_id", -1)], limit=MAX_ALERTS)
+    found = list(rows)
+    if not found:
+        who = "an" if leader else "no"
+        return [Finding(subject=subject, detail=f"none is open; {who} API process watches")]
+    return [Finding(subject=subject, detail=str(row.get("message"))) for row in found]
 
 
 def _served(database: Rows, lease_ms: int) -> frozenset[str]:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeVar, cast
 
+from ostinato.jobs.alerts import Alert
 from ostinato.jobs.async_tools.batch_loader import BatchLoader
 from ostinato.jobs.changes import ClusterTime, Position, time_of
 from ostinato.jobs.cron_ledger import CronTick
@@ -53,7 +54,7 @@ from ostinato.jobs.records import (
 MALFORMED_BATCH_SIZE: Final = 100  # skipped per additional find
 MAX_MALFORMED: Final = 2_000  # skipped per page
 
-R = TypeVar("R", Job, Cron, CronTick, RecurringTask, Batch, Request, Failure)
+R = TypeVar("R", Job, Cron, CronTick, RecurringTask, Batch, Request, Failure, Alert)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ class Reads:
         return None if document is None else cast("R", reader.record_of(document))
 
     async def find_page(
-        self, kind: type[R], owner: str | None, window: Window, **fields: object
+        self, kind: type[R], owner: str | None, window: Window, /, **fields: object
     ) -> Page[R]:
         """Return a page of the records whose fields have these values, newest first."""
         query = owned_by(owner) | fields

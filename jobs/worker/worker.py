@@ -23,7 +23,13 @@ from ostinato.jobs.engine import Engine
 from ostinato.jobs.function_counters import FunctionCounters, FunctionCounts
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.logs import get_log
-from ostinato.jobs.maintenance.election import CannotLead, Duty, LeaderElection, leader_lease_ms
+from ostinato.jobs.maintenance.election import (
+    Candidate,
+    CannotLead,
+    Duty,
+    LeaderElection,
+    leader_lease_ms,
+)
 from ostinato.jobs.maintenance.outbox import OutboxConverter
 from ostinato.jobs.maintenance.rescuer import HeartbeatHistory, WorkerRescuer, heartbeat_timeout_ms
 from ostinato.jobs.maintenance.sweeper import Sweeper, build_sweeps
@@ -85,8 +91,7 @@ class WorkerRuntime:
         self._outbox = OutboxConverter(engine, self._dispatcher.wake)
         self._election = LeaderElection(
             engine.workers,
-            worker_id,
-            leader_lease_ms(settings),
+            Candidate(id=worker_id, lease_ms=leader_lease_ms(settings)),
             self._duties(),
             engine.notifier.is_reachable,
         )

@@ -1,10 +1,12 @@
-"""The client's verbs for administrators: workers, queues, owners, revoked tokens, the audit log."""
+"""The client's verbs for administrators: workers, queues, owners, revoked tokens, the audit log,
+and alerts."""
 
 from datetime import datetime
 from typing import Final
 
 from ostinato.client.base_client import BaseClient, call, page_window
 from ostinato.client.options import require_name, require_owner
+from ostinato.jobs.alerts import Alert
 from ostinato.jobs.audit import AuditEntry, AuditFilter
 from ostinato.jobs.errors import BadRequest, require_range
 from ostinato.jobs.json_values import replace_surrogates
@@ -14,7 +16,8 @@ from ostinato.jobs.quotas.limits import Quota
 from ostinato.jobs.revocations import Revocation
 from ostinato.jobs.rights import Owner
 from ostinato.jobs.worker_records import WorkerRecord
-from ostinato.resolvers import admin, audit, revocations
+from ostinato.resolvers import admin, alerts, audit, revocations
+from ostinato.resolvers.alerts import AlertFilter
 from ostinato.resolvers.functions import CatalogEntry, list_functions
 
 MAX_REASON_CHARS: Final = 500
@@ -127,6 +130,37 @@ class AdminVerbs(BaseClient):
             "deleteRevocation",
             {"id": revocation_id},
             lambda context: revocations.delete_revocation(context, revocation_id),
+        )
+
+    async def alerts(
+        self,
+        which: AlertFilter | None = None,
+        *,
+        owner: str | None = None,
+        first: int = 100,
+        after: Alert | None = None,
+    ) -> Page[Alert]:
+        """Read a page of up to 1,000 alerts, newest first: all, or those about an owner's crons and
+        jobs."""
+        window = page_window(first, after)
+        return await call(alerts.alerts(self.context(owner), which or AlertFilter(), window))
+
+    async def acknowledge_alert(self, alert_id: str, *, owner: str | None = None) -> Alert:
+        """Acknowledge an open alert; raises NotFound, or PreconditionFailed in another state."""
+        return await self.mutate(
+            "acknowledgeAlert",
+            {"alertId": alert_id},
+            lambda context: alerts.acknowledge_alert(context, alert_id),
+            owner,
+        )
+
+    async def resolve_alert(self, alert_id: str, *, owner: str | None = None) -> Alert:
+        """Resolve an alert; raises NotFound, or PreconditionFailed if it is resolved."""
+        return await self.mutate(
+            "resolveAlert",
+            {"alertId": alert_id},
+            lambda context: alerts.resolve_alert(context, alert_id),
+            owner,
         )
 
     async def audit_log(

@@ -8,6 +8,7 @@ from typing import TypeVar
 from ostinato.client.base_client import BaseClient
 from ostinato.client.options import to_ms
 from ostinato.jobs.activity import Activity, ActivityRange
+from ostinato.jobs.alerts import Alert
 from ostinato.jobs.cron_ledger import CronTick
 from ostinato.jobs.filters import JobFilter
 from ostinato.jobs.records import Batch, Cron, Job, JobCounts, RecurringTask, Request
@@ -105,6 +106,16 @@ class LiveVerbs(BaseClient):
         options = SubscribeOptions(after=after, snapshot=snapshot)
         async for message in self._follow(
             owner, lambda context: sources.cron_ticks_changed(context, cron_id, options)
+        ):
+            yield message
+
+    async def alert_changes(
+        self, *, owner: str | None = None, after: str | None = None, snapshot: bool = False
+    ) -> Changes[LiveMessage[Alert]]:
+        """Follow all alerts, or those about an owner's crons and jobs."""
+        options = SubscribeOptions(after=after, snapshot=snapshot)
+        async for message in self._follow(
+            owner, lambda context: sources.alerts_changed(context, options)
         ):
             yield message
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeVar
 
+from ostinato.jobs.alerts import Alert
 from ostinato.jobs.changefeed import ChangeFilter, FeedSubscription, MatchedChange
 from ostinato.jobs.changes import ClusterTime, DocumentChange, Position, time_of
 from ostinato.jobs.cron_ledger import CronTick
@@ -22,7 +23,7 @@ from ostinato.resolvers.live.messages import (
 
 POLL_S: Final = 0.05  # poll interval until the feed has caught up with the rows
 
-R = TypeVar("R", Job, Cron, CronTick, RecurringTask, Batch, Request)
+R = TypeVar("R", Job, Cron, CronTick, RecurringTask, Batch, Request, Alert)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

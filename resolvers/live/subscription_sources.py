@@ -7,6 +7,7 @@ SlowConsumer if the client does not keep up.
 from collections.abc import Collection
 from typing import TypeVar
 
+from ostinato.jobs.alerts import Alert
 from ostinato.jobs.changefeed import ChangeFilter
 from ostinato.jobs.changes import ClusterTime, WatchedCollection
 from ostinato.jobs.cron_ledger import CronTick
@@ -21,7 +22,7 @@ from ostinato.resolvers.live.messages import LiveMessage, SubscribeOptions
 from ostinato.resolvers.live.object_query import ObjectQuery, ObjectSource
 from ostinato.resolvers.scheduling import scope_of
 
-R = TypeVar("R", Cron, RecurringTask)
+R = TypeVar("R", Cron, RecurringTask, Alert)
 
 
 def job_changed(
@@ -125,6 +126,11 @@ def cron_ticks_changed(
         read=lambda window, time: reads.find_newest(CronTick, scope, window, time, **fields),
     )
     return ListQuery(ctx, source, options)
+
+
+def alerts_changed(ctx: RequestContext, options: SubscribeOptions) -> LiveQuery[LiveMessage[Alert]]:
+    """Follow the alerts about the viewer's crons and jobs, or all for an admin."""
+    return _list_query(ctx, options, "alerts", Alert, WatchedCollection.ALERTS)
 
 
 def recurring_tasks_changed(

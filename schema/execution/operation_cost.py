@@ -30,6 +30,7 @@ PAGE_SIZES: Final = frozenset({"first", "last"})
 PAGE_ITEMS: Final = frozenset({"nodes", "edges"})
 PAGES: Final = frozenset(
     {
+        "alerts",
         "auditLog",
         "batches",
         "children",

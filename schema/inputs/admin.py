@@ -1,6 +1,7 @@
 """Inputs of the fields that only admins use: queues, owners, tokens and the audit log."""
 
 from datetime import datetime
+from typing import Annotated
 
 import strawberry
 from strawberry import UNSET
@@ -100,3 +101,11 @@ class AuditFilter:
             from_at=self.called_from,
             to_at=self.called_to,
         )
+
+
+FilterAudit = Annotated[
+    AuditFilter | None,
+    strawberry.argument(
+        name="filter", description="Conditions that entries must match. If omitted, all entries."
+    ),
+]

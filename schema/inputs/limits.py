@@ -117,6 +117,7 @@ ErrorText: TypeAlias = Annotated[
 ]
 CronId: TypeAlias = Annotated[strawberry.ID, id_of("Cron")]
 JobId: TypeAlias = Annotated[strawberry.ID, id_of("Job")]
+AlertId: TypeAlias = Annotated[strawberry.ID, id_of("Alert")]
 FailureId: TypeAlias = Annotated[strawberry.ID, id_of("Failure")]
 RecurringTaskId: TypeAlias = Annotated[strawberry.ID, id_of("RecurringTask")]
 BatchId: TypeAlias = Annotated[strawberry.ID, id_of("Batch")]

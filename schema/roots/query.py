@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, cast
 import strawberry
 from strawberry import UNSET
 
-from ostinato.jobs import cron_ledger, filters, records
+from ostinato.jobs import alerts, cron_ledger, filters, records
 from ostinato.jobs.errors import BadRequest, NotFound
 from ostinato.jobs.schedules import parse_schedule
 from ostinato.resolvers import (
@@ -23,7 +23,7 @@ from ostinato.resolvers import (
 from ostinato.resolvers.context import RequestContext
 from ostinato.schema.fields import Info, strawberry_field, unset_to_none
 from ostinato.schema.ids import argument_id, parse_global_id
-from ostinato.schema.inputs.admin import AuditFilter
+from ostinato.schema.inputs.admin import AuditFilter, FilterAudit
 from ostinato.schema.inputs.crons import CronFilter, PreviewCronInput
 from ostinato.schema.inputs.scheduling import JobFilter
 from ostinato.schema.pagination import (
@@ -47,6 +47,7 @@ from ostinato.schema.types.admin import (
     owner_connection,
     revocation_connection,
 )
+from ostinato.schema.types.alert import Alert
 from ostinato.schema.types.batch import Batch
 from ostinato.schema.types.cron import Cron
 from ostinato.schema.types.cron_tick import CronTick
@@ -75,13 +76,6 @@ FilterCrons = Annotated[
     ),
 ]
 
-FilterAudit = Annotated[
-    AuditFilter | None,
-    strawberry.argument(
-        name="filter", description="Conditions that entries must match. If omitted, all entries."
-    ),
-]
-
 NODE_TYPES: Final[dict[str, tuple[type[Any], type[NodeProxy[Any]]]]] = {
     "Job": (records.Job, Job),
     "Cron": (records.Cron, Cron),
@@ -90,6 +84,7 @@ NODE_TYPES: Final[dict[str, tuple[type[Any], type[NodeProxy[Any]]]]] = {
     "Batch": (records.Batch, Batch),
     "Request": (records.Request, Request),
     "Failure": (records.Failure, Failure),
+    "Alert": (alerts.Alert, Alert),
 }
 
 

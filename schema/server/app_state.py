@@ -11,6 +11,7 @@ from ostinato.jobs.engine import Engine
 from ostinato.jobs.errors import Unavailable
 from ostinato.jobs.revocations import Revocation
 from ostinato.jobs.settings import Settings
+from ostinato.jobs.watchdog.watchdog import watching
 from ostinato.resolvers.auth import Viewer
 from ostinato.resolvers.context import RequestContext
 
@@ -56,6 +57,7 @@ class AppState:
             nullcontext(host.engine) if host else Engine.open(self._settings) as engine,
             nullcontext(host.feed) if host else ChangeFeed(engine.mongo, self._settings) as feed,
             ClusterStatsReader(engine, feed) as cluster_stats,
+            watching(engine),
         ):
             self._current = _OpenResources(engine=engine, feed=feed, cluster_stats=cluster_stats)
             await engine.notifier.warn_if_unreachable()

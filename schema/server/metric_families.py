@@ -58,6 +58,12 @@ def cluster_metrics(cluster_stats: ClusterStats) -> Iterator[Metric]:
     )
 
 
+def alert_metrics(cluster_stats: ClusterStats) -> Iterator[Metric]:
+    """Yield the number of alerts by kind; the same for every API process."""
+    rows = [((kind,), count) for kind, count in cluster_stats.alerts.items()]
+    yield _gauges("alerts", "Unresolved alerts by kind.", rows, "kind")
+
+
 def function_metrics(functions: Mapping[str, FunctionCounts]) -> Iterator[Metric]:
     """Yield the metrics of each function, counted by all workers; the same for every process."""
     counted = functions.items()

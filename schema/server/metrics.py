@@ -22,6 +22,7 @@ from ostinato.resolvers.auth import bearer_token
 from ostinato.schema.execution.operation_metrics import OperationMetrics
 from ostinato.schema.fanout.broadcast_registry import BroadcastRegistry
 from ostinato.schema.server.metric_families import (
+    alert_metrics,
     change_feed_metrics,
     client_metrics,
     cluster_metrics,
@@ -97,5 +98,9 @@ async def _families(sources: MetricSources) -> Sequence[Metric]:
     except Exception as error:  # a driver may raise anything; the other metrics are still served
         log.warning("metrics.incomplete", error=repr(error))
         return [*own, *mongodb_metrics(False)]
-    cluster = [*cluster_metrics(cluster_stats), *function_metrics(cluster_stats.functions)]
+    cluster = [
+        *cluster_metrics(cluster_stats),
+        *alert_metrics(cluster_stats),
+        *function_metrics(cluster_stats.functions),
+    ]
     return [*own, *mongodb_metrics(True), *cluster]

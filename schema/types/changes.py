@@ -34,7 +34,7 @@ class MessageFields:
     kind: ChangeKind = strawberry.field(description=KIND)
 
 
-def _fields_of(message: LiveMessage[Any]) -> dict[str, Any]:
+def fields_of(message: LiveMessage[Any]) -> dict[str, Any]:
     """Return the values of the fields of `MessageFields`."""
     return {
         "event_position": message.event_position,
@@ -60,7 +60,7 @@ class JobChange(MessageFields):
     @classmethod
     def of(cls, message: LiveMessage[records.Job]) -> Self:
         return cls(
-            **_fields_of(message),
+            **fields_of(message),
             job_id=_id_of("Job", message.id),
             event=None if message.event is None else JobEvent.of(message.event),
             job=Job.of_optional(message.record),
@@ -79,7 +79,7 @@ class CronChange(MessageFields):
     @classmethod
     def of(cls, message: LiveMessage[records.Cron]) -> Self:
         return cls(
-            **_fields_of(message),
+            **fields_of(message),
             cron_id=_id_of("Cron", message.id),
             cron=Cron.of_optional(message.record),
         )
@@ -97,7 +97,7 @@ class CronTickChange(MessageFields):
     @classmethod
     def of(cls, message: LiveMessage[cron_ledger.CronTick]) -> Self:
         return cls(
-            **_fields_of(message),
+            **fields_of(message),
             cron_tick_id=_id_of("CronTick", message.id),
             cron_tick=CronTick.of_optional(message.record),
         )
@@ -116,7 +116,7 @@ class RecurringTaskChange(MessageFields):
     @classmethod
     def of(cls, message: LiveMessage[records.RecurringTask]) -> Self:
         return cls(
-            **_fields_of(message),
+            **fields_of(message),
             task_id=message.task_id,
             recurring_task=RecurringTask.of_optional(message.record),
         )
@@ -135,7 +135,7 @@ class RequestChange(MessageFields):
     @classmethod
     def of(cls, message: LiveMessage[records.Request]) -> Self:
         return cls(
-            **_fields_of(message),
+            **fields_of(message),
             request_id=_id_of("Request", message.id),
             request=Request.of_optional(message.record),
         )
@@ -154,7 +154,7 @@ class BatchChange(MessageFields):
     @classmethod
     def of(cls, message: LiveMessage[records.Batch]) -> Self:
         return cls(
-            **_fields_of(message),
+            **fields_of(message),
             batch_id=_id_of("Batch", message.id),
             batch=Batch.of_optional(message.record),
         )

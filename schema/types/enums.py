@@ -7,6 +7,7 @@ import strawberry
 from strawberry.types.enum import has_enum_definition
 
 from ostinato.jobs.activity import ActivityRange
+from ostinato.jobs.alerts import AlertKind, AlertState
 from ostinato.jobs.audit import AuditSource
 from ostinato.jobs.cron_ledger import TickOrigin, TickOutcome, TickReason
 from ostinato.jobs.filters import JobOrder
@@ -34,6 +35,25 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
             "FAILED": "Its function raised an exception on the last attempt. `retryJob` runs "
             "it again.",
             "CANCELED": "It was canceled. `retryJob` runs it again.",
+        },
+    ),
+    AlertKind: (
+        "What an alert is about.",
+        {
+            "NO_WORKER": "No worker is running, so no job starts.",
+            "QUEUE_NOT_SERVED": "Jobs are due in a queue from which no running worker takes jobs.",
+            "CRON_LATE": "A cron was due some time ago and has not run.",
+            "CRON_FAILING": "The last runs of a cron have failed.",
+            "JOB_STUCK": "A job runs longer than its timeout allows.",
+            "FUNCTION_FAILING": "Jobs of a function have failed lately, and none has succeeded.",
+        },
+    ),
+    AlertState: (
+        "The state of an alert.",
+        {
+            "OPEN": "Nobody has acknowledged it.",
+            "ACKNOWLEDGED": "Somebody takes care of it.",
+            "RESOLVED": "Its reason has ended, or somebody has resolved it.",
         },
     ),
     LogLevel: (

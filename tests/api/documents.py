@@ -40,6 +40,9 @@ class Documents:
     async def failure(self, owner: str | None = "ann", **fields: Any) -> str:
         return await self._insert("failures", "Failure", owner, GREETS | {"error": ERROR} | fields)
 
+    async def alert(self, owner: str | None = "ann", **fields: Any) -> str:
+        return await self._insert("alerts", "Alert", owner, fields)
+
     async def _insert(
         self, collection: str, type_name: str, owner: str | None, fields: dict[str, Any]
     ) -> str:

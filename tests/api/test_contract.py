@@ -80,7 +80,8 @@ def test_every_stored_object_is_a_node() -> None:
     node = SCHEMA.type_map["Node"]
     assert isinstance(node, GraphQLInterfaceType)
     names = {type_.name for type_ in SCHEMA.get_possible_types(node)}
-    assert names == {"Job", "Cron", "CronTick", "RecurringTask", "Batch", "Request", "Failure"}
+    stored = {"Job", "Cron", "CronTick", "RecurringTask", "Batch", "Request", "Failure", "Alert"}
+    assert names == stored
 
 
 def test_every_connection_is_a_page_with_a_price() -> None:

@@ -83,6 +83,7 @@ LINES: Final[dict[str, Line]] = {
     "Query.jobs": Line(access=OWN),
     "Query.jobTree": Line(access=OBJECT | {"other": None}, args={"rootId": "$id"}),
     "Query.jobLogs": Line(access=OBJECT, args={"jobId": "$id"}, shows_object=False),
+    "Query.alerts": Line(access=OWN, of="alert"),
     "Query.cron": Line(access=OBJECT, of="cron", args={"id": "$id"}),
     "Query.crons": Line(access=OWN, of="cron"),
     "Query.cronTicks": Line(
@@ -178,6 +179,8 @@ LINES: Final[dict[str, Line]] = {
     ),
     "Mutation.cancelRequest": _input("requestId", "request", **WAITING),
     "Mutation.createWithTimeout": Line(access=OWN, args={"input": {"data": 1}}),
+    "Mutation.acknowledgeAlert": _input("alertId", "alert"),
+    "Mutation.resolveAlert": _input("alertId", "alert"),
     "Mutation.pauseQueue": Line(access=ADMIN, args=QUEUE),
     "Mutation.resumeQueue": Line(access=ADMIN, args=QUEUE),
     "Mutation.suspendOwner": Line(access=ADMIN, args=CARL),
@@ -194,6 +197,7 @@ LINES: Final[dict[str, Line]] = {
         access=OBJECT | {"other": None}, args={"rootId": "$id", "snapshot": True}
     ),
     "Subscription.jobLogsChanged": Line(access=OBJECT, args={"jobId": "$id"}, shows_object=False),
+    "Subscription.alertsChanged": Line(access=OWN, of="alert", args={"snapshot": True}),
     "Subscription.cronsChanged": Line(access=OWN, of="cron", args={"snapshot": True}),
     "Subscription.cronTicksChanged": Line(access=OWN, of="cron_tick", args={"snapshot": True}),
     "Subscription.recurringTasksChanged": Line(
@@ -216,6 +220,7 @@ READABLE: Final[dict[str, dict[str, Any]]] = {
     "batch": {},
     "request": {"data": MARKER},
     "failure": {"data": {"name": MARKER}},
+    "alert": {"message": MARKER},
 }
 """Fields of ann's objects, with a text that nobody else may receive."""
 
@@ -228,6 +233,7 @@ COLLECTIONS: Final = {
     "batch": "batches",
     "request": "requests",
     "failure": "failures",
+    "alert": "alerts",
 }
 
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 from structlog.testing import capture_logs
 
 from ostinato.jobs.embedded.process import free_port
-from ostinato.jobs.maintenance.election import ROLE, CannotLead, LeaderElection
+from ostinato.jobs.maintenance.election import ROLE, Candidate, CannotLead, LeaderElection
 from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.settings import Settings
 from tests.engine.proxy import proxied
@@ -68,7 +68,7 @@ async def run_candidate(
 ) -> AsyncIterator[None]:
     """Run a candidate with this duty and this check for leadership."""
     store = WorkerStore(rig.engine.mongo)
-    leadership = LeaderElection(store, "w1", LEASE_MS, (duty,), can_lead)
+    leadership = LeaderElection(store, Candidate(id="w1", lease_ms=LEASE_MS), (duty,), can_lead)
     running = asyncio.create_task(leadership.run())
     try:
         yield

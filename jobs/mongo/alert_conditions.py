@@ -1,0 +1,111 @@
+"""Reads what the watchdog judges: silent workers, late crons, running jobs, and failures."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from pymongo import ASCENDING, DESCENDING
+
+from ostinato.jobs.alerts import MAX_SUBJECTS
+from ostinato.jobs.lifecycle import FINAL_STATES
+from ostinato.jobs.mongo.client import Document, Mongo
+from ostinato.jobs.mongo.collections import CRONS, JOBS, WORKERS
+from ostinato.jobs.mongo.indexes import read_with_hint
+from ostinato.jobs.records import CauseKind, JobState
+
+RECENT_FAILURES: Final = 500  # failed jobs, across owners, whose crons are checked
+MAX_TIME_MS: Final = 5_000
+
+
+class ConditionReader:
+    """The reads of one watchdog; malformed documents are skipped."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+
+    async def read_silence(self) -> timedelta | None:
+        """Return the time since the newest heartbeat of a worker; None if none is registered."""
+        newest = {"$group": {"_id": None, "at": {"$max": "$heardAt"}}}
+        found = self._mongo[WORKERS].aggregate(
+            [
+                {"$match": {"heardAt": {"$type": "date"}}},
+                newest,
+                {"$project": {"ms": {"$subtract": ["$$NOW", "$at"]}}},
+            ]
+        )
+        rows = await found.to_list(None)
+        return timedelta(milliseconds=max(rows[0]["ms"], 0)) if rows else None
+
+    async def find_late_crons(self, before: datetime) -> list[Document]:
+        """Return enabled crons that were due before `before`, the latest first."""
+        found = self._mongo[CRONS].find(
+            {"enabled": True, "nextRunTime": {"$lt": before}},
+            {"name": 1, "owner": 1, "nextRunTime": 1},
+            sort=[("nextRunTime", ASCENDING)],
+            limit=MAX_SUBJECTS,
+            max_time_ms=MAX_TIME_MS,
+        )
+        return [row for row in await found.to_list(None) if _has_text(row, "_id", "name")]
+
+    async def find_long_running(self, before: datetime) -> list[Document]:
+        """Return jobs that have run since `before`, the oldest start first."""
+        running = {"state": JobState.IN_PROGRESS.value, "startedAt": {"$lt": before}}
+        fields = {"owner": 1, "functionName": 1, "startedAt": 1, "timeoutMs": 1}
+        options: dict[str, Any] = {
+            "sort": [("startedAt", ASCENDING)],
+            "limit": 10 * MAX_SUBJECTS,
+            "max_time_ms": MAX_TIME_MS,
+        }
+        jobs = self._mongo[JOBS]
+        rows = await read_with_hint(
+            "running", lambda **hint: jobs.find(running, fields, **options, **hint).to_list(None)
+        )
+        return [row for row in rows if _has_text(row, "_id", "functionName")]
+
+    async def find_failing_crons(self, failures: int) -> list[Document]:
+        """Return enabled crons whose last runs have failed, among those that failed recently."""
+        recent = self._mongo[JOBS].find(
+            {"state": JobState.FAILED.value, "cause.kind": CauseKind.CRON.value},
+            {"cause": 1},
+            sort=[("_id", DESCENDING)],
+            limit=RECENT_FAILURES,
+            max_time_ms=MAX_TIME_MS,
+        )
+        ids = dict.fromkeys(_cron_ids(await recent.to_list(None)))
+        enabled = {"_id": {"$in": list(ids)}, "enabled": True}
+        crons = await self._mongo[CRONS].find(enabled, {"name": 1, "owner": 1}).to_list(None)
+        found: list[Document] = []
+        for cron in crons:
+            is_whole = _has_text(cron, "_id", "name") and len(found) < MAX_SUBJECTS
+            if is_whole and await self._have_failed(cron["_id"], failures):
+                found.append(cron)
+        return found
+
+    async def _have_failed(self, cron_id: str, failures: int) -> bool:
+        """Return whether the last ended runs of a cron have failed."""
+        runs = self._mongo[JOBS].find(
+            {
+                "cause.id": cron_id,
+                "internal": False,
+                "state": {"$in": sorted(FINAL_STATES - {JobState.CANCELED})},
+            },
+            {"state": 1},
+            sort=[("_id", DESCENDING)],
+            limit=failures,
+            max_time_ms=MAX_TIME_MS,
+        )
+        states = [run["state"] for run in await runs.to_list(None)]
+        return len(states) == failures and set(states) == {JobState.FAILED.value}
+
+
+def _cron_ids(rows: list[Document]) -> Iterator[str]:
+    for row in rows:
+        cause = row.get("cause")
+        if isinstance(cause, Mapping) and type(cause.get("id")) is str:
+            yield cause["id"]
+
+
+def _has_text(row: Document, *names: str) -> bool:
+    """Return whether these fields are texts, and the owner is one or null."""
+    is_owned = row.get("owner") is None or type(row["owner"]) is str
+    return is_owned and all(type(row.get(name)) is str for name in names)
