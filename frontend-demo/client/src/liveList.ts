@@ -8,12 +8,13 @@ import type { Change, LiveData, RowOf, Versioned } from './message.js';
 import { rejectsCursor } from './result.js';
 import type { Problem } from './result.js';
 import { LiveRows } from './rows.js';
-import type { Window } from './rows.js';
+import type { Page, Window } from './rows.js';
 
 const RENDER_INTERVAL_MS = 50;
 const MIN_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 30_000;
 const SNAPSHOT_LIMIT = 1_000; // the server's default
+const EXPIRY_INTERVAL_MS = 1_000;
 
 /**
  * What a subscription reports to a list. `error` takes a list of GraphQL errors, or any other
@@ -38,6 +39,10 @@ export type LiveOptions<Row> = {
    * by `id`.
    */
   order?: ((a: Row, b: Row) => number) | undefined;
+  /**
+   * When a row is removed without a message, in the server's form: a job's `purgeAt`. Null for never.
+   */
+  expiresAt?: ((row: Row) => string | null) | undefined;
 };
 
 /** A list at one time. It is a new object whenever something changed, at most every 50 ms. */
@@ -49,6 +54,8 @@ export type LiveView<Row> = {
   error: LiveError | null;
   /** Whether there may be more rows than `limit`. */
   truncated: boolean;
+  /** How many changes have arrived since the list was created. */
+  changes: number;
 };
 
 /**
@@ -58,25 +65,37 @@ export type LiveView<Row> = {
 export class LiveList<Data extends LiveData> {
   readonly #source: LiveSource<Data>;
   readonly #rows: LiveRows<RowOf<Data> & Versioned>;
+  readonly #expires: boolean;
   readonly #listeners = new Set<() => void>();
-  #view: LiveView<RowOf<Data>> = { rows: [], status: 'loading', error: null, truncated: false };
+  #view: LiveView<RowOf<Data>> = {
+    rows: [],
+    status: 'loading',
+    error: null,
+    truncated: false,
+    changes: 0,
+  };
   #status: LiveView<unknown>['status'] = 'loading';
   #error: LiveError | null = null;
   /** The newest message; null before the first of each start. */
   #newest: Change<unknown> | null = null;
   /** Where to resume; null if a new snapshot is needed. */
   #cursor: string | null = null;
+  #changes = 0;
   #failures = 0;
+  /** What `loadMore` returned, until it is done. */
+  #loading: Promise<void> | null = null;
   #stop: () => void = () => {};
-  #render: ReturnType<typeof setTimeout> | undefined;
+  #nextRender: ReturnType<typeof setTimeout> | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
+  #expiry: ReturnType<typeof setInterval> | undefined;
 
   /** @param source starts the subscription; called for the first listener, and to resume. */
   constructor(source: LiveSource<Data>, options: LiveOptions<RowOf<Data>> = {}) {
-    const { limit = SNAPSHOT_LIMIT, order = () => 0 } = options;
+    const { limit = SNAPSHOT_LIMIT, order = () => 0, expiresAt } = options;
     if (!(limit >= 1)) throw new RangeError(`limit must be at least 1, got ${limit}`);
     this.#source = source;
-    this.#rows = new LiveRows({ limit, order } as Window<RowOf<Data> & Versioned>);
+    this.#expires = expiresAt !== undefined;
+    this.#rows = new LiveRows({ limit, order, expiresAt } as Window<RowOf<Data> & Versioned>);
   }
 
   readonly getSnapshot = (): LiveView<RowOf<Data>> => this.#view;
@@ -91,9 +110,27 @@ export class LiveList<Data extends LiveData> {
     };
   };
 
+  /**
+   * Add rows beyond the limit, which `fetch` reads with a query: the same objects in the same order, after
+   * a cursor, or the first ones for null. Changes that arrive meanwhile win. The rows are in the next view
+   * when the promise resolves; it rejects with the error of `fetch`. The limit grows with the rows, until
+   * a new snapshot replaces them. A second call, before the first is done, returns its promise.
+   */
+  readonly loadMore = (
+    fetch: (after: string | null) => Promise<Page<RowOf<Data>>>,
+  ): Promise<void> => {
+    const read = fetch as (after: string | null) => Promise<Page<RowOf<Data> & Versioned>>;
+    this.#loading ??= this.#rows.addPages(read).finally(() => {
+      this.#loading = null;
+      this.#render();
+    });
+    return this.#loading;
+  };
+
   #start(): void {
     this.#end();
     if (this.#status === 'ended') return;
+    if (this.#expires) this.#expiry = setInterval(() => this.#expire(), EXPIRY_INTERVAL_MS);
     if (this.#cursor === null) this.#rows.startSnapshot();
     this.#newest = null;
     let ended = false;
@@ -117,6 +154,7 @@ export class LiveList<Data extends LiveData> {
 
   #end(): void {
     clearTimeout(this.#retry);
+    clearInterval(this.#expiry);
     this.#stop();
     this.#stop = () => {};
   }
@@ -136,6 +174,7 @@ export class LiveList<Data extends LiveData> {
 
   #apply(change: Change<RowOf<Data> & Versioned>, errors: readonly Problem[]): void {
     this.#newest = change;
+    if (change.kind === 'CHANGED' || change.kind === 'LEFT') this.#changes++;
     this.#failures = 0;
     this.#rows.apply(change);
     this.#cursor = this.#rows.isArriving ? null : change.cursor;
@@ -181,18 +220,25 @@ export class LiveList<Data extends LiveData> {
     return delayMs * (0.75 + Math.random() / 4);
   }
 
+  #expire(): void {
+    if (this.#rows.expire(new Date().toISOString())) this.#show();
+  }
+
   #show(): void {
-    this.#render ??= setTimeout(() => {
-      this.#render = undefined;
-      const { truncated } = this.#rows;
-      this.#view = {
-        rows: this.#rows.sorted(),
-        status: this.#status,
-        error: this.#error,
-        truncated,
-      };
-      this.#listeners.forEach((listener) => listener());
-    }, RENDER_INTERVAL_MS);
+    this.#nextRender ??= setTimeout(() => this.#render(), RENDER_INTERVAL_MS);
+  }
+
+  #render(): void {
+    clearTimeout(this.#nextRender);
+    this.#nextRender = undefined;
+    this.#view = {
+      rows: this.#rows.sorted(),
+      status: this.#status,
+      error: this.#error,
+      truncated: this.#rows.truncated,
+      changes: this.#changes,
+    };
+    this.#listeners.forEach((listener) => listener());
   }
 }
 

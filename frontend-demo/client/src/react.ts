@@ -15,8 +15,8 @@ const never = () => () => {};
 export function useLiveList<Data extends LiveData>(
   source: LiveSource<Data>,
   keys: readonly unknown[],
-  { limit, order, skip = false }: LiveHookOptions<RowOf<Data>>,
+  { limit, order, expiresAt, skip = false }: LiveHookOptions<RowOf<Data>>,
 ): LiveView<RowOf<Data>> {
-  const list = useMemo(() => new LiveList(source, { limit, order }), [...keys, limit]);
+  const list = useMemo(() => new LiveList(source, { limit, order, expiresAt }), [...keys, limit]);
   return useSyncExternalStore(skip ? never : list.subscribe, list.getSnapshot, list.getSnapshot);
 }

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { LiveList } from '../src/liveList';
 import type { LiveOptions, LiveSink } from '../src/liveList';
 import type { ChangeKind } from '../src/message';
+import type { Page } from '../src/rows';
 
 type Job = { id: string; version: number };
 type Message = { kind: ChangeKind; cursor: string; jobId: string | null; job: Job | null };
@@ -48,7 +49,7 @@ function following(options?: LiveOptions<Job>) {
   const end = list.subscribe(listener);
   const view = () => {
     vi.advanceTimersByTime(50);
-    const { rows, ...rest } = list.getSnapshot();
+    const { rows, changes, ...rest } = list.getSnapshot();
     return { ids: rows.map(({ id }) => id), ...rest };
   };
   return { source, list, listener, end, view };
@@ -218,6 +219,75 @@ test('a list that is drained below half of its limit takes a new snapshot', () =
   expect(source.starts).toEqual([null, null]);
   source.snapshot('c');
   expect(view()).toMatchObject({ ids: ['c'], truncated: false });
+});
+
+test('changes are counted, so that a page that does not show them can tell how many wait', () => {
+  const { source, list, view } = following();
+  source.snapshot('a');
+  source.send('CHANGED', 'b');
+  source.send('LEFT', 'a');
+  source.send('CHECKPOINT');
+  view();
+  expect(list.getSnapshot().changes).toBe(2);
+});
+
+test('a row that expires is removed within a second, without a message', () => {
+  vi.setSystemTime('2030-01-01T00:00:00.000Z');
+  const expiresAt = ({ id }: Job) => (id === 'a' ? '2030-01-01T00:00:10.000Z' : null);
+  const { source, view, end } = following({ expiresAt });
+  source.snapshot('a', 'b');
+  vi.advanceTimersByTime(9_000);
+  expect(view().ids).toEqual(['a', 'b']);
+  vi.advanceTimersByTime(2_000);
+  expect(view().ids).toEqual(['b']);
+  end();
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+describe('more rows', () => {
+  const page = (ids: string, endCursor: string | null, hasNextPage = true): Page<Job> => ({
+    nodes: [...ids].map((id) => ({ id, version: 1 })),
+    pageInfo: { endCursor, hasNextPage },
+  });
+
+  test('are read from the first page until some are new, and then after the last page', async () => {
+    const { source, list, view } = following({ limit: 2 });
+    source.snapshot('a', 'b', 'c');
+    const pages = [page('ab', '2'), page('cd', '4')];
+    const fetch = vi.fn(async () => pages.shift()!);
+    await list.loadMore(fetch);
+    expect(list.getSnapshot().rows.map(({ id }) => id)).toEqual(['a', 'b', 'c', 'd']);
+    expect(fetch.mock.calls).toEqual([[null], ['2']]);
+    pages.push(page('e', '5', false));
+    await list.loadMore(fetch);
+    expect(fetch.mock.lastCall).toEqual(['4']);
+    expect(view()).toMatchObject({ ids: ['a', 'b', 'c', 'd', 'e'], truncated: false });
+    await list.loadMore(fetch);
+    expect(fetch).toHaveBeenCalledTimes(3);
+  });
+
+  test('are read once for two calls at a time, and again after an error', async () => {
+    const { source, list, view } = following({ limit: 1 });
+    source.snapshot('a', 'b');
+    const refused = vi.fn(() => Promise.reject(new Error('offline')));
+    const both = [list.loadMore(refused), list.loadMore(refused)];
+    expect(both[0]).toBe(both[1]);
+    await expect(both[0]).rejects.toThrow('offline');
+    expect(refused).toHaveBeenCalledTimes(1);
+    await list.loadMore(async () => page('ab', '2', false));
+    expect(view()).toMatchObject({ ids: ['a', 'b'], truncated: false });
+  });
+
+  test('that a new snapshot overtakes are dropped', async () => {
+    const { source, list, view } = following({ limit: 1 });
+    source.snapshot('a', 'b');
+    await list.loadMore(async () => {
+      source.send('RESET');
+      return page('ab', '2');
+    });
+    source.snapshot('a', 'b');
+    expect(view()).toMatchObject({ ids: ['a'], truncated: true });
+  });
 });
 
 describe('errors beside data', () => {
