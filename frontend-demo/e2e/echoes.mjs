@@ -18,8 +18,10 @@ function reads(line, args, result) {
   return ends.some((end) => canonical(line.slice(0, end)) === before && canonical(line.slice(end + 3)) === after);
 }
 
+/** Find each job by its arguments: there are more than fit on the page. */
 async function areShown(page, sent) {
   for (const args of sent) {
+    await page.getByRole('searchbox').fill(args.text);
     const line = jobs(page, args.text, 'SUCCESS').locator('summary');
     await eventually(JSON.stringify(args), async () => reads((await line.textContent()) ?? '', args, args.value));
   }

@@ -6,6 +6,7 @@ import { App } from './app/App';
 import './styles/base.css';
 import './styles/form.css';
 import './styles/page.css';
+import './styles/jobs.css';
 
 createRoot(document.getElementById('root')!).render(
   <StrictMode>

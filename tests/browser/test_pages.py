@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from urllib.parse import urlsplit
 
 import httpx
@@ -22,6 +23,7 @@ from ostinato.resolvers.auth import issue_token
 from tests.api.documents import Documents
 from tests.browser.chromium import Chromium
 from tests.browser.issuer import CLIENT, Issuer, serving_issuer
+from tests.browser.many_jobs import ManyJobs
 from tests.live.hostile import JSON
 from tests.processes import TLS, ApiProcess, Processes
 
@@ -29,6 +31,7 @@ pytestmark = pytest.mark.slow
 
 REPORTS = ("tests.browser.reports",)
 FUNCTIONS = ("tests.live.echo_functions",)
+MANY = 100_000
 OTHER_SECRET = SecretStr("another-secret-of-cursors-0123456789abcdef")
 SCHEDULE = "mutation($input: ScheduleJobInput!) { scheduleJob(input: $input) { jobId } }"
 LATER = """mutation {
@@ -121,14 +124,45 @@ async def test_page_of_a_job_shows_its_timeline_and_its_tree(
     await chromium.run_scenario("job", reporting_api)
 
 
-async def test_job_that_is_older_than_the_newest_100_is_found_by_its_state(
+async def test_job_that_is_older_than_the_newest_100_is_found_on_the_page(
+    chromium: Chromium, reporting_api: ApiProcess
+) -> None:
+    async def schedule(count: int) -> None:
+        for _ in range(count):
+            await _run_operation(reporting_api, LATER)
+
+    handlers = {
+        "schedule 100 others": partial(schedule, 100),
+        "schedule 3 others": partial(schedule, 3),
+    }
+    await chromium.run_scenario("older", reporting_api, handlers)
+
+
+async def test_filter_of_jobs_is_in_the_address(
     chromium: Chromium, reporting_api: ApiProcess
 ) -> None:
     async def schedule() -> None:
-        for _ in range(100):
-            await _run_operation(reporting_api, LATER)
+        labels = {"tags": ["invoice", "eu"], "key": "order 4711", "queue": "mail"}
+        plain = {"functionName": "tasks.runTask", "args": {"name": "plain"}}
+        labelled = {"functionName": "tasks.runTask", "args": {"name": "labelled"}, **labels}
+        failing = {"functionName": "reports.send", "args": {"to": "ada"}}
+        for input_ in (plain, labelled, failing):
+            await _run_operation(reporting_api, SCHEDULE, input=input_)
 
-    await chromium.run_scenario("older", reporting_api, {"schedule 100 others": schedule})
+    await chromium.run_scenario("filters", reporting_api, {"schedule jobs": schedule})
+
+
+async def test_paused_page_stands_still(chromium: Chromium, api_server: ApiProcess) -> None:
+    await chromium.run_scenario("paused", api_server)
+
+
+async def test_100_000_jobs_scroll_while_hundreds_of_changes_a_second_arrive(
+    chromium: Chromium, api_server: ApiProcess, settings: Settings
+) -> None:
+    with closing(Mongo.connect(settings, "tests")) as mongo:
+        jobs = ManyJobs(mongo, "alice")
+        await jobs.fill(MANY)
+        await chromium.run_scenario("many", api_server, {"change jobs": jobs.change}, count=MANY)
 
 
 async def test_pages_show_values_completely(

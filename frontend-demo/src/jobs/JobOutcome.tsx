@@ -1,9 +1,23 @@
-/** The second line of a job: its progress, error or result, or else its arguments. */
-import type { ReactNode } from 'react';
+/** The second line of a job: its arguments, and its result, error, warning or progress. */
 import type { Job } from './jobsFeed';
+
+type JobOutcomeProps = {
+  job: Job;
+  open?: boolean | undefined;
+  onOpen?: ((id: string, open: boolean) => void) | undefined;
+};
+
+type Outcome = { tone: string; text: string } | null;
 
 function brief(value: unknown): string {
   return JSON.stringify(value).replace(/,"/g, ', "').replace(/":/g, '": ');
+}
+
+function outcomeOf({ state, error, result, warnings: [warning] }: Job): Outcome {
+  if (state === 'SUCCESS') return result === null ? null : { tone: 'result code', text: ` → ${brief(result)}` };
+  if (error) return { tone: 'row-error', text: `${error.name}: ${error.message}` };
+  if (state === 'PENDING' && warning) return { tone: 'row-warning', text: warning.message };
+  return null;
 }
 
 function ProgressLine({ progress }: { progress: NonNullable<Job['progress']> }) {
@@ -20,34 +34,28 @@ function ProgressLine({ progress }: { progress: NonNullable<Job['progress']> }) 
   );
 }
 
-/** A possibly long line, truncated until it is opened. */
-function Note({ tone, children }: { tone: string; children: ReactNode }) {
-  return (
-    <details className={`row-note ${tone}`}>
-      <summary>{children}</summary>
-    </details>
-  );
+function Running({ job }: { job: Job }) {
+  if (job.state !== 'IN_PROGRESS') return null;
+  if (job.cancelRequestedAt) return <p className="row-note">Canceling…</p>;
+  return job.progress && <ProgressLine progress={job.progress} />;
 }
 
-export function JobOutcome({ job }: { job: Job }) {
-  const running = job.state === 'IN_PROGRESS';
-  if (running && job.cancelRequestedAt) return <p className="row-note">Canceling…</p>;
-  if (running && job.progress) return <ProgressLine progress={job.progress} />;
-  if (job.error && job.state !== 'SUCCESS') {
-    return (
-      <Note tone="row-error">
-        {job.error.name}: {job.error.message}
-      </Note>
-    );
-  }
-  const [warning] = job.warnings;
-  if (job.state === 'PENDING' && warning) return <Note tone="row-warning">{warning.message}</Note>;
-  const args = brief(job.args);
-  const result = job.state === 'SUCCESS' && job.result !== null ? ` → ${brief(job.result)}` : '';
+/** A line that is too long is truncated until it is opened. */
+export function JobOutcome({ job, open, onOpen }: JobOutcomeProps) {
+  const outcome = outcomeOf(job);
   return (
-    <Note tone="code">
-      {args}
-      {result && <span className="result">{result}</span>}
-    </Note>
+    <div className="row-notes">
+      <details
+        className="row-note"
+        open={open}
+        onToggle={(event) => onOpen?.(job.id, event.currentTarget.open)}
+      >
+        <summary>
+          <span className="code">{brief(job.args)}</span>
+          {outcome && <span className={outcome.tone}>{outcome.text}</span>}
+        </summary>
+      </details>
+      <Running job={job} />
+    </div>
   );
 }

@@ -1,5 +1,5 @@
-/** A job: its state, function, outcome and actions. */
-import { memo } from 'react';
+/** A job: its state, function, outcome and actions. All of it leads to the page of the job. */
+import { memo, useRef, useState } from 'react';
 import { Link } from 'react-router';
 import { Since, Until } from '../time/Instant';
 import { JobActions } from './JobActions';
@@ -7,15 +7,31 @@ import type { Job } from './jobsFeed';
 import { JobOutcome } from './JobOutcome';
 import { STATE_NAMES, tone } from './states';
 
+/** A job that is younger than this when its row appears is highlighted. */
+const FRESH_MS = 2_000;
+
+/** Where a row is in a list whose other rows do not exist. */
+type Place = { index: number; count: number; top: number; measure: (row: HTMLLIElement | null) => void };
+
+type JobRowProps = {
+  job: Job;
+  place?: Place;
+  /** Whether its line is unfolded; undefined if the row keeps it. */
+  open?: boolean | undefined;
+  onOpen?: ((id: string, open: boolean) => void) | undefined;
+};
+
 function JobTime({ job }: { job: Job }) {
   if (job.state === 'PENDING') return <Until at={job.scheduledTime} before="due " />;
   if (job.state === 'IN_PROGRESS') return <Since at={job.startedAt ?? job.scheduledTime} />;
   return <Since at={job.completedAt ?? job.createdAt} />;
 }
 
-function JobRowView({ job }: { job: Job }) {
+type ContentProps = Pick<JobRowProps, 'job' | 'open' | 'onOpen'>;
+
+function ContentView({ job, open, onOpen }: ContentProps) {
   return (
-    <li className={`row job ${tone(job.state)}`} data-job={job.id} data-state={job.state}>
+    <>
       <span className="chip">
         <span className="dot" aria-hidden="true" />
         {STATE_NAMES[job.state]}
@@ -31,15 +47,42 @@ function JobRowView({ job }: { job: Job }) {
               attempt {job.attempt} of {job.maxAttempts}
             </span>
           )}
+          {job.tags.map((name) => (
+            <span key={name} className="tag">
+              {name}
+            </span>
+          ))}
         </p>
-        <JobOutcome job={job} />
+        <JobOutcome job={job} open={open} onOpen={onOpen} />
       </div>
       <JobActions job={job} />
       <span className="row-time">
         <JobTime job={job} />
       </span>
-    </li>
+    </>
   );
 }
 
-export const JobRow = memo(JobRowView, (a, b) => a.job === b.job);
+const Content = memo(ContentView, (a, b) => a.job === b.job && a.open === b.open && a.onOpen === b.onOpen);
+
+function placement({ index, count, top }: Place) {
+  const style = { transform: `translateY(${top}px)` };
+  return { style, 'data-index': index, 'aria-posinset': index + 1, 'aria-setsize': count };
+}
+
+export function JobRow({ job, place, open, onOpen }: JobRowProps) {
+  const [fresh] = useState(() => Date.now() - Date.parse(job.createdAt) < FRESH_MS);
+  const wasOpen = useRef(false);
+  wasOpen.current ||= open === true;
+  return (
+    <li
+      className={`row job ${tone(job.state)}${fresh ? ' fresh' : ''}`}
+      data-job={job.id}
+      data-state={job.state}
+      ref={wasOpen.current ? place?.measure : undefined}
+      {...(place && placement(place))}
+    >
+      <Content job={job} open={open} onOpen={onOpen} />
+    </li>
+  );
+}

@@ -1,40 +1,79 @@
-/** The newest jobs, live, in all states or in a selected one. */
-import { useState } from 'react';
+/** The jobs, live, with a filter that is in the address. */
+import { useMemo } from 'react';
+import { useSearchParams } from 'react-router';
+import { useConnection } from '../access/ConnectionChip';
 import { useSession } from '../app/session';
 import type { JobState } from '../generated';
-import { useNow } from '../time/now';
 import { FormDialog } from '../ui/FormDialog';
+import { LiveNotice } from '../ui/LiveNotice';
 import { Page } from '../ui/Page';
-import { JobRows } from './JobRows';
-import { JobsInState } from './JobsInState';
-import { NEWEST, newest, useJobs } from './jobsFeed';
+import { Skeleton } from '../ui/Skeleton';
+import { readFilter, serverFilter, writeFilter } from './filter';
+import type { JobsFilter } from './filter';
+import { JobList } from './JobList';
+import { JobsFoot } from './JobsFoot';
+import { useJobsFeed } from './jobsFeed';
+import type { Job } from './jobsFeed';
+import { JobsToolbar } from './JobsToolbar';
+import { NewerJobs } from './NewerJobs';
+import { NoJobs } from './NoJobs';
 import { ScheduleJobForm } from './ScheduleJobForm';
-import { StateFilter } from './StateFilter';
+import { withArgs } from './shown';
+import { useHeldJobs } from './useHeldJobs';
+
+/** Who has scrolled far gets more at a time. */
+function pagesAfter(loaded: number): number {
+  return Math.min(Math.ceil(loaded / 1_000), 10);
+}
+
+function useFilter(): [JobsFilter, (filter: JobsFilter) => void] {
+  const [address, setAddress] = useSearchParams();
+  const text = address.toString();
+  const filter = useMemo(() => readFilter(address), [text]);
+  return [filter, (next) => setAddress(writeFilter(next), { replace: next.args !== filter.args })];
+}
+
+function ScheduleButton() {
+  const { viewer } = useSession();
+  return (
+    <FormDialog action="Schedule job" title="Schedule a job" className="primary" disabled={!viewer.functions}>
+      {(close) => <ScheduleJobForm functions={viewer.functions ?? []} onClose={close} />}
+    </FormDialog>
+  );
+}
+
+/** Counts of the loaded jobs, if these are all. */
+function countStates(jobs: readonly Job[]): Partial<Record<JobState, string>> {
+  const counts: Partial<Record<JobState, number>> = {};
+  for (const { state } of jobs) counts[state] = (counts[state] ?? 0) + 1;
+  return Object.fromEntries(Object.entries(counts).map(([state, count]) => [state, String(count)]));
+}
 
 export default function JobsPage() {
-  const { viewer } = useSession();
-  const view = useJobs(null);
-  const { jobs, more } = newest(view.rows, useNow());
-  const known = view.status === 'live';
-  const [chosen, setChosen] = useState<JobState | null>(null);
-  const count = known && (more ? `newest ${NEWEST}` : jobs.length);
+  const [filter, setFilter] = useFilter();
+  const { connection } = useSession();
+  const isLost = useConnection(connection) === 'reconnecting';
+  const feed = useJobsFeed(serverFilter(filter));
+  const held = useHeldJobs(feed);
+  const { view, hasOlder, older, loadOlder } = feed;
+  const jobs = useMemo(() => withArgs(held.jobs, filter.args), [held.jobs, filter.args]);
+  const isLoading = view.status === 'loading';
+  const count = isLoading ? null : view.truncated ? `newest ${view.rows.length.toLocaleString()}` : view.rows.length;
+  const counts = isLoading || view.truncated || filter.state !== '' ? {} : countStates(view.rows);
+  const loadNear = (): void => {
+    if (hasOlder && older === 'idle' && filter.args === '') void loadOlder(pagesAfter(view.rows.length));
+  };
   return (
-    <Page
-      title="Jobs"
-      note={<span className="count">{count}</span>}
-      actions={
-        <FormDialog action="Schedule job" title="Schedule a job" className="primary" disabled={!viewer.functions}>
-          {(close) => <ScheduleJobForm functions={viewer.functions ?? []} onClose={close} />}
-        </FormDialog>
-      }
-    >
-      <div className="card">
-        <StateFilter jobs={known ? jobs : null} more={more} chosen={chosen} onChoose={setChosen} />
-        {chosen ? (
-          <JobsInState key={chosen} state={chosen} />
-        ) : (
-          <JobRows view={view} empty="No jobs yet. Schedule one, or register a cron and watch it tick." />
-        )}
+    <Page title="Jobs" note={<span className="count">{count}</span>} actions={<ScheduleButton />}>
+      <div className="card long">
+        <JobsToolbar counts={counts} held={held} filter={filter} onFilter={setFilter} />
+        <LiveNotice view={view} />
+        {isLost && <p className="banner warning">The connection is lost. These jobs may have changed since.</p>}
+        {isLoading && !view.error && <Skeleton label="jobs" />}
+        {!isLoading && jobs.length === 0 && <NoJobs filter={filter} onFilter={setFilter} />}
+        <NewerJobs count={held.newer} />
+        {jobs.length > 0 && <JobList key={feed.key} jobs={jobs} onNearEnd={loadNear} onScrolled={held.hold} />}
+        <JobsFoot feed={feed} found={filter.args === '' ? null : jobs.length} />
       </div>
     </Page>
   );

@@ -1,19 +1,15 @@
-/** Counts of the newest jobs by state; selecting a state shows only its jobs. */
+/** Counts of the jobs by state; selecting a state shows only its jobs. */
 import type { JobState } from '../generated';
-import type { Job } from './jobsFeed';
-import { NEWEST } from './jobsFeed';
 import { JOB_STATES, STATE_NAMES, tone } from './states';
 
 type StateFilterProps = {
-  /** Null while unknown. */
-  jobs: Job[] | null;
-  /** Whether there are more jobs, which are not counted. */
-  more: boolean;
-  chosen: JobState | null;
-  onChoose: (state: JobState | null) => void;
+  /** The texts of the counts that are known. */
+  counts: Partial<Record<JobState, string>>;
+  chosen: JobState | '';
+  onChoose: (state: JobState | '') => void;
 };
 
-export function StateFilter({ jobs, more, chosen, onChoose }: StateFilterProps) {
+export function StateFilter({ counts, chosen, onChoose }: StateFilterProps) {
   return (
     <div className="filter" role="group" aria-label="Show jobs by state">
       {JOB_STATES.map((state) => (
@@ -21,15 +17,12 @@ export function StateFilter({ jobs, more, chosen, onChoose }: StateFilterProps) 
           key={state}
           type="button"
           className={`filter-button ${tone(state)}`}
-          title={more ? `Among the newest ${NEWEST} jobs` : undefined}
           aria-pressed={chosen === state}
-          onClick={() => onChoose(chosen === state ? null : state)}
+          onClick={() => onChoose(chosen === state ? '' : state)}
         >
           <span className="dot" aria-hidden="true" />
           {STATE_NAMES[state]}
-          {jobs && !(more && chosen === state) && (
-            <span className="count">{jobs.filter((job) => job.state === state).length}</span>
-          )}
+          {counts[state] !== undefined && <span className="count">{counts[state]}</span>}
         </button>
       ))}
     </div>

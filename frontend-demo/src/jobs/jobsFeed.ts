@@ -1,37 +1,70 @@
-/** The newest jobs, live, in all states or in one. */
-import { useLiveQuery } from 'ostinato-client/urql';
-import type { LiveView } from 'ostinato-client/urql';
-import { JobsChangedDocument } from '../generated';
-import type { JobRowFragment, JobsChangedSubscriptionVariables, JobState } from '../generated';
+/** The jobs that match a filter: the newest ones live, and older ones as they are loaded. */
+import { useCallback, useMemo, useState, useSyncExternalStore } from 'react';
+import { useClient } from 'urql';
+import type { Client } from 'urql';
+import { LiveList } from 'ostinato-client';
+import type { LiveView, Page } from 'ostinato-client';
+import { urqlSource } from 'ostinato-client/urql';
+import { JobsChangedDocument, JobsPageDocument } from '../generated';
+import type { JobFilter, JobRowFragment, JobsChangedSubscription } from '../generated';
+import { newestFirst } from './shown';
 
 export type Job = JobRowFragment;
 
+/** The jobs that are followed at first; pages of older ones have as many. */
 export const NEWEST = 100;
-/** One more than is shown, to know whether there are more. */
-const LIMIT = NEWEST + 1;
+/** Beyond it, browsers cannot show a list of this height. */
+export const MAX_LOADED = 200_000;
 
-export function newestFirst(a: Job, b: Job): number {
-  return b.createdAt.localeCompare(a.createdAt) || b.id.localeCompare(a.id);
+export type JobsFeed = {
+  /** Changes with the filter: what belongs to the jobs of another filter can be forgotten. */
+  key: string;
+  view: LiveView<Job>;
+  /** Whether there are older jobs that can be loaded. */
+  hasOlder: boolean;
+  older: 'idle' | 'loading' | 'failed';
+  /** Load pages of older jobs, one after another. */
+  loadOlder: (pages?: number) => Promise<void>;
+};
+
+type JobsList = LiveList<JobsChangedSubscription>;
+
+function openList(client: Client, filter: JobFilter | undefined): JobsList {
+  const variables = { first: NEWEST + 1, ...(filter && { filter }) };
+  const source = urqlSource(client, JobsChangedDocument, variables);
+  return new LiveList(source, { limit: NEWEST, order: newestFirst, expiresAt: ({ purgeAt }) => purgeAt });
 }
 
-/** The server filters by state, so older jobs are found however many newer ones there are. */
-export function variablesOf(state: JobState | null): JobsChangedSubscriptionVariables {
-  return { first: LIMIT, ...(state && { filter: { states: [state] } }) };
+async function readPage(client: Client, filter: JobFilter | undefined, after: string | null): Promise<Page<Job>> {
+  const variables = { filter: filter ?? null, first: NEWEST, after };
+  const { data, error } = await client.query(JobsPageDocument, variables, { requestPolicy: 'network-only' });
+  if (!data?.jobs) throw error ?? new Error('The API did not return any jobs.');
+  return data.jobs;
 }
 
-export function useJobs(state: JobState | null): LiveView<Job> {
-  return useLiveQuery(JobsChangedDocument, variablesOf(state), { limit: LIMIT, order: newestFirst });
-}
-
-export type Newest = { jobs: Job[]; more: boolean };
-
-/** Purges send no event: a job disappears from the page at its `purgeAt`. */
-function isKept({ purgeAt }: Job, now: number): boolean {
-  return purgeAt === null || Date.parse(purgeAt) > now;
-}
-
-/** Return the jobs to show, and whether the server has more than these. */
-export function newest(rows: readonly Job[], now: number): Newest {
-  const kept = rows.filter((job) => isKept(job, now));
-  return { jobs: kept.slice(0, NEWEST), more: kept.length > NEWEST };
+export function useJobsFeed(filter: JobFilter | undefined): JobsFeed {
+  const client = useClient();
+  const key = JSON.stringify(filter ?? null);
+  const list = useMemo(() => openList(client, filter), [client, key]);
+  const view = useSyncExternalStore(list.subscribe, list.getSnapshot);
+  const [older, setOlder] = useState<{ list: JobsList; state: JobsFeed['older'] }>({ list, state: 'idle' });
+  const loadOlder = useCallback(
+    async (pages = 1): Promise<void> => {
+      setOlder({ list, state: 'loading' });
+      try {
+        for (let page = 0; page < pages; page++) await list.loadMore((after) => readPage(client, filter, after));
+        setOlder({ list, state: 'idle' });
+      } catch {
+        setOlder({ list, state: 'failed' });
+      }
+    },
+    [client, list],
+  );
+  return {
+    key,
+    view,
+    hasOlder: view.status === 'live' && view.truncated && view.rows.length < MAX_LOADED,
+    older: older.list === list ? older.state : 'idle',
+    loadOlder,
+  };
 }

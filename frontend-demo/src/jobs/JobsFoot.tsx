@@ -1,0 +1,41 @@
+/** What follows the last row: how many jobs are loaded, and a button that loads older ones. */
+import type { JobsFeed } from './jobsFeed';
+import { MAX_LOADED } from './jobsFeed';
+
+/** Who searches the loaded jobs needs many of them. */
+const PAGES_FOR_SEARCH = 10;
+
+type JobsFootProps = {
+  feed: JobsFeed;
+  /** How many of the loaded jobs the search finds; null without a search. */
+  found: number | null;
+};
+
+function Load({ feed, pages }: { feed: JobsFeed; pages: number }) {
+  const { older, loadOlder } = feed;
+  return (
+    <>
+      {older === 'failed' && (
+        <span role="alert" className="issue">
+          Older jobs could not be loaded.
+        </span>
+      )}
+      <button type="button" className="small" disabled={older === 'loading'} onClick={() => void loadOlder(pages)}>
+        {older === 'loading' ? 'Loading…' : older === 'failed' ? 'Try again' : 'Load older jobs'}
+      </button>
+    </>
+  );
+}
+
+export function JobsFoot({ feed, found }: JobsFootProps) {
+  const { view, hasOlder } = feed;
+  if (view.status === 'loading' || (!hasOlder && !view.truncated && found === null)) return null;
+  const loaded = view.rows.length.toLocaleString();
+  return (
+    <div className="foot hint">
+      {found === null ? `${loaded} jobs loaded.` : `${found.toLocaleString()} of ${loaded} loaded jobs match.`}
+      {view.rows.length >= MAX_LOADED && ' Filter by time to see older ones.'}
+      {hasOlder && <Load feed={feed} pages={found === null ? 1 : PAGES_FOR_SEARCH} />}
+    </div>
+  );
+}

@@ -1,0 +1,60 @@
+/** What the page shows of the jobs: their filter, and whether it is paused. */
+import { ListFilter, Pause, Play } from 'lucide-react';
+import { FormDialog } from '../ui/FormDialog';
+import { ActiveFilters } from './ActiveFilters';
+import { ArgsSearch } from './ArgsSearch';
+import { FilterForm } from './FilterForm';
+import type { JobsFilter } from './filter';
+import { StateFilter } from './StateFilter';
+import type { HeldJobs } from './useHeldJobs';
+import type { JobState } from '../generated';
+
+type JobsToolbarProps = {
+  counts: Partial<Record<JobState, string>>;
+  held: HeldJobs;
+  filter: JobsFilter;
+  onFilter: (filter: JobsFilter) => void;
+};
+
+function PauseButton({ held }: { held: HeldJobs }) {
+  const { paused, waiting } = held;
+  const Icon = paused ? Play : Pause;
+  return (
+    <>
+      <button type="button" className="with-icon" aria-pressed={paused} onClick={paused ? held.resume : held.pause}>
+        <Icon aria-hidden="true" size={15} />
+        {paused ? 'Resume' : 'Pause'}
+      </button>
+      {paused && (
+        <span className="chip tone-pending" role="status" data-waiting={waiting}>
+          Paused · {waiting === 1 ? '1 change waits' : `${waiting.toLocaleString()} changes wait`}
+        </span>
+      )}
+    </>
+  );
+}
+
+export function JobsToolbar({ counts, held, filter, onFilter }: JobsToolbarProps) {
+  return (
+    <div className="toolbar">
+      <StateFilter counts={counts} chosen={filter.state} onChoose={(state) => onFilter({ ...filter, state })} />
+      <div className="tools">
+        <ArgsSearch value={filter.args} onChange={(args) => onFilter({ ...filter, args })} />
+        <FormDialog
+          className="with-icon"
+          title="Filter jobs"
+          action={
+            <>
+              <ListFilter aria-hidden="true" size={15} />
+              Filter
+            </>
+          }
+        >
+          {(close) => <FilterForm filter={filter} onChange={onFilter} onClose={close} />}
+        </FormDialog>
+        <PauseButton held={held} />
+      </div>
+      <ActiveFilters filter={filter} onChange={onFilter} />
+    </div>
+  );
+}
