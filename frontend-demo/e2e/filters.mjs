@@ -15,7 +15,7 @@ async function filterByFunction(page, part, name) {
   const form = page.getByRole('form', { name: 'Filter jobs' });
   if ((await form.getByLabel('Owner').count()) > 0) throw new Error('alice may filter by owner');
   await form.getByLabel('Function').fill(part);
-  await page.getByRole('option', { name }).click();
+  await page.getByRole('option', { name, exact: true }).click();
   await form.getByRole('button', { name: 'Show jobs' }).click();
   await form.waitFor({ state: 'detached' });
 }

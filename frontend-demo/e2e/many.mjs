@@ -45,8 +45,7 @@ async function workedMs(session) {
 async function load(page, count) {
   const deadline = Date.now() + LOAD_MS;
   for (;;) {
-    const text = await page.locator('.page-head .count').innerText();
-    const loaded = Number(text.replaceAll(/\D/g, ''));
+    const loaded = Number(await page.locator('[data-loaded]').getAttribute('data-loaded'));
     if (loaded >= count || Date.now() > deadline) return loaded;
     await page.evaluate(() => window.scrollTo(0, document.documentElement.scrollHeight));
     await new Promise((resolve) => setTimeout(resolve, 50));

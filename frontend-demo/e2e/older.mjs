@@ -23,8 +23,9 @@ export default async function scenario(page, given) {
   await jobs(page, 'reports.send', 'FAILED').waitFor();
 
   await given.request('schedule 100 others');
-  await page.getByText('newest 100', { exact: true }).waitFor();
   await jobs(page, 'reports.send').waitFor({ state: 'detached' });
+  await page.getByRole('button', { name: 'Pending 100' }).waitFor();
+  await page.getByRole('button', { name: 'Failed 1' }).waitFor();
 
   await page.getByRole('button', { name: /^Failed/ }).click();
   await jobs(page, 'reports.send', 'FAILED').waitFor();
@@ -32,11 +33,11 @@ export default async function scenario(page, given) {
   await page.getByText('No successful jobs.').waitFor();
 
   await page.getByRole('button', { name: 'Show all jobs' }).click();
-  await page.getByText('newest 100', { exact: true }).waitFor();
+  await page.getByText('100 jobs are loaded.').waitFor();
   await eventually('the oldest job', async () => {
     await scrollToEnd(page);
     return jobs(page, 'reports.send', 'FAILED').isVisible();
   });
-  await page.getByText('101', { exact: true }).waitFor();
+  await page.getByText('All 101 jobs are loaded.').waitFor();
   await keepsItsPlace(page, given);
 }

@@ -1,6 +1,6 @@
 /** What follows the last row: how many jobs are loaded, and a button that loads older ones. */
 import type { JobsFeed } from './jobsFeed';
-import { MAX_LOADED } from './jobsFeed';
+import { MAX_LOADED, NEWEST } from './jobsFeed';
 
 /** Who searches the loaded jobs needs many of them. */
 const PAGES_FOR_SEARCH = 10;
@@ -29,12 +29,14 @@ function Load({ feed, pages }: { feed: JobsFeed; pages: number }) {
 
 export function JobsFoot({ feed, found }: JobsFootProps) {
   const { view, hasOlder } = feed;
-  if (view.status === 'loading' || (!hasOlder && !view.truncated && found === null)) return null;
-  const loaded = view.rows.length.toLocaleString();
+  const { length } = view.rows;
+  if (view.status === 'loading' || (length <= NEWEST && !hasOlder && found === null)) return null;
+  const loaded = length.toLocaleString();
   return (
-    <div className="foot hint">
-      {found === null ? `${loaded} jobs loaded.` : `${found.toLocaleString()} of ${loaded} loaded jobs match.`}
-      {view.rows.length >= MAX_LOADED && ' Filter by time to see older ones.'}
+    <div className="foot hint" data-loaded={length}>
+      {found !== null && `${found.toLocaleString()} of ${loaded} loaded jobs match.`}
+      {found === null && (view.truncated ? `${loaded} jobs are loaded.` : `All ${loaded} jobs are loaded.`)}
+      {length >= MAX_LOADED && ' Filter by time to see older ones.'}
       {hasOlder && <Load feed={feed} pages={found === null ? 1 : PAGES_FOR_SEARCH} />}
     </div>
   );

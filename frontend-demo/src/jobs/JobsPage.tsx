@@ -3,23 +3,23 @@ import { useMemo } from 'react';
 import { useSearchParams } from 'react-router';
 import { useConnection } from '../access/ConnectionChip';
 import { useSession } from '../app/session';
-import type { JobState } from '../generated';
 import { FormDialog } from '../ui/FormDialog';
 import { LiveNotice } from '../ui/LiveNotice';
 import { Page } from '../ui/Page';
 import { Skeleton } from '../ui/Skeleton';
+import { countText, totalOf } from './counts';
 import { readFilter, serverFilter, writeFilter } from './filter';
 import type { JobsFilter } from './filter';
 import { JobList } from './JobList';
 import { JobsFoot } from './JobsFoot';
 import { useJobsFeed } from './jobsFeed';
-import type { Job } from './jobsFeed';
 import { JobsToolbar } from './JobsToolbar';
 import { NewerJobs } from './NewerJobs';
 import { NoJobs } from './NoJobs';
 import { ScheduleJobForm } from './ScheduleJobForm';
 import { withArgs } from './shown';
 import { useHeldJobs } from './useHeldJobs';
+import { useJobCounts } from './useJobCounts';
 
 /** Who has scrolled far gets more at a time. */
 function pagesAfter(loaded: number): number {
@@ -42,29 +42,23 @@ function ScheduleButton() {
   );
 }
 
-/** Counts of the loaded jobs, if these are all. */
-function countStates(jobs: readonly Job[]): Partial<Record<JobState, string>> {
-  const counts: Partial<Record<JobState, number>> = {};
-  for (const { state } of jobs) counts[state] = (counts[state] ?? 0) + 1;
-  return Object.fromEntries(Object.entries(counts).map(([state, count]) => [state, String(count)]));
-}
-
 export default function JobsPage() {
   const [filter, setFilter] = useFilter();
   const { connection } = useSession();
   const isLost = useConnection(connection) === 'reconnecting';
-  const feed = useJobsFeed(serverFilter(filter));
+  const which = serverFilter(filter);
+  const feed = useJobsFeed(which);
   const held = useHeldJobs(feed);
   const { view, hasOlder, older, loadOlder } = feed;
   const jobs = useMemo(() => withArgs(held.jobs, filter.args), [held.jobs, filter.args]);
   const isLoading = view.status === 'loading';
-  const count = isLoading ? null : view.truncated ? `newest ${view.rows.length.toLocaleString()}` : view.rows.length;
-  const counts = isLoading || view.truncated || filter.state !== '' ? {} : countStates(view.rows);
+  const counts = useJobCounts(which, view.changes);
+  const total = totalOf(counts, filter.state);
   const loadNear = (): void => {
     if (hasOlder && older === 'idle' && filter.args === '') void loadOlder(pagesAfter(view.rows.length));
   };
   return (
-    <Page title="Jobs" note={<span className="count">{count}</span>} actions={<ScheduleButton />}>
+    <Page title="Jobs" note={<span className="count">{total && countText(total)}</span>} actions={<ScheduleButton />}>
       <div className="card long">
         <JobsToolbar counts={counts} held={held} filter={filter} onFilter={setFilter} />
         <LiveNotice view={view} />

@@ -3,14 +3,14 @@ import { ListFilter, Pause, Play } from 'lucide-react';
 import { FormDialog } from '../ui/FormDialog';
 import { ActiveFilters } from './ActiveFilters';
 import { ArgsSearch } from './ArgsSearch';
+import type { JobCounts } from './counts';
 import { FilterForm } from './FilterForm';
 import type { JobsFilter } from './filter';
 import { StateFilter } from './StateFilter';
 import type { HeldJobs } from './useHeldJobs';
-import type { JobState } from '../generated';
 
 type JobsToolbarProps = {
-  counts: Partial<Record<JobState, string>>;
+  counts: JobCounts;
   held: HeldJobs;
   filter: JobsFilter;
   onFilter: (filter: JobsFilter) => void;

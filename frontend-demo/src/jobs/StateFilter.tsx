@@ -1,10 +1,12 @@
 /** Counts of the jobs by state; selecting a state shows only its jobs. */
 import type { JobState } from '../generated';
+import { countText } from './counts';
+import type { JobCounts } from './counts';
 import { JOB_STATES, STATE_NAMES, tone } from './states';
 
 type StateFilterProps = {
-  /** The texts of the counts that are known. */
-  counts: Partial<Record<JobState, string>>;
+  /** Those that are known. */
+  counts: JobCounts;
   chosen: JobState | '';
   onChoose: (state: JobState | '') => void;
 };
@@ -22,7 +24,7 @@ export function StateFilter({ counts, chosen, onChoose }: StateFilterProps) {
         >
           <span className="dot" aria-hidden="true" />
           {STATE_NAMES[state]}
-          {counts[state] !== undefined && <span className="count">{counts[state]}</span>}
+          {counts[state] && <span className="count">{countText(counts[state])}</span>}
         </button>
       ))}
     </div>
