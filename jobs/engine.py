@@ -8,7 +8,6 @@ from datetime import datetime
 from functools import partial
 from typing import Self, TypeVar
 
-from ostinato.jobs.activity_reader import ActivityReader
 from ostinato.jobs.arq_queue.connection import close, connect
 from ostinato.jobs.arq_queue.notifier import NOTIFY_WITHIN, Notifier, Signal
 from ostinato.jobs.arq_queue.shared_buckets import SharedBuckets
@@ -52,6 +51,7 @@ from ostinato.jobs.mongo.stored_json import EncodedDocument, encode_document
 from ostinato.jobs.mongo.transaction import Contended
 from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.new_job import NewJob
+from ostinato.jobs.overview_reader import OverviewReader
 from ostinato.jobs.queues import Queues
 from ostinato.jobs.quotas.counts import QuotaReader
 from ostinato.jobs.quotas.owner_quotas import OwnerQuotas
@@ -78,7 +78,7 @@ class Engine:
     changes: JobChanges
     function_counters: FunctionCounters
     function_metrics: FunctionMetrics
-    activity: ActivityReader
+    overview: OverviewReader
     reads: Reads
     owners: OwnerStore
     revocations: RevocationStore
@@ -129,7 +129,7 @@ class Engine:
                 await self.owners.close()
                 await self.inserts.close()
                 await self.audit.close()
-                await self.activity.close()
+                await self.overview.close()
         await self.notifier.close()
 
     @classmethod
@@ -151,7 +151,7 @@ class Engine:
             changes=JobChanges(store, ManualChanges(mongo), clock, quotas, notifier, settings),
             function_counters=counters,
             function_metrics=FunctionMetrics(mongo),
-            activity=ActivityReader.of(mongo, clock, counters),
+            overview=OverviewReader.of(mongo, clock, counters),
             reads=Reads(mongo),
             owners=OwnerStore(mongo),
             revocations=RevocationStore(mongo, settings),

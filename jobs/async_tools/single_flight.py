@@ -1,10 +1,13 @@
 """Deduplicates concurrent reads: callers share the read in flight."""
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 T = TypeVar("T")
+
+REST: Final = 10
 
 
 class SingleFlight(Generic[T]):
@@ -35,3 +38,22 @@ class SingleFlight(Generic[T]):
 
     def _is_stale(self, read: asyncio.Task[T], oldest: float) -> bool:
         return self._begun_at < oldest or read.cancelled() or read.exception() is not None
+
+
+class RestingFlight(SingleFlight[T]):
+    """Reads what takes long less often: a read is followed by a rest of REST times its duration."""
+
+    def __init__(self, read: Callable[[], Coroutine[Any, Any, T]]) -> None:
+        super().__init__(self._read_and_measure)
+        self._unmeasured = read
+        self._took_s = 0.0
+
+    async def get(self, max_age_s: float) -> T:
+        """Return a result like SingleFlight, or an older one during a rest."""
+        return await super().get(max(max_age_s, REST * self._took_s))
+
+    async def _read_and_measure(self) -> T:
+        began = time.monotonic()
+        result = await self._unmeasured()
+        self._took_s = time.monotonic() - began
+        return result

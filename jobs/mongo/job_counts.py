@@ -46,10 +46,10 @@ class JobCountCache:
 
     async def _read(self, owner: str | None) -> JobCounts:
         self.reads += 1
-        return await MongoRetry().run(lambda: _count_jobs(self._mongo, owner))
+        return await MongoRetry().run(lambda: count_jobs(self._mongo, owner))
 
 
-async def _count_jobs(mongo: Mongo, owner: str | None) -> JobCounts:
+async def count_jobs(mongo: Mongo, owner: str | None) -> JobCounts:
     """Count an owner's jobs, or the jobs of all owners."""
     at = datetime.now(UTC)
     pending, in_progress, failed = await asyncio.gather(

@@ -226,7 +226,7 @@ class WorkerRuntime:
 
     async def _add_activity(self, counts: Mapping[str, FunctionCounts]) -> None:
         if counts:
-            await self.engine.activity.store.add(counts, await self.engine.clock.now())
+            await self.engine.overview.activity.add(counts, await self.engine.clock.now())
 
     def _load(self) -> Heartbeat:
         return Heartbeat(

@@ -19,6 +19,7 @@ from ostinato.jobs.activity import Activity, ActivityRange
 from ostinato.jobs.arguments import plain_arguments
 from ostinato.jobs.filters import JobFilter, JobOrder
 from ostinato.jobs.job_logs import LogLine
+from ostinato.jobs.job_totals import JobTotals
 from ostinato.jobs.new_job import NewJob
 from ostinato.jobs.paging import ListCount, Page
 from ostinato.jobs.records import Failure, Job, Json
@@ -30,7 +31,7 @@ from ostinato.jobs.transactions.job_group import (
     prepare_in,
     schedule_group,
 )
-from ostinato.resolvers import activity, scheduling
+from ostinato.resolvers import overview, scheduling
 from ostinato.resolvers.context import ApplicationContext
 
 R = TypeVar("R")
@@ -252,6 +253,10 @@ class JobVerbs(BaseClient):
             owner,
         )
 
+    async def job_totals(self, *, owner: str | None = None) -> JobTotals:
+        """Count the jobs in each state, all at one instant; exact up to 50,000 jobs."""
+        return await call(overview.job_totals(self.context(owner)))
+
     async def activity(
         self,
         reach: ActivityRange,
@@ -265,7 +270,7 @@ class JobVerbs(BaseClient):
         read from their newest 5,000 jobs.
         """
         name = None if function is None else name_of(function)
-        return await call(activity.activity(self.context(owner), reach, name))
+        return await call(overview.activity(self.context(owner), reach, name))
 
     async def failures(
         self, *, owner: str | None = None, first: int = 100, after: Failure | None = None

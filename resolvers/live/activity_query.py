@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import Final
 
 from ostinato.jobs.activity import Activity, ActivityRange
-from ostinato.jobs.activity_reader import SeriesKey
 from ostinato.jobs.errors import require_range
-from ostinato.resolvers.activity import series_key
+from ostinato.jobs.overview_reader import SeriesKey
 from ostinato.resolvers.context import RequestContext
 from ostinato.resolvers.live.live_query import LiveItem, LiveQuery, ResumePoint
 from ostinato.resolvers.live.messages import EventPosition
 from ostinato.resolvers.live.stats_query import MAX_INTERVAL_MS, current_position
+from ostinato.resolvers.overview import series_key
 
 MIN_INTERVAL_MS: Final = 1_000  # workers report every five seconds
 
@@ -66,7 +66,7 @@ class ActivityQuery(LiveQuery[ActivityMessage]):
         return series_key(self._ctx, self._reach, self._function_name)
 
     async def _read(self, key: SeriesKey) -> Activity:
-        return await self._ctx.engine.activity.get(key, self._every_ms / 1_000 / 2)
+        return await self._ctx.engine.overview.read_activity(key, self._every_ms / 1_000 / 2)
 
 
 def _message(activity: Activity) -> ActivityMessage:

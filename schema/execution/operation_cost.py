@@ -68,6 +68,8 @@ FIELD_COSTS: Final = MappingProxyType(
         "activity": 500,  # up to 5,000 jobs of an owner, at most once a second
         "activityChanged": 500,
         "previewCronChange": 2_000,  # compares up to 200,000 ticks, in 0.4 s
+        "jobTotals": 500,  # up to 50,000 jobs, at most once a second
+        "totals": 500,
         "quotas": 500,  # counts up to 200,000 index keys, at most once a second per user
     }
 )

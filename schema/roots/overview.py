@@ -1,4 +1,4 @@
-"""The root fields about all of the viewer's jobs together: their activity."""
+"""The root fields about all of the viewer's jobs together: their numbers and their activity."""
 
 from collections.abc import AsyncIterable
 from typing import Annotated, Final
@@ -6,18 +6,25 @@ from typing import Annotated, Final
 import strawberry
 from strawberry import UNSET
 
-from ostinato.resolvers import activity
+from ostinato.resolvers import overview
 from ostinato.resolvers.live.activity_query import ActivityQuery
 from ostinato.schema.fields import Info, strawberry_field, strawberry_subscription, unset_to_none
 from ostinato.schema.roots.cron_ticks import CronTicksQuery, CronTicksSubscription
 from ostinato.schema.scalars import Milliseconds
 from ostinato.schema.types.activity import Activity, ActivityFunction, ReachRange
+from ostinato.schema.types.job_totals import JobTotals
 
 DEFAULT_ACTIVITY_EVERY: Final = Milliseconds(5_000)
 
 
 @strawberry.type(name="Query", description="Reads your own objects (all objects for admins).")
 class OverviewQuery(CronTicksQuery):
+    @strawberry_field(
+        description="The numbers of your jobs in each state (of all jobs for admins)."
+    )
+    async def job_totals(self, info: Info) -> JobTotals | None:
+        return JobTotals.of(await overview.job_totals(info.context))
+
     @strawberry_field(
         description="What the attempts of your jobs did recently (of all jobs for admins): how "
         "many succeeded, failed or are retried, how long they ran, and how late they started."
@@ -26,7 +33,7 @@ class OverviewQuery(CronTicksQuery):
         self, info: Info, reach: ReachRange, function_name: ActivityFunction = UNSET
     ) -> Activity | None:
         name = unset_to_none(function_name)
-        return Activity.of(await activity.activity(info.context, reach, name))
+        return Activity.of(await overview.activity(info.context, reach, name))
 
 
 @strawberry.type(

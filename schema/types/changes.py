@@ -6,14 +6,17 @@ from typing import Any, Self
 import strawberry
 
 from ostinato.jobs import cron_ledger, records
+from ostinato.resolvers import overview
 from ostinato.resolvers.live import stats_query
 from ostinato.resolvers.live.messages import ChangeKind, EventPosition, LiveMessage
+from ostinato.schema.fields import Info, strawberry_field
 from ostinato.schema.ids import global_id
 from ostinato.schema.scalars import Cursor
 from ostinato.schema.types.batch import Batch
 from ostinato.schema.types.cron import Cron
 from ostinato.schema.types.cron_tick import CronTick
 from ostinato.schema.types.job import Job, JobEvent
+from ostinato.schema.types.job_totals import JobTotals
 from ostinato.schema.types.recurring_task import RecurringTask
 from ostinato.schema.types.request import Request
 
@@ -162,7 +165,7 @@ class BatchChange(MessageFields):
 
 @strawberry.type(
     description="Job counts, without internal jobs. They cover your own jobs (all jobs for "
-    "admins), and each is capped at 1,000."
+    "admins). Each is capped at 1,000; `totals` has the whole numbers."
 )
 class Stats:
     event_position: strawberry.Private[EventPosition]
@@ -174,6 +177,10 @@ class Stats:
     failed: int = strawberry.field(
         description="The number of jobs that failed on their last attempt and are retained."
     )
+
+    @strawberry_field(description="The numbers of jobs in each state.", shared=True)
+    async def totals(self, info: Info) -> JobTotals | None:
+        return JobTotals.of(await overview.job_totals(info.context))
 
     @classmethod
     def of(cls, record: stats_query.Stats) -> Self:

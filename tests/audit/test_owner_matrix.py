@@ -107,6 +107,7 @@ LINES: Final[dict[str, Line]] = {
     "Query.request": Line(access=OBJECT, of="request", args={"id": "$id"}),
     "Query.requests": Line(access=OWN, of="request"),
     "Query.failures": Line(access=OWN, of="failure"),
+    "Query.jobTotals": Line(access=SIGNED_IN, shows_object=False),
     "Query.activity": Line(access=SIGNED_IN, shows_object=False, args={"range": "ONE_HOUR"}),
     "Query.functions": Line(access=SIGNED_IN, shows_object=False),
     "Query.queues": Line(access=ADMIN, shows_object=False, args={"first": 10}),

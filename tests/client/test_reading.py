@@ -139,3 +139,10 @@ async def test_audit_log_is_paged_and_filtered(app: Ostinato) -> None:
     assert (newest.mutation, older.mutation) == ("resumeOwner", "suspendOwner")
     suspended = await app.audit_log(AuditFilter(mutation="suspendOwner"))
     assert [each.id for each in suspended.items] == [older.id]
+
+
+async def test_jobs_are_counted_by_state(app: Ostinato) -> None:
+    for owner in ("alice", "alice", "bob"):
+        await schedule_for(app, owner)
+    assert (await app.job_totals(owner="alice")).pending_scheduled == 2
+    assert (await app.job_totals()).pending_scheduled == 3

@@ -10,9 +10,9 @@ from ostinato.jobs.activity import ActivityRange
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.function_counters import OTHER, FunctionCounters
-from ostinato.resolvers.activity import activity
 from ostinato.resolvers.auth import Viewer
 from ostinato.resolvers.live.activity_query import ActivityQuery
+from ostinato.resolvers.overview import activity
 from tests.live.fixtures import ContextFactory
 from tests.live.reading import first_message
 from tests.live.watching import ANN, SubscriptionRig
@@ -36,7 +36,7 @@ async def report(engine: Engine, successes: int, age: timedelta = timedelta()) -
         counters.of(NAME).successes += 1
         counters.of(NAME).run_time.observe(0.1)
         counters.of(NAME).lateness.observe(1.0)
-    await engine.activity.store.add(counters.take(), await engine.clock.now() - age)
+    await engine.overview.activity.add(counters.take(), await engine.clock.now() - age)
 
 
 def succeeded(message: dict[str, Any]) -> int:
@@ -55,9 +55,9 @@ async def test_first_message_is_the_series_and_the_next_ones_its_newest_points(
         assert counted["runTime"]["p50Ms"] == pytest.approx(100, rel=0.25)
         assert counted["lateness"]["p95Ms"] == pytest.approx(1_000, rel=0.25)
         await report(engine, 4)
-        newest = await watcher.next()
+        while succeeded(newest := await watcher.next()) != 6:
+            pass  # on a slow machine, a read is used for several messages
         starts = [datetime.fromisoformat(each["start"]) for each in newest["points"]]
-        assert succeeded(newest) == 6
         assert 2 <= len(starts) <= 4
         assert starts[0] < datetime.fromisoformat(opening["points"][-1]["start"])
 
@@ -70,7 +70,7 @@ async def test_series_is_read_once_for_all_subscribers(
     waiting = [asyncio.create_task(watcher.next()) for watcher in watchers]
     await eventually(lambda: live_rig.broadcasts == [10])
     await asyncio.gather(*waiting)
-    assert engine.activity.reads <= 3
+    assert engine.overview.reads <= 3
     payloads = [watcher.encoded[-1].payload for watcher in watchers]
     assert all(payload is payloads[0] for payload in payloads)
     await asyncio.gather(*(watcher.__aexit__() for watcher in watchers))

@@ -31,6 +31,16 @@ async def test_counts_cover_the_viewers_own_jobs_without_internal_ones(
         assert await watcher.next() == {"pending": 1, "inProgress": 1, "failed": 1}
 
 
+async def test_totals_are_sent_with_the_counts(live_rig: SubscriptionRig, writer: Writer) -> None:
+    totals = "totals { pendingScheduled succeeded }"
+    query = f"subscription {{ statsChanged(everyMs: 500) {{ pending {totals} }} }}"
+    await writer.job()
+    await writer.succeed(await writer.job())
+    async with live_rig.watch(query, ANN) as watcher:
+        counted = {"pendingScheduled": 1, "succeeded": 1}
+        assert await watcher.next() == {"pending": 1, "totals": counted}
+
+
 async def test_counts_of_an_admin_cover_all_owners(
     as_viewer: ContextFactory, writer: Writer
 ) -> None:

@@ -125,7 +125,7 @@ async def test_a_function_whose_jobs_only_fail_has_an_alert(rig: Rig) -> None:
     counters.of("functions.echo").failures += 3
     counters.of("functions.failTwice").failures += 9
     counters.of("functions.failTwice").successes += 1
-    await rig.engine.activity.store.add(counters.take(), await rig.engine.now())
+    await rig.engine.overview.activity.add(counters.take(), await rig.engine.now())
     failing = ("functionFailing", "functions.echo")
     assert await check(rig.engine, AlertKind.FUNCTION_FAILING) == [(*failing, "open")]
     await rig.engine.advance(20 * MINUTE_MS)

@@ -9,10 +9,10 @@ from structlog.testing import capture_logs
 
 from ostinato.jobs import function_counters
 from ostinato.jobs.activity import Activity, ActivityPoint, ActivityRange
-from ostinato.jobs.activity_reader import SeriesKey
 from ostinato.jobs.function_counters import FunctionCounters
 from ostinato.jobs.mongo import owner_activity
 from ostinato.jobs.mongo.activity import ActivityStore
+from ostinato.jobs.overview_reader import SeriesKey
 from ostinato.jobs.settings import Settings
 from ostinato.testing import Harness
 from tests.engine.rig import Rig, run_worker, running_worker, start_workers
@@ -30,7 +30,9 @@ def _label_for_every_function(monkeypatch: pytest.MonkeyPatch) -> None:
 async def series(
     rig: Rig, reach: ActivityRange = HOUR, name: str | None = None, owner: str | None = None
 ) -> Activity:
-    return await rig.engine.activity.read(SeriesKey(reach=reach, function_name=name, owner=owner))
+    return await rig.engine.overview.query_activity(
+        SeriesKey(reach=reach, function_name=name, owner=owner)
+    )
 
 
 def totals(activity: Activity) -> tuple[int, int, int]:
@@ -76,7 +78,7 @@ async def test_counts_of_workers_add_up_in_the_buckets_of_scheduler_time(
 
 
 async def test_report_is_in_the_bucket_of_its_time_in_each_range(rig_without_worker: Rig) -> None:
-    store = rig_without_worker.engine.activity.store
+    store = rig_without_worker.engine.overview.activity
     for minutes, number in ((0, 5), (-1, 1), (-90, 2)):
         at = NOW + timedelta(minutes=minutes)
         await store.add(counters(send=number).take(), at)
@@ -98,7 +100,7 @@ async def test_totals_are_without_internal_functions(rig_without_worker: Rig) ->
 
 async def test_buckets_are_deleted_after_the_time_of_their_range(rig_without_worker: Rig) -> None:
     rig = rig_without_worker
-    await rig.engine.activity.store.add(counters(send=1).take(), NOW)
+    await rig.engine.overview.activity.add(counters(send=1).take(), NOW)
     kept = {
         row["_id"].split("/")[0]: row["purgeAt"] - NOW for row in await rig.all("activityBuckets")
     }
@@ -132,12 +134,12 @@ async def test_malformed_buckets_are_left_out_and_others_counted(
     rig_without_worker: Rig, change: dict[str, object]
 ) -> None:
     engine = rig_without_worker.engine
-    await engine.activity.store.add(counters(send=1).take(), NOW)
+    await engine.overview.activity.add(counters(send=1).take(), NOW)
     malformed = {"_id": f"oneDay/{NOW.isoformat()}"}
     await engine.mongo["activityBuckets"].update_one(malformed, {"$set": change})
-    await engine.activity.store.add(counters(send=1).take(), NOW)
-    assert await engine.activity.store.read(DAY, None, NOW) == {}
-    assert (await engine.activity.store.read(HOUR, None, NOW))[NOW].succeeded == 2
+    await engine.overview.activity.add(counters(send=1).take(), NOW)
+    assert await engine.overview.activity.read(DAY, None, NOW) == {}
+    assert (await engine.overview.activity.read(HOUR, None, NOW))[NOW].succeeded == 2
 
 
 async def test_activity_of_an_owner_is_read_from_the_timelines_of_their_jobs(

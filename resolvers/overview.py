@@ -1,12 +1,13 @@
-"""Reads activity: of the viewer's own jobs, or of the installation for admins."""
+"""Reads what concerns all of the viewer's own jobs, or all jobs for admins."""
 
 from typing import Final
 
 from ostinato.jobs.activity import Activity, ActivityRange
-from ostinato.jobs.activity_reader import SeriesKey
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.function_counters import MAX_FUNCTIONS, OTHER
+from ostinato.jobs.job_totals import JobTotals
 from ostinato.jobs.options import MAX_NAME_CHARS
+from ostinato.jobs.overview_reader import SeriesKey
 from ostinato.jobs.registry import NAME_FORM
 from ostinato.resolvers.context import RequestContext
 
@@ -18,7 +19,12 @@ async def activity(
     ctx: RequestContext, reach: ActivityRange, function_name: str | None = None
 ) -> Activity:
     """Read the series of a range, at most a second old; raises BadRequest at `functionName`."""
-    return await ctx.engine.activity.get(series_key(ctx, reach, function_name), MAX_AGE_S)
+    return await ctx.engine.overview.read_activity(series_key(ctx, reach, function_name), MAX_AGE_S)
+
+
+async def job_totals(ctx: RequestContext) -> JobTotals:
+    """Count the jobs in each state, at most a second ago."""
+    return await ctx.engine.overview.read_totals(ctx.scope, MAX_AGE_S)
 
 
 def series_key(ctx: RequestContext, reach: ActivityRange, function_name: str | None) -> SeriesKey:
