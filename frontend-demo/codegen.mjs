@@ -19,6 +19,7 @@ const documents = readdirSync(source, { recursive: true })
 const scalars = {
   ID: 'string',
   DateTime: 'string',
+  Date: 'string',
   Milliseconds: 'number',
   SafeInt: 'number',
   Cursor: 'string',

@@ -5,10 +5,13 @@ Each message is one sentence: the function, its file and line, the problem, and 
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from ostinato.jobs.nearest import nearest
+from ostinato.jobs.records import JsonObject, Schedule
+from ostinato.jobs.time_rules import NO_EXCLUSIONS, Exclusions
 
 CONTEXT: Final = "Context"
 MAX_SHOWN_CHARS: Final = 60  # invalid values are truncated to this length in messages
@@ -25,6 +28,18 @@ HINTS: Final = {
     "priority": "choose the priority when scheduling the job: run_after(…, priority=…)",
 }
 """Fixes for unknown options."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaticCron:
+    """A cron declared in code with `@cron`."""
+
+    name: str
+    function_name: str
+    schedule: Schedule
+    args: JsonObject
+    tags: tuple[str, ...] = ()
+    exclusions: Exclusions = NO_EXCLUSIONS
 
 
 class DeclarationError(Exception):

@@ -10,6 +10,7 @@ from ostinato.jobs.arguments import Arguments, build_arguments
 from ostinato.jobs.context import Context
 from ostinato.jobs.declarations import (
     DeclarationError,
+    StaticCron,
     is_decorator_target,
     require_async,
     require_context,
@@ -18,14 +19,16 @@ from ostinato.jobs.declarations import (
     shown,
 )
 from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.exclusions import exclusion_issues, never_runs_issues
 from ostinato.jobs.failure_hooks import FailureHook
 from ostinato.jobs.options import CRON_OPTIONS, FUNCTION_OPTIONS
 from ostinato.jobs.rate_limit import RateLimit
 from ostinato.jobs.records import FunctionKind, JsonObject, Schedule
-from ostinato.jobs.registry import Function, StaticCron, default_name, given_name, registry
+from ostinato.jobs.registry import Function, default_name, given_name, registry
 from ostinato.jobs.retry import NO_RETRY, Retry
 from ostinato.jobs.schedules import parse_schedule
 from ostinato.jobs.tags import parse_tags
+from ostinato.jobs.time_rules import NO_EXCLUSIONS, Exclusions, FoldPolicy, GapPolicy
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -81,7 +84,13 @@ class CronDeclaration(TypedDict, total=False):
 
     every_ms: int | None
     tz: str
-    """IANA time zone of the cronspec. Default: UTC."""
+    """IANA time zone of the cronspec and the exclusions. Default: UTC."""
+    on_gap: GapPolicy
+    """What happens to fixed times that the clocks skip. Default: NEXT, the first instant after."""
+    on_fold: FoldPolicy
+    """In which pass of repeated times it runs. Default: FIRST."""
+    exclusions: Exclusions
+    """The days on which it does not run. Default: none."""
     name: str | None
     """Default: the function's name."""
     args: Mapping[str, object] | None
@@ -105,13 +114,13 @@ def cron(
         if registered is None:
             problem = "@cron is not above a registered function; write it above @mutation() or "
             raise DeclarationError(call, problem + "@action()")
-        every_ms, tz = options.get("every_ms"), options.get("tz", "UTC")
         declared = StaticCron(
             name=options.get("name") or registered,
             function_name=registered,
-            schedule=_schedule(call, cronspec, every_ms, tz),
+            schedule=_schedule(call, cronspec, options),
             args=_bound_args(call, registry.resolve(registered), options.get("args") or {}),
             tags=parse_tags(options.get("tags", ())),
+            exclusions=options.get("exclusions", NO_EXCLUSIONS),
         )
         registry.declare_cron(declared, call)
         return call
@@ -119,15 +128,26 @@ def cron(
     return declare
 
 
-def _schedule(call: AnyCall, cronspec: str | None, every_ms: int | None, tz: str) -> Schedule:
+def _schedule(call: AnyCall, cronspec: str | None, options: CronDeclaration) -> Schedule:
+    every_ms = options.get("every_ms")
     if (cronspec is None) == (every_ms is None):
         problem = "@cron needs either a cronspec or every_ms"
         raise DeclarationError(call, f"{problem}; write @cron(every_ms=60_000), for example")
+    exclusions = options.get("exclusions", NO_EXCLUSIONS)
     try:
-        return parse_schedule(every_ms, cronspec, tz)
+        schedule = parse_schedule(
+            every_ms,
+            cronspec,
+            options.get("tz", "UTC"),
+            options.get("on_gap", GapPolicy.NEXT),
+            options.get("on_fold", FoldPolicy.FIRST),
+        )
     except BadRequest as error:
         problem = str(error).replace("intervalMs", "every_ms")
         raise DeclarationError(call, f"@cron: {problem}") from None
+    for issue in (*exclusion_issues(exclusions), *never_runs_issues(schedule, exclusions)):
+        raise DeclarationError(call, f"@cron: exclusions: {issue.message}")
+    return schedule
 
 
 def _bound_args(call: AnyCall, function: Function, args: Mapping[str, object]) -> JsonObject:

@@ -16,7 +16,7 @@ from ostinato.jobs.passed_ticks import (
     passed_ticks,
 )
 from ostinato.jobs.records import CatchUpPolicy, Cron, IntervalSchedule, Schedule
-from ostinato.jobs.schedules import ticks_per_day, with_jitter
+from ostinato.jobs.schedules import first_run, ticks_per_day, with_jitter
 from ostinato.jobs.time_rules import NO_DAYS, ExcludedDays
 
 MAX_LATENESS: Final = timedelta(seconds=15)  # another worker takes over a lost one's tick in 11 s
@@ -56,6 +56,20 @@ class Timetable:
     def next_tick(self, after: datetime) -> datetime:
         """Return the first tick later than `after` that is not excluded."""
         return next_runnable(self.schedule, after, self.excluded)
+
+    def first_tick(self, now: datetime, start_at: datetime | None = None) -> dict[str, Any]:
+        """Return the fields for the first tick later than `now` and not before `start_at`.
+
+        Earlier ticks are decided; excluded ones before it are not.
+        """
+        decided_until = self.decided_before(first_run(self.schedule, now, start_at))
+        return next_tick_fields(self.next_tick(decided_until), decided_until)
+
+    def decided_before(self, tick: datetime) -> datetime:
+        """Return the time just before a tick; of an interval, in its phase."""
+        if isinstance(self.schedule, IntervalSchedule):
+            return tick - timedelta(milliseconds=self.schedule.ms)
+        return tick - MILLISECOND
 
     def start_of(self, tick: datetime) -> datetime:
         """Return when a tick runs: after a random delay, which is the same at each call.

@@ -9,6 +9,7 @@ from ostinato.jobs.declarations import Check, shown
 from ostinato.jobs.rate_limit import RateLimit
 from ostinato.jobs.retry import Retry
 from ostinato.jobs.tags import tags_problem
+from ostinato.jobs.time_rules import Exclusions, FoldPolicy, GapPolicy
 
 MAX_DURATION_MS: Final = 100 * 365 * 86_400_000  # a hundred years from now is still a date
 MAX_CONCURRENCY: Final = 1_000_000  # 100 times the maximum of a worker
@@ -91,6 +92,13 @@ _check_duration: Final = partial(_check_number, minimum=1, maximum=MAX_DURATION_
 _check_ttl: Final = partial(_check_number, minimum=0, maximum=MAX_DURATION_MS, unit=_MS)
 _check_concurrency: Final = partial(_check_number, minimum=1, maximum=MAX_CONCURRENCY, unit="")
 
+
+def _check_type(kind: type, name: str, value: object) -> str | None:
+    if isinstance(value, kind):
+        return None
+    return f"{name} must be of the type ostinato.{kind.__name__}, got {shown(value)}"
+
+
 FUNCTION_OPTIONS: Final[Mapping[str, Check]] = {
     "name": _check_optional_name,
     "public": _check_flag,
@@ -120,4 +128,7 @@ CRON_OPTIONS: Final[Mapping[str, Check]] = {
     "name": _check_optional_name,
     "args": _check_args,
     "tags": tags_problem,
+    "on_gap": partial(_check_type, GapPolicy),
+    "on_fold": partial(_check_type, FoldPolicy),
+    "exclusions": partial(_check_type, Exclusions),
 }

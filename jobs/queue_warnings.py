@@ -27,6 +27,7 @@ class WarningCode(StrEnum):
     QUEUE_PAUSED = "queuePaused"
     NOTHING_TO_PROCESS = "nothingToProcess"
     UNKNOWN_FUNCTION = "unknownFunction"
+    UNKNOWN_CALENDAR = "unknownCalendar"
     ROLE_LOST = "roleLost"
     OWNER_SUSPENDED = "ownerSuspended"
 

@@ -12,13 +12,20 @@ from difflib import SequenceMatcher
 from typing import Any, Final
 
 from ostinato.jobs.arguments import Arguments, plain_arguments
-from ostinato.jobs.declarations import DeclarationError, file_of, location_of, shown, to_camel_case
+from ostinato.jobs.declarations import (
+    DeclarationError,
+    StaticCron,
+    file_of,
+    location_of,
+    shown,
+    to_camel_case,
+)
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.lanes import UNRESOLVED, Lane
 from ostinato.jobs.nearest import candidates
 from ostinato.jobs.options import MAX_NAME_CHARS
 from ostinato.jobs.rate_limit import RateLimit
-from ostinato.jobs.records import FunctionKind, JsonObject, Schedule
+from ostinato.jobs.records import FunctionKind, JsonObject
 from ostinato.jobs.retry import NO_RETRY, Retry
 from ostinato.jobs.settings import Settings
 
@@ -111,17 +118,6 @@ class NamedFunction:
 
 AnyTarget = Function | NamedFunction
 """What a new job runs."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StaticCron:
-    """A cron declared in code with `@cron`."""
-
-    name: str
-    function_name: str
-    schedule: Schedule
-    args: JsonObject
-    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

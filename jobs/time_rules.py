@@ -69,7 +69,7 @@ def exclusions_from(document: Mapping[str, Any] | None) -> Exclusions:
 
 
 def exclusions_document(exclusions: Exclusions) -> dict[str, Any]:
-    """Build the stored form of exclusions; the index of calendars needs their absence."""
+    """Build the stored form of exclusions, without what is empty."""
     document: dict[str, Any] = {
         "dates": [day.isoformat() for day in exclusions.dates],
         "ranges": [range_document(each) for each in exclusions.ranges],
@@ -100,6 +100,18 @@ class Calendar:
     created_at: datetime
     changed_at: datetime
     description: str | None = None
+
+
+def calendar_from(document: Mapping[str, Any]) -> Calendar:
+    return Calendar(
+        name=document["_id"],
+        dates=tuple(map(date.fromisoformat, document["dates"])),
+        ranges=tuple(map(range_from, document["ranges"])),
+        version=document["version"],
+        created_at=document["createdAt"],
+        changed_at=document["changedAt"],
+        description=document.get("description"),
+    )
 
 
 @dataclass(frozen=True, slots=True)

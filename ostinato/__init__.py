@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from ostinato.jobs.records import Job, JobState
     from ostinato.jobs.retry import Retry, RetryAfter
     from ostinato.jobs.settings import Settings
+    from ostinato.jobs.time_rules import DateRange, Exclusions, FoldPolicy, GapPolicy, Weekday
     from ostinato.resolvers.auth import Viewer
     from ostinato.schema.transports.authentication import Authenticate
 
@@ -49,7 +50,11 @@ __all__ = [
     "Call",
     "Conflict",
     "Context",
+    "DateRange",
+    "Exclusions",
     "FailedJob",
+    "FoldPolicy",
+    "GapPolicy",
     "HistoryLost",
     "Job",
     "JobCanceled",
@@ -76,6 +81,7 @@ __all__ = [
     "Unavailable",
     "VersionConflict",
     "Viewer",
+    "Weekday",
     "action",
     "batch",
     "cron",
@@ -137,6 +143,13 @@ MODULES: Final = {
         "RetryAfter",
     ),
     "ostinato.jobs.settings": ("Settings",),
+    "ostinato.jobs.time_rules": (
+        "DateRange",
+        "Exclusions",
+        "FoldPolicy",
+        "GapPolicy",
+        "Weekday",
+    ),
     "ostinato.resolvers.auth": ("Viewer",),
     "ostinato.schema.transports.authentication": ("Authenticate",),
 }

@@ -17,6 +17,7 @@ from ostinato.client.job_verbs import JobVerbs
 from ostinato.client.live_verbs import LiveVerbs
 from ostinato.client.pattern_verbs import PatternVerbs
 from ostinato.client.request_verbs import RequestVerbs
+from ostinato.client.schedule_verbs import ScheduleVerbs
 from ostinato.jobs.async_tools.supervision import SupervisedTask
 from ostinato.jobs.settings import Mode, Settings
 
@@ -27,7 +28,16 @@ if TYPE_CHECKING:
     from ostinato.schema.transports.authentication import Authenticate
 
 
-class Ostinato(JobVerbs, PatternVerbs, CronVerbs, BatchVerbs, RequestVerbs, AdminVerbs, LiveVerbs):
+class Ostinato(
+    JobVerbs,
+    PatternVerbs,
+    CronVerbs,
+    ScheduleVerbs,
+    BatchVerbs,
+    RequestVerbs,
+    AdminVerbs,
+    LiveVerbs,
+):
     """Ostinato inside an application's process: `async with Ostinato.open() as app`.
 
     The application is trusted: it may use every function and acts for any owner, or, with the owner

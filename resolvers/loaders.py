@@ -11,6 +11,7 @@ from ostinato.jobs.filters import JobFilter
 from ostinato.jobs.paging import Page, Window
 from ostinato.jobs.read_budget import ReadBudget
 from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
+from ostinato.jobs.time_rules import Calendar
 
 R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request)
 
@@ -34,6 +35,7 @@ class Loaders:
         self.tasks = BatchLoader(self._of(RecurringTask))
         self.batches = BatchLoader(self._of(Batch))
         self.requests = BatchLoader(self._of(Request))
+        self.calendars = BatchLoader(self._read_calendars)
         self._children = BatchLoader(self._pages_of(EVERY_JOB))
         self._runs = BatchLoader(self._pages_of(ORDINARY_JOBS))
         self._ticks = BatchLoader(self._tick_pages)
@@ -49,6 +51,9 @@ class Loaders:
     async def runs(self, cause_id: str, window: Window) -> Page[Job]:
         """Read the non-internal jobs of a cron or recurring task."""
         return await self._runs.load((cause_id, window)) or NO_JOBS
+
+    async def _read_calendars(self, names: Collection[str]) -> Mapping[str, Calendar]:
+        return await self._reads.find_calendars(names)
 
     def _of(
         self, kind: type[R]

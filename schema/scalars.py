@@ -1,7 +1,8 @@
 """The custom scalars of the API: serialization and parsing."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, date, datetime
 from typing import NewType
 
 import strawberry
@@ -14,6 +15,7 @@ Milliseconds = NewType("Milliseconds", int)
 Cursor = NewType("Cursor", str)
 SafeInt = NewType("SafeInt", int)
 
+DATE_CHARS = 10  # not the basic form or the week dates of ISO 8601
 MAX_SAFE_INTEGER = 2**53 - 1  # JavaScript's Number.MAX_SAFE_INTEGER
 
 
@@ -32,6 +34,14 @@ def parse_datetime(value: object) -> datetime:
     except OverflowError as error:
         raise ValueError(f"DateTime must be in the years 1 to 9999, got {value!r}") from error
     return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
+
+
+def parse_date(value: object) -> date:
+    """Parse a day in the form `2030-01-31`."""
+    if isinstance(value, str) and len(value) == DATE_CHARS:
+        with suppress(ValueError):
+            return date.fromisoformat(value)
+    raise ValueError(f"Date must be a day like 2030-01-31, got {value!r:.100}")
 
 
 def parse_milliseconds(value: object) -> int:
@@ -69,6 +79,12 @@ SCALARS: Mapping[object, ScalarDefinition] = {
         specified_by_url="https://scalars.graphql.org/andimarek/date-time",
         serialize=format_instant,
         parse_value=parse_datetime,
+    ),
+    date: strawberry.scalar(
+        name="Date",
+        description="A day in ISO 8601, without a time or an offset: `2030-01-31`.",
+        serialize=date.isoformat,
+        parse_value=parse_date,
     ),
     Milliseconds: strawberry.scalar(
         name="Milliseconds",

@@ -11,8 +11,13 @@ from ostinato.jobs.async_tools.cpu_thread import run_in_cpu_thread
 from ostinato.jobs.context import Context
 from ostinato.jobs.cron_ledger import LedgerEntry, TickOutcome, TickReason
 from ostinato.jobs.documents import cron_from
-from ostinato.jobs.due_ticks import Timetable, entries_not_run, last_decided, next_tick_fields
+from ostinato.jobs.due_ticks import entries_not_run, last_decided, next_tick_fields
 from ostinato.jobs.errors import PreconditionFailed
+from ostinato.jobs.functions.calendars import (
+    read_excluded_days,
+    read_timetable,
+    require_calendar,
+)
 from ostinato.jobs.functions.cron_checks import find_cron, require_free_name, within_end
 from ostinato.jobs.functions.cron_ledger import record_ticks, settle_ticks
 from ostinato.jobs.functions.cron_patch import (
@@ -67,6 +72,8 @@ async def redefine(
     args = ctx.registry.resolve(new.function_name).bind(new.args)
     changed = changed_fields(found, definition_document(new, schedule, args))
     if changed:
+        if "exclusions" in changed:
+            await require_calendar(ctx, new.exclusions)
         await require_rights(ctx, new.function_name)
         if "name" in changed:
             await require_free_name(ctx, new.name)
@@ -91,7 +98,7 @@ async def skip_next_run(ctx: Context, cron_id: str, expected_version: int | None
     if not found["enabled"]:
         raise PreconditionFailed("the cron is paused, so it has no next run to skip")
     cron = cron_from(found)
-    table, skipped = Timetable.of(cron), cron.next_run_time
+    table, skipped = await read_timetable(ctx, cron), cron.next_run_time
     after = last_decided(cron, found.get("undecided"))
     passed = passed_ticks(table.schedule, after, skipped, table.excluded)
     following = await run_in_cpu_thread(ctx.owner, partial(table.next_tick, skipped))
@@ -127,7 +134,8 @@ async def _reschedule(
     if SCHEDULE_FIELDS & changed.keys():
         fields = await settle_ticks(ctx, found, TickReason.CHANGED, drops_queue=False)
         undecided, now = found.get("undecided"), await ctx.now()
-        plan = partial(first_tick_after_change, before, undecided, after, now)
+        excluded = await read_excluded_days(ctx, after.exclusions)
+        plan = partial(first_tick_after_change, before, undecided, after, now, excluded)
         fields |= next_tick_fields(*await run_in_cpu_thread(ctx.owner, plan))
     elif not DELAY_FIELDS & changed.keys():
         return {}

@@ -33,6 +33,7 @@ from ostinato.jobs.due_ticks import (
     range_entry,
 )
 from ostinato.jobs.errors import Malformed
+from ostinato.jobs.functions.calendars import read_timetable
 from ostinato.jobs.functions.cron_ticks import OverlapResult, queued_ticks
 from ostinato.jobs.malformed import read_as
 from ostinato.jobs.passed_ticks import PassedTicks, TickRange, passed_ticks
@@ -116,7 +117,7 @@ async def settle_ticks(
         cron = read_as(cron_from, found)
     except Malformed:
         return {"queuedTicks": []} if drops_queue else {}
-    now, table = await ctx.now(), Timetable.of(cron)
+    now, table = await ctx.now(), await read_timetable(ctx, cron)
     after = last_decided(cron, found.get("undecided"))
     compute = partial(_passed, table, after, now)
     passed, following = await run_in_cpu_thread(ctx.owner, compute)

@@ -26,13 +26,23 @@ from ostinato.jobs.records import (
 )
 from ostinato.jobs.schedules import first_run
 from ostinato.jobs.tags import parse_tags
+from ostinato.jobs.time_rules import (
+    NO_DAYS,
+    ExcludedDays,
+    Exclusions,
+    FoldPolicy,
+    GapPolicy,
+    exclusions_document,
+)
 
-SCHEDULE_FIELDS: Final = frozenset({"schedule", "startAt"})
+SCHEDULE_FIELDS: Final = frozenset({"schedule", "startAt", "exclusions"})
 """The stored fields on which the times of ticks depend; `endAt` only ends them."""
 DELAY_FIELDS: Final = frozenset({"jitterMs", "endAt"})
 """The stored fields on which the delays of ticks depend."""
 
-ADDED_LATER: Final[Mapping[str, object]] = MappingProxyType({"jitterMs": 0, "tags": []})
+ADDED_LATER: Final[Mapping[str, object]] = MappingProxyType(
+    {"jitterMs": 0, "tags": [], "exclusions": {}}
+)
 """Fields that documents of older versions lack, and their defaults, if not None."""
 
 
@@ -53,6 +63,9 @@ class CronPatch(TypedDict, total=False):
     start_at: datetime | None
     end_at: datetime | None
     tags: Sequence[str]
+    on_gap: GapPolicy
+    on_fold: FoldPolicy
+    exclusions: Exclusions
     enabled: bool
 
 
@@ -72,6 +85,9 @@ def definition_of(cron: Cron) -> NewCron:
         start_at=cron.start_at,
         end_at=cron.end_at,
         tags=cron.tags,
+        exclusions=cron.exclusions,
+        on_gap=schedule.on_gap if isinstance(schedule, CronSchedule) else GapPolicy.NEXT,
+        on_fold=schedule.on_fold if isinstance(schedule, CronSchedule) else FoldPolicy.FIRST,
     )
 
 
@@ -106,6 +122,7 @@ def definition_document(new: NewCron, schedule: Schedule, args: JsonObject) -> d
         "startAt": new.start_at and _in_ms(new.start_at),
         "endAt": new.end_at and _in_ms(new.end_at),
         "tags": list(parse_tags(new.tags)),
+        "exclusions": exclusions_document(new.exclusions),
     }
 
 
@@ -117,15 +134,20 @@ def changed_fields(found: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[
 
 
 def first_tick_after_change(
-    before: Cron, undecided: object, after: Cron, now: datetime
+    before: Cron,
+    undecided: object,
+    after: Cron,
+    now: datetime,
+    excluded: ExcludedDays = NO_DAYS,
 ) -> tuple[datetime, datetime]:
     """Return the first tick of a changed schedule later than `now`, and what is decided before it.
 
-    `before` has no tick due; `undecided` is that field of its document. A new interval counts from
+    `before` has no tick due; `undecided` is that field of its document, and `excluded` are the days
+    of `after`. A new interval counts from
     the last planned tick of the old schedule, so that the change counts at once and repeated
     changes do not postpone the next tick. With `startAt`, it counts from there.
     """
-    table, schedule = Timetable.of(after), after.schedule
+    table, schedule = Timetable.of(after, excluded), after.schedule
     if isinstance(schedule, CronSchedule):
         decided_until = first_run(schedule, now, after.start_at) - MILLISECOND
     else:

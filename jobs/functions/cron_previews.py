@@ -11,6 +11,7 @@ from ostinato.jobs.context import Context
 from ostinato.jobs.cron_preview import RunChanges, RunPlan, compare_runs
 from ostinato.jobs.documents import cron_from
 from ostinato.jobs.due_ticks import Timetable, decide_ticks, last_decided
+from ostinato.jobs.functions.calendars import read_excluded_days, require_calendar
 from ostinato.jobs.functions.cron_changes import require_editable
 from ostinato.jobs.functions.cron_checks import find_cron, within_end
 from ostinato.jobs.functions.cron_patch import (
@@ -25,6 +26,7 @@ from ostinato.jobs.functions.new_cron import validate_cron
 from ostinato.jobs.passed_ticks import MILLISECOND
 from ostinato.jobs.records import Cron, IntervalSchedule
 from ostinato.jobs.schedules import first_run
+from ostinato.jobs.time_rules import NO_DAYS, ExcludedDays
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +38,8 @@ class PlannedChange:
     after: Cron
     moves_ticks: bool
     now: datetime
+    excluded_before: ExcludedDays = NO_DAYS
+    excluded_after: ExcludedDays = NO_DAYS
 
     def compare(self, period: timedelta) -> Iterator[RunChanges]:
         """Compare the runs of a period from now; see `compare_runs`.
@@ -44,10 +48,10 @@ class PlannedChange:
         """
         decided_until = last_decided(self.before, self.undecided)
         if self.before.enabled:
-            table = Timetable.of(self.before)
+            table = Timetable.of(self.before, self.excluded_before)
             due = decide_ticks(table, decided_until, self.now, self.before.catch_up)
             decided_until = due.decided_until
-        before = _plan(self.before, decided_until)
+        before = _plan(self.before, self.excluded_before, decided_until)
         return compare_runs(before, self._plan_after(decided_until), self.now + period)
 
     def _plan_after(self, decided_until: datetime) -> RunPlan | None:
@@ -58,10 +62,11 @@ class PlannedChange:
             decided_until = first - _step(self.after)
         elif self.moves_ticks:
             _, decided_until = first_tick_after_change(
-                self.before, self.undecided, self.after, self.now
+                self.before, self.undecided, self.after, self.now, self.excluded_after
             )
-        within_end(Timetable.of(self.after).next_tick(decided_until), self.after.end_at)
-        return _plan(self.after, decided_until)
+        table = Timetable.of(self.after, self.excluded_after)
+        within_end(table.next_tick(decided_until), self.after.end_at)
+        return _plan(self.after, self.excluded_after, decided_until)
 
 
 async def plan_change(
@@ -75,20 +80,24 @@ async def plan_change(
     schedule = validate_cron(new)
     args = ctx.registry.resolve(new.function_name).bind(new.args)
     changed = changed_fields(found, definition_document(new, schedule, args))
+    if "exclusions" in changed:
+        await require_calendar(ctx, new.exclusions)
     enabled = patch.get("enabled", before.enabled)
     return PlannedChange(
         before=before,
         undecided=found.get("undecided"),
         after=cron_from(found | changed | {"enabled": enabled}),
+        excluded_before=await read_excluded_days(ctx, before.exclusions),
+        excluded_after=await read_excluded_days(ctx, new.exclusions),
         moves_ticks=bool(SCHEDULE_FIELDS & changed.keys()),
         now=await ctx.now(),
     )
 
 
-def _plan(cron: Cron, decided_until: datetime) -> RunPlan | None:
+def _plan(cron: Cron, excluded: ExcludedDays, decided_until: datetime) -> RunPlan | None:
     if not cron.enabled:
         return None
-    return RunPlan(table=Timetable.of(cron), decided_until=decided_until)
+    return RunPlan(table=Timetable.of(cron, excluded), decided_until=decided_until)
 
 
 def _step(cron: Cron) -> timedelta:

@@ -17,8 +17,11 @@ from ostinato.jobs.due_ticks import (
     last_decided,
     next_tick_fields,
 )
-from ostinato.jobs.errors import (
-    NotFound,
+from ostinato.jobs.errors import Malformed, NotFound
+from ostinato.jobs.functions.calendars import (
+    read_excluded_days,
+    read_timetable,
+    require_calendar,
 )
 from ostinato.jobs.functions.cron_checks import (
     find_cron,
@@ -48,10 +51,10 @@ from ostinato.jobs.functions.job_chain import (
     update_document,
 )
 from ostinato.jobs.functions.new_cron import NewCron, validate_cron, with_default_name
+from ostinato.jobs.malformed import read_as
 from ostinato.jobs.quotas.limits import QuotaKind
 from ostinato.jobs.quotas.transaction_checks import require_room, require_tick_room
 from ostinato.jobs.records import Cron, JsonObject, PauseReason, Schedule
-from ostinato.jobs.schedules import first_run
 
 
 async def register_cron(ctx: Context, new: NewCron) -> Cron:
@@ -62,6 +65,7 @@ async def register_cron(ctx: Context, new: NewCron) -> Cron:
     arguments have one.
     """
     schedule = validate_cron(new)
+    await require_calendar(ctx, new.exclusions)
     args = ctx.registry.resolve(new.function_name).bind(
         with_default_name(new.function_name, new.args, new.name)
     )
@@ -74,17 +78,22 @@ async def register_cron(ctx: Context, new: NewCron) -> Cron:
 async def insert_cron(ctx: Context, new: NewCron, schedule: Schedule, args: JsonObject) -> Cron:
     """Store a validated cron and schedule its first tick job."""
     cron_id = ctx.new_id()
-    due = within_end(await compute_first_tick(ctx, schedule, new.start_at), new.end_at)
     table = Timetable(
-        schedule=schedule, end_at=new.end_at, cron_id=cron_id, jitter_ms=new.jitter_ms
+        schedule=schedule,
+        excluded=await read_excluded_days(ctx, new.exclusions),
+        end_at=new.end_at,
+        cron_id=cron_id,
+        jitter_ms=new.jitter_ms,
     )
+    first = await compute_first_tick(ctx, table, new.start_at)
+    due = within_end(first["nextRunTime"], new.end_at)
     document: dict[str, Any] = {
         "_id": cron_id,
         "owner": ctx.owner,
         **definition_document(new, schedule, args),
         "managedBy": new.managed_by,
         "enabled": True,
-        "nextRunTime": due,
+        **first,
         "lastRunTime": None,
         "schedulerJobId": await schedule_tick(ctx, cron_id, 1, table.start_of(due)),
         "skippedTicks": 0,
@@ -97,28 +106,36 @@ async def insert_cron(ctx: Context, new: NewCron, schedule: Schedule, args: Json
 
 
 async def compute_first_tick(
-    ctx: Context, schedule: Schedule, start_at: datetime | None
-) -> datetime:
-    """Compute the first tick in the thread: that of a rare date takes 5 ms and more."""
-    now = await ctx.now()
-    return await run_in_cpu_thread(ctx.owner, partial(first_run, schedule, now, start_at))
+    ctx: Context, table: Timetable, start_at: datetime | None
+) -> dict[str, Any]:
+    """Compute the fields for the first tick from now in the thread: a rare date takes a while."""
+    return await run_in_cpu_thread(ctx.owner, partial(table.first_tick, await ctx.now(), start_at))
 
 
 async def compute_first_ticks(
     ctx: Context, found: Sequence[dict[str, Any]]
-) -> list[datetime | None]:
-    """Compute the first tick of each cron from now, in few turns of the thread.
+) -> list[dict[str, Any] | None]:
+    """Compute the fields for the first tick of each cron from now, in few turns of the thread.
 
-    `found` are their documents. The tick of a malformed one is None.
+    `found` are their documents. The fields of a malformed one are None.
     """
-    ticks = map(partial(_first_tick, await ctx.now()), found)
+    tables = [await _timetable_of(ctx, each) for each in found]
+    ticks = map(partial(_first_tick, await ctx.now()), tables, found)
     return await collect_in_cpu_thread(ctx.owner, ticks)
 
 
-def _first_tick(now: datetime, found: dict[str, Any]) -> datetime | None:
+async def _timetable_of(ctx: Context, found: dict[str, Any]) -> Timetable | None:
     try:
-        cron = cron_from(found)
-        return first_run(cron.schedule, now, cron.start_at)
+        return await read_timetable(ctx, read_as(cron_from, found))
+    except Malformed:
+        return None
+
+
+def _first_tick(
+    now: datetime, table: Timetable | None, found: dict[str, Any]
+) -> dict[str, Any] | None:
+    try:
+        return None if table is None else table.first_tick(now, found.get("startAt"))
     except Exception:  # a malformed schedule can raise anything
         return None
 
@@ -155,12 +172,12 @@ async def pause_found(
 async def resume_cron(
     ctx: Context,
     cron_id: str,
-    first_tick: datetime | None = None,
+    first_tick: dict[str, Any] | None = None,
     expected_version: int | None = None,
 ) -> Cron:
     """Resume the ticks of a paused cron; its next run is computed from the current time.
 
-    `first_tick` is its first tick, if `compute_first_ticks` has returned it. Resuming an enabled
+    `first_tick` are the fields that `compute_first_ticks` has returned, if any. Resuming an enabled
     cron changes nothing. Raises NotFound, VersionConflict, QuotaExceeded, OwnerSuspended, and
     PreconditionFailed after its end or if its owner has lost the function's role.
     """
@@ -170,11 +187,11 @@ async def resume_cron(
     cron = cron_from(found)
     await require_rights(ctx, cron.function_name)
     if first_tick is None:
-        first_tick = await compute_first_tick(ctx, cron.schedule, cron.start_at)
-    due = within_end(first_tick, cron.end_at)
+        first_tick = await compute_first_tick(ctx, await read_timetable(ctx, cron), cron.start_at)
+    due = within_end(first_tick["nextRunTime"], cron.end_at)
     await require_tick_room(ctx, cron.schedule)
     tick = await schedule_start(ctx, cron, due)
-    fields = {"enabled": True, "nextRunTime": due, "schedulerJobId": tick, "pausedBecause": None}
+    fields = {**first_tick, "enabled": True, "schedulerJobId": tick, "pausedBecause": None}
     settled = await settle_ticks(ctx, found, TickReason.PAUSED, drops_queue=False)
     return await change(ctx, found, settled | fields)
 
@@ -205,7 +222,7 @@ async def execute_cron(ctx: Context, cron_id: str) -> None:
     if found is None or not found["enabled"]:
         return
     cron, now = cron_from(found), await effective_now(ctx)
-    table = Timetable.of(cron)
+    table = await read_timetable(ctx, cron)
     decided = await _decide(ctx, table, cron, found, now)
     if not decided.has_ticks:
         await _ensure_tick(ctx, cron, found)

@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 from typing import Final
 
 from ostinato.jobs.errors import BadRequest, Issue, range_issues
+from ostinato.jobs.exclusions import exclusion_issues, never_runs_issues
 from ostinato.jobs.options import MAX_NAME_CHARS
 from ostinato.jobs.records import CatchUpPolicy, JsonObject, OverlapPolicy, Schedule
 from ostinato.jobs.schedules import parse_schedule
 from ostinato.jobs.tags import parse_tags
+from ostinato.jobs.time_rules import NO_EXCLUSIONS, Exclusions, FoldPolicy, GapPolicy
 
 DEFAULT_FUNCTION: Final = "tasks.runTask"
 STATIC: Final = "@cron"  # `managedBy` of crons that are declared in code
@@ -39,6 +41,9 @@ class NewCron:
     """The tags of the jobs that it creates."""
     managed_by: str | None = None
     """The set that contains it, or STATIC if it is declared in code."""
+    on_gap: GapPolicy = GapPolicy.NEXT
+    on_fold: FoldPolicy = FoldPolicy.FIRST
+    exclusions: Exclusions = NO_EXCLUSIONS
 
 
 def validate_cron(new: NewCron) -> Schedule:
@@ -48,10 +53,14 @@ def validate_cron(new: NewCron) -> Schedule:
         *_limit_issues(new),
         *period_issues(new.start_at, new.end_at),
         *_tag_issues(new.tags),
+        *exclusion_issues(new.exclusions),
     ]
     if issues:
         raise BadRequest(issues[0].message, issues)
-    return parse_schedule(new.interval_ms, new.cronspec, new.tz)
+    schedule = parse_schedule(new.interval_ms, new.cronspec, new.tz, new.on_gap, new.on_fold)
+    if issues := never_runs_issues(schedule, new.exclusions):
+        raise BadRequest(issues[0].message, issues)
+    return schedule
 
 
 def schedule_issues(interval_ms: int | None, cronspec: str | None, tz: str) -> Sequence[Issue]:
@@ -68,9 +77,14 @@ def period_issues(start_at: datetime | None, end_at: datetime | None) -> Sequenc
     if start_at and end_at and end_at <= start_at:
         message = "endAt must be later than startAt"
         return [Issue(path=("endAt",), message=message, code="too_small")]
+    return start_issues("startAt", start_at)
+
+
+def start_issues(name: str, start_at: datetime | None) -> Sequence[Issue]:
+    """Return the issue of a start of ticks that is too far in the future."""
     if start_at and start_at >= MAX_START:
-        message = f"startAt must be before {MAX_START:%Y}, got {start_at:%Y}"
-        return [Issue(path=("startAt",), message=message, code="too_far")]
+        message = f"{name} must be before {MAX_START:%Y}, got {start_at:%Y}"
+        return [Issue(path=(name,), message=message, code="too_far")]
     return ()
 
 

@@ -5,16 +5,18 @@ from typing import Any
 
 from ostinato.jobs.context import Context
 from ostinato.jobs.cron_ledger import TickReason
+from ostinato.jobs.declarations import StaticCron
 from ostinato.jobs.documents import cron_from, schedule_document
+from ostinato.jobs.due_ticks import Timetable
 from ostinato.jobs.errors import Malformed
+from ostinato.jobs.functions.calendars import read_excluded_days
 from ostinato.jobs.functions.cron_ledger import settle_ticks
 from ostinato.jobs.functions.cron_ticks import schedule_tick
 from ostinato.jobs.functions.crons import change, insert_cron
 from ostinato.jobs.functions.job_chain import cancel_if_active
 from ostinato.jobs.functions.new_cron import STATIC, NewCron
 from ostinato.jobs.malformed import read_as, report
-from ostinato.jobs.registry import StaticCron
-from ostinato.jobs.schedules import first_run
+from ostinato.jobs.time_rules import exclusions_document
 
 
 async def sync_static_crons(ctx: Context, declared: Iterable[StaticCron]) -> None:
@@ -65,13 +67,15 @@ def _definition_of(cron: StaticCron) -> NewCron:
         function_name=cron.function_name,
         args=cron.args,
         tags=cron.tags,
+        exclusions=cron.exclusions,
         managed_by=STATIC,
     )
 
 
 def _differs(known: dict[str, Any], cron: StaticCron) -> bool:
     is_other = bool(known.get("retired")) or known.get("managedBy", STATIC) != STATIC
-    return is_other or any(known.get(field, []) != value for field, value in _fields(cron).items())
+    stored = {"tags": [], "exclusions": {}, **known}  # older documents lack them
+    return is_other or any(stored.get(name) != value for name, value in _fields(cron).items())
 
 
 def _fields(cron: StaticCron) -> dict[str, Any]:
@@ -80,14 +84,16 @@ def _fields(cron: StaticCron) -> dict[str, Any]:
         "args": cron.args,
         "schedule": schedule_document(cron.schedule),
         "tags": list(cron.tags),
+        "exclusions": exclusions_document(cron.exclusions),
     }
 
 
 async def _redeclare(ctx: Context, known: dict[str, Any], cron: StaticCron) -> None:
     await cancel_if_active(ctx, known.get("schedulerJobId"))
-    due = first_run(cron.schedule, await ctx.now())
-    settled = await _settle(ctx, known)
-    fields = {**settled, **_fields(cron), "retired": False, "nextRunTime": due, "managedBy": STATIC}
+    excluded = await read_excluded_days(ctx, cron.exclusions)
+    first = Timetable(schedule=cron.schedule, excluded=excluded).first_tick(await ctx.now())
+    settled, due = await _settle(ctx, known), first["nextRunTime"]
+    fields = {**settled, **_fields(cron), **first, "retired": False, "managedBy": STATIC}
     if known["enabled"] or known.get("retired"):
         tick = await schedule_tick(ctx, known["_id"], known["version"] + 1, due)
         fields |= {"enabled": True, "schedulerJobId": tick}

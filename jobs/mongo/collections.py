@@ -9,6 +9,7 @@ from ostinato.jobs.mongo.outbox_validator import OUTBOX_VALIDATOR
 JOBS: Final = "jobs"
 CRONS: Final = "crons"
 CRON_TICKS: Final = "cronTicks"
+CALENDARS: Final = "calendars"
 TASK_CONFIGS: Final = "taskConfigs"
 ITEMS: Final = "items"
 BATCHES: Final = "batches"
@@ -33,6 +34,7 @@ READ_ONLY: Final = {
     JOBS: "schedule and cancel jobs with ctx.scheduler",
     CRON_TICKS: "each tick of a cron leaves its record",
     CRONS: "change crons with registerCron, updateCron, pauseCron etc., or declare @cron",
+    CALENDARS: "change calendars with createCalendar, replaceCalendar and deleteCalendar",
     TASK_CONFIGS: "change recurring tasks with startRecurringTask and stopRecurringTask",
     BATCHES: "change batches with startBatch, updateBatch, pauseBatch and cancelBatch",
     REQUESTS: "create requests with createWithTimeout, and answer them with completeRequest",
@@ -57,6 +59,7 @@ WRITABLE_BY_BUILT_INS: Final = frozenset(
     {
         CRONS,
         CRON_TICKS,
+        CALENDARS,
         TASK_CONFIGS,
         BATCHES,
         REQUESTS,
@@ -98,6 +101,12 @@ COLLECTIONS: Final = (
                 unique=True,
             ),
             index("owner_newest", "crons of an owner", "owner -_id"),
+            index(
+                "calendar",
+                "deleteCalendar: crons that exclude its days",
+                "exclusions.calendar",
+                partialFilterExpression=exists("exclusions.calendar"),
+            ),
         ),
     ),
     CollectionSpec(
@@ -110,6 +119,12 @@ COLLECTIONS: Final = (
             index("owner_newest", "cronTicksChanged: the newest of an owner", "owner -_id"),
             index("purge", "TTL", "purgeAt", expireAfterSeconds=0),
         ),
+    ),
+    CollectionSpec(
+        name=CALENDARS,
+        written_by="createCalendar, replaceCalendar; registerCron: when it was last chosen",
+        read_by="crons.executeCron, for crons that exclude its days; calendars; nextRuns",
+        deleted_by="deleteCalendar",
     ),
     CollectionSpec(
         name=TASK_CONFIGS,

@@ -6,7 +6,7 @@ snapshot of a read is at least as new as `min_cluster_time`.
 Malformed documents are logged and omitted from lists; reads by id return Malformed for them.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeVar, cast
 
@@ -17,8 +17,9 @@ from ostinato.jobs.cron_ledger import CronTick
 from ostinato.jobs.errors import Malformed
 from ostinato.jobs.filters import JobFilter, JobOrder
 from ostinato.jobs.job_logs import LogLine
+from ostinato.jobs.malformed import read_as, report
 from ostinato.jobs.mongo.client import Mongo
-from ostinato.jobs.mongo.collections import JOBS
+from ostinato.jobs.mongo.collections import CALENDARS, JOBS
 from ostinato.jobs.mongo.cron_tick_reads import CronTickReads
 from ostinato.jobs.mongo.document_reader import (
     READERS,
@@ -50,6 +51,7 @@ from ostinato.jobs.records import (
     RecurringTask,
     Request,
 )
+from ostinato.jobs.time_rules import Calendar, calendar_from
 
 MALFORMED_BATCH_SIZE: Final = 100  # skipped per additional find
 MAX_MALFORMED: Final = 2_000  # skipped per page
@@ -101,6 +103,16 @@ class Reads:
     ) -> Page[LogLine]:
         """Return a page of the lines of a job, oldest first."""
         return await JobLogStore(self.mongo).find_page(job_id, window, min_cluster_time)
+
+    async def find_calendars(self, names: Collection[str]) -> dict[str, Calendar]:
+        """Return the existing calendars with these names, by name."""
+        found = self.mongo[CALENDARS].find({"_id": {"$in": list(names)}}).limit(len(names))
+        return {each.name: each for each in _calendars(await found.to_list(None))}
+
+    async def list_calendars(self, limit: int, after: str) -> list[Calendar]:
+        """Return up to `limit` calendars with names after `after`, by name."""
+        found = self.mongo[CALENDARS].find({"_id": {"$gt": after}}).sort("_id").limit(limit)
+        return [*_calendars(await found.to_list(None))]
 
     async def find_one(self, kind: type[R], owner: str | None, /, **fields: str | None) -> R | None:
         """Return the record whose fields have these values; raises Malformed."""
@@ -239,6 +251,15 @@ class Reads:
 
 def _of(cause_id: str) -> Query:
     return {"cause.id": cause_id}
+
+
+def _calendars(documents: Iterable[Query]) -> Iterator[Calendar]:
+    """Decode calendars; logs malformed ones and leaves them out."""
+    for document in documents:
+        try:
+            yield read_as(calendar_from, document)
+        except Malformed as error:
+            report(CALENDARS, document.get("_id"), error)
 
 
 def _skipping(find: KeysetQuery, skipped: Collection[object], window: Window) -> KeysetQuery:

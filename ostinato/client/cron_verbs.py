@@ -11,6 +11,7 @@ from ostinato.jobs.cron_preview import RunChanges
 from ostinato.jobs.functions.cron_patch import CronPatch
 from ostinato.jobs.records import CatchUpPolicy, Cron, Job, OverlapPolicy
 from ostinato.jobs.registry import FunctionRef, name_of
+from ostinato.jobs.time_rules import Exclusions, FoldPolicy, GapPolicy
 from ostinato.resolvers import cron_changes, crons
 
 
@@ -32,6 +33,9 @@ class CronChanges(TypedDict, total=False):
     """None removes it; so it does for `end_at`."""
     end_at: datetime | None
     tags: Sequence[str]
+    on_gap: GapPolicy
+    on_fold: FoldPolicy
+    exclusions: Exclusions
     enabled: bool
     """False pauses the cron, True resumes it."""
 

@@ -6,28 +6,26 @@ from typing import TypedDict, Unpack
 
 from ostinato.client.base_client import BaseClient, call, page_window
 from ostinato.client.options import Args, require_name, to_ms
+from ostinato.client.schedule_verbs import TimeRules
 from ostinato.jobs.arguments import plain_arguments
 from ostinato.jobs.cron_ledger import CronTick
-from ostinato.jobs.errors import Malformed, require_range
+from ostinato.jobs.errors import Malformed
 from ostinato.jobs.functions.new_cron import DEFAULT_FUNCTION, NewCron
 from ostinato.jobs.functions.task_changes import TaskPatch
 from ostinato.jobs.paging import Page
 from ostinato.jobs.records import CatchUpPolicy, Cron, OverlapPolicy, RecurringTask
 from ostinato.jobs.registry import FunctionRef, name_of
-from ostinato.jobs.schedules import parse_schedule
+from ostinato.jobs.time_rules import NO_EXCLUSIONS, FoldPolicy, GapPolicy
 from ostinato.resolvers import cron_ticks, crons, recurring
 from ostinato.resolvers.cron_ticks import CronHealth
-from ostinato.resolvers.crons import DEFAULT_RUNS, MAX_RUNS
 
 
-class CronOptions(TypedDict, total=False):
+class CronOptions(TimeRules, total=False):
     """The options of `register_cron`: exactly one of `every` and `cronspec`, and others."""
 
     every: timedelta
     """The interval, 1 s to 5 years."""
     cronspec: str
-    tz: str
-    """IANA time zone of `cronspec`. Default: UTC."""
     function: FunctionRef
     """Default: `tasks.runTask`, which gets the cron's name."""
     args: Args
@@ -82,6 +80,9 @@ class PatternVerbs(BaseClient):
             start_at=options.get("start_at"),
             end_at=options.get("end_at"),
             tags=options.get("tags", ()),
+            on_gap=options.get("on_gap", GapPolicy.NEXT),
+            on_fold=options.get("on_fold", FoldPolicy.FIRST),
+            exclusions=options.get("exclusions", NO_EXCLUSIONS),
         )
         return await self.mutate(
             "registerCron", new, lambda context: crons.register_cron(context, new), owner
@@ -163,21 +164,6 @@ class PatternVerbs(BaseClient):
         """
         context = self.context(owner)
         return await call(cron_ticks.cron_health(context, await crons.cron(context, cron_id)))
-
-    async def preview(
-        self,
-        cronspec: str | None = None,
-        *,
-        every: timedelta | None = None,
-        tz: str = "UTC",
-        count: int = DEFAULT_RUNS,
-    ) -> list[datetime]:
-        """Return the next 1 to 100 ticks of a schedule that starts now."""
-        require_range("count", count, 1, MAX_RUNS)
-        context = self.context()
-        await crons.check_cronspec(context, cronspec)
-        schedule = parse_schedule(None if every is None else to_ms(every), cronspec, tz)
-        return await call(crons.preview_cron(context, schedule, count))
 
     async def start_recurring_task(
         self,

@@ -22,7 +22,7 @@ from graphql import (
 )
 
 from ostinato.jobs.transactions.transactor import MAX_JOBS
-from ostinato.resolvers.crons import DEFAULT_RUNS, MAX_RUNS
+from ostinato.resolvers.crons import DEFAULT_RUNS, MAX_PREVIEW, MAX_RUNS
 from ostinato.schema.execution.encoding import comparable_json
 from ostinato.schema.pagination import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
 
@@ -52,7 +52,6 @@ PAGES: Final = frozenset(
 """The fields that return connections."""
 ROW_COST: Final = 2  # of a page, whatever is selected: it is read and decoded
 JSON_COST: Final = 5  # up to 64 KiB each, to be read, decoded and encoded
-TICK_COST: Final = 5
 MUTATION_COST: Final = 50
 SCHEDULE_JOBS: Final = "scheduleJobs"
 JOB_COST: Final = 5  # of a new job among many: a tenth of a mutation
@@ -64,7 +63,8 @@ FIELD_COSTS: Final = MappingProxyType(
         "result": 2 * JSON_COST,
         "totalCount": 250,  # counts up to 10,000 index keys, or reads documents for a second
         **dict.fromkeys(("logs", "jobLogs"), 50),  # a query for each job
-        "previewCron": 500,  # a rare date of a new expression takes 5 ms
+        **dict.fromkeys(("previewCron", "previewTicks"), 500),  # a new expression takes 5 ms
+        "calendars": 500,  # up to 50,000 days
         "activity": 500,  # up to 5,000 jobs of an owner, at most once a second
         "activityChanged": 500,
         "previewCronChange": 2_000,  # compares up to 200,000 ticks, in 0.4 s
@@ -85,8 +85,16 @@ LIST_SIZES: Final = MappingProxyType(
     {"timeline": 5, "functions": 20, "quotas": 10, "points": 96, **READ_LISTS}
 )
 """The assumed sizes of lists without pages."""
-TICK_FIELDS: Final = frozenset({"nextRuns", "previewCron"})
-"""Fields that compute as many ticks as their `count` says."""
+TICK_COSTS: Final = MappingProxyType(
+    {
+        "nextRuns": (1, MAX_RUNS),
+        "previewCron": (1, MAX_PREVIEW),
+        "nextTicks": (2, MAX_RUNS),
+        "previewTicks": (2, MAX_PREVIEW),
+    }
+)
+"""Fields that compute as many ticks as their `count` says: the cost of a tick with its selections,
+and the largest count."""
 MAX_DIGITS: Final = 10  # of a GraphQL Int
 ANY: Final = object()
 """An argument's value that is not known before the request."""
@@ -116,8 +124,9 @@ class CostModel:
             name in READ_LISTS and node.selection_set is not None
         )  # `workers` of a queue is not
         cost = (READ_COST if is_list else FIELD_COSTS.get(name, 1)) + MUTATION_COST * mutates
-        if name in TICK_FIELDS:
-            cost += TICK_COST * self._ticks(node)
+        if name in TICK_COSTS:
+            tick_cost, maximum = TICK_COSTS[name]
+            cost += tick_cost * self._ticks(node, maximum)
         if name in PAGES:
             cost += ROW_COST * self.page_size(node)
         if name == SCHEDULE_JOBS:
@@ -154,7 +163,7 @@ class CostModel:
                 return _length(value.get("jobs") if isinstance(value, Mapping) else ANY)
         return 1
 
-    def _ticks(self, node: FieldNode) -> int:
+    def _ticks(self, node: FieldNode, maximum: int) -> int:
         """Return the number of ticks that a field computes."""
         counts: list[object] = []
         for argument in node.arguments or ():
@@ -166,7 +175,7 @@ class CostModel:
                 counts.append(value.get("count"))
             elif argument.name.value == "count" or value is ANY:
                 counts.append(value)
-        return _largest(counts, DEFAULT_RUNS, MAX_RUNS)
+        return _largest(counts, DEFAULT_RUNS, maximum)
 
     def _value(self, node: ValueNode) -> object:
         """Return an argument's number, boolean or object; ANY for an unknown variable."""

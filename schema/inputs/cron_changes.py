@@ -11,15 +11,18 @@ from strawberry import UNSET
 
 from ostinato.jobs.declarations import to_camel_case
 from ostinato.jobs.errors import Issue
+from ostinato.jobs.exclusions import exclusion_issues
 from ostinato.jobs.functions.cron_patch import CronPatch
 from ostinato.jobs.records import CatchUpPolicy, OverlapPolicy
+from ostinato.jobs.time_rules import FoldPolicy, GapPolicy
 from ostinato.resolvers.cron_changes import DEFAULT_DAYS, MAX_DAYS
+from ostinato.schema.inputs.calendars import ExclusionsInput, exclusions_of
 from ostinato.schema.inputs.limits import EXPECTED_VERSION, CronId, Jitter, JsonObject, Name, Tags
 from ostinato.schema.scalars import Milliseconds
 
 NOT_CHANGES: Final = frozenset({"cron_id", "expected_version", "days"})
 PreviewDays: TypeAlias = Annotated[int, Field(ge=1, le=MAX_DAYS)]
-REMOVABLE: Final = frozenset({"start_at", "end_at"})
+REMOVABLE: Final = frozenset({"start_at", "end_at", "exclusions"})
 """Fields that null removes."""
 
 
@@ -70,6 +73,16 @@ class UpdateCronInput:
         default=UNSET,
         description="The tags of the jobs that it creates: at most 10, of 1 to 64 characters each.",
     )
+    on_gap: GapPolicy | None = strawberry.field(
+        default=UNSET, description="What happens to fixed times that the clocks skip."
+    )
+    on_fold: FoldPolicy | None = strawberry.field(
+        default=UNSET, description="In which pass of fixed times that the clocks repeat it runs."
+    )
+    exclusions: ExclusionsInput | None = strawberry.field(
+        default=UNSET,
+        description="All days on which it does not run; null removes them.",
+    )
     enabled: bool | None = strawberry.field(
         default=UNSET,
         description="False pauses the cron, true resumes it. A cron that has ended needs true to "
@@ -82,10 +95,14 @@ class UpdateCronInput:
                 api_name = to_camel_case(name)
                 message = f"{api_name} cannot be null: omit it to keep its value"
                 yield Issue(path=(api_name,), message=message, code="null")
+        yield from exclusion_issues(exclusions_of(self.exclusions))
 
     def to_patch(self, validated: "UpdateCronInput") -> CronPatch:
         """Return the changes, with the values of the validated input."""
-        return cast("CronPatch", {name: getattr(validated, name) for name in _changed(self)})
+        changes = {name: getattr(validated, name) for name in _changed(self)}
+        if "exclusions" in changes:
+            changes["exclusions"] = exclusions_of(self.exclusions)
+        return cast("CronPatch", changes)
 
 
 @strawberry.input(

@@ -9,20 +9,25 @@ from pydantic import Field
 from strawberry import UNSET
 
 from ostinato.jobs import records
-from ostinato.jobs.errors import Issue
+from ostinato.jobs.errors import BadRequest, Issue
+from ostinato.jobs.exclusions import exclusion_issues, never_runs_issues
 from ostinato.jobs.functions.new_cron import (
     NewCron,
     period_issues,
     schedule_issues,
+    start_issues,
 )
 from ostinato.jobs.options import MAX_NAME_CHARS
 from ostinato.jobs.records import CatchUpPolicy, OverlapPolicy
-from ostinato.resolvers.crons import DEFAULT_RUNS, MAX_RUNS
+from ostinato.jobs.schedules import parse_schedule
+from ostinato.jobs.time_rules import FoldPolicy, GapPolicy
+from ostinato.resolvers.crons import DEFAULT_RUNS, MAX_PREVIEW, Preview
 from ostinato.schema.fields import unset_to_none
+from ostinato.schema.inputs.calendars import ExclusionsInput, exclusions_of
 from ostinato.schema.inputs.limits import EXPECTED_VERSION, CronId, Jitter, JsonObject, Name, Tags
 from ostinato.schema.scalars import Milliseconds
 
-Count = Annotated[int, Field(ge=1, le=MAX_RUNS)]
+Count = Annotated[int, Field(ge=1, le=MAX_PREVIEW)]
 
 
 @strawberry.input(
@@ -78,11 +83,24 @@ class RegisterCronInput:
         default=UNSET,
         description="The tags of the jobs that it creates: at most 10, of 1 to 64 characters each.",
     )
+    on_gap: GapPolicy = strawberry.field(
+        default=GapPolicy.NEXT,
+        description="What happens to fixed times that the clocks skip. A `cronspec` whose minute "
+        "or hour begins with `*` has no fixed times: it follows the wall clock.",
+    )
+    on_fold: FoldPolicy = strawberry.field(
+        default=FoldPolicy.FIRST,
+        description="In which pass of fixed times that the clocks repeat it runs.",
+    )
+    exclusions: ExclusionsInput | None = strawberry.field(
+        default=UNSET, description="The days on which it does not run; none if omitted."
+    )
 
     def issues(self) -> Iterator[Issue]:
         interval_ms, cronspec = unset_to_none(self.interval_ms), unset_to_none(self.cronspec)
         yield from schedule_issues(interval_ms, cronspec, self.tz)
         yield from period_issues(unset_to_none(self.start_at), unset_to_none(self.end_at))
+        yield from exclusion_issues(exclusions_of(self.exclusions))
 
     def to_plain(self) -> NewCron:
         """Convert the validated input for the use case."""
@@ -99,6 +117,9 @@ class RegisterCronInput:
             start_at=self.start_at,
             end_at=self.end_at,
             tags=tuple(dict.fromkeys(self.tags or ())),
+            on_gap=self.on_gap,
+            on_fold=self.on_fold,
+            exclusions=exclusions_of(self.exclusions),
         )
 
 
@@ -122,12 +143,38 @@ class PreviewCronInput:
         default="UTC", description="The IANA time zone of `cronspec`, for example `Europe/Berlin`."
     )
     count: Count = strawberry.field(
-        default=DEFAULT_RUNS, description="The number of ticks, 1 to 100."
+        default=DEFAULT_RUNS, description="The number of ticks, 1 to 1,000."
+    )
+    from_: datetime | None = strawberry.field(
+        name="from", default=UNSET, description="Only ticks at this time or later; now if omitted."
+    )
+    on_gap: GapPolicy = strawberry.field(
+        default=GapPolicy.NEXT, description="As in `registerCron`."
+    )
+    on_fold: FoldPolicy = strawberry.field(
+        default=FoldPolicy.FIRST, description="As in `registerCron`."
+    )
+    exclusions: ExclusionsInput | None = strawberry.field(
+        default=UNSET, description="As in `registerCron`."
     )
 
     def issues(self) -> Iterator[Issue]:
         interval_ms, cronspec = unset_to_none(self.interval_ms), unset_to_none(self.cronspec)
         yield from schedule_issues(interval_ms, cronspec, self.tz)
+        yield from exclusion_issues(exclusions_of(self.exclusions))
+        yield from start_issues("from", unset_to_none(self.from_))
+
+    def to_plain(self) -> Preview:
+        """Convert the validated input for the use case."""
+        schedule = parse_schedule(
+            self.interval_ms, self.cronspec, self.tz, self.on_gap, self.on_fold
+        )
+        exclusions = exclusions_of(self.exclusions)
+        if issues := never_runs_issues(schedule, exclusions):
+            raise BadRequest(issues[0].message, issues)
+        return Preview(
+            schedule=schedule, exclusions=exclusions, count=self.count, from_at=self.from_
+        )
 
 
 @strawberry.input(description="Conditions that crons must match. Omitted fields match all crons.")

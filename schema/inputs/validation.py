@@ -96,7 +96,7 @@ def input_rules(kind: type) -> InputRules:
     for name, item in nested.items():
         metadata = getattr(hints[name], "__metadata__", ())
         hints[name] = Annotated[list[input_rules(item).model], *metadata]  # type: ignore[misc]
-    fields: dict[str, Any] = {name: (hints[name], ...) for name in names}
+    fields: dict[str, Any] = {name: (_checked(hints[name]), ...) for name in names}
     config = ConfigDict(alias_generator=to_camel, extra="forbid")
     return InputRules(
         model=create_model(f"{kind.__name__}Rules", __config__=config, **fields),
@@ -129,6 +129,16 @@ def _rebuilt(kind: type, valid: BaseModel) -> object:
     for name, item in input_rules(kind).nested.items():
         values[name] = [_rebuilt(item, one) for one in values[name]]
     return kind(**values)
+
+
+def _checked(hint: Any) -> Any:
+    """Return the type to check; a nested input is checked by `issues` of the outer one."""
+    is_nested = any(_is_input(each) for part in get_args(hint) for each in (part, *get_args(part)))
+    return Any if is_nested or _is_input(hint) else hint
+
+
+def _is_input(hint: Any) -> bool:
+    return dataclasses.is_dataclass(hint) and hasattr(hint, "__strawberry_definition__")
 
 
 def _issue(found: Any) -> Issue:

@@ -2,7 +2,7 @@
 
 import strawberry
 
-from ostinato.resolvers import admin, revocations
+from ostinato.resolvers import admin, calendars, revocations
 from ostinato.schema.fields import Info, strawberry_field
 from ostinato.schema.inputs.admin import (
     OwnerInput,
@@ -13,10 +13,16 @@ from ostinato.schema.inputs.admin import (
     RevokeTokensInput,
     SuspendOwnerInput,
 )
+from ostinato.schema.inputs.calendars import CalendarInput, CalendarNameInput
 from ostinato.schema.roots.cron_mutation import CronMutation
 from ostinato.schema.roots.mutation import Input
 from ostinato.schema.roots.root_fields import run_use_case
-from ostinato.schema.types.payloads import OwnerPayload, QueuePayload, RevocationPayload
+from ostinato.schema.types.payloads import (
+    CalendarPayload,
+    OwnerPayload,
+    QueuePayload,
+    RevocationPayload,
+)
 
 
 @strawberry.type(
@@ -120,3 +126,39 @@ class AdminMutation(CronMutation):
             info, given, lambda ctx, data: revocations.delete_revocation(ctx, data.revocation_id)
         )
         return RevocationPayload.of(record)
+
+    @strawberry_field(
+        description="Create a calendar: a named list of days that crons can exclude. CONFLICT if "
+        "there is one with this name. Admins only."
+    )
+    async def create_calendar(
+        self, info: Info, given: Input[CalendarInput]
+    ) -> CalendarPayload | None:
+        record = await run_use_case(
+            info, given, lambda ctx, data: calendars.create_calendar(ctx, data.to_plain())
+        )
+        return CalendarPayload.of(record)
+
+    @strawberry_field(
+        description="Replace the days and the description of a calendar. This also counts for the "
+        "next ticks of crons that exclude its days. Admins only."
+    )
+    async def replace_calendar(
+        self, info: Info, given: Input[CalendarInput]
+    ) -> CalendarPayload | None:
+        record = await run_use_case(
+            info, given, lambda ctx, data: calendars.replace_calendar(ctx, data.to_plain())
+        )
+        return CalendarPayload.of(record)
+
+    @strawberry_field(
+        description="Delete a calendar. PRECONDITION_FAILED with the names of some crons if crons "
+        "exclude its days. Admins only."
+    )
+    async def delete_calendar(
+        self, info: Info, given: Input[CalendarNameInput]
+    ) -> CalendarPayload | None:
+        name = await run_use_case(
+            info, given, lambda ctx, data: calendars.delete_calendar(ctx, data.name)
+        )
+        return CalendarPayload(name=name, calendar=None)

@@ -1,6 +1,5 @@
 """The Query root."""
 
-from datetime import datetime
 from typing import Annotated, Any, Final, cast
 
 import strawberry
@@ -8,12 +7,10 @@ from strawberry import UNSET
 
 from ostinato.jobs import alerts, cron_ledger, filters, records
 from ostinato.jobs.errors import BadRequest, NotFound
-from ostinato.jobs.schedules import parse_schedule
 from ostinato.resolvers import (
     admin,
     audit,
     batches,
-    crons,
     functions,
     recurring,
     requests,
@@ -24,7 +21,6 @@ from ostinato.resolvers.context import RequestContext
 from ostinato.schema.fields import Info, strawberry_field, unset_to_none
 from ostinato.schema.ids import argument_id, parse_global_id
 from ostinato.schema.inputs.admin import AuditFilter, FilterAudit
-from ostinato.schema.inputs.crons import CronFilter, PreviewCronInput
 from ostinato.schema.inputs.scheduling import JobFilter
 from ostinato.schema.pagination import (
     BY_REVOCATION,
@@ -37,7 +33,8 @@ from ostinato.schema.pagination import (
     PageRequest,
     connection_by_id,
 )
-from ostinato.schema.roots.root_fields import INPUT, IdArgument, validate_argument
+from ostinato.schema.roots.cron_query import CronQuery
+from ostinato.schema.roots.root_fields import IdArgument, validate_argument
 from ostinato.schema.types.admin import (
     AuditEntry,
     Owner,
@@ -69,13 +66,6 @@ OrderJobs = Annotated[
     filters.JobOrder | None,
     strawberry.argument(description="The order; `NEWEST` if omitted."),
 ]
-FilterCrons = Annotated[
-    CronFilter | None,
-    strawberry.argument(
-        name="filter", description="Conditions that crons must match. If omitted, all crons."
-    ),
-]
-
 NODE_TYPES: Final[dict[str, tuple[type[Any], type[NodeProxy[Any]]]]] = {
     "Job": (records.Job, Job),
     "Cron": (records.Cron, Cron),
@@ -89,7 +79,7 @@ NODE_TYPES: Final[dict[str, tuple[type[Any], type[NodeProxy[Any]]]]] = {
 
 
 @strawberry.type(description="Reads your own objects (all objects for admins).")
-class Query:
+class Query(CronQuery):
     @strawberry_field(description="An object of any type by its id.")
     async def node(self, info: Info, identifier: IdArgument) -> Node | None:
         return await find_node(info.context, identifier)
@@ -120,54 +110,6 @@ class Query:
         paging = PageRequest(info=info, first=first, after=after, last=last, before=before)
         window = paging.window(cursor_order(order))
         return job_connection(await scheduling.jobs(info.context, validated, order, window), order)
-
-    @strawberry_field(
-        description="A cron by its id, or one of your own crons by its name. Send exactly one of "
-        "the two."
-    )
-    async def cron(
-        self,
-        info: Info,
-        identifier: Annotated[
-            strawberry.ID | None, strawberry.argument(name="id", description="The cron's id.")
-        ] = UNSET,
-        name: Annotated[str | None, strawberry.argument(description="The cron's name.")] = UNSET,
-    ) -> Cron | None:
-        cron_id, own_name = unset_to_none(identifier), unset_to_none(name)
-        if (cron_id is None) == (own_name is None):
-            raise BadRequest.at("id", message="send exactly one of id and name", code="exclusive")
-        if cron_id is not None:
-            return Cron.of(await crons.cron(info.context, argument_id(cron_id, "Cron", "id")))
-        return Cron.of(await crons.cron_named(info.context, own_name or ""))
-
-    @strawberry_field(description="Crons, newest first.")
-    async def crons(  # noqa: PLR0913 (a client names each argument)
-        self,
-        info: Info,
-        filter_by: FilterCrons = UNSET,
-        first: First = UNSET,
-        after: After = UNSET,
-        last: Last = UNSET,
-        before: Before = UNSET,
-    ) -> Connection[Cron] | None:
-        validated = validate_argument(info, unset_to_none(filter_by) or CronFilter(), "filter")
-        window = PageRequest(info=info, first=first, after=after, last=last, before=before).window()
-        page = await crons.crons(info.context, window, validated.enabled, validated.function_name)
-        return connection_by_id(page, Cron.of)
-
-    @strawberry_field(description="The next ticks of a schedule, if it started now.")
-    async def preview_cron(
-        self,
-        info: Info,
-        given: Annotated[
-            PreviewCronInput,
-            strawberry.argument(name="input", description="The schedule, and the number of ticks."),
-        ],
-    ) -> list[datetime] | None:
-        await crons.check_cronspec(info.context, unset_to_none(given.cronspec))
-        validated = validate_argument(info, given, INPUT)
-        schedule = parse_schedule(validated.interval_ms, validated.cronspec, validated.tz)
-        return await crons.preview_cron(info.context, schedule, validated.count)
 
     @strawberry_field(description="One of your own recurring tasks by its `taskId`.")
     async def recurring_task(

@@ -1,19 +1,23 @@
 """The GraphQL types of a cron and its schedule."""
 
 from datetime import datetime
-from typing import Annotated, TypeAlias, assert_never
+from typing import Annotated, Self, TypeAlias, assert_never
 
 import strawberry
 from strawberry import UNSET
 from strawberry.scalars import JSON
 
-from ostinato.jobs import records
+from ostinato.jobs import planned_ticks, records
+from ostinato.jobs.local_time import zone_of
+from ostinato.jobs.planned_ticks import TickNote
 from ostinato.jobs.records import CatchUpPolicy, OverlapPolicy
+from ostinato.jobs.time_rules import FoldPolicy, GapPolicy
 from ostinato.resolvers import cron_ticks, crons
 from ostinato.schema.fields import Info, strawberry_field
 from ostinato.schema.ids import global_id
 from ostinato.schema.pagination import After, Connection, First, PageRequest
 from ostinato.schema.scalars import Milliseconds, SafeInt
+from ostinato.schema.types.calendar import Exclusions
 from ostinato.schema.types.cron_tick import CronHealth, CronTick, tick_connection
 from ostinato.schema.types.job import Job, SchedulingWarning, job_connection
 from ostinato.schema.types.record_proxy import Node, NodeProxy
@@ -22,6 +26,9 @@ from ostinato.schema.types.record_proxy import Node, NodeProxy
 @strawberry.type(description="A tick at a fixed interval after the previous tick.")
 class IntervalSchedule:
     ms: Milliseconds = strawberry.field(description="The time between two ticks.")
+    tz: str = strawberry.field(
+        description="The IANA time zone in which the days of `exclusions` are meant."
+    )
 
 
 @strawberry.type(description="Ticks at the wall-clock times of a cron expression.")
@@ -33,6 +40,44 @@ class CronSchedule:
     tz: str = strawberry.field(
         description="The IANA time zone of the cron expression, for example `Europe/Berlin`."
     )
+    on_gap: GapPolicy = strawberry.field(
+        description="What happens to fixed times that the clocks skip."
+    )
+    on_fold: FoldPolicy = strawberry.field(
+        description="In which pass of fixed times that the clocks repeat it runs."
+    )
+
+
+@strawberry.type(description="One planned tick of a schedule.")
+class PlannedTick:
+    due_at: datetime = strawberry.field(
+        description="When it runs or would run, in UTC. If it is SKIPPED, a millisecond before the "
+        "clocks change."
+    )
+    local_time: str = strawberry.field(
+        description="The same time in the schedule's time zone, with its offset: "
+        "`2030-01-31T12:00:00+01:00`."
+    )
+    planned_time: str = strawberry.field(
+        description="The local time that the schedule names, without an offset: "
+        "`2030-01-31T12:00:00`. If the tick is MOVED or SKIPPED, this time does not exist on that "
+        "day, and is the first such time of the gap."
+    )
+    note: TickNote | None = strawberry.field(
+        description="What a clock change or an exclusion does to it; null for an ordinary tick."
+    )
+    will_run: bool = strawberry.field(description="False if its note is SKIPPED or EXCLUDED.")
+
+    @classmethod
+    def of(cls, tick: planned_ticks.PlannedTick, tz: str) -> Self:
+        local = tick.due.astimezone(zone_of(tz))
+        return cls(
+            due_at=tick.due,
+            local_time=local.isoformat(timespec="seconds"),
+            planned_time=tick.local.isoformat(timespec="seconds"),
+            note=tick.note,
+            will_run=tick.runs,
+        )
 
 
 Schedule: TypeAlias = Annotated[
@@ -45,9 +90,14 @@ def schedule_of(record: records.Schedule) -> IntervalSchedule | CronSchedule:
     """Convert a schedule to its GraphQL type."""
     match record:
         case records.IntervalSchedule():
-            return IntervalSchedule(ms=Milliseconds(record.ms))
+            return IntervalSchedule(ms=Milliseconds(record.ms), tz=record.tz)
         case records.CronSchedule():
-            return CronSchedule(cronspec=record.cronspec, tz=record.tz)
+            return CronSchedule(
+                cronspec=record.cronspec,
+                tz=record.tz,
+                on_gap=record.on_gap,
+                on_fold=record.on_fold,
+            )
         case _:
             assert_never(record)
 
@@ -57,10 +107,6 @@ class Cron(NodeProxy[records.Cron], Node):
     name: str = strawberry.field(description="Its name, unique per owner.")
     function_name: str = strawberry.field(description="The function that each tick runs.")
     enabled: bool = strawberry.field(description="False while the cron is paused.")
-    next_run_time: datetime = strawberry.field(
-        description="When it ticks next; for a paused cron, the tick that was next when it was "
-        "paused."
-    )
     last_run_time: datetime | None = strawberry.field(
         description="The latest tick that ran; null before the first tick."
     )
@@ -99,8 +145,36 @@ class Cron(NodeProxy[records.Cron], Node):
     def schedule(self) -> Schedule:
         return schedule_of(self.record.schedule)
 
+    @strawberry_field(description="The days on which it does not run.")
+    def exclusions(self) -> Exclusions:
+        return Exclusions.of(self.record.exclusions)
+
     @strawberry_field(
-        description="Its next ticks, starting at `nextRunTime`; for a paused cron, the ticks it "
+        description="When it runs next; for a paused cron, the run that was next when it was "
+        "paused.",
+        shared=True,
+    )
+    async def next_run_time(self, info: Info) -> datetime:
+        return await crons.next_run_time(info.context, self.record)
+
+    @strawberry_field(
+        description="Its next ticks like `nextRuns`, also those that do not run, with what clock "
+        "changes and exclusions do to them.",
+        shared=True,
+    )
+    async def next_ticks(
+        self,
+        info: Info,
+        count: Annotated[
+            int | None, strawberry.argument(description="The number of ticks, 1 to 100.")
+        ] = crons.DEFAULT_RUNS,
+    ) -> list[PlannedTick]:
+        limit = crons.DEFAULT_RUNS if count is None else count
+        found = await crons.next_ticks(info.context, self.record, limit)
+        return [PlannedTick.of(tick, self.record.schedule.tz) for tick in found]
+
+    @strawberry_field(
+        description="When it runs next, starting at `nextRunTime`; for a paused cron, the runs it "
         "would have if it were resumed now. Fewer than `count` if the schedule ends. "
         "PAYLOAD_TOO_LARGE if their dates are so rare that finding them takes too long.",
         shared=True,
@@ -118,11 +192,12 @@ class Cron(NodeProxy[records.Cron], Node):
 
     @strawberry_field(
         description="Why its ticks create no job: its function does not exist any more, or "
-        "Ostinato paused it because its owner is suspended or has lost the function's role.",
+        "Ostinato paused it because its owner is suspended or has lost the function's role. Or why "
+        "they create jobs on excluded days: its calendar does not exist any more.",
         shared=True,
     )
-    def warnings(self, info: Info) -> list[SchedulingWarning]:
-        found = crons.warnings_of(info.context, self.record)
+    async def warnings(self, info: Info) -> list[SchedulingWarning]:
+        found = await crons.warnings_of(info.context, self.record)
         return [SchedulingWarning.of(warning) for warning in found]
 
     @strawberry_field(description="What became of its planned ticks, newest first.", shared=True)

@@ -12,6 +12,7 @@ from ostinato.jobs.audit import AuditSource
 from ostinato.jobs.cron_ledger import TickOrigin, TickOutcome, TickReason
 from ostinato.jobs.filters import JobOrder
 from ostinato.jobs.job_logs import LogLevel
+from ostinato.jobs.planned_ticks import TickNote
 from ostinato.jobs.queue_warnings import WarningCode
 from ostinato.jobs.quotas.limits import QuotaKind
 from ostinato.jobs.records import (
@@ -23,6 +24,7 @@ from ostinato.jobs.records import (
     OverlapPolicy,
     RequestState,
 )
+from ostinato.jobs.time_rules import FoldPolicy, GapPolicy, Weekday
 from ostinato.resolvers.live.messages import ChangeKind
 
 _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
@@ -135,6 +137,7 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
             "QUEUE_PAUSED": "The queue is paused.",
             "NOTHING_TO_PROCESS": "The batch found no documents to process.",
             "UNKNOWN_FUNCTION": "The function of the cron does not exist any more.",
+            "UNKNOWN_CALENDAR": "The calendar of the cron's exclusions does not exist any more.",
             "OWNER_SUSPENDED": "Ostinato paused it: its owner is suspended.",
             "ROLE_LOST": "Ostinato paused it: its owner has lost the role that its function "
             "requires.",
@@ -204,6 +207,34 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
             "SCHEDULE": "Its schedule. Only these ticks are planned.",
             "TRIGGER": "A client that ran the cron at once.",
             "BACKFILL": "A client that ran ticks of the past.",
+        },
+    ),
+    GapPolicy: (
+        "What a cron does at a fixed time that the clocks skip.",
+        {
+            "NEXT": "It runs at the first instant after the gap, once for all times in it.",
+            "SKIP": "It does not run.",
+        },
+    ),
+    FoldPolicy: (
+        "When a cron runs at a fixed time that the clocks repeat.",
+        {
+            "FIRST": "In the first pass.",
+            "LAST": "In the last pass.",
+            "BOTH": "In both passes.",
+        },
+    ),
+    Weekday: (
+        "A day of the week.",
+        {day.name: f"{day.name.capitalize()}." for day in Weekday},
+    ),
+    TickNote: (
+        "What a clock change or an exclusion does to a tick.",
+        {
+            "MOVED": "The clocks skip its local time: it runs at the first instant after the gap.",
+            "SKIPPED": "The clocks skip its local time: it does not run.",
+            "REPEATED": "It runs in the second pass of a local time that the clocks repeat.",
+            "EXCLUDED": "Its day is excluded: it does not run.",
         },
     ),
     JobOrder: (

@@ -6,7 +6,7 @@ from typing import Final, Self
 import strawberry
 
 from ostinato.jobs import cascade as cascades
-from ostinato.jobs import lanes, records, revocations, rights
+from ostinato.jobs import lanes, records, revocations, rights, time_rules
 from ostinato.jobs.errors import Malformed
 from ostinato.jobs.lanes import DEFAULT_QUEUE
 from ostinato.jobs.records import BatchState, JobState, RequestState
@@ -15,6 +15,7 @@ from ostinato.schema.fields import Info, strawberry_field
 from ostinato.schema.ids import global_id
 from ostinato.schema.types.admin import Owner, Queue, TokenRevocation
 from ostinato.schema.types.batch import Batch
+from ostinato.schema.types.calendar import Calendar
 from ostinato.schema.types.cron import Cron
 from ostinato.schema.types.failure import Failure
 from ostinato.schema.types.job import Job, SchedulingWarning
@@ -248,3 +249,15 @@ class RevocationPayload:
     @classmethod
     def of(cls, record: revocations.Revocation) -> Self:
         return cls(revocation=TokenRevocation.of(record))
+
+
+@strawberry.type(description="The calendar that a mutation changed.")
+class CalendarPayload:
+    name: str = strawberry.field(description="The calendar's name.")
+    calendar: Calendar | None = strawberry.field(
+        description="The current state of the calendar; null after `deleteCalendar`."
+    )
+
+    @classmethod
+    def of(cls, record: time_rules.Calendar) -> Self:
+        return cls(name=record.name, calendar=Calendar.of(record))

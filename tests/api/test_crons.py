@@ -13,6 +13,9 @@ from tests.malformed import DUE
 
 NEXT_RUNS = "query($id: ID!, $count: Int) { cron(id: $id) { nextRuns(count: $count) } }"
 PREVIEW = "query($input: PreviewCronInput!) { previewCron(input: $input) }"
+PREVIEW_TICKS = """query($input: PreviewCronInput!) { previewTicks(input: $input) {
+  dueAt localTime plannedTime note willRun } }"""
+POLICIES = "query($id: ID!) { cron(id: $id) { schedule { ... on CronSchedule { onGap onFold } } } }"
 SCHEDULE = """query($id: ID!) { cron(id: $id) { schedule {
   ... on IntervalSchedule { ms } ... on CronSchedule { cronspec tz } } } }"""
 TICKS = """{ jobs(filter: {internal: true, states: [PENDING]}) { nodes { id functionName
@@ -195,3 +198,45 @@ async def test_start_in_the_far_future_is_rejected(ann: Client, schedule: dict[s
     assert answer.message == "startAt must be before 3000, got 9999"
     last = given | {"startAt": "2999-12-31T23:59:59Z"}
     assert (await ann.get(op.REGISTER_CRON, input=last))["cron"]["enabled"]
+
+
+async def test_preview_ticks_shows_what_clock_changes_and_exclusions_do(ann: Client) -> None:
+    input_ = {
+        "cronspec": "30 2 * * *",
+        "tz": "Europe/Berlin",
+        "from": "2026-03-28T01:30:00Z",
+        "count": 3,
+        "exclusions": {"dates": ["2026-03-30"]},
+    }
+    assert await ann.get(PREVIEW_TICKS, input=input_) == [
+        _tick("2026-03-28T01:30", "2026-03-28T02:30:00+01:00", "2026-03-28T02:30", None),
+        _tick("2026-03-29T01:00", "2026-03-29T03:00:00+02:00", "2026-03-29T02:30", "MOVED"),
+        _tick("2026-03-30T00:30", "2026-03-30T02:30:00+02:00", "2026-03-30T02:30", "EXCLUDED"),
+    ]
+    skipped = await ann.get(PREVIEW, input={**input_, "onGap": "SKIP"})
+    assert [text[5:10] for text in skipped] == ["03-28", "03-31", "04-01"]
+
+
+def _tick(due: str, local: str, planned: str, note: str | None) -> dict[str, Any]:
+    return {
+        "dueAt": f"{due}:00.000Z",
+        "localTime": local,
+        "plannedTime": f"{planned}:00",
+        "note": note,
+        "willRun": note != "EXCLUDED",
+    }
+
+
+async def test_preview_starts_an_interval_at_from(ann: Client) -> None:
+    input_ = {"intervalMs": 60_000, "from": "2030-01-01T00:00:30Z", "count": 2}
+    found = await ann.get(PREVIEW, input=input_)
+    assert found == ["2030-01-01T00:00:30.000Z", "2030-01-01T00:01:30.000Z"]
+    late = await ann(PREVIEW, input={**input_, "from": "3000-01-01T00:00:00Z"})
+    assert late.paths == [["input", "from"]]
+
+
+async def test_policies_for_clock_changes_are_stored(ann: Client) -> None:
+    given = {"intervalMs": None, "cronspec": "@daily", "onGap": "SKIP", "onFold": "BOTH"}
+    cron = await _register(ann, **given)
+    found = await ann.get(POLICIES, id=cron["id"])
+    assert found["schedule"] == {"onGap": "SKIP", "onFold": "BOTH"}

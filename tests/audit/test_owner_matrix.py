@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
@@ -19,6 +19,15 @@ from ostinato.schema.server.app import create_app
 from tests.api.conftest import FUNCTIONS
 from tests.api.documents import Documents
 from tests.audit.report import Tried
+from tests.audit.root_field_lines import (
+    ADMIN,
+    OBJECT,
+    OWN,
+    OWN_FOUND,
+    SIGNED_IN,
+    Line,
+    with_id,
+)
 from tests.audit.selections import selection_of
 from tests.live.serving import served
 from tests.malformed import CRON_TICK
@@ -34,38 +43,8 @@ CALLERS: Final[dict[str, tuple[str, ...] | None]] = {
     "admin": ("root", "admin"),
     "anonymous": None,
 }
-Access: TypeAlias = dict[str, str | None]
-"""The error code of each caller, None if it gets data."""
-
-OBJECT: Final[Access] = {
-    "owner": None, "other": "NOT_FOUND", "admin": None, "anonymous": "UNAUTHORIZED",
-}  # fmt: skip
-SIGNED_IN: Final[Access] = OBJECT | {"other": None}
-OWN: Final[Access] = SIGNED_IN
-"""Each caller has its own objects under the given name."""
-OWN_FOUND: Final[Access] = OBJECT | {"admin": "NOT_FOUND"}
-ADMIN: Final[Access] = OBJECT | {"owner": "FORBIDDEN", "other": "FORBIDDEN"}
 
 Insert: TypeAlias = Callable[..., Awaitable[str]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """A root field: who may call it, on which object of ann, with which arguments."""
-
-    access: Access
-    of: str = "job"
-    """The kind of ann's object; its id replaces `$id` in the arguments."""
-    args: Mapping[str, Any] = field(default_factory=dict)
-    fields: Mapping[str, Any] = field(default_factory=dict)
-    shows_object: bool = True
-    """Whether the owner sees the object in the response of the query or subscription."""
-
-
-def _input(name: str, of: str, **fields: Any) -> Line:
-    return Line(access=OBJECT, of=of, args={"input": {name: "$id"}}, fields=fields)
-
-
 ONE: Final = {"input": {"name": "n", "cronspec": "@daily"}}
 TASK: Final = {"input": {"taskId": "t", "intervalMs": 1_000}}
 CARL: Final = {"input": {"owner": "carl"}}
@@ -75,6 +54,9 @@ WAITING: Final = {
     "processJobId": None,
 }
 RETRYABLE: Final = {"retry": {"retries": 0}}
+CALENDAR: Final = {"input": {"name": "holidays"}}
+NO_CALENDAR: Final = ADMIN | {"admin": "NOT_FOUND"}
+DAILY: Final = {"input": {"cronspec": "@daily"}}
 QUEUE: Final = {"input": {"queue": "default"}}
 LINES: Final[dict[str, Line]] = {
     "Query.node": Line(access=OBJECT, args={"id": "$id"}),
@@ -91,15 +73,15 @@ LINES: Final[dict[str, Line]] = {
         of="cron_tick",
         args={"cronId": global_id("Cron", CRON_TICK["cronId"])},
     ),
-    "Query.previewCron": Line(
-        access=SIGNED_IN, shows_object=False, args={"input": {"cronspec": "@daily"}}
-    ),
+    "Query.previewCron": Line(access=SIGNED_IN, shows_object=False, args=DAILY),
     "Query.previewCronChange": Line(
         access=OBJECT,
         of="cron",
         shows_object=False,
         args={"input": {"cronId": "$id", "intervalMs": 3_600_000}},
     ),
+    "Query.previewTicks": Line(access=SIGNED_IN, shows_object=False, args=DAILY),
+    "Query.calendars": Line(access=SIGNED_IN, shows_object=False),
     "Query.recurringTask": Line(access=OWN_FOUND, of="recurring_task", args={"taskId": "t"}),
     "Query.recurringTasks": Line(access=OWN, of="recurring_task"),
     "Query.batch": Line(access=OBJECT, of="batch", args={"id": "$id"}),
@@ -117,14 +99,14 @@ LINES: Final[dict[str, Line]] = {
     "Query.workers": Line(access=ADMIN, shows_object=False),
     "Query.tokenRevocations": Line(access=ADMIN, shows_object=False),
     "Mutation.registerCron": Line(access=OWN, args=ONE),
-    "Mutation.pauseCron": _input("cronId", "cron"),
-    "Mutation.resumeCron": _input("cronId", "cron"),
-    "Mutation.deleteCron": _input("cronId", "cron"),
+    "Mutation.pauseCron": with_id("cronId", "cron"),
+    "Mutation.resumeCron": with_id("cronId", "cron"),
+    "Mutation.deleteCron": with_id("cronId", "cron"),
     "Mutation.updateCron": Line(
         access=OBJECT, of="cron", args={"input": {"cronId": "$id", "intervalMs": 3_600_000}}
     ),
-    "Mutation.skipNextRun": _input("cronId", "cron"),
-    "Mutation.triggerCron": _input("cronId", "cron"),
+    "Mutation.skipNextRun": with_id("cronId", "cron"),
+    "Mutation.triggerCron": with_id("cronId", "cron"),
     "Mutation.scheduleJob": Line(
         access=OWN, args={"input": {"functionName": "tasks.runTask", "args": {"name": "x"}}}
     ),
@@ -135,9 +117,9 @@ LINES: Final[dict[str, Line]] = {
     "Mutation.rescheduleJob": Line(
         access=OBJECT, args={"input": {"jobId": "$id", "runAfterMs": 1_000}}, fields=RETRYABLE
     ),
-    "Mutation.cancelJob": _input("jobId", "job"),
-    "Mutation.retryJob": _input("jobId", "job", state="failed", attempt=1),
-    "Mutation.resolveFailure": _input("failureId", "failure"),
+    "Mutation.cancelJob": with_id("jobId", "job"),
+    "Mutation.retryJob": with_id("jobId", "job", state="failed", attempt=1),
+    "Mutation.resolveFailure": with_id("failureId", "failure"),
     "Mutation.startRecurringTask": Line(access=OWN, args=TASK),
     "Mutation.updateRecurringTask": Line(
         access=OBJECT,
@@ -157,15 +139,15 @@ LINES: Final[dict[str, Line]] = {
     "Mutation.deleteItems": Line(access=OWN, args={"input": {}}),
     "Mutation.addItems": Line(access=OWN, args={"input": {"items": [1]}}),
     "Mutation.startBatch": Line(access=OWN, args={"input": {}}),
-    "Mutation.pauseBatch": _input("batchId", "batch"),
-    "Mutation.resumeBatch": _input("batchId", "batch", state="paused"),
+    "Mutation.pauseBatch": with_id("batchId", "batch"),
+    "Mutation.resumeBatch": with_id("batchId", "batch", state="paused"),
     "Mutation.updateBatch": Line(
         access=OBJECT, of="batch", args={"input": {"batchId": "$id", "delayMs": 5}}
     ),
-    "Mutation.cancelBatch": _input("batchId", "batch"),
-    "Mutation.deleteBatch": _input("batchId", "batch", state="done"),
-    "Mutation.deleteRequest": _input("requestId", "request", state="completed"),
-    "Mutation.completeRequest": _input("requestId", "request", **WAITING),
+    "Mutation.cancelBatch": with_id("batchId", "batch"),
+    "Mutation.deleteBatch": with_id("batchId", "batch", state="done"),
+    "Mutation.deleteRequest": with_id("requestId", "request", state="completed"),
+    "Mutation.completeRequest": with_id("requestId", "request", **WAITING),
     "Mutation.rejectRequest": Line(
         access=OBJECT,
         of="request",
@@ -178,12 +160,15 @@ LINES: Final[dict[str, Line]] = {
         args={"input": {"requestId": "$id", "timeoutMs": 1_000}},
         fields=WAITING,
     ),
-    "Mutation.cancelRequest": _input("requestId", "request", **WAITING),
+    "Mutation.cancelRequest": with_id("requestId", "request", **WAITING),
     "Mutation.createWithTimeout": Line(access=OWN, args={"input": {"data": 1}}),
-    "Mutation.acknowledgeAlert": _input("alertId", "alert"),
-    "Mutation.resolveAlert": _input("alertId", "alert"),
+    "Mutation.acknowledgeAlert": with_id("alertId", "alert"),
+    "Mutation.resolveAlert": with_id("alertId", "alert"),
     "Mutation.pauseQueue": Line(access=ADMIN, args=QUEUE),
     "Mutation.resumeQueue": Line(access=ADMIN, args=QUEUE),
+    "Mutation.createCalendar": Line(access=ADMIN, args=CALENDAR),
+    "Mutation.replaceCalendar": Line(access=NO_CALENDAR, args=CALENDAR),
+    "Mutation.deleteCalendar": Line(access=NO_CALENDAR, args=CALENDAR),
     "Mutation.suspendOwner": Line(access=ADMIN, args=CARL),
     "Mutation.resumeOwner": Line(access=ADMIN, args=CARL),
     "Mutation.purgeOwner": Line(access=ADMIN | {"admin": "PRECONDITION_FAILED"}, args=CARL),

@@ -107,7 +107,7 @@ WRONG: dict[str, tuple[Callable[[Ostinato], Awaitable[object]], str]] = {
         lambda app: app.register_cron("x", every=HOUR, function="no.where"),
         r"there is no function 'no\.where'",
     ),
-    "count": (lambda app: app.preview(every=HOUR, count=101), "count must be 1 to 100, got 101"),
+    "count": (lambda app: app.preview(every=HOUR, count=1_001), "count must be 1 to 1,000"),
     "interval": (lambda app: app.start_recurring_task("x", timedelta(0)), "intervalMs"),
     "task id": (lambda app: app.start_recurring_task("a\0", HOUR), "taskId must not contain"),
     "items": (lambda app: app.add_items([object()]), r"items\.0 has type object"),

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from ostinato.jobs import due_ticks
 from ostinato.jobs.errors import BadRequest, Conflict, NotFound, OstinatoError, PreconditionFailed
-from ostinato.jobs.functions import crons
 from ostinato.jobs.functions.crons import delete_cron, pause_cron, register_cron, resume_cron
 from ostinato.jobs.functions.new_cron import NewCron
 from ostinato.jobs.records import Cron, CronSchedule, IntervalSchedule, JobState
@@ -59,7 +59,7 @@ async def test_first_tick_of_a_cron_is_computed_beside_the_event_loop(
         threads.append(threading.current_thread().name)
         return first_run(*args)
 
-    monkeypatch.setattr(crons, "first_run", record_thread)
+    monkeypatch.setattr(due_ticks, "first_run", record_thread)
     cron = await register(rig_without_worker, cronspec="0 0 */28 2 1#5")
     await rig_without_worker.run_mutation(lambda ctx: pause_cron(ctx, cron.id))
     await rig_without_worker.run_mutation(lambda ctx: resume_cron(ctx, cron.id))

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
+from ostinato.jobs.declarations import StaticCron
 from ostinato.jobs.errors import NotFound, PreconditionFailed
 from ostinato.jobs.functions.cron_changes import update_cron
 from ostinato.jobs.functions.crons import pause_cron, register_cron, resume_cron
 from ostinato.jobs.functions.new_cron import NewCron
 from ostinato.jobs.functions.static_crons import sync_static_crons
 from ostinato.jobs.records import CronSchedule, IntervalSchedule, JobState
-from ostinato.jobs.registry import StaticCron
 from tests.jobs.functions.pattern_rig import MINUTE, PatternRig
 
 TICK = "crons.executeCron"
