@@ -13,7 +13,7 @@ from ostinato.jobs.mongo.collections import CRONS, JOBS, WORKERS
 from ostinato.jobs.mongo.indexes import read_with_hint
 from ostinato.jobs.records import CauseKind, JobState
 
-RECENT_FAILURES: Final = 500  # failed jobs, across owners, whose crons are checked
+RECENT_FAILURES: Final = 2_000  # failed jobs, across owners, whose crons are checked
 MAX_TIME_MS: Final = 5_000
 
 
@@ -64,12 +64,15 @@ class ConditionReader:
 
     async def find_failing_crons(self, failures: int) -> list[Document]:
         """Return enabled crons whose last runs have failed, among those that failed recently."""
-        recent = self._mongo[JOBS].find(
-            {"state": JobState.FAILED.value, "cause.kind": CauseKind.CRON.value},
-            {"cause": 1},
-            sort=[("_id", DESCENDING)],
-            limit=RECENT_FAILURES,
-            max_time_ms=MAX_TIME_MS,
+        recent = self._mongo[JOBS].aggregate(
+            [
+                {"$match": {"state": JobState.FAILED.value}},
+                {"$sort": {"_id": DESCENDING}},
+                {"$limit": RECENT_FAILURES},
+                {"$match": {"cause.kind": CauseKind.CRON.value}},
+                {"$project": {"cause": 1}},
+            ],
+            maxTimeMS=MAX_TIME_MS,
         )
         ids = dict.fromkeys(_cron_ids(await recent.to_list(None)))
         enabled = {"_id": {"$in": list(ids)}, "enabled": True}

@@ -1,5 +1,6 @@
 """Finds and cancels the unfinished jobs of a tree, in batches that may be repeated."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -15,12 +16,13 @@ from ostinato.jobs.mongo.clock import ClockTime
 from ostinato.jobs.mongo.collections import JOBS
 from ostinato.jobs.mongo.page_queries import owned_by
 from ostinato.jobs.mongo.poisoned_jobs import write_bisecting
-from ostinato.jobs.records import CauseKind, Job
+from ostinato.jobs.records import CauseKind, Job, JobState
 
 BATCH_SIZE: Final = 500
 MAX_CANCELED: Final = 10_000  # per call: about a second; the caller repeats it
 MAX_VISITED: Final = 100_000  # descendants of a job that is not the first of its tree
 MAX_PASSES: Final = 5
+SETTLE_S: Final = 0.2  # for what an action inserts after it has read that it is not canceled
 ROUNDS: Final = 3  # a job may be retried and start between the two guards
 
 log = get_log(__name__)
@@ -63,15 +65,21 @@ class TreeCanceler:
         """Cancel pending descendants and ask running ones to stop, until none is left.
 
         A job that was asked to stop schedules canceled jobs only, so the last pass finds no new
-        ones. Stops after MAX_CANCELED jobs.
+        ones; before it, jobs that running ones were about to insert get time to appear. Stops
+        after MAX_CANCELED jobs.
         """
+        has_waited = job.state is not JobState.IN_PROGRESS
         for _ in range(MAX_PASSES):
-            before = self._canceled
+            before, requested = self._canceled, self._requested
             await self._cancel_found(job)
             if self._canceled >= MAX_CANCELED:
                 break
-            if self._canceled == before:
+            has_waited = has_waited and self._requested == requested
+            if self._canceled == before and has_waited:
                 return self._cascade(is_complete=not self._is_truncated)
+            if not has_waited:
+                await asyncio.sleep(SETTLE_S)
+                has_waited = True
         return self._cascade(is_complete=False)
 
     async def _cancel_found(self, job: Job) -> None:

@@ -25,7 +25,8 @@ from ostinato.jobs.watchdog.webhook import AlertWebhook
 SLOW_EVERY: Final = 5  # passes; only the workers are checked in each
 RESIGN_TIMEOUT_S: Final = 1.0
 
-Check = Callable[[], Awaitable[list[Condition]]]
+Check = Callable[[], Awaitable[list[Condition] | None]]
+"""Returns the conditions of a kind; None if they cannot be judged now."""
 
 log = get_log(__name__)
 
@@ -56,17 +57,23 @@ class Watchdog:
     async def check(self, checks: Mapping[AlertKind, Check]) -> None:
         """Open an alert for each new condition, and end those whose conditions have ended.
 
-        What a failing check has found before stays as it is.
+        What a failing check has found before, or one that cannot judge now, stays as it is.
         """
         found: dict[AlertKind, list[Condition]] = {}
         for kind, check in checks.items():
             try:
-                found[kind] = await check()
+                conditions = await check()
             except MongoError as error:
                 self._failed.write(error, kind=kind.value)
+            else:
+                if conditions is not None:
+                    found[kind] = conditions
+        await self._open_and_end(found)
+
+    async def _open_and_end(self, found: Mapping[AlertKind, list[Condition]]) -> None:
         alerts = self._engine.alerts
         known = await alerts.read_keys(found)
-        conditions = {each.key: each for conditions in found.values() for each in conditions}
+        conditions = {each.key: each for of_kind in found.values() for each in of_kind}
         for key, condition in conditions.items():
             if key not in known and (opened := await alerts.open(condition)) is not None:
                 log.warning("alert.opened", **_fields_of(opened))
@@ -102,9 +109,9 @@ class Watchdog:
         self._is_without_worker = now - self._without_worker_since >= after.total_seconds()
         return [Condition.no_worker(after)] if self._is_without_worker else []
 
-    async def _find_unserved_queues(self) -> list[Condition]:
+    async def _find_unserved_queues(self) -> list[Condition] | None:
         if self._is_without_worker:  # has an alert of its own
-            return []
+            return None
         before = await self._before(self._settings.alert_queue_after_ms)
         heads = await self._engine.queues.due.all_lane_heads()
         due = {lane.queue for lane, at in heads.items() if at <= before}

@@ -26,7 +26,7 @@ from ostinato.schema.roots.cron_change_query import CronChangeQuery
 from ostinato.schema.roots.mutation import Input
 from ostinato.schema.roots.overview import OverviewSubscription
 from ostinato.schema.roots.root_fields import run_use_case, selects, validate_argument
-from ostinato.schema.roots.subscription import AfterCursor, Snapshot
+from ostinato.schema.roots.subscription import AfterCursor, Snapshot, SnapshotRows
 from ostinato.schema.types.alert import Alert, AlertChange, AlertPayload
 
 
@@ -119,10 +119,17 @@ class AlertSubscription(OverviewSubscription):
         description="Alerts about your crons and jobs, or all alerts for admins."
     )
     def alerts_changed(
-        self, info: Info, snapshot: Snapshot = False, after: AfterCursor = UNSET
+        self,
+        info: Info,
+        snapshot: Snapshot = False,
+        first: SnapshotRows = UNSET,
+        after: AfterCursor = UNSET,
     ) -> AsyncIterable[AlertChange | None]:
         options = SubscribeOptions(
-            after=unset_to_none(after), snapshot=snapshot, wants_object=selects(info, "alert")
+            after=unset_to_none(after),
+            snapshot=snapshot,
+            first=unset_to_none(first),
+            wants_object=selects(info, "alert"),
         )
         query = subscription_sources.alerts_changed(info.context, options)
         return query.map(AlertChange.of)

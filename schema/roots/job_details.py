@@ -21,7 +21,13 @@ from ostinato.schema.ids import argument_id
 from ostinato.schema.pagination import BY_LINE, After, Before, Connection, First, Last, PageRequest
 from ostinato.schema.roots.query import Query
 from ostinato.schema.roots.root_fields import selects
-from ostinato.schema.roots.subscription import AfterCursor, AfterCursorOfOne, Snapshot, Subscription
+from ostinato.schema.roots.subscription import (
+    AfterCursor,
+    AfterCursorOfOne,
+    Snapshot,
+    SnapshotRows,
+    Subscription,
+)
 from ostinato.schema.types.changes import JobChange
 from ostinato.schema.types.job import Job, job_connection
 from ostinato.schema.types.job_log import JobLogChange, JobLogLine, log_connection
@@ -85,11 +91,17 @@ class JobDetailsSubscription(Subscription):
         "scheduled later."
     )
     def job_tree_changed(
-        self, info: Info, root_id: RootId, snapshot: Snapshot = False, after: AfterCursor = UNSET
+        self,
+        info: Info,
+        root_id: RootId,
+        snapshot: Snapshot = False,
+        first: SnapshotRows = UNSET,
+        after: AfterCursor = UNSET,
     ) -> AsyncIterable[JobChange | None]:
         options = SubscribeOptions(
             after=unset_to_none(after),
             snapshot=snapshot,
+            first=unset_to_none(first),
             wants_object=selects(info, "job"),
             unread=unread_fields(info),
         )

@@ -44,6 +44,10 @@ Snapshot = Annotated[
     bool,
     strawberry.argument(description="Start with the matching objects, newest first."),
 ]
+SnapshotRows = Annotated[
+    int | None,
+    strawberry.argument(description="The maximum number of objects in the snapshot, 1 to 1000."),
+]
 
 
 @strawberry.type(

@@ -63,13 +63,13 @@ LINES: Final[dict[str, Line]] = {
     "Query.viewer": Line(access=SIGNED_IN, shows_object=False),
     "Query.job": Line(access=OBJECT, args={"id": "$id"}),
     "Query.jobs": Line(access=OWN),
-    "Query.jobTree": Line(access=OBJECT | {"other": None}, args={"rootId": "$id"}),
+    "Query.jobTree": Line(access=OWN, args={"rootId": "$id"}),
     "Query.jobLogs": Line(access=OBJECT, args={"jobId": "$id"}, shows_object=False),
     "Query.alerts": Line(access=OWN, of="alert"),
     "Query.cron": Line(access=OBJECT, of="cron", args={"id": "$id"}),
     "Query.crons": Line(access=OWN, of="cron"),
     "Query.cronTicks": Line(
-        access=OBJECT | {"other": None},
+        access=OWN,
         of="cron_tick",
         args={"cronId": global_id("Cron", CRON_TICK["cronId"])},
     ),
@@ -180,10 +180,12 @@ LINES: Final[dict[str, Line]] = {
     "Subscription.jobChanged": Line(access=OBJECT, args={"jobId": "$id"}),
     "Subscription.jobsChanged": Line(access=OWN, args={"snapshot": True, "first": 10}),
     "Subscription.jobTreeChanged": Line(
-        access=OBJECT | {"other": None}, args={"rootId": "$id", "snapshot": True}
+        access=OWN, args={"rootId": "$id", "snapshot": True, "first": 10}
     ),
     "Subscription.jobLogsChanged": Line(access=OBJECT, args={"jobId": "$id"}, shows_object=False),
-    "Subscription.alertsChanged": Line(access=OWN, of="alert", args={"snapshot": True}),
+    "Subscription.alertsChanged": Line(
+        access=OWN, of="alert", args={"snapshot": True, "first": 10}
+    ),
     "Subscription.cronsChanged": Line(access=OWN, of="cron", args={"snapshot": True}),
     "Subscription.cronTicksChanged": Line(access=OWN, of="cron_tick", args={"snapshot": True}),
     "Subscription.recurringTasksChanged": Line(

@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 from structlog.testing import capture_logs
 
+from ostinato.jobs.alerts import Condition
 from ostinato.jobs.async_tools import cpu_thread
 from ostinato.jobs.async_tools.cpu_thread import run_in_cpu_thread
 from ostinato.jobs.context import Context
@@ -23,6 +24,7 @@ from ostinato.jobs.functions.owners import (
 )
 from ostinato.jobs.functions.requests import create_with_timeout
 from ostinato.jobs.functions.tasks import start_task
+from ostinato.jobs.ids import new_id
 from ostinato.jobs.records import JobState, PauseReason
 from ostinato.jobs.rights import MAX_SUSPENDED, SUSPENSION_TTL_S, Owner
 from ostinato.jobs.settings import Settings
@@ -34,7 +36,10 @@ from tests.processes import eventually
 pytestmark = pytest.mark.audit("suspension and purge")
 
 RUN = "tasks.runTask"
-COLLECTIONS = ("jobs", "crons", "taskConfigs", "batches", "requests", "items", "failures")
+COLLECTIONS = (
+    *("jobs", "crons", "taskConfigs", "batches", "requests", "items", "failures"),
+    *("jobLogs", "alerts"),
+)
 
 
 async def suspend_alice(rig: PatternRig) -> Owner:
@@ -178,6 +183,8 @@ async def test_purge_deletes_everything_of_one_owner(rig: PatternRig) -> None:
     for owner in (ALICE, "bob"):
         await fill(rig, owner)
     await rig.wait_until_settled()
+    for owner in (ALICE, "bob"):
+        await eventually(partial(rig.all, "jobLogs", owner=owner))
     bobs = await count(rig, "bob")
     assert set(bobs) == set(COLLECTIONS) == set(await count(rig, ALICE))
     await suspend_alice(rig)
@@ -228,7 +235,9 @@ async def test_oldest_of_many_suspensions_is_in_effect(rig_without_worker: Patte
 
 
 async def fill(rig: PatternRig, owner: str) -> None:
-    """Create an object of each kind, and a failed job."""
+    """Create an object of each kind, a failed job, and a job with a log."""
+    late = {"_id": new_id(), "name": "late", "owner": owner, "nextRunTime": await rig.engine.now()}
+    await rig.engine.alerts.open(Condition.cron_late(late))
     bodies: tuple[Callable[[Context], Awaitable[object]], ...] = (
         partial(add_items, items=[1, 2]),
         partial(start_batch, new=NewBatch(source="items", batch_size=10, delay_ms=0)),
