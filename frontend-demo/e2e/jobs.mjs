@@ -12,6 +12,13 @@ async function unfolds(page, text) {
   if ((await line.boundingBox()).height !== folded) throw new Error('does not fold again');
 }
 
+/** A click anywhere in a row opens the page of its job. */
+async function leadsToItsPage(page, row) {
+  const { x, y, width } = await row.boundingBox();
+  await page.mouse.click(x + width - 5, y + 5);
+  await page.getByRole('heading', { level: 1, name: 'tasks.runTask' }).waitFor();
+}
+
 export default async function scenario(page, given) {
   await openLivePage(page, given);
   await page.getByText('No jobs yet.').waitFor();
@@ -32,4 +39,5 @@ export default async function scenario(page, given) {
   await page.getByRole('button', { name: /^Canceled/ }).click();
   await jobs(page, 'right away').waitFor({ state: 'detached' });
   await jobs(page, 'much later').waitFor();
+  await leadsToItsPage(page, jobs(page, 'much later'));
 }

@@ -8,6 +8,7 @@ export default async function scenario(page, given) {
 
   await given.request('kill the API');
   await connection(page, 'reconnecting');
+  await page.getByText('The connection is lost.').waitFor();
   await jobs(page, 'before', 'SUCCESS').waitFor();
 
   await given.request('start the API');

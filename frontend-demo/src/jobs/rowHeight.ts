@@ -3,7 +3,7 @@ import { useSyncExternalStore } from 'react';
 
 const NARROW = matchMedia('(max-width: 40rem)');
 const ROW_REM = 4.1;
-const NARROW_ROW_REM = 7.4;
+const NARROW_ROW_REM = 7.1;
 
 function compute(): number {
   const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
