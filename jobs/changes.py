@@ -37,6 +37,7 @@ class WatchedCollection(StrEnum):
     TASK_CONFIGS = "taskConfigs"
     REQUESTS = "requests"
     BATCHES = "batches"
+    BULK_ACTIONS = "bulkActions"
     JOB_LOGS = "jobLogs"
     """A change is one of the job with the `document_id`."""
     CRON_TICKS = "cronTicks"

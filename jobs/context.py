@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from types import NoneType
 from typing import Any, Final, NamedTuple, Protocol, TypedDict, Unpack
 
+from ostinato.jobs.bulk_actions import BulkActionKind, BulkPage, BulkRow, BulkRows
 from ostinato.jobs.clock import Clock
 from ostinato.jobs.errors import BadRequest, Issue, WrongKind
 from ostinato.jobs.ids import is_id, new_id
@@ -39,6 +40,14 @@ class JobWriter(Protocol):
         """Cancel a job of `owner`, or of any owner if it is None; return False if no such job
         can be canceled."""
         ...
+
+
+class BulkChanger(Protocol):
+    """Reads and changes the pages of bulk actions, in the transaction of the function."""
+
+    async def read_page(self, page: BulkPage) -> BulkRows: ...
+
+    async def change(self, kind: BulkActionKind, rows: Sequence[BulkRow]) -> None: ...
 
 
 class AttemptLost(Exception):
@@ -235,6 +244,15 @@ class Context:
     """The job that runs the function; None in a GraphQL mutation. Functions read `job`."""
     mutation_runner: RunMutation | None = None
     report_progress: ReportProgress | None = None
+    bulk_changer: BulkChanger | None = None
+    """For built-in functions only: see `bulk`."""
+
+    @property
+    def bulk(self) -> BulkChanger:
+        """Return what changes the pages of bulk actions; raises WrongKind in an action."""
+        if self.bulk_changer is None:
+            raise WrongKind("only a mutation can change a page of a bulk action")
+        return self.bulk_changer
 
     @property
     def job(self) -> JobInfo:

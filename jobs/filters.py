@@ -61,3 +61,15 @@ class JobOrder(StrEnum):
     OLDEST = "oldest"
     SCHEDULED_ASC = "scheduledAsc"
     SCHEDULED_DESC = "scheduledDesc"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureFilter:
+    """A filter on failures; None matches any value. Reads ignore `owner`, as for jobs."""
+
+    function_name: str | None = None
+    failed_from: datetime | None = None
+    """Inclusive."""
+    failed_to: datetime | None = None
+    """Exclusive."""
+    owner: str | None = None

@@ -39,6 +39,7 @@ class CauseKind(StrEnum):
     REQUEST = "request"
     JOB = "job"
     APPLICATION = "application"
+    BULK_ACTION = "bulkAction"
 
 
 class RequestState(StrEnum):

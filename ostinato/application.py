@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from ostinato.client.admin_verbs import AdminVerbs
 from ostinato.client.base_client import NOT_OPEN, Opened, OpenOptions
 from ostinato.client.batch_verbs import BatchVerbs
+from ostinato.client.bulk_verbs import BulkVerbs
 from ostinato.client.cron_verbs import CronVerbs
 from ostinato.client.job_verbs import JobVerbs
 from ostinato.client.live_verbs import LiveVerbs
@@ -36,6 +37,7 @@ class Ostinato(
     BatchVerbs,
     RequestVerbs,
     AdminVerbs,
+    BulkVerbs,
     LiveVerbs,
 ):
     """Ostinato inside an application's process: `async with Ostinato.open() as app`.

@@ -15,7 +15,8 @@ from ostinato.client.base_client import OpenOptions
 from ostinato.client.handles import JobHandle
 from ostinato.client.job_verbs import Call
 from ostinato.client.options import Args, ScheduleOptions
-from ostinato.jobs.filters import JobFilter, JobOrder
+from ostinato.jobs.bulk_actions import BulkAction
+from ostinato.jobs.filters import FailureFilter, JobFilter, JobOrder
 from ostinato.jobs.job_logs import LogLine
 from ostinato.jobs.paging import ListCount, Page
 from ostinato.jobs.records import Job, Json
@@ -231,6 +232,22 @@ class Ostinato:
     def retry(self, job_id: str, *, args: Args | None = None, owner: str | None = None) -> Job:
         """Start another set of attempts of a failed or canceled job; raises NotFound."""
         return self.run(self.app.retry(job_id, args=args, owner=owner))
+
+    def cancel_jobs(self, which: JobFilter, *, owner: str | None = None) -> BulkAction:
+        """Start to cancel the jobs that match; see `ostinato.Ostinato.cancel_jobs`."""
+        return self.run(self.app.cancel_jobs(which, owner=owner))
+
+    def retry_jobs(self, which: JobFilter, *, owner: str | None = None) -> BulkAction:
+        """Start to retry the jobs that match; see `ostinato.Ostinato.retry_jobs`."""
+        return self.run(self.app.retry_jobs(which, owner=owner))
+
+    def resolve_failures(self, which: FailureFilter, *, owner: str | None = None) -> BulkAction:
+        """Start to resolve the failures that match."""
+        return self.run(self.app.resolve_failures(which, owner=owner))
+
+    def bulk_action(self, bulk_action_id: str, *, owner: str | None = None) -> BulkAction:
+        """Read a bulk action; raises NotFound."""
+        return self.run(self.app.bulk_action(bulk_action_id, owner=owner))
 
 
 @contextmanager

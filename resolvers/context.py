@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Final, TypeVar
 
 from ostinato.jobs.alerts import Alert
+from ostinato.jobs.bulk_actions import BulkAction
 from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.changes import ClusterTime
 from ostinato.jobs.context import Context
@@ -33,7 +34,7 @@ from ostinato.resolvers.loaders import Loaders
 READ_FACTOR = 2  # of the response's limit: BSON is often larger than JSON
 
 T = TypeVar("T")
-R = TypeVar("R", Job, Cron, CronTick, RecurringTask, Batch, Request, Failure, Alert)
+R = TypeVar("R", Job, Cron, CronTick, RecurringTask, Batch, Request, Failure, Alert, BulkAction)
 
 APPLICATION: Final = Viewer(id="(application)", roles=frozenset({ADMIN}))
 
@@ -46,6 +47,7 @@ NOUNS = {
     Request: "request",
     Failure: "failure",
     Alert: "alert",
+    BulkAction: "bulk action",
 }
 
 

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 from ostinato.jobs.cascade import Cascade, cancel_descendants
 from ostinato.jobs.context import MAX_HORIZON
 from ostinato.jobs.errors import MAX_ISSUES, BadRequest, Forbidden, Issue, PreconditionFailed
-from ostinato.jobs.filters import JobFilter, JobOrder
+from ostinato.jobs.filters import FailureFilter, JobFilter, JobOrder
 from ostinato.jobs.job_logs import LogLine
 from ostinato.jobs.json_values import format_instant
 from ostinato.jobs.lanes import DEFAULT_QUEUE
@@ -58,8 +58,8 @@ class NewDueTime:
     """The version that the job must have; None for any."""
 
 
-def scope_of(ctx: RequestContext, which: JobFilter) -> str | None:
-    """Return the owner of the jobs that a filter can match; None for all owners.
+def scope_of(ctx: RequestContext, which: JobFilter | FailureFilter) -> str | None:
+    """Return the owner of the objects that a filter can match; None for all owners.
 
     Raises Forbidden for a filter with another owner, unless the viewer is an admin.
     """

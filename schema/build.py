@@ -11,6 +11,7 @@ from ostinato.schema.roots.alerts import AlertMutation, AlertQuery, AlertSubscri
 from ostinato.schema.scalars import SCALARS
 from ostinato.schema.types.alert import Alert
 from ostinato.schema.types.batch import Batch
+from ostinato.schema.types.bulk_action import BulkAction
 from ostinato.schema.types.cron import Cron
 from ostinato.schema.types.failure import Failure
 from ostinato.schema.types.job import Job
@@ -28,7 +29,7 @@ def build_schema(
         query=query,
         mutation=mutation,
         subscription=subscription,
-        types=[Job, Cron, RecurringTask, Batch, Request, Failure, Alert],
+        types=[Job, Cron, RecurringTask, Batch, Request, Failure, Alert, BulkAction],
         config=StrawberryConfig(scalar_map=SCALARS),
     )
     install_fast_paths(schema)

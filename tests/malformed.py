@@ -96,6 +96,19 @@ ALERT: Final[Document] = {
     "message": "The cron is late",
     "openedAt": DUE,
 }
+BULK_ACTION: Final[Document] = {
+    "kind": "cancelJobs",
+    "state": "running",
+    "targetOwner": "ann",
+    "filter": {},
+    "cursor": None,
+    "processed": 0,
+    "total": None,
+    "outcomes": {},
+    "errors": [],
+    "createdAt": DUE,
+    "schedulerJobId": None,
+}
 VALID_FIELDS: Final[dict[str, Document]] = {
     "jobs": JOB,
     "crons": CRON,
@@ -105,6 +118,7 @@ VALID_FIELDS: Final[dict[str, Document]] = {
     "requests": REQUEST,
     "failures": FAILURE,
     "alerts": ALERT,
+    "bulkActions": BULK_ACTION,
 }
 """The fields that Ostinato writes in each collection, except id, owner and version."""
 

@@ -11,6 +11,7 @@ from typing import Any, Final, Self, TypeVar, cast
 
 from ostinato.jobs.alerts import Alert
 from ostinato.jobs.async_tools.supervision import SupervisedTask
+from ostinato.jobs.bulk_actions import BulkAction
 from ostinato.jobs.changefeed.feed_subscription import FeedSubscription
 from ostinato.jobs.changefeed.index import SubscriptionIndex
 from ostinato.jobs.changefeed.matching import ChangeFilter
@@ -34,8 +35,11 @@ from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
 from ostinato.jobs.settings import Settings
 
 log = get_log(__name__)
-R = TypeVar("R", Job, Cron, CronTick, RecurringTask, Batch, Request, Alert)
-KINDS: Final[tuple[type[Any], ...]] = (Job, Cron, CronTick, RecurringTask, Batch, Request, Alert)
+R = TypeVar("R", Job, Cron, CronTick, RecurringTask, Batch, Request, Alert, BulkAction)
+KINDS: Final[tuple[type[Any], ...]] = (
+    *(Job, Cron, CronTick, RecurringTask, Batch),
+    *(Request, Alert, BulkAction),
+)
 
 START_TIMEOUT_S: Final = 15.0  # long enough for a failover and a reconnect
 WARM_UP_TIMEOUT_S: Final = 5.0  # history that takes longer to read is served by replays

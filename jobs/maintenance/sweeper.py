@@ -12,6 +12,7 @@ from ostinato.jobs.async_tools.supervision import run_all
 from ostinato.jobs.context import Context
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.functions.batch_pages import repair_batch
+from ostinato.jobs.functions.bulk_actions import repair_bulk_action
 from ostinato.jobs.functions.crons import repair_cron
 from ostinato.jobs.functions.requests import repair_request
 from ostinato.jobs.functions.tasks import repair_task
@@ -78,6 +79,7 @@ def build_sweeps(engine: Engine) -> dict[str, Sweep]:
         "crons": (orphans.crons, repair_cron),
         "recurring_tasks": (orphans.recurring_tasks, repair_task),
         "batches": (orphans.batches, repair_batch),
+        "bulk_actions": (orphans.bulk_actions, repair_bulk_action),
         "requests": (orphans.requests, repair_request),
     }
     orphan_sweeps: dict[str, Sweep] = {

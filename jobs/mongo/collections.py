@@ -3,7 +3,7 @@
 from typing import Final
 
 from ostinato.jobs.mongo.collection_specs import CollectionSpec, exists, index
-from ostinato.jobs.mongo.job_indexes import JOB_INDEXES
+from ostinato.jobs.mongo.job_indexes import BULK_ACTION_INDEXES, JOB_INDEXES
 from ostinato.jobs.mongo.outbox_validator import OUTBOX_VALIDATOR
 
 JOBS: Final = "jobs"
@@ -15,6 +15,7 @@ ITEMS: Final = "items"
 BATCHES: Final = "batches"
 REQUESTS: Final = "requests"
 FAILURES: Final = "failures"
+BULK_ACTIONS: Final = "bulkActions"
 WORKERS: Final = "workers"
 LEADERS: Final = "leaders"
 CLOCK: Final = "clock"
@@ -39,6 +40,7 @@ READ_ONLY: Final = {
     BATCHES: "change batches with startBatch, updateBatch, pauseBatch and cancelBatch",
     REQUESTS: "create requests with createWithTimeout, and answer them with completeRequest",
     FAILURES: "schedule errors.logFailure with ctx.scheduler, or raise an error",
+    BULK_ACTIONS: "start bulk actions with cancelJobs, retryJobs and resolveFailures",
     QUEUES: "change queues with pauseQueue and resumeQueue",
     JOB_LOGS: "write lines with ctx.log",
     ALERTS: "the watchdog of the API opens them; acknowledgeAlert, resolveAlert",
@@ -64,6 +66,7 @@ WRITABLE_BY_BUILT_INS: Final = frozenset(
         BATCHES,
         REQUESTS,
         FAILURES,
+        BULK_ACTIONS,
         QUOTA_LOCKS,
         OWNERS,
         JOBS,
@@ -207,6 +210,13 @@ COLLECTIONS: Final = (
                 partialFilterExpression=exists("outboxId"),
             ),
         ),
+    ),
+    CollectionSpec(
+        name=BULK_ACTIONS,
+        written_by="bulkActions.* functions",
+        read_by="bulkActions.processBulkPage, lists, sweeper",
+        deleted_by="the sweeper, some time after they have ended; owners.purge",
+        indexes=BULK_ACTION_INDEXES,
     ),
     CollectionSpec(
         name=OUTBOX,

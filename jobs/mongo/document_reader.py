@@ -10,6 +10,7 @@ import bson
 from bson.raw_bson import RawBSONDocument
 
 from ostinato.jobs.alerts import Alert, alert_from
+from ostinato.jobs.bulk_actions import BulkAction, bulk_action_from
 from ostinato.jobs.changes import ClusterTime
 from ostinato.jobs.cron_ledger import CronTick, cron_tick_from
 from ostinato.jobs.documents import (
@@ -27,6 +28,7 @@ from ostinato.jobs.mongo.client import LENIENT_CODEC, Cursor, Document, Mongo
 from ostinato.jobs.mongo.collections import (
     ALERTS,
     BATCHES,
+    BULK_ACTIONS,
     CRON_TICKS,
     CRONS,
     FAILURES,
@@ -51,7 +53,7 @@ LARGE_FIELDS: Final[Mapping[str, object]] = {
 }
 """Fields of up to megabytes, with the values that records have if they are not read."""
 
-R = TypeVar("R", Job, Cron, CronTick, RecurringTask, Batch, Request, Failure, Alert)
+R = TypeVar("R", Job, Cron, CronTick, RecurringTask, Batch, Request, Failure, Alert, BulkAction)
 Find: TypeAlias = Callable[..., Cursor]
 """Starts a query of a database; takes the driver's options."""
 
@@ -87,6 +89,7 @@ READERS: Final[dict[type, RecordReader]] = {
     RecurringTask: RecordReader(TASK_CONFIGS, recurring_task_from, frozenset({"args"})),
     Batch: RecordReader(BATCHES, batch_from),
     Request: RecordReader(REQUESTS, request_from, frozenset({"data", "result", "lateAnswer"})),
+    BulkAction: RecordReader(BULK_ACTIONS, bulk_action_from),
     Failure: RecordReader(FAILURES, failure_from, frozenset({"data"})),
     Alert: RecordReader(ALERTS, alert_from),
 }

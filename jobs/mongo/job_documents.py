@@ -15,7 +15,9 @@ from ostinato.jobs.new_job import NewJob
 from ostinato.jobs.records import CauseKind, Job, JobState, JsonObject
 from ostinato.jobs.retry import Retry
 
-CHAINS: Final = frozenset({CauseKind.CRON, CauseKind.RECURRING, CauseKind.BATCH})
+CHAINS: Final = frozenset(
+    {CauseKind.CRON, CauseKind.RECURRING, CauseKind.BATCH, CauseKind.BULK_ACTION}
+)
 """Causes of jobs that start new trees and traces: each job schedules the next one, possibly for
 years."""
 

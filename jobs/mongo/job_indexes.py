@@ -85,3 +85,14 @@ JOB_INDEXES: Final = (
     ),
     index("purge", "TTL", "purgeAt", expireAfterSeconds=0, sparse=True),
 )
+
+BULK_ACTION_INDEXES: Final = (
+    index("owner_newest", "bulk actions of an owner", "owner -_id"),
+    index("ended", "sweep: bulk actions to delete", "completedAt", sparse=True),
+    index(
+        "running",
+        "sweep: running actions without a next page; the number of an owner",
+        "owner",
+        partialFilterExpression={"state": "running"},
+    ),
+)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from ostinato.jobs.filters import JobFilter, JobOrder
+from ostinato.jobs.filters import FailureFilter, JobFilter, JobOrder
 from ostinato.jobs.paging import PagePosition, Window
 
 Query: TypeAlias = dict[str, Any]
@@ -97,6 +97,17 @@ def job_filter_query(which: JobFilter) -> Query:
         limits = {"$gte": start, "$lt": end}
         if within := {operator: at for operator, at in limits.items() if at is not None}:
             query[name] = within
+    return query
+
+
+def failure_filter_query(which: FailureFilter) -> Query:
+    """Translate a filter on failures."""
+    query: Query = {}
+    if which.function_name is not None:
+        query["functionName"] = which.function_name
+    limits = {"$gte": which.failed_from, "$lt": which.failed_to}
+    if within := {operator: at for operator, at in limits.items() if at is not None}:
+        query["at"] = within
     return query
 
 

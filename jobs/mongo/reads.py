@@ -12,14 +12,15 @@ from typing import Final, Generic, TypeVar, cast
 
 from ostinato.jobs.alerts import Alert
 from ostinato.jobs.async_tools.batch_loader import BatchLoader
+from ostinato.jobs.bulk_actions import BulkAction
 from ostinato.jobs.changes import ClusterTime, Position, time_of
 from ostinato.jobs.cron_ledger import CronTick
 from ostinato.jobs.errors import Malformed
-from ostinato.jobs.filters import JobFilter, JobOrder
+from ostinato.jobs.filters import FailureFilter, JobFilter, JobOrder
 from ostinato.jobs.job_logs import LogLine
 from ostinato.jobs.malformed import read_as, report
 from ostinato.jobs.mongo.client import Mongo
-from ostinato.jobs.mongo.collections import CALENDARS, JOBS
+from ostinato.jobs.mongo.collections import CALENDARS, FAILURES, JOBS
 from ostinato.jobs.mongo.cron_tick_reads import CronTickReads
 from ostinato.jobs.mongo.document_reader import (
     READERS,
@@ -37,6 +38,7 @@ from ostinato.jobs.mongo.page_queries import (
     NEWEST_FIRST,
     KeysetQuery,
     Query,
+    failure_filter_query,
     job_filter_query,
     job_page_query,
     owned_by,
@@ -56,7 +58,7 @@ from ostinato.jobs.time_rules import Calendar, calendar_from
 MALFORMED_BATCH_SIZE: Final = 100  # skipped per additional find
 MAX_MALFORMED: Final = 2_000  # skipped per page
 
-R = TypeVar("R", Job, Cron, CronTick, RecurringTask, Batch, Request, Failure, Alert)
+R = TypeVar("R", Job, Cron, CronTick, RecurringTask, Batch, Request, Failure, Alert, BulkAction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,11 @@ class Reads:
         """Return a page of matching jobs in the given order."""
         page = await self._page(Job, job_page_query(owner, which, order, window), window)
         return self._countable(page, JOBS, owned_by(owner) | job_filter_query(which))
+
+    async def count_failures(self, owner: str | None, which: FailureFilter) -> ListCount:
+        """Count the matching failures, up to MAX_COUNT."""
+        query = owned_by(owner) | failure_filter_query(which)
+        return await list_counter(self.mongo[FAILURES], query)()
 
     async def count_jobs(self, owner: str | None, which: JobFilter) -> ListCount:
         """Count the matching jobs, up to MAX_COUNT."""

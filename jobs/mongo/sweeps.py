@@ -12,9 +12,18 @@ from typing import Any, Final
 
 from pymongo import ASCENDING
 
+from ostinato.jobs.bulk_actions import BulkActionState
 from ostinato.jobs.lifecycle import ACTIVE_STATES
 from ostinato.jobs.mongo.client import Document, Mongo
-from ostinato.jobs.mongo.collections import BATCHES, CRONS, ITEMS, JOBS, REQUESTS, TASK_CONFIGS
+from ostinato.jobs.mongo.collections import (
+    BATCHES,
+    BULK_ACTIONS,
+    CRONS,
+    ITEMS,
+    JOBS,
+    REQUESTS,
+    TASK_CONFIGS,
+)
 from ostinato.jobs.records import BatchState, RequestState
 
 ORPHANS: Final = 200  # of each kind per sweep, every second; the next sweep continues from there
@@ -29,6 +38,7 @@ ENDED_REQUESTS: Final = [each.value for each in RequestState if each is not Requ
 ENDED: Final[Sequence[tuple[str, str, Document]]] = (
     (BATCHES, "completedAt", {"state": {"$in": ENDED_BATCHES}}),
     (REQUESTS, "completedAt", {"state": {"$in": ENDED_REQUESTS}}),
+    (BULK_ACTIONS, "completedAt", {"state": {"$ne": BulkActionState.RUNNING.value}}),
     (ITEMS, "processedAt", {"processed": True}),
     (TASK_CONFIGS, "stoppedAt", {"enabled": False}),
 )
@@ -61,6 +71,10 @@ class OrphanFinder:
     async def batches(self, before: datetime) -> list[Orphan]:
         """Find running batches without a next page; ignores `before`."""
         return await self._without_job(BATCHES, {"state": BatchState.RUNNING.value})
+
+    async def bulk_actions(self, before: datetime) -> list[Orphan]:
+        """Find running bulk actions without a next page; ignores `before`."""
+        return await self._without_job(BULK_ACTIONS, {"state": BulkActionState.RUNNING.value})
 
     async def requests(self, before: datetime) -> list[Orphan]:
         """Find pending requests that timed out before `before`, or are older and lack a job.

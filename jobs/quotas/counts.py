@@ -6,6 +6,7 @@ from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, Final
 
+from ostinato.jobs.bulk_actions import BulkActionState
 from ostinato.jobs.documents import schedule_from
 from ostinato.jobs.quotas.limits import QuotaKind, QuotaSettings, limit_of
 from ostinato.jobs.records import BatchState, IntervalSchedule, JobState, RequestState
@@ -25,6 +26,7 @@ COUNTED: Final[Mapping[QuotaKind, tuple[str, Document]]] = MappingProxyType(
         QuotaKind.BATCHES: ("batches", {"state": {"$in": OPEN_BATCHES}}),
         QuotaKind.ITEMS: ("items", {"processed": False}),
         QuotaKind.REQUESTS: ("requests", {"state": RequestState.PENDING.value}),
+        QuotaKind.BULK_ACTIONS: ("bulkActions", {"state": BulkActionState.RUNNING.value}),
     }
 )
 """The collection of each kind that is a number of documents, and the filter of those that count.

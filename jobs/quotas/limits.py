@@ -24,6 +24,7 @@ class QuotaKind(StrEnum):
     BATCHES = "batches"
     ITEMS = "items"
     REQUESTS = "requests"
+    BULK_ACTIONS = "bulk_actions"
     STORED_BYTES = "stored_bytes"
     SUBSCRIPTIONS = "subscriptions"
 
@@ -70,6 +71,9 @@ class QuotaSettings(BaseSettings):
     )
     quota_requests: int = Field(
         10_000, ge=0, description="Maximum number of pending requests per user; 0 for no limit."
+    )
+    quota_bulk_actions: int = Field(
+        5, ge=0, description="Maximum number of running bulk actions per user; 0 for no limit."
     )
     quota_stored_bytes: int = Field(
         1_073_741_824,
@@ -119,6 +123,9 @@ TEXTS: Final[Mapping[QuotaKind, _Text]] = MappingProxyType(
         ),
         QuotaKind.ITEMS: _Text(
             "unprocessed items", "process them in a batch, or delete some with deleteItems"
+        ),
+        QuotaKind.BULK_ACTIONS: _Text(
+            "running bulk actions", "wait until one has ended, or cancel one with cancelBulkAction"
         ),
         QuotaKind.REQUESTS: _Text("pending requests", "wait until some have ended"),
         QuotaKind.SUBSCRIPTIONS: _Text(

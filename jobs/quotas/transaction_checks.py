@@ -28,6 +28,14 @@ async def require_room(ctx: Context, kind: QuotaKind, amount: int = 1) -> None:
     await _require(ctx, kind, (used, amount, limit))
 
 
+async def read_room(ctx: Context, kind: QuotaKind, owner: str | None) -> int | None:
+    """Return how much more of a kind an owner may have; None for no limit."""
+    limit = limit_of(ctx.settings, kind)
+    if owner is None or limit is None:
+        return None
+    return limit - int(await count(_aggregate(ctx), kind, owner, limit))
+
+
 async def require_tick_room(
     ctx: Context, schedule: Schedule, replaced_id: str | None = None
 ) -> None:

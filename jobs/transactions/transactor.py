@@ -1,12 +1,13 @@
 """Runs a body with a Context in one transaction: a mutation function or a GraphQL mutation."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar, assert_never
 
 from pydantic_core import to_json
 
+from ostinato.jobs.bulk_actions import BulkActionKind, BulkPage, BulkRow, BulkRows
 from ostinato.jobs.clock import Clock
 from ostinato.jobs.context import (
     AttemptLost,
@@ -18,6 +19,7 @@ from ostinato.jobs.context import (
 )
 from ostinato.jobs.errors import PayloadTooLarge, QuotaExceeded
 from ostinato.jobs.logs import Log, get_log
+from ostinato.jobs.mongo.bulk_pages import BulkPages
 from ostinato.jobs.mongo.client import Document, Mongo, Session
 from ostinato.jobs.mongo.clock import ClockTime
 from ostinato.jobs.mongo.function_db import FunctionDatabase
@@ -28,7 +30,7 @@ from ostinato.jobs.mongo.transaction import MAX_QUEUE_TIME_S, Body, RerunNeeded,
 from ostinato.jobs.new_job import NewJob
 from ostinato.jobs.quotas.owner_quotas import DOCUMENT_BYTES, OwnerQuotas, Reservation
 from ostinato.jobs.records import Cause, CauseKind, JobInfo, JobState
-from ostinato.jobs.registry import Registry
+from ostinato.jobs.registry import Registry, retention_ms_of
 from ostinato.jobs.settings import Settings
 
 T = TypeVar("T")
@@ -105,6 +107,8 @@ class TransactionJobWriter:
     """Size of the arguments as JSON."""
     canceled: set[str] = field(default_factory=set)
     """The running jobs whose cancellation the transaction requests."""
+    has_due_jobs: bool = False
+    """Whether the transaction makes stored jobs due."""
     is_closed: bool = False
     """Whether the body has ended: a task that outlives it must not write."""
     attempt_status: AttemptStatus | None = None
@@ -137,6 +141,11 @@ class TransactionJobWriter:
             self.canceled.add(job_id)
         return changed is not None
 
+    @property
+    def makes_due(self) -> bool:
+        """Whether the dispatcher has something new to find after the commit."""
+        return bool(self.documents) or self.has_due_jobs
+
     def close(self) -> None:
         """Make every later call raise RuntimeError."""
         self.is_closed = True
@@ -162,6 +171,48 @@ class TransactionJobWriter:
     async def flush(self) -> None:
         if self.documents:
             await self.store.insert_in_transaction(self.session, list(self.documents.values()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulkChanges:
+    """Implements BulkChanger."""
+
+    mongo: Mongo
+    registry: Registry
+    settings: Settings
+    writer: TransactionJobWriter
+
+    async def read_page(self, page: BulkPage) -> BulkRows:
+        """Read the next objects of a bulk action."""
+        return await self.writer.database.track(
+            BulkPages(self.mongo).read(self.writer.session, page)
+        )
+
+    async def change(self, kind: BulkActionKind, rows: Sequence[BulkRow]) -> None:
+        """Change objects of a page that was read in this transaction."""
+        await self.writer.database.track(self._change(kind, rows))
+
+    async def _change(self, kind: BulkActionKind, rows: Sequence[BulkRow]) -> None:
+        pages, session, clock_time = (
+            BulkPages(self.mongo),
+            self.writer.session,
+            self.writer.clock_time,
+        )
+        match kind:
+            case BulkActionKind.CANCEL_JOBS:
+                retention_ms = self.settings.purge_after_ms
+                await pages.cancel(session, rows, clock_time, retention_ms)
+                self.writer.canceled |= {row.id for row in rows if row.is_running}
+            case BulkActionKind.RETRY_JOBS:
+                await pages.retry(session, rows, clock_time)
+                self.writer.has_due_jobs = True
+            case BulkActionKind.RESOLVE_FAILURES:
+                await pages.resolve(session, rows, clock_time, self._retention_ms_of)
+            case never:
+                assert_never(never)
+
+    def _retention_ms_of(self, function_name: str) -> int:
+        return retention_ms_of(self.registry.get(function_name), self.settings)
 
 
 async def _run_body(
@@ -246,8 +297,8 @@ class Transactor:
                 result = await run_transaction(
                     self.mongo, run_once, timeout_ms / 1000, queue_time_s=MAX_QUEUE_TIME_S
                 )
-        if writer is not None and (writer.documents or writer.canceled):
-            await self.after_commit(bool(writer.documents), frozenset(writer.canceled))
+        if writer is not None and (writer.makes_due or writer.canceled):
+            await self.after_commit(writer.makes_due, frozenset(writer.canceled))
         return result
 
     async def _finish(self, writer: TransactionJobWriter, fence: Fence | None, result: Any) -> None:
@@ -267,4 +318,7 @@ class Transactor:
             log=identity.log or function_log(identity.job),
             running_job=identity.job,
             report_progress=identity.report_progress,
+            bulk_changer=BulkChanges(
+                mongo=self.mongo, registry=self.registry, settings=self.settings, writer=writer
+            ),
         )

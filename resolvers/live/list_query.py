@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeVar
 
 from ostinato.jobs.alerts import Alert
+from ostinato.jobs.bulk_actions import BulkAction
 from ostinato.jobs.changefeed import ChangeFilter, FeedSubscription, MatchedChange
 from ostinato.jobs.changes import ClusterTime, DocumentChange, Position, time_of
 from ostinato.jobs.cron_ledger import CronTick
@@ -23,7 +24,7 @@ from ostinato.resolvers.live.messages import (
 
 POLL_S: Final = 0.05  # poll interval until the feed has caught up with the rows
 
-R = TypeVar("R", Job, Cron, CronTick, RecurringTask, Batch, Request, Alert)
+R = TypeVar("R", Job, Cron, CronTick, RecurringTask, Batch, Request, Alert, BulkAction)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

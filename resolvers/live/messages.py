@@ -5,12 +5,13 @@ from enum import StrEnum
 from typing import Generic, NamedTuple, TypeVar
 
 from ostinato.jobs.alerts import Alert
+from ostinato.jobs.bulk_actions import BulkAction
 from ostinato.jobs.changes import Position
 from ostinato.jobs.cron_ledger import CronTick
 from ostinato.jobs.errors import require_range
 from ostinato.jobs.records import Batch, Cron, Job, JobEvent, RecurringTask, Request
 
-R = TypeVar("R", Job, Cron, CronTick, RecurringTask, Batch, Request, Alert)
+R = TypeVar("R", Job, Cron, CronTick, RecurringTask, Batch, Request, Alert, BulkAction)
 
 
 class EventPosition(NamedTuple):

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from typing import TypeVar
 
 from ostinato.jobs.alerts import Alert
+from ostinato.jobs.bulk_actions import BulkAction
 from ostinato.jobs.changefeed import ChangeFilter
 from ostinato.jobs.changes import ClusterTime, WatchedCollection
 from ostinato.jobs.cron_ledger import CronTick
@@ -22,7 +23,7 @@ from ostinato.resolvers.live.messages import LiveMessage, SubscribeOptions
 from ostinato.resolvers.live.object_query import ObjectQuery, ObjectSource
 from ostinato.resolvers.scheduling import scope_of
 
-R = TypeVar("R", Cron, RecurringTask, Alert)
+R = TypeVar("R", Cron, RecurringTask, Alert, BulkAction)
 
 
 def job_changed(
@@ -140,6 +141,13 @@ def recurring_tasks_changed(
     return _list_query(
         ctx, options, "recurringTasks", RecurringTask, WatchedCollection.TASK_CONFIGS
     )
+
+
+def bulk_actions_changed(
+    ctx: RequestContext, options: SubscribeOptions
+) -> LiveQuery[LiveMessage[BulkAction]]:
+    """Follow the viewer's bulk actions."""
+    return _list_query(ctx, options, "bulkActions", BulkAction, WatchedCollection.BULK_ACTIONS)
 
 
 def request_changed(

@@ -33,6 +33,7 @@ PAGES: Final = frozenset(
         "alerts",
         "auditLog",
         "batches",
+        "bulkActions",
         "children",
         "cronTicks",
         "crons",

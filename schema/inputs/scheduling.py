@@ -17,6 +17,7 @@ from ostinato.jobs.transactions.transactor import MAX_JOBS
 from ostinato.resolvers.scheduling import JobToSchedule, NewDueTime
 from ostinato.schema.fields import unset_to_none
 from ostinato.schema.inputs.limits import (
+    BulkActionId,
     Delay,
     FailureId,
     JobId,
@@ -227,3 +228,37 @@ class JobFilter:
             tags=tuple(dict.fromkeys(self.tags or ())),
             owner=self.owner,
         )
+
+
+@strawberry.input(
+    description="Conditions that failures must match. Omitted fields match all failures."
+)
+class FailureFilter:
+    function_name: Name | None = strawberry.field(
+        default=UNSET, description="Only failures of this function."
+    )
+    failed_from: datetime | None = strawberry.field(
+        default=UNSET, description="Only failures at this time or later."
+    )
+    failed_to: datetime | None = strawberry.field(
+        default=UNSET, description="Only failures before this time."
+    )
+    owner: OwnerId | None = strawberry.field(
+        default=UNSET,
+        description="Only failures of this user. FORBIDDEN for another user, unless you are an "
+        "admin.",
+    )
+
+    def to_plain(self) -> filters.FailureFilter:
+        """Convert the validated filter for the use case."""
+        return filters.FailureFilter(
+            function_name=self.function_name,
+            failed_from=self.failed_from,
+            failed_to=self.failed_to,
+            owner=self.owner,
+        )
+
+
+@strawberry.input(description="The bulk action to cancel.")
+class BulkActionIdInput:
+    bulk_action_id: BulkActionId = strawberry.field(description="The bulk action's id.")

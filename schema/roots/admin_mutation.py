@@ -14,7 +14,7 @@ from ostinato.schema.inputs.admin import (
     SuspendOwnerInput,
 )
 from ostinato.schema.inputs.calendars import CalendarInput, CalendarNameInput
-from ostinato.schema.roots.cron_mutation import CronMutation
+from ostinato.schema.roots.bulk_actions import BulkActionMutation
 from ostinato.schema.roots.mutation import Input
 from ostinato.schema.roots.root_fields import run_use_case
 from ostinato.schema.types.payloads import (
@@ -29,7 +29,7 @@ from ostinato.schema.types.payloads import (
     name="Mutation",
     description="Changes objects. Every mutation returns the object that it changed.",
 )
-class AdminMutation(CronMutation):
+class AdminMutation(BulkActionMutation):
     @strawberry_field(
         description="Pause a queue: within a second, while MongoDB is available, none of its "
         "pending jobs start. Running jobs finish. No effect if it is already paused. Admins only."

@@ -9,7 +9,7 @@ from strawberry import UNSET
 from ostinato.resolvers import overview
 from ostinato.resolvers.live.activity_query import ActivityQuery
 from ostinato.schema.fields import Info, strawberry_field, strawberry_subscription, unset_to_none
-from ostinato.schema.roots.cron_ticks import CronTicksQuery, CronTicksSubscription
+from ostinato.schema.roots.bulk_actions import BulkActionQuery, BulkActionSubscription
 from ostinato.schema.scalars import Milliseconds
 from ostinato.schema.types.activity import Activity, ActivityFunction, ReachRange
 from ostinato.schema.types.job_totals import JobTotals
@@ -18,7 +18,7 @@ DEFAULT_ACTIVITY_EVERY: Final = Milliseconds(5_000)
 
 
 @strawberry.type(name="Query", description="Reads your own objects (all objects for admins).")
-class OverviewQuery(CronTicksQuery):
+class OverviewQuery(BulkActionQuery):
     @strawberry_field(
         description="The numbers of your jobs in each state (of all jobs for admins)."
     )
@@ -41,7 +41,7 @@ class OverviewQuery(CronTicksQuery):
     description="Live changes of your own objects (all objects for admins). Every change after "
     "READY is sent.",
 )
-class OverviewSubscription(CronTicksSubscription):
+class OverviewSubscription(BulkActionSubscription):
     @strawberry_subscription(
         description="The activity of your jobs (of all jobs for admins): first the whole series, "
         "then its newest points at an interval. All subscribers of an API process share each read."

@@ -1,12 +1,11 @@
 """The Query root."""
 
-from typing import Annotated, Any, Final, cast
+from typing import Annotated
 
 import strawberry
 from strawberry import UNSET
 
-from ostinato.jobs import alerts, cron_ledger, filters, records
-from ostinato.jobs.errors import BadRequest, NotFound
+from ostinato.jobs import filters
 from ostinato.resolvers import (
     admin,
     audit,
@@ -17,9 +16,8 @@ from ostinato.resolvers import (
     revocations,
     scheduling,
 )
-from ostinato.resolvers.context import RequestContext
 from ostinato.schema.fields import Info, strawberry_field, unset_to_none
-from ostinato.schema.ids import argument_id, parse_global_id
+from ostinato.schema.ids import argument_id
 from ostinato.schema.inputs.admin import AuditFilter, FilterAudit
 from ostinato.schema.inputs.scheduling import JobFilter
 from ostinato.schema.pagination import (
@@ -34,7 +32,7 @@ from ostinato.schema.pagination import (
     connection_by_id,
 )
 from ostinato.schema.roots.cron_query import CronQuery
-from ostinato.schema.roots.root_fields import IdArgument, validate_argument
+from ostinato.schema.roots.root_fields import IdArgument, find_node, validate_argument
 from ostinato.schema.types.admin import (
     AuditEntry,
     Owner,
@@ -44,13 +42,10 @@ from ostinato.schema.types.admin import (
     owner_connection,
     revocation_connection,
 )
-from ostinato.schema.types.alert import Alert
 from ostinato.schema.types.batch import Batch
-from ostinato.schema.types.cron import Cron
-from ostinato.schema.types.cron_tick import CronTick
 from ostinato.schema.types.failure import Failure
 from ostinato.schema.types.job import Job, cursor_order, job_connection
-from ostinato.schema.types.record_proxy import Node, NodeProxy
+from ostinato.schema.types.record_proxy import Node
 from ostinato.schema.types.recurring_task import RecurringTask
 from ostinato.schema.types.request import Request
 from ostinato.schema.types.viewer import Function, Viewer
@@ -66,16 +61,6 @@ OrderJobs = Annotated[
     filters.JobOrder | None,
     strawberry.argument(description="The order; `NEWEST` if omitted."),
 ]
-NODE_TYPES: Final[dict[str, tuple[type[Any], type[NodeProxy[Any]]]]] = {
-    "Job": (records.Job, Job),
-    "Cron": (records.Cron, Cron),
-    "CronTick": (cron_ledger.CronTick, CronTick),
-    "RecurringTask": (records.RecurringTask, RecurringTask),
-    "Batch": (records.Batch, Batch),
-    "Request": (records.Request, Request),
-    "Failure": (records.Failure, Failure),
-    "Alert": (alerts.Alert, Alert),
-}
 
 
 @strawberry.type(description="Reads your own objects (all objects for admins).")
@@ -268,20 +253,3 @@ class Query(CronQuery):
         request = PageRequest(first=first, after=after, last=last, before=before)
         page = await revocations.token_revocations(info.context, request.window(BY_REVOCATION))
         return revocation_connection(page)
-
-
-async def find_node(ctx: RequestContext, global_id: str) -> Node:
-    """Return the object with the global id.
-
-    Raises BadRequest for an invalid id, NotFound if the viewer may not read the object.
-    """
-    ctx.require_viewer()
-    try:
-        type_name, document_id = parse_global_id(global_id)
-    except ValueError as error:
-        message = "id must be a global id, as returned by this API"
-        raise BadRequest.at("id", message=message, code="invalid_id") from error
-    if type_name not in NODE_TYPES:
-        raise NotFound(f"objects of type {type_name} cannot be read by id")
-    record_type, node_type = NODE_TYPES[type_name]
-    return cast("Node", node_type.of(await ctx.find(record_type, document_id)))

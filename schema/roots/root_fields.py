@@ -1,17 +1,30 @@
-"""What the root fields share: they validate arguments, run use cases and find selected fields."""
+"""What the root fields share: they validate arguments, run use cases, find selected fields and read
+the object of an id."""
 
 from collections.abc import Awaitable, Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Annotated, Final, Protocol, TypeVar, runtime_checkable
+from typing import Annotated, Any, Final, Protocol, TypeVar, cast, runtime_checkable
 
 import strawberry
 from strawberry.types.nodes import FragmentSpread, InlineFragment, Selection
 
-from ostinato.jobs.errors import BadRequest
+from ostinato.jobs import alerts, bulk_actions, cron_ledger, records
+from ostinato.jobs.errors import BadRequest, NotFound
 from ostinato.resolvers.audit import MutationCall, run_audited
 from ostinato.resolvers.context import RequestContext
 from ostinato.schema.fields import Info
+from ostinato.schema.ids import parse_global_id
 from ostinato.schema.inputs.validation import bad_request, validate_input
+from ostinato.schema.types.alert import Alert
+from ostinato.schema.types.batch import Batch
+from ostinato.schema.types.bulk_action import BulkAction
+from ostinato.schema.types.cron import Cron
+from ostinato.schema.types.cron_tick import CronTick
+from ostinato.schema.types.failure import Failure
+from ostinato.schema.types.job import Job
+from ostinato.schema.types.record_proxy import Node, NodeProxy
+from ostinato.schema.types.recurring_task import RecurringTask
+from ostinato.schema.types.request import Request
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -21,6 +34,19 @@ INPUT: Final = "input"
 IdArgument = Annotated[
     strawberry.ID, strawberry.argument(name="id", description="The object's id.")
 ]
+
+
+NODE_TYPES: Final[dict[str, tuple[type[Any], type[NodeProxy[Any]]]]] = {
+    "Job": (records.Job, Job),
+    "Cron": (records.Cron, Cron),
+    "CronTick": (cron_ledger.CronTick, CronTick),
+    "RecurringTask": (records.RecurringTask, RecurringTask),
+    "Batch": (records.Batch, Batch),
+    "Request": (records.Request, Request),
+    "Failure": (records.Failure, Failure),
+    "Alert": (alerts.Alert, Alert),
+    "BulkAction": (bulk_actions.BulkAction, BulkAction),
+}
 
 
 @runtime_checkable
@@ -86,3 +112,20 @@ def _has(selection: Selection, name: str) -> bool:
     if isinstance(selection, InlineFragment | FragmentSpread):
         return any(_has(inner, name) for inner in selection.selections)
     return selection.name == name
+
+
+async def find_node(ctx: RequestContext, global_id: str) -> Node:
+    """Return the object with the global id.
+
+    Raises BadRequest for an invalid id, NotFound if the viewer may not read the object.
+    """
+    ctx.require_viewer()
+    try:
+        type_name, document_id = parse_global_id(global_id)
+    except ValueError as error:
+        message = "id must be a global id, as returned by this API"
+        raise BadRequest.at("id", message=message, code="invalid_id") from error
+    if type_name not in NODE_TYPES:
+        raise NotFound(f"objects of type {type_name} cannot be read by id")
+    record_type, node_type = NODE_TYPES[type_name]
+    return cast("Node", node_type.of(await ctx.find(record_type, document_id)))

@@ -19,6 +19,7 @@ TYPE_NAMES = {
     CauseKind.BATCH: "Batch",
     CauseKind.REQUEST: "Request",
     CauseKind.JOB: "Job",
+    CauseKind.BULK_ACTION: "BulkAction",
 }
 
 

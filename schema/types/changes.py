@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import strawberry
 
-from ostinato.jobs import cron_ledger, records
+from ostinato.jobs import bulk_actions, cron_ledger, records
 from ostinato.resolvers import overview
 from ostinato.resolvers.live import stats_query
 from ostinato.resolvers.live.messages import ChangeKind, EventPosition, LiveMessage
@@ -13,6 +13,7 @@ from ostinato.schema.fields import Info, strawberry_field
 from ostinato.schema.ids import global_id
 from ostinato.schema.scalars import Cursor
 from ostinato.schema.types.batch import Batch
+from ostinato.schema.types.bulk_action import BulkAction
 from ostinato.schema.types.cron import Cron
 from ostinato.schema.types.cron_tick import CronTick
 from ostinato.schema.types.job import Job, JobEvent
@@ -160,6 +161,25 @@ class BatchChange(MessageFields):
             **fields_of(message),
             batch_id=_id_of("Batch", message.id),
             batch=Batch.of_optional(message.record),
+        )
+
+
+@strawberry.type(description="A message about a bulk action.")
+class BulkActionChange(MessageFields):
+    bulk_action_id: strawberry.ID | None = strawberry.field(
+        description="The id of the bulk action; null in READY, CHECKPOINT and RESET."
+    )
+    bulk_action: BulkAction | None = strawberry.field(
+        description="The current state of the bulk action; null in READY, CHECKPOINT and RESET, "
+        "and after it has been deleted."
+    )
+
+    @classmethod
+    def of(cls, message: LiveMessage[bulk_actions.BulkAction]) -> Self:
+        return cls(
+            **fields_of(message),
+            bulk_action_id=_id_of("BulkAction", message.id),
+            bulk_action=BulkAction.of_optional(message.record),
         )
 
 

@@ -9,6 +9,7 @@ from strawberry.types.enum import has_enum_definition
 from ostinato.jobs.activity import ActivityRange
 from ostinato.jobs.alerts import AlertKind, AlertState
 from ostinato.jobs.audit import AuditSource
+from ostinato.jobs.bulk_actions import BulkActionKind, BulkActionState, BulkOutcome
 from ostinato.jobs.cron_ledger import TickOrigin, TickOutcome, TickReason
 from ostinato.jobs.filters import JobOrder
 from ostinato.jobs.job_logs import LogLevel
@@ -86,6 +87,7 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
             "REQUEST": "A request with a timeout.",
             "JOB": "Another job's function.",
             "APPLICATION": "The application, through the Python client.",
+            "BULK_ACTION": "A bulk action.",
         },
     ),
     ActivityRange: (
@@ -124,6 +126,7 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
             "BATCHES": "Running and paused batches.",
             "ITEMS": "Items that no batch has processed yet.",
             "REQUESTS": "Pending requests.",
+            "BULK_ACTIONS": "Running bulk actions.",
             "STORED_BYTES": "The size in bytes of pending jobs, unprocessed items and pending "
             "requests, as of at most a minute ago.",
             "SUBSCRIPTIONS": "Open subscriptions in the API process that answers.",
@@ -151,6 +154,37 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
             "DONE": "Every item was processed, or failed and has a job of its own.",
             "CANCELED": "It was canceled. Items that were already processed stay processed.",
             "FAILED": "Processing a page failed on its last attempt.",
+        },
+    ),
+    BulkActionKind: (
+        "What a bulk action does.",
+        {
+            "CANCEL_JOBS": "It cancels pending jobs, and asks running ones to stop.",
+            "RETRY_JOBS": "It starts another set of attempts of failed and canceled jobs.",
+            "RESOLVE_FAILURES": "It resolves failures.",
+        },
+    ),
+    BulkActionState: (
+        "The state of a bulk action.",
+        {
+            "RUNNING": "It is processing its pages.",
+            "DONE": "Every matching object was processed.",
+            "CANCELED": "It was canceled. What it had changed stays changed.",
+            "FAILED": "Processing a page failed on its last attempt.",
+        },
+    ),
+    BulkOutcome: (
+        "What became of one object of a bulk action.",
+        {
+            "CANCELED": "The pending job was canceled.",
+            "CANCEL_REQUESTED": "The running job was asked to stop.",
+            "RETRIED": "The job is pending again.",
+            "RESOLVED": "The failure was resolved.",
+            "NOT_ALLOWED": "Not retried: the job's owner is suspended, or has lost the role of its "
+            "function.",
+            "TOO_MANY_ATTEMPTS": "Not retried: the job has too many attempts or events.",
+            "QUOTA_EXCEEDED": "Not retried: the job's owner has too many pending jobs.",
+            "MALFORMED": "Not changed: its document is malformed.",
         },
     ),
     OverlapPolicy: (

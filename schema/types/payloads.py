@@ -5,8 +5,9 @@ from typing import Final, Self
 
 import strawberry
 
+from ostinato.jobs import bulk_actions, lanes, records, revocations, rights, time_rules
 from ostinato.jobs import cascade as cascades
-from ostinato.jobs import lanes, records, revocations, rights, time_rules
+from ostinato.jobs.bulk_actions import BulkActionState
 from ostinato.jobs.errors import Malformed
 from ostinato.jobs.lanes import DEFAULT_QUEUE
 from ostinato.jobs.records import BatchState, JobState, RequestState
@@ -15,6 +16,7 @@ from ostinato.schema.fields import Info, strawberry_field
 from ostinato.schema.ids import global_id
 from ostinato.schema.types.admin import Owner, Queue, TokenRevocation
 from ostinato.schema.types.batch import Batch
+from ostinato.schema.types.bulk_action import BulkAction
 from ostinato.schema.types.calendar import Calendar
 from ostinato.schema.types.cron import Cron
 from ostinato.schema.types.failure import Failure
@@ -203,6 +205,22 @@ class BatchPayload:
     def of(cls, record: records.Batch) -> Self:
         batch = Batch.of(record)
         return cls(batch_id=batch.id, batch=batch)
+
+
+@strawberry.type(description="The bulk action that a mutation started or canceled.")
+class BulkActionPayload:
+    bulk_action_id: strawberry.ID = strawberry.field(description="The bulk action's id.")
+    bulk_action: BulkAction = strawberry.field(description="The current state of the bulk action.")
+
+    @strawberry_field(description=WARNINGS)
+    async def warnings(self, info: Info) -> list[SchedulingWarning]:
+        is_running = self.bulk_action.record.state is BulkActionState.RUNNING
+        return await _warnings(info, is_running)
+
+    @classmethod
+    def of(cls, record: bulk_actions.BulkAction) -> Self:
+        bulk_action = BulkAction.of(record)
+        return cls(bulk_action_id=bulk_action.id, bulk_action=bulk_action)
 
 
 @strawberry.type(description="The queue that a mutation changed.")

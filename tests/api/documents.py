@@ -43,6 +43,9 @@ class Documents:
     async def alert(self, owner: str | None = "ann", **fields: Any) -> str:
         return await self._insert("alerts", "Alert", owner, fields)
 
+    async def bulk_action(self, owner: str | None = "ann", **fields: Any) -> str:
+        return await self._insert("bulkActions", "BulkAction", owner, fields)
+
     async def _insert(
         self, collection: str, type_name: str, owner: str | None, fields: dict[str, Any]
     ) -> str:

@@ -18,6 +18,7 @@ from ostinato.schema.ids import global_id
 from ostinato.schema.server.app import create_app
 from tests.api.conftest import FUNCTIONS
 from tests.api.documents import Documents
+from tests.audit.owned_objects import COLLECTIONS, MARKER, READABLE
 from tests.audit.report import Tried
 from tests.audit.root_field_lines import (
     ADMIN,
@@ -36,7 +37,6 @@ from tests.processes import TLS
 pytestmark = pytest.mark.audit("owner matrix")
 
 SCHEMA: Final = graphql_schema._schema
-MARKER: Final = "only-ann-may-read-this"
 CALLERS: Final[dict[str, tuple[str, ...] | None]] = {
     "owner": ("ann",),
     "other": ("bob",),
@@ -53,6 +53,7 @@ WAITING: Final = {
     "timeoutJobId": None,
     "processJobId": None,
 }
+SNAPSHOT: Final = {"snapshot": True}
 RETRYABLE: Final = {"retry": {"retries": 0}}
 CALENDAR: Final = {"input": {"name": "holidays"}}
 NO_CALENDAR: Final = ADMIN | {"admin": "NOT_FOUND"}
@@ -117,6 +118,13 @@ LINES: Final[dict[str, Line]] = {
     "Mutation.rescheduleJob": Line(
         access=OBJECT, args={"input": {"jobId": "$id", "runAfterMs": 1_000}}, fields=RETRYABLE
     ),
+    "Query.bulkAction": Line(access=OBJECT, of="bulk_action", args={"id": "$id"}),
+    "Query.bulkActions": Line(access=OWN, of="bulk_action"),
+    "Mutation.cancelJobs": Line(access=OWN, args={"filter": {}}),
+    "Mutation.retryJobs": Line(access=OWN, args={"filter": {}}),
+    "Mutation.resolveFailures": Line(access=OWN, args={"filter": {}}),
+    "Mutation.cancelBulkAction": with_id("bulkActionId", "bulk_action"),
+    "Subscription.bulkActionsChanged": Line(access=OWN, of="bulk_action", args={"snapshot": True}),
     "Mutation.cancelJob": with_id("jobId", "job"),
     "Mutation.retryJob": with_id("jobId", "job", state="failed", attempt=1),
     "Mutation.resolveFailure": with_id("failureId", "failure"),
@@ -188,9 +196,7 @@ LINES: Final[dict[str, Line]] = {
     ),
     "Subscription.cronsChanged": Line(access=OWN, of="cron", args={"snapshot": True}),
     "Subscription.cronTicksChanged": Line(access=OWN, of="cron_tick", args={"snapshot": True}),
-    "Subscription.recurringTasksChanged": Line(
-        access=OWN, of="recurring_task", args={"snapshot": True}
-    ),
+    "Subscription.recurringTasksChanged": Line(access=OWN, of="recurring_task", args=SNAPSHOT),
     "Subscription.requestChanged": Line(access=OBJECT, of="request", args={"requestId": "$id"}),
     "Subscription.batchChanged": Line(access=OBJECT, of="batch", args={"batchId": "$id"}),
     "Subscription.activityChanged": Line(
@@ -199,29 +205,6 @@ LINES: Final[dict[str, Line]] = {
     "Subscription.statsChanged": Line(
         access=SIGNED_IN, shows_object=False, args={"everyMs": 1_000}
     ),
-}
-READABLE: Final[dict[str, dict[str, Any]]] = {
-    "job": {"args": {"name": MARKER}, "functionName": "tasks.runTask"},
-    "cron": {"name": MARKER, "args": {"name": MARKER}},
-    "cron_tick": {},
-    "recurring_task": {"taskId": "t", "args": {"name": MARKER}},
-    "batch": {},
-    "request": {"data": MARKER},
-    "failure": {"data": {"name": MARKER}},
-    "alert": {"message": MARKER},
-}
-"""Fields of ann's objects, with a text that nobody else may receive."""
-
-
-COLLECTIONS: Final = {
-    "job": "jobs",
-    "cron": "crons",
-    "cron_tick": "cronTicks",
-    "recurring_task": "taskConfigs",
-    "batch": "batches",
-    "request": "requests",
-    "failure": "failures",
-    "alert": "alerts",
 }
 
 

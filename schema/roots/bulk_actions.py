@@ -1,0 +1,163 @@
+"""The root fields of bulk actions."""
+
+from collections.abc import AsyncIterable, Awaitable, Callable
+from typing import Annotated, TypeAlias
+
+import strawberry
+from strawberry import UNSET
+
+from ostinato.jobs import bulk_actions as records
+from ostinato.jobs import filters
+from ostinato.jobs.errors import BadRequest
+from ostinato.resolvers import bulk_actions
+from ostinato.resolvers.audit import MutationCall, run_audited
+from ostinato.resolvers.context import RequestContext
+from ostinato.resolvers.live import subscription_sources
+from ostinato.resolvers.live.messages import SubscribeOptions
+from ostinato.schema.fields import (
+    Info,
+    strawberry_field,
+    strawberry_subscription,
+    unset_to_none,
+)
+from ostinato.schema.ids import argument_id
+from ostinato.schema.inputs.scheduling import BulkActionIdInput, FailureFilter, JobFilter
+from ostinato.schema.inputs.validation import bad_request
+from ostinato.schema.pagination import (
+    After,
+    Before,
+    Connection,
+    First,
+    Last,
+    PageRequest,
+    connection_by_id,
+)
+from ostinato.schema.roots.cron_mutation import CronMutation
+from ostinato.schema.roots.cron_ticks import CronTicksQuery, CronTicksSubscription
+from ostinato.schema.roots.mutation import Input
+from ostinato.schema.roots.root_fields import (
+    IdArgument,
+    run_use_case,
+    selects,
+    validate_argument,
+)
+from ostinato.schema.roots.subscription import AfterCursor, Snapshot
+from ostinato.schema.types.bulk_action import BulkAction
+from ostinato.schema.types.changes import BulkActionChange
+from ostinato.schema.types.payloads import BulkActionPayload
+
+FILTER = "filter"
+OF_JOBS = (
+    "Only what exists now is changed, your own jobs unless an admin's filter has an `owner`, and "
+    "no internal jobs. QUOTA_EXCEEDED if too many of your bulk actions are running."
+)
+JobsToChange: TypeAlias = Annotated[
+    JobFilter, strawberry.argument(name=FILTER, description="Conditions that the jobs must match.")
+]
+FailuresToChange: TypeAlias = Annotated[
+    FailureFilter,
+    strawberry.argument(name=FILTER, description="Conditions that the failures must match."),
+]
+UseCase = Callable[[RequestContext, filters.JobFilter], Awaitable[records.BulkAction]]
+
+
+@strawberry.type(name="Query", description="Reads your own objects (all objects for admins).")
+class BulkActionQuery(CronTicksQuery):
+    @strawberry_field(description="A bulk action by its id.")
+    async def bulk_action(self, info: Info, identifier: IdArgument) -> BulkAction | None:
+        document_id = argument_id(identifier, "BulkAction", "id")
+        return BulkAction.of(await bulk_actions.bulk_action(info.context, document_id))
+
+    @strawberry_field(description="Bulk actions, newest first.")
+    async def bulk_actions(
+        self,
+        info: Info,
+        first: First = UNSET,
+        after: After = UNSET,
+        last: Last = UNSET,
+        before: Before = UNSET,
+    ) -> Connection[BulkAction] | None:
+        window = PageRequest(info=info, first=first, after=after, last=last, before=before).window()
+        page = await bulk_actions.bulk_actions(info.context, window)
+        return connection_by_id(page, BulkAction.of)
+
+
+@strawberry.type(
+    name="Mutation",
+    description="Changes objects. Every mutation returns the object that it changed.",
+)
+class BulkActionMutation(CronMutation):
+    @strawberry_field(
+        description="Cancel the pending and running jobs that match, in the background. " + OF_JOBS
+    )
+    async def cancel_jobs(self, info: Info, which: JobsToChange) -> BulkActionPayload | None:
+        return await _start_with_jobs(info, which, bulk_actions.cancel_jobs)
+
+    @strawberry_field(
+        description="Retry the failed and canceled jobs that match, in the background. " + OF_JOBS
+    )
+    async def retry_jobs(self, info: Info, which: JobsToChange) -> BulkActionPayload | None:
+        return await _start_with_jobs(info, which, bulk_actions.retry_jobs)
+
+    @strawberry_field(
+        description="Resolve the failures that match, in the background. Only failures that exist "
+        "now are resolved, your own unless an admin's filter has an `owner`."
+    )
+    async def resolve_failures(
+        self, info: Info, which: FailuresToChange
+    ) -> BulkActionPayload | None:
+        async def run() -> records.BulkAction:
+            plain = validate_argument(info, which, FILTER).to_plain()
+            return await bulk_actions.resolve_failures(info.context, plain)
+
+        return BulkActionPayload.of(await _audited(info, which, run))
+
+    @strawberry_field(
+        description="Stop a bulk action. What it has changed stays changed. PRECONDITION_FAILED if "
+        "it has ended."
+    )
+    async def cancel_bulk_action(
+        self, info: Info, given: Input[BulkActionIdInput]
+    ) -> BulkActionPayload | None:
+        record = await run_use_case(
+            info,
+            given,
+            lambda ctx, data: bulk_actions.cancel_bulk_action(ctx, data.bulk_action_id),
+        )
+        return BulkActionPayload.of(record)
+
+
+@strawberry.type(
+    name="Subscription",
+    description="Live changes of your own objects (all objects for admins). Every change after "
+    "READY is sent.",
+)
+class BulkActionSubscription(CronTicksSubscription):
+    @strawberry_subscription(description="Bulk actions.")
+    def bulk_actions_changed(
+        self, info: Info, snapshot: Snapshot = False, after: AfterCursor = UNSET
+    ) -> AsyncIterable[BulkActionChange | None]:
+        options = SubscribeOptions(
+            after=unset_to_none(after),
+            snapshot=snapshot,
+            wants_object=selects(info, "bulkAction"),
+        )
+        query = subscription_sources.bulk_actions_changed(info.context, options)
+        return query.map(BulkActionChange.of)
+
+
+async def _start_with_jobs(info: Info, which: JobFilter, start: UseCase) -> BulkActionPayload:
+    async def run() -> records.BulkAction:
+        plain = validate_argument(info, which, FILTER).to_plain()
+        try:
+            return await start(info.context, plain)
+        except BadRequest as error:
+            raise bad_request(list(error.issues), FILTER) from error
+
+    return BulkActionPayload.of(await _audited(info, which, run))
+
+
+async def _audited(
+    info: Info, which: object, run: Callable[[], Awaitable[records.BulkAction]]
+) -> records.BulkAction:
+    return await run_audited(info.context, MutationCall(info.field_name, which), run)
