@@ -12,7 +12,7 @@ from benchmarks.chaos.installation import DATABASE, Mongo
 from benchmarks.chaos.ledger import EFFECTS, TALLIES
 
 COLLECTIONS: Final = (
-    *("jobs", "failures", "crons", "taskConfigs", "requests", "batches"),
+    *("jobs", "failures", "crons", "cronTicks", "taskConfigs", "requests", "batches"),
     *(EFFECTS, TALLIES),
 )
 TIMESTAMP: Final = "$instant"

@@ -12,6 +12,7 @@ from typing import Any, Final
 from benchmarks.chaos import dump, operations
 from benchmarks.chaos.ledger import EFFECTS, TALLIES
 from benchmarks.chaos.operations import Operation
+from ostinato.jobs.cron_ledger import CronTick, cron_tick_from
 from ostinato.jobs.documents import cron_from, job_from
 from ostinato.jobs.records import CauseKind, Cron, Job
 
@@ -52,6 +53,8 @@ class History:
     failures: frozenset[str] = frozenset()
     """The ids of the jobs with a recorded failure."""
     crons: Sequence[Cron] = ()
+    cron_ticks: Sequence[CronTick] = ()
+    """The records of the ticks of crons."""
     notes: Sequence[Note] = ()
     unexpected_ends: Sequence[str] = ()
     """Processes that ended without being killed."""
@@ -117,6 +120,7 @@ def read(folder: Path) -> History:
         crons=[
             cron_from(document) for document in database["crons"] if document["_id"] not in excluded
         ],
+        cron_ticks=[cron_tick_from(document) for document in database["cronTicks"]],
         notes=[note for note in notes if note.job not in excluded],
         unexpected_ends=[
             f"{entry['process']}: {entry['ending']}"

@@ -1,16 +1,17 @@
-"""Checks that each tick of a cron ran its function once. Pure."""
+"""Checks that each tick of a cron ran its function once, and has one record in the ledger. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from benchmarks.chaos.expectations import CRONS
 from benchmarks.chaos.history import History
 from benchmarks.chaos.operations import Kind
+from ostinato.jobs.cron_ledger import CronTick, TickOutcome, TickReason
 from ostinato.jobs.records import Cron
 
 
 def ticks(history: History) -> Iterator[str]:
-    """Every tick between the first due time and the pause ran once or was counted as skipped."""
+    """Every tick between the first due time and the pause ran once, or its record says why not."""
     crons = {cron.id: cron for cron in history.crons}
     for operation in history.operations:
         if operation.request.kind is not Kind.REGISTER_CRON or not operation.is_ok:
@@ -34,11 +35,38 @@ def _ticks_of(history: History, cron: Cron, first: datetime) -> Iterator[str]:
         yield f"{cron.name!r} ran more than once for {duplicates}"
     if unexpected := set(due_times) - expected:
         yield f"{cron.name!r} ran for {unexpected}, which are not its ticks"
-    if len(expected - set(due_times)) != cron.skipped_ticks:
-        missing = sorted(expected - set(due_times))
-        yield f"{cron.name!r} did not run for {missing}, but counted {cron.skipped_ticks} skipped"
-    if cron.skipped_ticks and not cadence.may_skip:
-        yield f"{cron.name!r} skipped {cron.skipped_ticks} ticks, but may skip none"
+    ticks = [tick for tick in history.cron_ticks if tick.cron_id == cron.id]
+    yield from _records_of(cron, ticks, expected)
+    recorded = {(tick.scheduled_time, tick.job_id) for tick in ticks if _did_run(tick)}
+    ran = {(job.timeline[0].next_run_at, job.id) for job in runs}
+    if recorded != ran:
+        yield f"the ledger of {cron.name!r} and its runs differ: {recorded ^ ran}"
+    if not cadence.may_skip and (skipped := [tick for tick in ticks if not _may_have(tick)]):
+        yield f"{cron.name!r} may skip no tick, but has {skipped}"
+
+
+def _records_of(cron: Cron, ticks: Sequence[CronTick], expected: set[datetime]) -> Iterator[str]:
+    """Each tick has one record; a range may contain others that are recorded apart."""
+    left = set(expected)
+    for tick in sorted(ticks, key=lambda each: each.last_scheduled_time - each.scheduled_time):
+        found = {at for at in left if tick.scheduled_time <= at <= tick.last_scheduled_time}
+        if len(found) != tick.tick_count:
+            yield f"{len(found)} ticks of {cron.name!r} are left for {tick}"
+        left -= found
+    if left:
+        yield f"ticks of {cron.name!r} have no outcome: {left}"
+    if cron.tick_counts.planned != len(expected):
+        yield f"{cron.name!r} counted {cron.tick_counts}, and planned {len(expected)} ticks"
+
+
+def _did_run(tick: CronTick) -> bool:
+    return tick.outcome is TickOutcome.RAN
+
+
+def _may_have(tick: CronTick) -> bool:
+    """Whether the last ticks of any cron may have this outcome: it is paused at the end."""
+    paused = tick.outcome is TickOutcome.CANCELED and tick.reason is TickReason.PAUSED
+    return _did_run(tick) or paused or tick.outcome is TickOutcome.MISSED
 
 
 def _due_times(first: datetime, end: datetime, every_ms: int) -> Iterator[datetime]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks.chaos.history import Effect, History, Note
 from benchmarks.chaos.operations import Answer, Kind, Operation, Outcome, Request
+from ostinato.jobs.cron_ledger import CronTick, TickCounts, TickOrigin, TickOutcome, TickReason
 from ostinato.jobs.lifecycle import FINAL_STATES, TRANSITIONS, TransitionName
 from ostinato.jobs.records import (
     CatchUpPolicy,
@@ -144,7 +145,30 @@ CRON = Cron(
     overlap=OverlapPolicy.ALLOW,
     catch_up=CatchUpPolicy.ALL,
     version=4,
+    tick_counts=TickCounts(ran=3),
 )
+
+
+def make_tick(number: float, count: int = 1, outcome: TickOutcome = TickOutcome.RAN) -> CronTick:
+    """Return the record of ticks of the cron, each a second after the one before."""
+    did_run = outcome is TickOutcome.RAN
+    return CronTick(
+        id=f"record-{number}",
+        cron_id=CRON.id,
+        owner="ada",
+        outcome=outcome,
+        scheduled_time=BEGIN + number * SECOND,
+        last_scheduled_time=BEGIN + (number + count - 1) * SECOND,
+        tick_count=count,
+        origin=TickOrigin.SCHEDULE,
+        recorded_at=BEGIN,
+        version=1,
+        reason=None if did_run else TickReason.OVERLAP,
+        job_id=f"tick-{number}" if did_run else None,
+    )
+
+
+TICKS = [make_tick(number) for number in range(3)]
 JOBS = {
     job.id: job
     for job in (
@@ -201,6 +225,7 @@ VALID = History(
     counters={"tally-0": 1, "tally-1": 0},
     failures=frozenset({"refuse", "fail"}),
     crons=[CRON],
+    cron_ticks=TICKS,
     notes=[
         *make_notes("touch", "start 1", "end 1"),
         *make_notes("linger", "start 1", "start 2", "end 2"),

@@ -9,6 +9,7 @@ import pytest
 from benchmarks.chaos.checker import CHECKS, formatted, violations
 from benchmarks.chaos.history import History
 from benchmarks.chaos.operations import Kind, Outcome
+from ostinato.jobs.cron_ledger import TickCounts, TickOutcome
 from ostinato.jobs.lifecycle import TransitionName
 from ostinato.jobs.records import Cause, CauseKind, JobError
 from tests.chaos.histories import (
@@ -19,10 +20,12 @@ from tests.chaos.histories import (
     PLANNED,
     SECOND,
     SUCCEEDED,
+    TICKS,
     VALID,
     child_job,
     make_job,
     make_operation,
+    make_tick,
     schedule_call,
     tick_job,
     with_effect,
@@ -175,7 +178,21 @@ VIOLATIONS: dict[str, tuple[str, Callable[[], History]]] = {
     "tick at another time": (TICK, lambda: with_job(tick_job(7))),
     "skipped tick of a cron that may not skip": (
         TICK,
-        lambda: replace(without_job("tick-1"), crons=[replace(CRON, skipped_ticks=1)]),
+        lambda: replace(
+            without_job("tick-1"),
+            crons=[replace(CRON, tick_counts=TickCounts(ran=2, skipped=1))],
+            cron_ticks=[TICKS[0], make_tick(1, outcome=TickOutcome.SKIPPED), TICKS[2]],
+        ),
+    ),
+    "tick without a record": (TICK, lambda: replace(VALID, cron_ticks=TICKS[1:])),
+    "tick with two records": (TICK, lambda: replace(VALID, cron_ticks=[*TICKS, TICKS[0]])),
+    "record of another run": (
+        TICK,
+        lambda: replace(VALID, cron_ticks=[replace(TICKS[0], job_id="x"), *TICKS[1:]]),
+    ),
+    "wrong count of ticks": (
+        TICK,
+        lambda: replace(VALID, crons=[replace(CRON, tick_counts=TickCounts(ran=4))]),
     ),
     "missing cron": (TICK, lambda: replace(VALID, crons=[])),
     "cron not paused": (TICK, lambda: replace(VALID, crons=[replace(CRON, enabled=True)])),
@@ -235,10 +252,14 @@ def test_jobs_scheduled_by_a_canceled_job_may_be_created_canceled() -> None:
     assert CANCELLATION not in violations(history)
 
 
-def test_paused_cron_counts_its_skipped_ticks() -> None:
-    cron = replace(CRON, name="one after another", next_run_time=BEGIN + 4.5 * SECOND)
+def test_paused_cron_has_records_of_its_skipped_ticks() -> None:
+    counts = TickCounts(ran=2, skipped=1)
+    cron = replace(
+        CRON, name="one after another", next_run_time=BEGIN + 4.5 * SECOND, tick_counts=counts
+    )
     ticks = [replace(tick_job(0), id="tick-0"), replace(tick_job(3), id="tick-3")]
     kept = {name: job for name, job in JOBS.items() if not name.startswith("tick")}
-    history = replace(VALID, crons=[replace(cron, skipped_ticks=1)])
+    records = [make_tick(0), make_tick(1.5, outcome=TickOutcome.SKIPPED), make_tick(3)]
+    history = replace(VALID, crons=[cron], cron_ticks=records)
     found = violations(replace(history, jobs={**kept, **{job.id: job for job in ticks}}))
     assert TICK not in found
