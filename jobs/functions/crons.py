@@ -225,7 +225,7 @@ async def execute_cron(ctx: Context, cron_id: str) -> None:
     table = await read_timetable(ctx, cron)
     decided = await _decide(ctx, table, cron, found, now)
     if not decided.has_ticks:
-        await _ensure_tick(ctx, cron, found)
+        await _ensure_tick(ctx, cron, found, decided)
         return
     if await _pause_if_lost(ctx, cron, found):
         return
@@ -313,12 +313,26 @@ async def _pause_if_lost(ctx: Context, cron: Cron, found: dict[str, Any]) -> boo
     return True
 
 
-async def _ensure_tick(ctx: Context, cron: Cron, found: dict[str, Any]) -> None:
-    """Schedule a tick job at the cron's due time, unless one is pending."""
-    if await is_active(ctx, cron.scheduler_job_id):
+async def _ensure_tick(
+    ctx: Context, cron: Cron, found: dict[str, Any], decided: TickDecision
+) -> None:
+    """Schedule a tick job for the cron's next tick, unless one is pending.
+
+    If the stored time is no tick, because the rules of its time zone were changed, it moves.
+    """
+    is_moved = decided.next_run > cron.next_run_time
+    if not is_moved and await is_active(ctx, cron.scheduler_job_id):
         return
-    tick = await schedule_start(ctx, cron, cron.next_run_time)
-    await change(ctx, found, {"schedulerJobId": tick})
+    await cancel_if_active(ctx, cron.scheduler_job_id)
+    next_run = max(decided.next_run, cron.next_run_time)
+    ended = cron.end_at is not None and next_run >= cron.end_at
+    fields: dict[str, Any] = {
+        "enabled": not ended,
+        "schedulerJobId": None if ended else await schedule_start(ctx, cron, next_run),
+    }
+    if is_moved:
+        fields |= next_tick_fields(next_run, decided.decided_until)
+    await change(ctx, found, fields)
 
 
 async def _cancel_jobs(ctx: Context, found: dict[str, Any]) -> None:

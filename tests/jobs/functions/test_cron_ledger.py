@@ -335,3 +335,18 @@ async def test_failures_in_a_row_are_counted_across_ticks(rig_without_worker: Pa
         history = await rig.run_mutation(partial(read_run_history, found=found))
         counted.append(history.failures_in_a_row)
     assert counted == [1, 2, 2, 0]
+
+
+async def test_a_stored_time_that_is_no_tick_moves_to_the_next_one(
+    rig_without_worker: PatternRig,
+) -> None:
+    rig = rig_without_worker
+    cron = await register(rig, cronspec="0 0 1 1 *")
+    wrong = {"$set": {"nextRunTime": await rig.engine.now() - timedelta(seconds=1)}}
+    await rig.engine.mongo["crons"].update_one({"_id": cron.id}, wrong)
+    await execute(rig, cron)
+    stored = await rig.find_one("crons", _id=cron.id)
+    [tick] = await rig.jobs("crons.executeCron", state=JobState.PENDING.value)
+    assert stored["nextRunTime"] == tick.scheduled_time == cron.next_run_time
+    assert stored["schedulerJobId"] == tick.id
+    assert await rig.jobs("tasks.runTask") == []
