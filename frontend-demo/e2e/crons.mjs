@@ -1,6 +1,23 @@
 /* A cron registered through the form ticks on the page; it can be paused, resumed and deleted. */
 import { cron, eventually, go, jobs, openLivePage, registerCron } from './page.mjs';
 
+/** The form shows which runs an edit adds and removes, before it is saved. */
+async function edit(page) {
+  await page.getByRole('button', { name: 'Edit' }).click();
+  const form = page.getByRole('form', { name: 'Change the cron' });
+  await form.getByText('Nothing is changed yet.').waitFor();
+  await form.getByRole('radio', { name: 'Cronspec' }).check();
+  await form.getByRole('textbox', { name: 'Cronspec' }).fill('0 3 * * mon');
+  await form.getByLabel('Time zone').fill('Europe/Berl');
+  await page.getByRole('option', { name: 'Europe/Berlin' }).click();
+  await form.getByText('At 03:00, only on Monday').waitFor();
+  await form.getByRole('list', { name: 'Next runs' }).getByText('Mon').nth(9).waitFor();
+  await form.getByText(/Runs until .*: \d+ added, [\d,]{4,} removed/).waitFor();
+  await form.getByRole('button', { name: 'Save' }).click();
+  await form.waitFor({ state: 'detached' });
+  await page.getByText('At 03:00, only on Monday').waitFor();
+}
+
 export default async function scenario(page, given) {
   await openLivePage(page, given, '/#/crons');
   await page.getByText('No crons yet.').waitFor();
@@ -25,6 +42,7 @@ export default async function scenario(page, given) {
   await ticksOfCron.getByText('Ran, trigger').waitFor();
   await page.getByRole('button', { name: 'Skip next' }).click();
   await ticksOfCron.getByText('Skipped: skipped on request').waitFor();
+  await edit(page);
   await go(page, 'Crons');
 
   await row.getByRole('button', { name: 'Pause' }).click();

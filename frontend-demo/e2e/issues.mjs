@@ -6,14 +6,14 @@ export default async function scenario(page, given) {
   await registerCron(page, { name: 'too-fast', intervalMs: 5 });
   const issue = page.locator('[data-field="intervalMs"]');
   await issue.getByText('1000').or(issue.getByText('1,000')).waitFor();
-  const field = page.getByLabel('Interval (ms)');
+  const field = page.getByRole('textbox', { name: 'Interval' });
   if ((await field.getAttribute('aria-invalid')) !== 'true') throw new Error('not marked invalid');
   const described = await field.getAttribute('aria-describedby');
   await page.locator(`[id="${described}"] .issue`).waitFor();
 
   await field.fill('soon');
   await page.getByRole('button', { name: 'Register' }).click();
-  await issue.getByText('whole number').waitFor();
+  await issue.getByText('Enter a duration').waitFor();
 
   await registerCron(page, { name: 'too-fast', cronspec: 'every day', tz: 'Mars/Olympus' });
   await page.locator('[data-field="cronspec"]').first().waitFor();

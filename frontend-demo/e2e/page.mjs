@@ -44,8 +44,9 @@ export async function registerCron(page, { name, intervalMs, cronspec, tz, funct
     await form.getByRole('radio', { name: 'Cronspec' }).check();
     await form.getByRole('textbox', { name: 'Cronspec' }).fill(cronspec);
     await form.getByLabel('Time zone').fill(tz);
+    await page.keyboard.press('Tab'); // closes the suggestions
   } else {
-    await form.getByLabel('Interval (ms)').fill(String(intervalMs));
+    await form.getByRole('textbox', { name: 'Interval' }).fill(String(intervalMs));
   }
   if (functionName) await form.getByLabel('Function').selectOption(functionName);
   if (args) await form.getByLabel('Arguments').fill(JSON.stringify(args));

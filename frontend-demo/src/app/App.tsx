@@ -1,6 +1,7 @@
 /** The application of one user: its connection, its navigation and its pages. */
 import { Suspense, useEffect, useState } from 'react';
-import { HashRouter, Navigate, Route, Routes } from 'react-router';
+import type { ReactNode } from 'react';
+import { HashRouter, Navigate, Route, Routes, useLocation } from 'react-router';
 import { Provider } from 'urql';
 import { CSPProvider } from '@base-ui/react/csp-provider';
 import { Toast } from '@base-ui/react/toast';
@@ -9,6 +10,7 @@ import type { Api } from '../access/client';
 import { useConnection } from '../access/ConnectionChip';
 import type { Access } from '../access/access';
 import { useViewer } from '../access/useViewer';
+import { ErrorBoundary } from '../ui/ErrorBoundary';
 import { Skeleton } from '../ui/Skeleton';
 import { Toasts } from '../ui/Toasts';
 import { NotFoundPage } from './NotFoundPage';
@@ -39,6 +41,16 @@ export function App({ access, onRefused }: AppProps) {
   );
 }
 
+/** The code of a page is loaded when it is opened; another page is tried anew. */
+function PageBoundary({ children }: { children: ReactNode }) {
+  const { pathname } = useLocation();
+  return (
+    <ErrorBoundary key={pathname}>
+      <Suspense fallback={<Skeleton label="page" />}>{children}</Suspense>
+    </ErrorBoundary>
+  );
+}
+
 function ConnectedApp({ api, access, onRefused }: AppProps & { api: Api }) {
   const state = useConnection(api.connection);
   const viewer = useViewer(state);
@@ -49,7 +61,7 @@ function ConnectedApp({ api, access, onRefused }: AppProps & { api: Api }) {
     <SessionProvider value={{ access, connection: api.connection, viewer }}>
       <HashRouter>
         <Shell>
-          <Suspense fallback={<Skeleton label="page" />}>
+          <PageBoundary>
             <Routes>
               <Route index element={<Navigate to={`/${PAGES[0]?.path}`} replace />} />
               {[...PAGES, ...DETAIL_PAGES].map(({ path, page: Page }) => (
@@ -57,7 +69,7 @@ function ConnectedApp({ api, access, onRefused }: AppProps & { api: Api }) {
               ))}
               <Route path="*" element={<NotFoundPage />} />
             </Routes>
-          </Suspense>
+          </PageBoundary>
         </Shell>
       </HashRouter>
     </SessionProvider>

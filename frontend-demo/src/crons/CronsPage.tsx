@@ -5,7 +5,7 @@ import { Page } from '../ui/Page';
 import { Rows } from '../ui/Rows';
 import { CronRow } from './CronRow';
 import { useCrons } from './cronsFeed';
-import { RegisterCronForm } from './RegisterCronForm';
+import { RegisterCronForm } from './form/RegisterCronForm';
 
 export default function CronsPage() {
   const { viewer } = useSession();

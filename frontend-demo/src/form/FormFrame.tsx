@@ -8,6 +8,8 @@ type FormFrameProps = {
   action: string;
   sending: boolean;
   issues: FormIssues;
+  /** Called with everything that is entered, after each change. */
+  onChange?: (values: FormData) => void;
   onSubmit: (values: FormData) => void;
   onCancel: () => void;
   children: ReactNode;
@@ -26,6 +28,7 @@ export function FormFrame(props: FormFrameProps) {
       className="form"
       aria-label={props.label}
       noValidate
+      onInput={(event) => props.onChange?.(new FormData(event.currentTarget))}
       onSubmit={(event) => {
         event.preventDefault();
         props.onSubmit(new FormData(event.currentTarget));

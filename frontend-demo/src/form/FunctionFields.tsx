@@ -10,6 +10,8 @@ type FunctionFieldsProps = {
   issues: FormIssues;
   /** Whether the server fills in the arguments of the default function. */
   serverFillsDefaults?: boolean;
+  /** What is chosen first. */
+  initial?: { functionName: string; args: unknown };
 };
 
 const MAX_ROWS = 9;
@@ -30,12 +32,15 @@ function summary({ description }: Runnable): string {
 
 export const INVALID_JSON_MESSAGE = 'This is not JSON. Example: {"name": "report"}';
 
-export function FunctionFields({ functions, issues, serverFillsDefaults = false }: FunctionFieldsProps) {
+export function FunctionFields(props: FunctionFieldsProps) {
+  const { functions, issues, serverFillsDefaults = false, initial } = props;
   const preferred = functions.find((each) => each.name === DEFAULT_FUNCTION) ?? functions[0];
-  const [chosen, setChosen] = useState<string | null>(null);
+  const [chosen, setChosen] = useState<string | null>(initial?.functionName ?? null);
   const runnable = functions.find((each) => each.name === chosen) ?? preferred;
   const name = runnable?.name ?? '';
-  const args = serverFillsDefaults && name === DEFAULT_FUNCTION ? '{}' : initialArguments(runnable);
+  const isInitial = name === initial?.functionName;
+  const usual = serverFillsDefaults && name === DEFAULT_FUNCTION ? '{}' : initialArguments(runnable);
+  const args = isInitial ? JSON.stringify(initial?.args, null, 2) : usual;
   return (
     <>
       <Field

@@ -1,14 +1,18 @@
 /** What can be done with a cron on its page. */
 import { useMutation } from 'urql';
+import { useSession } from '../../app/session';
 import { ActionButton } from '../../form/ActionButton';
 import { SkipNextRunDocument, TriggerCronDocument } from '../../generated';
 import type { CronDetailsFragment } from '../../generated';
+import { FormDialog } from '../../ui/FormDialog';
 import { useToasts } from '../../ui/Toasts';
 import { CronActions } from '../CronActions';
+import { EditCronForm } from '../form/EditCronForm';
 
 export function CronPageActions({ cron }: { cron: CronDetailsFragment }) {
   const [triggering, trigger] = useMutation(TriggerCronDocument);
   const [skipping, skip] = useMutation(SkipNextRunDocument);
+  const { viewer } = useSession();
   const toasts = useToasts();
   const target = `cron ${cron.name}`;
   const run = async (): Promise<void> => {
@@ -37,6 +41,9 @@ export function CronPageActions({ cron }: { cron: CronDetailsFragment }) {
           onClick={() => void skipOne()}
         />
       )}
+      <FormDialog action="Edit" title="Change the cron" className="small" disabled={!viewer.functions}>
+        {(close) => <EditCronForm cron={cron} functions={viewer.functions ?? []} onClose={close} />}
+      </FormDialog>
       <CronActions cron={cron} />
     </>
   );

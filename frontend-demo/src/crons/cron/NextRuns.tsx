@@ -1,13 +1,13 @@
 /** The next ticks of a cron, in its time zone and the browser's. */
 import type { CronDetailsFragment } from '../../generated';
 import { Until } from '../../time/Instant';
-
-const FORMAT: Intl.DateTimeFormatOptions = { dateStyle: 'medium', timeStyle: 'medium' };
+import { formatIn } from '../../time/zones';
 
 export function NextRuns({ cron }: { cron: CronDetailsFragment }) {
   const { schedule, nextRuns } = cron;
   const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
   const zone = schedule.__typename === 'CronSchedule' ? schedule.tz : own;
+  const format = formatIn(zone);
   if (nextRuns.length === 0) return <p className="empty">No further ticks: the schedule has ended.</p>;
   return (
     <>
@@ -15,7 +15,7 @@ export function NextRuns({ cron }: { cron: CronDetailsFragment }) {
         {nextRuns.map((at) => (
           <li key={at} className="next-run">
             <span title={new Date(at).toISOString()}>
-              {new Date(at).toLocaleString(undefined, { ...FORMAT, timeZone: zone })}
+              {format.format(new Date(at))}
             </span>
             <span className="hint">
               <Until at={at} />
