@@ -20,6 +20,7 @@ from typing import Final
 
 from croniter import CroniterError, croniter
 
+from ostinato.jobs.cron_dialects import foreign_dialect
 from ostinato.jobs.cron_fields import FIELDS, FieldError, ParsedField, parse_field
 
 MAX_CRONSPEC_CHARS: Final = 200  # bounds the cost of a hostile list of values
@@ -178,8 +179,12 @@ def _problem(text: str) -> str | None:
     except NeverFires:
         return f"{text!r} never fires: there is no such date"
     except (CroniterError, FieldError) as error:
-        return f"{text!r}: {error}"
+        return f"{text!r}: {foreign_dialect(text.strip(), _is_valid) or error}"
     return None
+
+
+def _is_valid(text: str) -> bool:
+    return _problem(text) is None
 
 
 def _parse(text: str, *, strict: bool) -> list[ParsedField]:

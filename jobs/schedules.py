@@ -5,15 +5,14 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
-from zoneinfo import available_timezones
 
 from ostinato.jobs.cronspec import cronspec_problem, parse_cronspec
 from ostinato.jobs.errors import BadRequest, Issue
 from ostinato.jobs.lifecycle import MAX_DELAY_MS
-from ostinato.jobs.nearest import nearest
 from ostinato.jobs.planned_ticks import planned_ticks
 from ostinato.jobs.records import CronSchedule, IntervalSchedule, Schedule
 from ostinato.jobs.time_rules import FoldPolicy, GapPolicy
+from ostinato.jobs.zone_names import zone_problem
 
 MIN_INTERVAL_MS: Final = 1_000
 MAX_INTERVAL_MS: Final = MAX_DELAY_MS
@@ -107,10 +106,8 @@ def _issues(interval_ms: int | None, cronspec: str | None, tz: str) -> Iterator[
         yield from _interval_issues(interval_ms)
     if cronspec is not None and (problem := cronspec_problem(cronspec)):
         yield Issue(path=("cronspec",), message=problem, code="invalid_cronspec")
-    if tz not in _zone_names():
-        near = nearest(tz, _zone_names()) or "Europe/Berlin"
-        message = f"unknown time zone {tz[:64]!r}: use an IANA name such as {near!r}"
-        yield Issue(path=("tz",), message=message, code="invalid_time_zone")
+    if problem := zone_problem(tz):
+        yield Issue(path=("tz",), message=problem, code="invalid_time_zone")
 
 
 def _interval_issues(ms: int) -> Iterator[Issue]:
@@ -120,8 +117,3 @@ def _interval_issues(ms: int) -> Iterator[Issue]:
     if ms > MAX_INTERVAL_MS:
         message = f"intervalMs is {ms}; it must be at most {MAX_INTERVAL_MS} (5 years)"
         yield Issue(path=("intervalMs",), message=message, code="too_big")
-
-
-@lru_cache(maxsize=1)
-def _zone_names() -> frozenset[str]:
-    return frozenset(available_timezones())

@@ -60,6 +60,8 @@ class Reference:
     def is_due(self, zone: ZoneInfo, local: datetime, virtual: datetime) -> bool:
         """Decide by the clock's local time, and the latest one that it has reached before."""
         matches = self.matches(local)
+        if not matches and local - virtual <= self.step:
+            return False
         if self.wild or (local > virtual and not will_repeat(local, zone)):
             skipped = not self.wild and self.on_gap == "next" and self.skipped(virtual, local)
             return matches or skipped
