@@ -31,6 +31,10 @@ class Timetable:
 
     schedule: Schedule
     excluded: ExcludedDays = NO_DAYS
+    """The days on which it does not run."""
+    own_exclusions: ExcludedDays = NO_DAYS
+    """Those of them that are not from a calendar. The next tick is planned without the days of a
+    calendar, because admins may change them before it is due."""
     end_at: datetime | None = None
     cron_id: str = ""
     jitter_ms: int = 0
@@ -40,6 +44,7 @@ class Timetable:
         return cls(
             schedule=cron.schedule,
             excluded=excluded,
+            own_exclusions=ExcludedDays.of(cron.exclusions),
             end_at=cron.end_at,
             cron_id=cron.id,
             jitter_ms=cron.jitter_ms,
@@ -54,8 +59,8 @@ class Timetable:
         return ticks_per_day(self.schedule) * ((until - after) / DAY + 1) > MAX_WALKED
 
     def next_tick(self, after: datetime) -> datetime:
-        """Return the first tick later than `after` that is not excluded."""
-        return next_runnable(self.schedule, after, self.excluded)
+        """Return the first tick later than `after` that the cron itself does not exclude."""
+        return next_runnable(self.schedule, after, self.own_exclusions)
 
     def first_tick(self, now: datetime, start_at: datetime | None = None) -> dict[str, Any]:
         """Return the fields for the first tick later than `now` and not before `start_at`.

@@ -98,7 +98,7 @@ async def read_excluded_days(ctx: Context, exclusions: Exclusions) -> ExcludedDa
 
 
 async def read_timetable(ctx: Context, cron: Cron) -> Timetable:
-    """Return when the ticks of a stored cron run, without its excluded days."""
+    """Return when the ticks of a stored cron are planned and when they run."""
     return Timetable.of(cron, await read_excluded_days(ctx, cron.exclusions))
 
 

@@ -18,11 +18,7 @@ from ostinato.jobs.due_ticks import (
     next_tick_fields,
 )
 from ostinato.jobs.errors import Malformed, NotFound
-from ostinato.jobs.functions.calendars import (
-    read_excluded_days,
-    read_timetable,
-    require_calendar,
-)
+from ostinato.jobs.functions.calendars import read_timetable, require_calendar
 from ostinato.jobs.functions.cron_checks import (
     find_cron,
     require_free_name,
@@ -55,6 +51,7 @@ from ostinato.jobs.malformed import read_as
 from ostinato.jobs.quotas.limits import QuotaKind
 from ostinato.jobs.quotas.transaction_checks import require_room, require_tick_room
 from ostinato.jobs.records import Cron, JsonObject, PauseReason, Schedule
+from ostinato.jobs.time_rules import ExcludedDays
 
 
 async def register_cron(ctx: Context, new: NewCron) -> Cron:
@@ -80,7 +77,7 @@ async def insert_cron(ctx: Context, new: NewCron, schedule: Schedule, args: Json
     cron_id = ctx.new_id()
     table = Timetable(
         schedule=schedule,
-        excluded=await read_excluded_days(ctx, new.exclusions),
+        own_exclusions=ExcludedDays.of(new.exclusions),
         end_at=new.end_at,
         cron_id=cron_id,
         jitter_ms=new.jitter_ms,

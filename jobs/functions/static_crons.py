@@ -9,14 +9,13 @@ from ostinato.jobs.declarations import StaticCron
 from ostinato.jobs.documents import cron_from, schedule_document
 from ostinato.jobs.due_ticks import Timetable
 from ostinato.jobs.errors import Malformed
-from ostinato.jobs.functions.calendars import read_excluded_days
 from ostinato.jobs.functions.cron_ledger import settle_ticks
 from ostinato.jobs.functions.cron_ticks import schedule_tick
 from ostinato.jobs.functions.crons import change, insert_cron
 from ostinato.jobs.functions.job_chain import cancel_if_active
 from ostinato.jobs.functions.new_cron import STATIC, NewCron
 from ostinato.jobs.malformed import read_as, report
-from ostinato.jobs.time_rules import exclusions_document
+from ostinato.jobs.time_rules import ExcludedDays, exclusions_document
 
 
 async def sync_static_crons(ctx: Context, declared: Iterable[StaticCron]) -> None:
@@ -90,8 +89,8 @@ def _fields(cron: StaticCron) -> dict[str, Any]:
 
 async def _redeclare(ctx: Context, known: dict[str, Any], cron: StaticCron) -> None:
     await cancel_if_active(ctx, known.get("schedulerJobId"))
-    excluded = await read_excluded_days(ctx, cron.exclusions)
-    first = Timetable(schedule=cron.schedule, excluded=excluded).first_tick(await ctx.now())
+    days = ExcludedDays.of(cron.exclusions)
+    first = Timetable(schedule=cron.schedule, own_exclusions=days).first_tick(await ctx.now())
     settled, due = await _settle(ctx, known), first["nextRunTime"]
     fields = {**settled, **_fields(cron), **first, "retired": False, "managedBy": STATIC}
     if known["enabled"] or known.get("retired"):
