@@ -5,10 +5,10 @@ import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields, is_dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from functools import cache
-from typing import Final, NamedTuple, TypeVar, cast
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from ostinato.jobs.audit import (
     INTERRUPTED,
@@ -109,7 +109,7 @@ def describe_input(given: object) -> JsonObject:
         elif isinstance(value, str | int | float | datetime):
             described[name] = bounded(_plain(value))
         elif isinstance(value, list):
-            described[name] = [bounded(one) for one in value[:MAX_LISTED]]
+            described[name] = [bounded(_plain(one)) for one in value[:MAX_LISTED]]
     return described
 
 
@@ -128,10 +128,12 @@ def _recorded_fields(kind: type) -> list[tuple[str, str]]:
     return [pair for pair in names if pair[1] not in UNRECORDED]
 
 
-def _plain(value: str | float | datetime) -> Json:
+def _plain(value: Any) -> Json:
     if isinstance(value, StrEnum):
         return value.name
-    return format_instant(value) if isinstance(value, datetime) else value
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value.isoformat()
+    return format_instant(value) if isinstance(value, datetime) else cast("Json", value)
 
 
 def _entry(

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ from ostinato.jobs.engine import Engine
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.audit import CLIENT_ADDRESS, UNRECORDED, describe_input
 from ostinato.resolvers.auth import issue_token
+from ostinato.schema.inputs.calendars import CalendarInput
 from ostinato.schema.server.app import create_app
 from tests.api import operations as op
 from tests.api.conftest import Client, Clients
@@ -82,6 +84,11 @@ def test_lists_of_inputs_are_recorded_up_to_a_limit() -> None:
     listed = described["itemIds"]
     assert isinstance(listed, list)
     assert (len(listed), listed[0], listed[1]) == (20, "a" * 200 + "…", "…")
+
+
+def test_days_of_a_calendar_are_recorded() -> None:
+    given = CalendarInput(name="holidays", dates=[date(2030, 12, 25)], ranges=None)
+    assert describe_input(given)["dates"] == ["2030-12-25"]
 
 
 async def test_mutation_that_did_not_end_is_recorded_as_interrupted(

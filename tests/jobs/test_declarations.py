@@ -97,6 +97,12 @@ CRONS = {
     f"@cron('61 * * * *')\n@action()\n{BARE}": "@cron: '61 * * * *'",
     f"@cron('@daily', tz='Mars')\n@action()\n{BARE}": "@cron: unknown time zone 'Mars'",
     f"@cron('@daily', args=[1])\n@action()\n{BARE}": "args must be a dict, got [1]",
+    f"@cron('@daily', on_gap='skip')\n@action()\n{BARE}": "on_gap must be of the type "
+    "ostinato.GapPolicy, got 'skip'",
+    f"@cron('@daily', exclusions=['sunday'])\n@action()\n{BARE}": "exclusions must be of the type "
+    "ostinato.Exclusions, got ['sunday']",
+    f"from ostinato import *\n@cron('0 9 * * 7', exclusions=Exclusions(weekdays=(Weekday.SUNDAY,)))"
+    f"\n@action()\n{BARE}": "@cron: exclusions: weekdays excludes every day of '0 9 * * 7'",
     f"@cron('@daily')\n@action()\n{FUNCTION}": "@cron: invalid arguments: args.userId: ",
     f"@action()\n@cron('@daily')\n{BARE}": "@cron is not above a registered function; write it "
     "above @mutation() or @action()",
@@ -189,6 +195,11 @@ def test_the_error_for_a_misused_decorator_names_the_function_the_mistake_and_th
             f"@action()\n@wrapped\n{FUNCTION}"
         ),
         f"@cron(every_ms=1_000, args={{'userId': 'a'}})\n@action()\n{FUNCTION}",
+        (
+            "from ostinato import *\n@cron('@daily', on_gap=GapPolicy.SKIP, "
+            "on_fold=FoldPolicy.BOTH, exclusions=Exclusions(calendar='x'))\n"
+            f"@action()\n{BARE}"
+        ),
         (
             "class Pages:\n  async def __call__(self, ctx, cursor, size): ...\n"
             f"@batch('pages', pages=Pages())\n{HANDLER}"

@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 
 from ostinato.jobs.declarations import StaticCron
+from ostinato.jobs.documents import cron_from
 from ostinato.jobs.errors import NotFound, PreconditionFailed
 from ostinato.jobs.functions.cron_changes import update_cron
 from ostinato.jobs.functions.crons import pause_cron, register_cron, resume_cron
 from ostinato.jobs.functions.new_cron import NewCron
 from ostinato.jobs.functions.static_crons import sync_static_crons
 from ostinato.jobs.records import CronSchedule, IntervalSchedule, JobState
+from ostinato.jobs.time_rules import Exclusions, FoldPolicy, GapPolicy
 from tests.jobs.functions.pattern_rig import MINUTE, PatternRig
 
 TICK = "crons.executeCron"
@@ -60,6 +62,20 @@ async def test_a_changed_declaration_reschedules_its_cron(rig_without_worker: Pa
     [tick] = await rig_without_worker.jobs(TICK, state=JobState.PENDING.value)
     assert cron["schedule"] == {"kind": "cron", "cronspec": "@daily", "tz": "UTC"}
     assert tick.scheduled_time == cron["nextRunTime"]
+
+
+async def test_declared_exclusions_and_policies_are_stored_and_changed(
+    rig_without_worker: PatternRig,
+) -> None:
+    rig = rig_without_worker
+    daily = CronSchedule(cronspec="@daily", on_gap=GapPolicy.SKIP, on_fold=FoldPolicy.BOTH)
+    await sync(rig, declared(schedule=daily, exclusions=Exclusions(calendar="holidays")))
+    [cron] = await rig.all("crons")
+    assert cron_from(cron).schedule == daily
+    assert cron_from(cron).exclusions == Exclusions(calendar="holidays")
+    await rig.engine.mongo["crons"].update_one({}, {"$unset": {"exclusions": 1}})  # older
+    await sync(rig, declared(schedule=daily))
+    assert [one["version"] for one in await rig.all("crons")] == [cron["version"]]
 
 
 async def test_a_cron_is_disabled_while_it_is_not_declared(rig_without_worker: PatternRig) -> None:
