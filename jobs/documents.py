@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from ostinato.jobs import records
 from ostinato.jobs.cron_ledger import tick_counts_from
+from ostinato.jobs.fingerprints import fingerprint_of
 from ostinato.jobs.json_values import replace_surrogates
 from ostinato.jobs.options import DEFAULT_MAX_FAILED_ITEMS
 from ostinato.jobs.records import (
@@ -265,6 +266,7 @@ def failure_from(document: Document) -> records.Failure:
         version=document["version"],
         data=document.get("data"),
         job_id=document.get("jobId"),
+        fingerprint=document.get("fingerprint"),
     )
 
 
@@ -299,6 +301,7 @@ class NewFailure:
             **job,
             **entry,
             "owner": self.owner,
+            "fingerprint": fingerprint_of(self.error.get("name"), self.error.get("message")),
             "functionName": self.function_name,
             "error": self.error,
             "data": self.data,

@@ -68,6 +68,7 @@ class FailureFilter:
     """A filter on failures; None matches any value. Reads ignore `owner`, as for jobs."""
 
     function_name: str | None = None
+    fingerprint: str | None = None
     failed_from: datetime | None = None
     """Inclusive."""
     failed_to: datetime | None = None

@@ -218,8 +218,7 @@ class Cron:
     jitter_ms: int = 0
     start_at: datetime | None = None
     end_at: datetime | None = None
-    tags: tuple[str, ...] = ()
-    """The tags of the jobs that it creates."""
+    tags: tuple[str, ...] = ()  # of the jobs that it creates
     paused_because: PauseReason | None = None
     """Set when Ostinato pauses the cron; None if it is enabled, or a client paused it."""
     exclusions: Exclusions = NO_EXCLUSIONS
@@ -337,6 +336,7 @@ class Failure:
     data: Json = None
     job_id: str | None = None
     """None if a function recorded the failure."""
+    fingerprint: str | None = None  # equal for similar errors; older failures have none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

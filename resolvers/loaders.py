@@ -10,10 +10,10 @@ from ostinato.jobs.engine import Engine
 from ostinato.jobs.filters import JobFilter
 from ostinato.jobs.paging import Page, Window
 from ostinato.jobs.read_budget import ReadBudget
-from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
+from ostinato.jobs.records import Batch, Cron, Failure, Job, RecurringTask, Request
 from ostinato.jobs.time_rules import Calendar
 
-R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request)
+R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request, Failure)
 
 PageKey = tuple[str, Window]
 """The jobs' cause id and the page window."""
@@ -35,6 +35,7 @@ class Loaders:
         self.tasks = BatchLoader(self._of(RecurringTask))
         self.batches = BatchLoader(self._of(Batch))
         self.requests = BatchLoader(self._of(Request))
+        self.failures = BatchLoader(self._of(Failure))
         self.calendars = BatchLoader(self._read_calendars)
         self._children = BatchLoader(self._pages_of(EVERY_JOB))
         self._runs = BatchLoader(self._pages_of(ORDINARY_JOBS))

@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 from ostinato.jobs.cascade import Cascade, cancel_descendants
 from ostinato.jobs.context import MAX_HORIZON
 from ostinato.jobs.errors import MAX_ISSUES, BadRequest, Forbidden, Issue, PreconditionFailed
+from ostinato.jobs.failure_groups import FailureGroup
 from ostinato.jobs.filters import FailureFilter, JobFilter, JobOrder
 from ostinato.jobs.job_logs import LogLine
 from ostinato.jobs.json_values import format_instant
@@ -97,10 +98,19 @@ async def job_logs(ctx: RequestContext, job_id: str, window: Window) -> Page[Log
     return await ctx.engine.reads.find_log_page(found.id, window)
 
 
-async def failures(ctx: RequestContext, window: Window) -> Page[Failure]:
-    """Read a page of the viewer's failures, newest first."""
-    reads = ctx.engine.reads.within(ctx.read_budget)
-    return await reads.find_page(Failure, ctx.scope, window)
+async def failures(
+    ctx: RequestContext, window: Window, which: FailureFilter | None = None
+) -> Page[Failure]:
+    """Read a page of the viewer's matching failures, newest first."""
+    reads, chosen = ctx.engine.reads.within(ctx.read_budget), which or FailureFilter()
+    return await reads.find_failures(scope_of(ctx, chosen), chosen, window)
+
+
+async def failure_groups(
+    ctx: RequestContext, which: FailureFilter, window: Window
+) -> Page[FailureGroup]:
+    """Read a page of the groups of the viewer's newest failures, newest failure first."""
+    return await ctx.engine.reads.find_failure_groups(scope_of(ctx, which), which, window)
 
 
 async def schedule_job(ctx: RequestContext, new: JobToSchedule) -> Job:

@@ -31,6 +31,7 @@ MAX_PAGE_SIZE: Final = 100
 BY_ID: Final = "id"
 BY_SUSPENSION: Final = "suspendedAt"
 BY_REVOCATION: Final = "revokedAt"
+BY_LAST_FAILURE: Final = "lastSeenAt"
 BY_LINE: Final = "line"
 NAMED_ORDERS: Final = frozenset({BY_SUSPENSION, BY_REVOCATION, BY_LINE})
 """Orders of lists whose ids are any text."""

@@ -32,7 +32,7 @@ INDEXED: Final[tuple[str, ...]] = (
     "$or",
     "fingerprint",
 )
-"""The fields of filters that choose the documents to scan; the others are compared."""
+"""The fields of filters on jobs that choose the documents to scan; the others are compared."""
 IS_VALID: Final = {
     "$and": [
         {"$isArray": "$timeline"},
@@ -135,15 +135,15 @@ class BulkPages:
 
 def _queries(page: BulkPage) -> tuple[Query, Query]:
     """Return the filter of the documents to scan, and that of those to change."""
-    which = page.which
+    which, indexed = page.which, INDEXED
     if isinstance(which, FailureFilter):
         limit = page.before if which.failed_to is None else min(page.before, which.failed_to)
-        query = failure_filter_query(replace(which, failed_to=limit))
+        query, indexed = failure_filter_query(replace(which, failed_to=limit)), ()
     else:
         limit = page.before if which.created_to is None else min(page.before, which.created_to)
         query = job_filter_query(replace(which, created_to=limit))
     after = {"_id": {"$gt": page.after_id or ""}}
-    chosen: Query = {name: query.pop(name) for name in INDEXED if name in query}
+    chosen: Query = {name: query.pop(name) for name in indexed if name in query}
     return {**owned_by(page.owner), **chosen, **after}, query
 
 

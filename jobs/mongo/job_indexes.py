@@ -1,4 +1,4 @@
-"""The indexes of the collection `jobs`, each with the query that it serves."""
+"""The indexes of `jobs` and `bulkActions`, each with the query that it serves."""
 
 from typing import Final
 

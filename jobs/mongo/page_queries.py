@@ -102,9 +102,8 @@ def job_filter_query(which: JobFilter) -> Query:
 
 def failure_filter_query(which: FailureFilter) -> Query:
     """Translate a filter on failures."""
-    query: Query = {}
-    if which.function_name is not None:
-        query["functionName"] = which.function_name
+    exact = {"functionName": which.function_name, "fingerprint": which.fingerprint}
+    query: Query = {name: value for name, value in exact.items() if value is not None}
     limits = {"$gte": which.failed_from, "$lt": which.failed_to}
     if within := {operator: at for operator, at in limits.items() if at is not None}:
         query["at"] = within

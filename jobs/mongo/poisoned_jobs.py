@@ -11,6 +11,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from ostinato.jobs.failure_hooks import HOOK_JOB_FIELDS, HookJobs
 from ostinato.jobs.failure_log import FailedAttempt, FailureLog
+from ostinato.jobs.fingerprints import fingerprint_of
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo import transitions
 from ostinato.jobs.mongo.claimed_jobs import MalformedJob
@@ -165,6 +166,8 @@ class PoisonedJobs:
         (failure,) = await self._mongo[JOBS].aggregate(pipeline, session=session).to_list(None)
         job = {name: failure.pop(name, None) for name in HOOK_JOB_FIELDS}
         where = {"_id": job_id}
+        error = failure["error"]
+        failure["fingerprint"] = fingerprint_of(error.get("name"), error.get("message"))
         await self._mongo[FAILURES].replace_one(where, failure, upsert=True, session=session)
         if self.hook_jobs and (hook_job := self.hook_jobs.build(failure, job)):
             await self._mongo[JOBS].insert_one(hook_job, session=session)

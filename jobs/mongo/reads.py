@@ -16,6 +16,7 @@ from ostinato.jobs.bulk_actions import BulkAction
 from ostinato.jobs.changes import ClusterTime, Position, time_of
 from ostinato.jobs.cron_ledger import CronTick
 from ostinato.jobs.errors import Malformed
+from ostinato.jobs.failure_groups import FailureGroup, page_of
 from ostinato.jobs.filters import FailureFilter, JobFilter, JobOrder
 from ostinato.jobs.job_logs import LogLine
 from ostinato.jobs.malformed import read_as, report
@@ -31,6 +32,7 @@ from ostinato.jobs.mongo.document_reader import (
     find_in,
     projection_without,
 )
+from ostinato.jobs.mongo.failure_groups import group_failures
 from ostinato.jobs.mongo.job_logs import JobLogStore
 from ostinato.jobs.mongo.list_counts import list_counter
 from ostinato.jobs.mongo.mongo_retry import MongoRetry
@@ -136,6 +138,19 @@ class Reads:
         """Return a page of matching jobs in the given order."""
         page = await self._page(Job, job_page_query(owner, which, order, window), window)
         return self._countable(page, JOBS, owned_by(owner) | job_filter_query(which))
+
+    async def find_failure_groups(
+        self, owner: str | None, which: FailureFilter, window: Window
+    ) -> Page[FailureGroup]:
+        """Return a page of the groups of the newest matching failures, newest failure first."""
+        groups, is_exact = await group_failures(self.mongo, owner, which)
+        return page_of(groups, window, is_exact=is_exact)
+
+    async def find_failures(
+        self, owner: str | None, which: FailureFilter, window: Window
+    ) -> Page[Failure]:
+        """Return a page of matching failures, newest first."""
+        return await self.find_page(Failure, owner, window, **failure_filter_query(which))
 
     async def count_failures(self, owner: str | None, which: FailureFilter) -> ListCount:
         """Count the matching failures, up to MAX_COUNT."""

@@ -17,7 +17,8 @@ from ostinato.client.options import (
 )
 from ostinato.jobs.activity import Activity, ActivityRange
 from ostinato.jobs.arguments import plain_arguments
-from ostinato.jobs.filters import JobFilter, JobOrder
+from ostinato.jobs.failure_groups import FailureGroup
+from ostinato.jobs.filters import FailureFilter, JobFilter, JobOrder
 from ostinato.jobs.job_logs import LogLine
 from ostinato.jobs.job_totals import JobTotals
 from ostinato.jobs.new_job import NewJob
@@ -273,10 +274,29 @@ class JobVerbs(BaseClient):
         return await call(overview.activity(self.context(owner), reach, name))
 
     async def failures(
-        self, *, owner: str | None = None, first: int = 100, after: Failure | None = None
+        self,
+        which: FailureFilter | None = None,
+        *,
+        owner: str | None = None,
+        first: int = 100,
+        after: Failure | None = None,
     ) -> Page[Failure]:
         """Read a page of up to 1,000 failures, newest first."""
-        return await call(scheduling.failures(self.context(owner), page_window(first, after)))
+        window = page_window(first, after)
+        return await call(scheduling.failures(self.context(owner), window, which))
+
+    async def failure_groups(
+        self,
+        which: FailureFilter | None = None,
+        *,
+        owner: str | None = None,
+        first: int = 100,
+        after: FailureGroup | None = None,
+    ) -> Page[FailureGroup]:
+        """Read a page of groups of similar failures, among the 10,000 newest ones."""
+        window = page_window(first, after, after.last_seen_at if after else None)
+        chosen = which or FailureFilter()
+        return await call(scheduling.failure_groups(self.context(owner), chosen, window))
 
     async def resolve(self, failure_id: str, *, owner: str | None = None) -> Failure:
         """Delete a failure, and let its job be purged; raises NotFound."""

@@ -37,6 +37,7 @@ PAGES: Final = frozenset(
         "children",
         "cronTicks",
         "crons",
+        "failureGroups",
         "failures",
         "jobLogs",
         "jobTree",

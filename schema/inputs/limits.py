@@ -118,6 +118,7 @@ ErrorText: TypeAlias = Annotated[
 CronId: TypeAlias = Annotated[strawberry.ID, id_of("Cron")]
 JobId: TypeAlias = Annotated[strawberry.ID, id_of("Job")]
 AlertId: TypeAlias = Annotated[strawberry.ID, id_of("Alert")]
+Fingerprint: TypeAlias = Annotated[str, Field(pattern="^[0-9a-f]{24}$")]
 FailureId: TypeAlias = Annotated[strawberry.ID, id_of("Failure")]
 RecurringTaskId: TypeAlias = Annotated[strawberry.ID, id_of("RecurringTask")]
 BatchId: TypeAlias = Annotated[strawberry.ID, id_of("Batch")]

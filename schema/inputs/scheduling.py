@@ -20,6 +20,7 @@ from ostinato.schema.inputs.limits import (
     BulkActionId,
     Delay,
     FailureId,
+    Fingerprint,
     JobId,
     JobTimeout,
     JsonObject,
@@ -237,6 +238,10 @@ class FailureFilter:
     function_name: Name | None = strawberry.field(
         default=UNSET, description="Only failures of this function."
     )
+    fingerprint: Fingerprint | None = strawberry.field(
+        default=UNSET,
+        description="Only failures with this fingerprint: 24 hexadecimal digits.",
+    )
     failed_from: datetime | None = strawberry.field(
         default=UNSET, description="Only failures at this time or later."
     )
@@ -253,6 +258,7 @@ class FailureFilter:
         """Convert the validated filter for the use case."""
         return filters.FailureFilter(
             function_name=self.function_name,
+            fingerprint=self.fingerprint,
             failed_from=self.failed_from,
             failed_to=self.failed_to,
             owner=self.owner,

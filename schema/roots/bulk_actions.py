@@ -1,4 +1,4 @@
-"""The root fields of bulk actions."""
+"""The root fields of bulk actions and of groups of failures."""
 
 from collections.abc import AsyncIterable, Awaitable, Callable
 from typing import Annotated, TypeAlias
@@ -9,7 +9,7 @@ from strawberry import UNSET
 from ostinato.jobs import bulk_actions as records
 from ostinato.jobs import filters
 from ostinato.jobs.errors import BadRequest
-from ostinato.resolvers import bulk_actions
+from ostinato.resolvers import bulk_actions, scheduling
 from ostinato.resolvers.audit import MutationCall, run_audited
 from ostinato.resolvers.context import RequestContext
 from ostinato.resolvers.live import subscription_sources
@@ -24,6 +24,7 @@ from ostinato.schema.ids import argument_id
 from ostinato.schema.inputs.scheduling import BulkActionIdInput, FailureFilter, JobFilter
 from ostinato.schema.inputs.validation import bad_request
 from ostinato.schema.pagination import (
+    BY_LAST_FAILURE,
     After,
     Before,
     Connection,
@@ -44,6 +45,7 @@ from ostinato.schema.roots.root_fields import (
 from ostinato.schema.roots.subscription import AfterCursor, Snapshot
 from ostinato.schema.types.bulk_action import BulkAction
 from ostinato.schema.types.changes import BulkActionChange
+from ostinato.schema.types.failure import FailureGroup, group_connection
 from ostinato.schema.types.payloads import BulkActionPayload
 
 FILTER = "filter"
@@ -57,6 +59,12 @@ JobsToChange: TypeAlias = Annotated[
 FailuresToChange: TypeAlias = Annotated[
     FailureFilter,
     strawberry.argument(name=FILTER, description="Conditions that the failures must match."),
+]
+FilterFailures: TypeAlias = Annotated[
+    FailureFilter | None,
+    strawberry.argument(
+        name=FILTER, description="Conditions that failures must match. If omitted, all failures."
+    ),
 ]
 UseCase = Callable[[RequestContext, filters.JobFilter], Awaitable[records.BulkAction]]
 
@@ -80,6 +88,25 @@ class BulkActionQuery(CronTicksQuery):
         window = PageRequest(info=info, first=first, after=after, last=last, before=before).window()
         page = await bulk_actions.bulk_actions(info.context, window)
         return connection_by_id(page, BulkAction.of)
+
+    @strawberry_field(
+        description="Similar failures of each function, those that failed last first. Groups your "
+        "10,000 newest failures."
+    )
+    async def failure_groups(  # noqa: PLR0913 (a client names each argument)
+        self,
+        info: Info,
+        filter_by: FilterFailures = UNSET,
+        first: First = UNSET,
+        after: After = UNSET,
+        last: Last = UNSET,
+        before: Before = UNSET,
+    ) -> Connection[FailureGroup] | None:
+        which = validate_argument(info, unset_to_none(filter_by) or FailureFilter(), FILTER)
+        request = PageRequest(first=first, after=after, last=last, before=before)
+        window = request.window(BY_LAST_FAILURE)
+        page = await scheduling.failure_groups(info.context, which.to_plain(), window)
+        return group_connection(page)
 
 
 @strawberry.type(

@@ -5,10 +5,13 @@ from datetime import datetime
 import strawberry
 from strawberry.scalars import JSON
 
-from ostinato.jobs import records
+from ostinato.jobs import failure_groups, records
+from ostinato.jobs.paging import Page, PagePosition
 from ostinato.schema.fields import Info, strawberry_field
+from ostinato.schema.ids import global_id
+from ostinato.schema.pagination import BY_LAST_FAILURE, Connection, build_connection
 from ostinato.schema.types.job import Job, JobError
-from ostinato.schema.types.record_proxy import Node, NodeProxy
+from ostinato.schema.types.record_proxy import Node, NodeProxy, RecordProxy
 
 
 @strawberry.type(
@@ -19,6 +22,10 @@ class Failure(NodeProxy[records.Failure], Node):
     function_name: str = strawberry.field(description="The function that failed.")
     attempts: int = strawberry.field(description="The number of attempts.")
     at: datetime = strawberry.field(description="When the last attempt failed.")
+    fingerprint: str | None = strawberry.field(
+        description="Equal for similar errors: they differ only in numbers, ids and quoted values. "
+        "Null for a failure that was recorded before fingerprints existed."
+    )
 
     @strawberry_field(description="The exception of the last attempt.")
     def error(self) -> JobError:
@@ -40,3 +47,44 @@ class Failure(NodeProxy[records.Failure], Node):
             return None
         found = await info.context.loaders.jobs.load(self.record.job_id)
         return None if found is None else Job.of(found)
+
+
+@strawberry.type(
+    description="Similar failures of one function, among your 10,000 newest ones. A group ends "
+    "when its last failure is resolved."
+)
+class FailureGroup(RecordProxy[failure_groups.FailureGroup]):
+    function_name: str = strawberry.field(description="The function that failed.")
+    fingerprint: str | None = strawberry.field(
+        description="The fingerprint of its errors, for filters; null for failures that were "
+        "recorded before fingerprints existed."
+    )
+    error_name: str = strawberry.field(description="The exception's class of the newest failure.")
+    message: str = strawberry.field(description="The message of the newest failure.")
+    count: int = strawberry.field(description="The number of failures.")
+    first_seen_at: datetime = strawberry.field(description="When the oldest of them failed.")
+    last_seen_at: datetime = strawberry.field(description="When the newest of them failed.")
+
+    @strawberry_field(description="The id of the group.")
+    def id(self) -> strawberry.ID:
+        return global_id("FailureGroup", self.record.id)
+
+    @strawberry_field(description="The user whose failures they are; null for the system.")
+    def owner(self) -> strawberry.ID | None:
+        return None if self.record.owner is None else strawberry.ID(self.record.owner)
+
+    @strawberry_field(
+        description="The newest failure, as an example; null if it was just resolved.", shared=True
+    )
+    async def example(self, info: Info) -> Failure | None:
+        found = await info.context.loaders.failures.load(self.record.newest_id)
+        return None if found is None else Failure.of(found)
+
+
+def group_connection(page: Page[failure_groups.FailureGroup]) -> Connection[FailureGroup]:
+    """Build the connection of a page of groups."""
+
+    def to_place(group: failure_groups.FailureGroup) -> PagePosition:
+        return PagePosition(id=group.id, instant=group.last_seen_at)
+
+    return build_connection(page, FailureGroup.of, to_place, BY_LAST_FAILURE)

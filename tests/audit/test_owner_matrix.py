@@ -119,6 +119,7 @@ LINES: Final[dict[str, Line]] = {
         access=OBJECT, args={"input": {"jobId": "$id", "runAfterMs": 1_000}}, fields=RETRYABLE
     ),
     "Query.bulkAction": Line(access=OBJECT, of="bulk_action", args={"id": "$id"}),
+    "Query.failureGroups": Line(access=OWN, shows_object=False),
     "Query.bulkActions": Line(access=OWN, of="bulk_action"),
     "Mutation.cancelJobs": Line(access=OWN, args={"filter": {}}),
     "Mutation.retryJobs": Line(access=OWN, args={"filter": {}}),
