@@ -156,6 +156,19 @@ async def test_paused_page_stands_still(chromium: Chromium, api_server: ApiProce
     await chromium.run_scenario("paused", api_server)
 
 
+async def test_all_jobs_that_match_are_canceled_and_retried_on_the_page(
+    chromium: Chromium, reporting_api: ApiProcess
+) -> None:
+    async def schedule() -> None:
+        later = {"functionName": "tasks.runTask", "runAfterMs": 3_600_000}
+        for number in range(3):
+            labels = {"args": {"name": f"invoice {number}"}, "tags": ["invoice"]}
+            await _run_operation(reporting_api, SCHEDULE, input=later | labels)
+        await _run_operation(reporting_api, SCHEDULE, input=later | {"args": {"name": "another"}})
+
+    await chromium.run_scenario("bulk", reporting_api, {"schedule jobs": schedule})
+
+
 async def test_100_000_jobs_scroll_while_hundreds_of_changes_a_second_arrive(
     chromium: Chromium, api_server: ApiProcess, settings: Settings
 ) -> None:

@@ -22,6 +22,8 @@ export type LiveData = {
   recurringTasksChanged?: Selected<'taskId', 'recurringTask'>;
   requestChanged?: Selected<'requestId', 'request'>;
   batchChanged?: Selected<'batchId', 'batch'>;
+  bulkActionsChanged?: Selected<'bulkActionId', 'bulkAction'>;
+  alertsChanged?: Selected<'alertId', 'alert'>;
 };
 
 type Root = keyof LiveData;
@@ -37,6 +39,8 @@ export const FIELDS = {
   recurringTasksChanged: { id: 'taskId', object: 'recurringTask', endsWithLeft: false },
   requestChanged: { id: 'requestId', object: 'request', endsWithLeft: true },
   batchChanged: { id: 'batchId', object: 'batch', endsWithLeft: true },
+  bulkActionsChanged: { id: 'bulkActionId', object: 'bulkAction', endsWithLeft: false },
+  alertsChanged: { id: 'alertId', object: 'alert', endsWithLeft: false },
 } as const satisfies Record<Root, Field>;
 
 type ObjectIn<Message, Name extends string> = Message extends { [Key in Name]?: infer Row }

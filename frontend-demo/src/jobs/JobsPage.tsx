@@ -7,6 +7,7 @@ import { FormDialog } from '../ui/FormDialog';
 import { LiveNotice } from '../ui/LiveNotice';
 import { Page } from '../ui/Page';
 import { Skeleton } from '../ui/Skeleton';
+import { BulkProgress } from './bulk/BulkProgress';
 import { countText, totalOf } from './counts';
 import { readFilter, serverFilter, writeFilter } from './filter';
 import type { JobsFilter } from './filter';
@@ -61,6 +62,7 @@ export default function JobsPage() {
     <Page title="Jobs" note={<span className="count">{total && countText(total)}</span>} actions={<ScheduleButton />}>
       <div className="card long">
         <JobsToolbar counts={counts} held={held} filter={filter} onFilter={setFilter} />
+        <BulkProgress />
         <LiveNotice view={view} />
         {isLost && <p className="banner warning">The connection is lost. These jobs may have changed since.</p>}
         {isLoading && !view.error && <Skeleton label="jobs" />}

@@ -3,6 +3,7 @@ import { ListFilter, Pause, Play } from 'lucide-react';
 import { FormDialog } from '../ui/FormDialog';
 import { ActiveFilters } from './ActiveFilters';
 import { ArgsSearch } from './ArgsSearch';
+import { BulkMenu } from './bulk/BulkMenu';
 import type { JobCounts } from './counts';
 import { FilterForm } from './FilterForm';
 import type { JobsFilter } from './filter';
@@ -52,6 +53,7 @@ export function JobsToolbar({ counts, held, filter, onFilter }: JobsToolbarProps
         >
           {(close) => <FilterForm filter={filter} onChange={onFilter} onClose={close} />}
         </FormDialog>
+        <BulkMenu filter={filter} counts={counts} />
         <PauseButton held={held} />
       </div>
       <ActiveFilters filter={filter} onChange={onFilter} />
