@@ -38,6 +38,7 @@ class WatchedCollection(StrEnum):
     REQUESTS = "requests"
     BATCHES = "batches"
     BULK_ACTIONS = "bulkActions"
+    FAILURES = "failures"
     JOB_LOGS = "jobLogs"
     """A change is one of the job with the `document_id`."""
     CRON_TICKS = "cronTicks"
@@ -68,11 +69,12 @@ class Route:
 
 
 class MatchState(NamedTuple):
-    """The mutable fields of a job that determine whether a filter matches."""
+    """The mutable fields of a document that determine whether a filter matches."""
 
-    state: JobState
+    state: str
+    """That of a job, batch or request."""
     due: datetime | None
-    """None if unknown."""
+    """Of a job; None if unknown."""
 
 
 class JobLabels(NamedTuple):
@@ -118,7 +120,9 @@ class _Write(NamedTuple):
     batch_id: str | None = None
     """The inserted lines of a job's log."""
     match_state: MatchState | None = None
-    """The job's state, resolved with the route for a write without an event."""
+    """The state, resolved with the route for a write that does not tell it."""
+    states: tuple[str | None, str] | None = None
+    """The states of a batch or request before and after a write that changed it."""
     labels: JobLabels | None = None
     """The job's labels, if the event does not contain them; resolved with the route."""
 
@@ -146,7 +150,9 @@ class DocumentChange(_Write):
 
     @property
     def state_before(self) -> MatchState | None:
-        """The job's state before this write; None if the write did not change the state."""
+        """The state before this write; None if the write did not change the state."""
+        if self.states is not None:
+            return MatchState(self.states[0], None) if self.states[0] else None
         if self.event_raw is None or self.type is WriteType.INSERTED:
             return None
         source = self.event_raw.get("from")
@@ -154,7 +160,9 @@ class DocumentChange(_Write):
 
     @property
     def state_after(self) -> MatchState | None:
-        """The job's state after this write; None if unknown."""
+        """The state after this write; None if unknown."""
+        if self.states is not None:
+            return MatchState(self.states[1], None)
         if self.event_raw is None:
             due, state = self.scheduled_time, self.match_state
             return state._replace(due=due) if state and due else state

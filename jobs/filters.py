@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from ostinato.jobs.records import CauseKind, JobState
+from ostinato.jobs.records import CauseKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,7 +12,8 @@ class JobFilter:
     """A filter on jobs; None matches any value. Reads ignore `owner`: the resolvers, which enforce
     access, pass it separately."""
 
-    states: tuple[JobState, ...] | None = None
+    states: tuple[StrEnum, ...] | None = None
+    """States of jobs; filters of changes contain those of batches or requests, too."""
     function_name: str | None = None
     internal: bool | None = False
     """False excludes internal jobs, True matches only internal jobs, None matches both."""

@@ -31,14 +31,14 @@ from ostinato.jobs.mongo.job_counts import JobCountCache
 from ostinato.jobs.mongo.job_logs import JobLogStore
 from ostinato.jobs.mongo.mongo_retry import MongoRetry
 from ostinato.jobs.mongo.reads import ObjectReader
-from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
+from ostinato.jobs.records import Batch, Cron, Failure, Job, RecurringTask, Request
 from ostinato.jobs.settings import Settings
 
 log = get_log(__name__)
-R = TypeVar("R", Job, Cron, CronTick, RecurringTask, Batch, Request, Alert, BulkAction)
+R = TypeVar("R", Job, Cron, CronTick, RecurringTask, Batch, Request, Failure, Alert, BulkAction)
 KINDS: Final[tuple[type[Any], ...]] = (
     *(Job, Cron, CronTick, RecurringTask, Batch),
-    *(Request, Alert, BulkAction),
+    *(Request, Failure, Alert, BulkAction),
 )
 
 START_TIMEOUT_S: Final = 15.0  # long enough for a failover and a reconnect

@@ -10,7 +10,6 @@ from typing import Final, TypeAlias
 
 from ostinato.jobs.changes import DocumentChange, MatchState, WriteType
 from ostinato.jobs.filters import JobFilter
-from ostinato.jobs.records import JobState
 
 SMALLEST_S: Final = 60  # the resolution of the index; matching is exact
 SIZES: Final = 27  # the largest interval covers ALL_TIME
@@ -20,7 +19,7 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 Interval: TypeAlias = tuple[int, int]
 """The size, as an exponent of two, and the index of the interval within its size."""
 
-IntervalKey: TypeAlias = JobState | Interval | None
+IntervalKey: TypeAlias = str | Interval | None
 """A secondary index key; None for filters with neither a window nor states."""
 
 

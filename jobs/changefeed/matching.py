@@ -33,7 +33,7 @@ class ChangeFilter:
     """None for all owners."""
     document_id: str | None = None
     job_filter: JobFilter | None = None
-    """For jobs only."""
+    """For jobs; of other collections, only the states, the function and the cause are used."""
 
     @property
     def partition_key(self) -> Key:

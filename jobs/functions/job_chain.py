@@ -90,6 +90,8 @@ async def update_document(
     read in this transaction. A malformed version starts again."""
     version = found.get("version")
     written = {**fields, "version": version + 1 if isinstance(version, int | float) else 1}
+    if (state := fields.get("state")) not in (None, found.get("state")):
+        written["stateChange"] = f"{found.get('state')} {state}"  # for filters of changes
     await ctx.db.internal_collection(collection).update_one(
         {"_id": found["_id"]}, {"$set": written}
     )

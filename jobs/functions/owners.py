@@ -18,9 +18,11 @@ PURGE_SLICE: Final = 500  # documents of a collection per transaction
 PURGE_MARGIN_MS: Final = 5_000  # for the end of a request after its timeout
 RUNNING_POLL_MS: Final = 1_000  # how often a purge checks for the end of running jobs
 KEEP_STEPS_MS: Final = 60_000  # the steps of a purge are not part of the owner's history
-PURGED_WITH_EVENT: Final = ("crons", "taskConfigs", "batches", "requests", "bulkActions")
+PURGED_WITH_EVENT: Final = (
+    *("crons", "taskConfigs", "batches", "requests", "failures", "bulkActions"),
+)
 """Collections whose deletions subscribers receive: a delete event alone carries no owner."""
-PURGED: Final = ("failures", "items", "cronTicks", "jobLogs", "alerts")
+PURGED: Final = ("items", "cronTicks", "jobLogs", "alerts")
 
 
 async def suspend(ctx: Context, by: str, reason: str | None) -> Owner:

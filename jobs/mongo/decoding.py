@@ -98,12 +98,13 @@ async def read_routes(
     fields = dict.fromkeys((*ROUTE_FIELDS, *MATCH_FIELDS, *LABEL_FIELDS), 1)
     find = partial(mongo[collection].find, matched, fields)
     rows = await MongoRetry().run(lambda: mongo.causal_read(find, time_of(min_position)))
-    is_job = collection is WatchedCollection.JOBS
     found: dict[str, tuple[Route, MatchState | None, JobLabels | None]] = {}
     for row in rows:
         try:
-            job = (_match_state_of(row), JobLabels.of(row)) if is_job else (None, None)
-            found[row["_id"]] = (_route_of(row), *job)
+            is_job = collection is WatchedCollection.JOBS
+            labels = JobLabels.of(row) if is_job else None
+            state = _match_state_of(row) if is_job else _state_of(row)
+            found[row["_id"]] = (_route_of(row), state, labels)
         except Exception as error:  # one malformed document must not end the feed
             report(collection, row["_id"], error)
     return found
@@ -158,6 +159,7 @@ def _with_document(event: Document, write_type: WriteType) -> DocumentChange:
         route=_route_of(full),
         event_raw=newest,
         scheduled_time=_scheduled_time_in(full),
+        match_state=None if newest else _state_of(full),
         labels=None if knows_labels else JobLabels.of(full),
     )
 
@@ -177,7 +179,16 @@ def _updated(event: Document) -> DocumentChange:
         route=_route_of(newest) if newest and has_labels(newest) else None,
         event_raw=newest,
         scheduled_time=_scheduled_time_in(fields),
+        states=_states_in(fields.get("stateChange")),
     )
+
+
+def _states_in(change: object) -> tuple[str, str] | None:
+    """Return the states of a batch or request that an update changed; see `update_document`."""
+    match change.split(" ") if isinstance(change, str) else ():
+        case [before, after]:
+            return before, after
+    return None
 
 
 def _deleted(event: Document) -> DocumentChange:
@@ -251,6 +262,12 @@ def _match_state_of(fields: Document) -> MatchState | None:
         return MatchState(JobState(fields["state"]), _scheduled_time_in(fields))
     except (KeyError, ValueError):
         return None
+
+
+def _state_of(fields: Document) -> MatchState | None:
+    """Return the match state of a batch or request; None for other documents."""
+    state = fields.get("state")
+    return MatchState(state, None) if type(state) is str else None
 
 
 def _route_of(fields: Document) -> Route:

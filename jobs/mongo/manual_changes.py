@@ -64,7 +64,7 @@ class ManualChanges:
             session=session,
         )
         if retried is not None:
-            await self._mongo[FAILURES].delete_one({"_id": job_id}, session=session)
+            await self._delete_failure(session, job_id)
         return retried
 
     async def reschedule(
@@ -109,11 +109,18 @@ class ManualChanges:
         failure = await run_shielded_transaction(self._mongo, body)
         return None if failure is None else read_as(failure_from, restore_document(failure))
 
+    async def _delete_failure(self, session: Session, failure_id: str) -> Document | None:
+        """Delete a failure, and tell subscribers its route, which a deletion does not contain."""
+        failures, by_id = self._mongo[FAILURES], {"_id": failure_id}
+        route = {"owner": "$owner", "functionName": "$functionName"}
+        await failures.update_one(by_id, [{"$set": {"deleted": route}}], session=session)
+        deleted: Document | None = await failures.find_one_and_delete(by_id, session=session)
+        return deleted
+
     async def resolve_failure_in(
         self, session: Session, failure_id: str, retention_ms: int, clock_time: ClockTime
     ) -> Document | None:
-        deletion = self._mongo[FAILURES].find_one_and_delete({"_id": failure_id}, session=session)
-        failure: Document | None = await deletion
+        failure = await self._delete_failure(session, failure_id)
         if failure is not None and failure.get("jobId") is not None:
             await self._jobs.update_one(
                 {"_id": failure["jobId"], "state": JobState.FAILED.value},

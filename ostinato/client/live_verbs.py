@@ -11,7 +11,17 @@ from ostinato.jobs.activity import Activity, ActivityRange
 from ostinato.jobs.alerts import Alert
 from ostinato.jobs.cron_ledger import CronTick
 from ostinato.jobs.filters import JobFilter
-from ostinato.jobs.records import Batch, Cron, Job, JobCounts, RecurringTask, Request
+from ostinato.jobs.records import (
+    Batch,
+    BatchState,
+    Cron,
+    Failure,
+    Job,
+    JobCounts,
+    RecurringTask,
+    Request,
+    RequestState,
+)
 from ostinato.jobs.registry import FunctionRef, name_of
 from ostinato.resolvers.context import ApplicationContext
 from ostinato.resolvers.live import subscription_sources as sources
@@ -144,6 +154,50 @@ class LiveVerbs(BaseClient):
         """Follow one request: its current state, then each change."""
         async for message in self._follow(
             owner, lambda context: sources.request_changed(context, request_id, after=after)
+        ):
+            yield message
+
+    async def batch_list_changes(
+        self,
+        *states: BatchState,
+        owner: str | None = None,
+        after: str | None = None,
+        snapshot: bool = False,
+    ) -> Changes[LiveMessage[Batch]]:
+        """Follow batches, of some states if given; LEFT reports one that is in no such state."""
+        options = SubscribeOptions(after=after, snapshot=snapshot)
+        async for message in self._follow(
+            owner, lambda context: sources.batches_changed(context, states or None, options)
+        ):
+            yield message
+
+    async def request_list_changes(
+        self,
+        *states: RequestState,
+        owner: str | None = None,
+        after: str | None = None,
+        snapshot: bool = False,
+    ) -> Changes[LiveMessage[Request]]:
+        """Follow requests, of some states if given; LEFT reports one that is in no such state."""
+        options = SubscribeOptions(after=after, snapshot=snapshot)
+        async for message in self._follow(
+            owner, lambda context: sources.requests_changed(context, states or None, options)
+        ):
+            yield message
+
+    async def failure_changes(
+        self,
+        function: FunctionRef | None = None,
+        *,
+        owner: str | None = None,
+        after: str | None = None,
+        snapshot: bool = False,
+    ) -> Changes[LiveMessage[Failure]]:
+        """Follow failures, of a function if given; LEFT reports one that is resolved."""
+        options = SubscribeOptions(after=after, snapshot=snapshot)
+        name = None if function is None else name_of(function)
+        async for message in self._follow(
+            owner, lambda context: sources.failures_changed(context, name, options)
         ):
             yield message
 

@@ -11,7 +11,7 @@ from ostinato.jobs.changefeed import ChangeFilter, FeedSubscription, MatchedChan
 from ostinato.jobs.changes import ClusterTime, DocumentChange, Position, time_of
 from ostinato.jobs.cron_ledger import CronTick
 from ostinato.jobs.paging import Page, Window
-from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
+from ostinato.jobs.records import Batch, Cron, Failure, Job, RecurringTask, Request
 from ostinato.resolvers.context import RequestContext
 from ostinato.resolvers.live.cursors import CursorCodec, LiveCursor
 from ostinato.resolvers.live.live_query import LiveItem, LiveQuery, Reset, ResumePoint
@@ -24,7 +24,7 @@ from ostinato.resolvers.live.messages import (
 
 POLL_S: Final = 0.05  # poll interval until the feed has caught up with the rows
 
-R = TypeVar("R", Job, Cron, CronTick, RecurringTask, Batch, Request, Alert, BulkAction)
+R = TypeVar("R", Job, Cron, CronTick, RecurringTask, Batch, Request, Failure, Alert, BulkAction)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,9 +9,9 @@ from ostinato.jobs.bulk_actions import BulkAction
 from ostinato.jobs.changes import Position
 from ostinato.jobs.cron_ledger import CronTick
 from ostinato.jobs.errors import require_range
-from ostinato.jobs.records import Batch, Cron, Job, JobEvent, RecurringTask, Request
+from ostinato.jobs.records import Batch, Cron, Failure, Job, JobEvent, RecurringTask, Request
 
-R = TypeVar("R", Job, Cron, CronTick, RecurringTask, Batch, Request, Alert, BulkAction)
+R = TypeVar("R", Job, Cron, CronTick, RecurringTask, Batch, Request, Failure, Alert, BulkAction)
 
 
 class EventPosition(NamedTuple):

@@ -5,7 +5,8 @@ SlowConsumer if the client does not keep up.
 """
 
 from collections.abc import Collection
-from typing import TypeVar
+from enum import StrEnum
+from typing import Final, TypeVar
 
 from ostinato.jobs.alerts import Alert
 from ostinato.jobs.bulk_actions import BulkAction
@@ -14,7 +15,16 @@ from ostinato.jobs.changes import ClusterTime, WatchedCollection
 from ostinato.jobs.cron_ledger import CronTick
 from ostinato.jobs.filters import JobFilter
 from ostinato.jobs.paging import Page, Window
-from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
+from ostinato.jobs.records import (
+    Batch,
+    BatchState,
+    Cron,
+    Failure,
+    Job,
+    RecurringTask,
+    Request,
+    RequestState,
+)
 from ostinato.resolvers.context import RequestContext
 from ostinato.resolvers.live.list_query import ListQuery, ListSource
 from ostinato.resolvers.live.live_query import LiveQuery
@@ -23,7 +33,19 @@ from ostinato.resolvers.live.messages import LiveMessage, SubscribeOptions
 from ostinato.resolvers.live.object_query import ObjectQuery, ObjectSource
 from ostinato.resolvers.scheduling import scope_of
 
-R = TypeVar("R", Cron, RecurringTask, Alert, BulkAction)
+R = TypeVar("R", Cron, RecurringTask, Batch, Request, Failure, Alert, BulkAction)
+
+
+LISTS: Final[dict[type, tuple[str, WatchedCollection]]] = {
+    Cron: ("crons", WatchedCollection.CRONS),
+    RecurringTask: ("recurringTasks", WatchedCollection.TASK_CONFIGS),
+    Batch: ("batches", WatchedCollection.BATCHES),
+    Request: ("requests", WatchedCollection.REQUESTS),
+    Alert: ("alerts", WatchedCollection.ALERTS),
+    BulkAction: ("bulkActions", WatchedCollection.BULK_ACTIONS),
+    Failure: ("failures", WatchedCollection.FAILURES),
+}
+"""The name of each list in cursors, and its collection."""
 
 
 def job_changed(
@@ -108,7 +130,7 @@ def job_logs_changed(
 
 def crons_changed(ctx: RequestContext, options: SubscribeOptions) -> LiveQuery[LiveMessage[Cron]]:
     """Follow the viewer's crons; LEFT reports a deleted cron."""
-    return _list_query(ctx, options, "crons", Cron, WatchedCollection.CRONS)
+    return _list_query(ctx, options, Cron)
 
 
 def cron_ticks_changed(
@@ -131,23 +153,49 @@ def cron_ticks_changed(
 
 def alerts_changed(ctx: RequestContext, options: SubscribeOptions) -> LiveQuery[LiveMessage[Alert]]:
     """Follow the alerts about the viewer's crons and jobs, or all for an admin."""
-    return _list_query(ctx, options, "alerts", Alert, WatchedCollection.ALERTS)
+    return _list_query(ctx, options, Alert)
 
 
 def recurring_tasks_changed(
     ctx: RequestContext, options: SubscribeOptions
 ) -> LiveQuery[LiveMessage[RecurringTask]]:
     """Follow the viewer's recurring tasks."""
-    return _list_query(
-        ctx, options, "recurringTasks", RecurringTask, WatchedCollection.TASK_CONFIGS
-    )
+    return _list_query(ctx, options, RecurringTask)
+
+
+def requests_changed(
+    ctx: RequestContext, states: tuple[RequestState, ...] | None, options: SubscribeOptions
+) -> LiveQuery[LiveMessage[Request]]:
+    """Follow the viewer's requests in some states; LEFT reports one that is in no such state."""
+    which = _in_states(states)
+    return _list_query(ctx, options, Request, which)
+
+
+def batches_changed(
+    ctx: RequestContext, states: tuple[BatchState, ...] | None, options: SubscribeOptions
+) -> LiveQuery[LiveMessage[Batch]]:
+    """Follow the viewer's batches in some states; LEFT reports one that is in no such state."""
+    return _list_query(ctx, options, Batch, _in_states(states))
+
+
+def failures_changed(
+    ctx: RequestContext, function_name: str | None, options: SubscribeOptions
+) -> LiveQuery[LiveMessage[Failure]]:
+    """Follow the viewer's failures, of a function if given; LEFT reports a resolved one."""
+    name = function_name
+    which = None if name is None else JobFilter(function_name=name, internal=None)
+    return _list_query(ctx, options, Failure, which)
+
+
+def _in_states(states: tuple[StrEnum, ...] | None) -> JobFilter | None:
+    return None if states is None else JobFilter(states=states, internal=None)
 
 
 def bulk_actions_changed(
     ctx: RequestContext, options: SubscribeOptions
 ) -> LiveQuery[LiveMessage[BulkAction]]:
     """Follow the viewer's bulk actions."""
-    return _list_query(ctx, options, "bulkActions", BulkAction, WatchedCollection.BULK_ACTIONS)
+    return _list_query(ctx, options, BulkAction)
 
 
 def request_changed(
@@ -167,18 +215,19 @@ def batch_changed(
 
 
 def _list_query(
-    ctx: RequestContext,
-    options: SubscribeOptions,
-    name: str,
-    kind: type[R],
-    collection: WatchedCollection,
+    ctx: RequestContext, options: SubscribeOptions, kind: type[R], which: JobFilter | None = None
 ) -> LiveQuery[LiveMessage[R]]:
-    """Follow all of the viewer's objects of one kind."""
-    reads, scope = ctx.engine.reads, ctx.scope
+    """Follow the viewer's objects of one kind, all or those that match the states and function."""
+    reads, scope, fields = ctx.engine.reads, ctx.scope, dict[str, object]()
+    if which is not None and which.states is not None:
+        fields["state"] = {"$in": [state.value for state in which.states]}
+    if which is not None and which.function_name is not None:
+        fields["functionName"] = which.function_name
+    name, collection = LISTS[kind]
     source = ListSource(
         name=name,
         kind=kind,
-        change_filter=ChangeFilter(collection=collection, owner=scope),
-        read=lambda window, time: reads.find_newest(kind, scope, window, time),
+        change_filter=ChangeFilter(collection=collection, owner=scope, job_filter=which),
+        read=lambda window, time: reads.find_newest(kind, scope, window, time, **fields),
     )
     return ListQuery(ctx, source, options)

@@ -1,4 +1,4 @@
-"""Inputs of the mutations for recurring tasks, batches and requests."""
+"""Inputs of the mutations and subscriptions for recurring tasks, batches, requests, failures."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -12,6 +12,7 @@ from ostinato.jobs.errors import Issue
 from ostinato.jobs.functions.batch import BatchPatch, NewBatch
 from ostinato.jobs.functions.task_changes import TaskPatch
 from ostinato.jobs.options import DEFAULT_MAX_FAILED_ITEMS
+from ostinato.jobs.records import BatchState, RequestState
 from ostinato.resolvers.recurring import NewTask
 from ostinato.schema.fields import unset_to_none
 from ostinato.schema.inputs.limits import (
@@ -254,3 +255,36 @@ class ExtendRequestInput:
             message = "send exactly one of timeoutMs and until"
             yield Issue(path=("timeoutMs",), message=message, code="exclusive")
             yield Issue(path=("until",), message=message, code="exclusive")
+
+
+@strawberry.input(description="Conditions that requests must match. Omitted fields match all.")
+class RequestFilter:
+    states: list[RequestState] | None = strawberry.field(
+        default=UNSET, description="Only requests in one of these states."
+    )
+
+    def to_plain(self) -> tuple[RequestState, ...] | None:
+        """Return the validated states."""
+        return None if self.states is None else tuple(dict.fromkeys(self.states))
+
+
+@strawberry.input(description="Conditions that batches must match. Omitted fields match all.")
+class BatchFilter:
+    states: list[BatchState] | None = strawberry.field(
+        default=UNSET, description="Only batches in one of these states."
+    )
+
+    def to_plain(self) -> tuple[BatchState, ...] | None:
+        """Return the validated states."""
+        return None if self.states is None else tuple(dict.fromkeys(self.states))
+
+
+@strawberry.input(description="Conditions that failures must match. Omitted fields match all.")
+class FailureChangeFilter:
+    function_name: Name | None = strawberry.field(
+        default=UNSET, description="Only failures of this function."
+    )
+
+    def to_plain(self) -> str | None:
+        """Return the validated name."""
+        return self.function_name

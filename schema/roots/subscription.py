@@ -11,11 +11,17 @@ from ostinato.resolvers.live.messages import SubscribeOptions
 from ostinato.schema.fields import Info, strawberry_subscription, unread_fields, unset_to_none
 from ostinato.schema.ids import argument_id
 from ostinato.schema.inputs.scheduling import JobFilter
+from ostinato.schema.inputs.tasks_batches_requests import (
+    BatchFilter,
+    FailureChangeFilter,
+    RequestFilter,
+)
 from ostinato.schema.roots.root_fields import selects, validate_argument
 from ostinato.schema.scalars import Cursor, Milliseconds
 from ostinato.schema.types.changes import (
     BatchChange,
     CronChange,
+    FailureChange,
     JobChange,
     RecurringTaskChange,
     RequestChange,
@@ -48,6 +54,16 @@ SnapshotRows = Annotated[
     int | None,
     strawberry.argument(description="The maximum number of objects in the snapshot, 1 to 1000."),
 ]
+
+
+def _list_options(info: Info, name: str, snapshot: bool, after: Cursor | None) -> SubscribeOptions:
+    """Build the options of a list whose messages contain the object as the field `name`."""
+    return SubscribeOptions(
+        after=unset_to_none(after),
+        snapshot=snapshot,
+        wants_object=selects(info, name),
+        unread=unread_fields(info),
+    )
 
 
 @strawberry.type(
@@ -145,6 +161,66 @@ class Subscription:
         )
         query = subscription_sources.recurring_tasks_changed(info.context, options)
         return query.map(RecurringTaskChange.of)
+
+    @strawberry_subscription(
+        description="Requests. LEFT reports one that is deleted or in none of the states."
+    )
+    def requests_changed(
+        self,
+        info: Info,
+        filter_by: Annotated[
+            RequestFilter | None,
+            strawberry.argument(name="filter", description="Conditions that requests must match."),
+        ] = UNSET,
+        snapshot: Snapshot = False,
+        after: AfterCursor = UNSET,
+    ) -> AsyncIterable[RequestChange | None]:
+        which = validate_argument(
+            info, unset_to_none(filter_by) or RequestFilter(), "filter"
+        ).to_plain()
+        options = _list_options(info, "request", snapshot, after)
+        query = subscription_sources.requests_changed(info.context, which, options)
+        return query.map(RequestChange.of)
+
+    @strawberry_subscription(
+        description="Batches. LEFT reports one that is deleted or in none of the states."
+    )
+    def batches_changed(
+        self,
+        info: Info,
+        filter_by: Annotated[
+            BatchFilter | None,
+            strawberry.argument(name="filter", description="Conditions that batches must match."),
+        ] = UNSET,
+        snapshot: Snapshot = False,
+        after: AfterCursor = UNSET,
+    ) -> AsyncIterable[BatchChange | None]:
+        which = validate_argument(
+            info, unset_to_none(filter_by) or BatchFilter(), "filter"
+        ).to_plain()
+        options = _list_options(info, "batch", snapshot, after)
+        query = subscription_sources.batches_changed(info.context, which, options)
+        return query.map(BatchChange.of)
+
+    @strawberry_subscription(
+        description="Failures. LEFT reports one that is resolved, or whose job is retried."
+    )
+    def failures_changed(
+        self,
+        info: Info,
+        filter_by: Annotated[
+            FailureChangeFilter | None,
+            strawberry.argument(name="filter", description="Conditions that failures must match."),
+        ] = UNSET,
+        snapshot: Snapshot = False,
+        after: AfterCursor = UNSET,
+    ) -> AsyncIterable[FailureChange | None]:
+        which = validate_argument(
+            info, unset_to_none(filter_by) or FailureChangeFilter(), "filter"
+        ).to_plain()
+        options = _list_options(info, "failure", snapshot, after)
+        query = subscription_sources.failures_changed(info.context, which, options)
+        return query.map(FailureChange.of)
 
     @strawberry_subscription(description="A request: its current state, READY, then each change.")
     def request_changed(

@@ -16,6 +16,7 @@ from ostinato.schema.types.batch import Batch
 from ostinato.schema.types.bulk_action import BulkAction
 from ostinato.schema.types.cron import Cron
 from ostinato.schema.types.cron_tick import CronTick
+from ostinato.schema.types.failure import Failure
 from ostinato.schema.types.job import Job, JobEvent
 from ostinato.schema.types.job_totals import JobTotals
 from ostinato.schema.types.recurring_task import RecurringTask
@@ -112,6 +113,10 @@ class RecurringTaskChange(MessageFields):
     task_id: str | None = strawberry.field(
         description="The `taskId` of the task; null in READY, CHECKPOINT and RESET."
     )
+    recurring_task_id: strawberry.ID | None = strawberry.field(
+        description="The `id` of the task, which is unique among the tasks of all users; null in "
+        "READY, CHECKPOINT and RESET."
+    )
     recurring_task: RecurringTask | None = strawberry.field(
         description="The current state of the task; null in READY, CHECKPOINT and RESET, and after "
         "it has been deleted."
@@ -122,7 +127,27 @@ class RecurringTaskChange(MessageFields):
         return cls(
             **fields_of(message),
             task_id=message.task_id,
+            recurring_task_id=_id_of("RecurringTask", message.id),
             recurring_task=RecurringTask.of_optional(message.record),
+        )
+
+
+@strawberry.type(description="A message about a failure.")
+class FailureChange(MessageFields):
+    failure_id: strawberry.ID | None = strawberry.field(
+        description="The id of the failure; null in READY, CHECKPOINT and RESET."
+    )
+    failure: Failure | None = strawberry.field(
+        description="The failure; null in READY, CHECKPOINT and RESET, and after it has been "
+        "resolved, or its job retried."
+    )
+
+    @classmethod
+    def of(cls, message: LiveMessage[records.Failure]) -> Self:
+        return cls(
+            **fields_of(message),
+            failure_id=_id_of("Failure", message.id),
+            failure=Failure.of_optional(message.record),
         )
 
 

@@ -198,6 +198,9 @@ LINES: Final[dict[str, Line]] = {
     "Subscription.cronsChanged": Line(access=OWN, of="cron", args={"snapshot": True}),
     "Subscription.cronTicksChanged": Line(access=OWN, of="cron_tick", args={"snapshot": True}),
     "Subscription.recurringTasksChanged": Line(access=OWN, of="recurring_task", args=SNAPSHOT),
+    "Subscription.requestsChanged": Line(access=OWN, of="request", args=SNAPSHOT),
+    "Subscription.batchesChanged": Line(access=OWN, of="batch", args=SNAPSHOT),
+    "Subscription.failuresChanged": Line(access=OWN, of="failure", args=SNAPSHOT),
     "Subscription.requestChanged": Line(access=OBJECT, of="request", args={"requestId": "$id"}),
     "Subscription.batchChanged": Line(access=OBJECT, of="batch", args={"batchId": "$id"}),
     "Subscription.activityChanged": Line(

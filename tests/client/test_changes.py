@@ -10,6 +10,7 @@ import pytest
 from ostinato import ActivityRange, Ostinato
 from ostinato.jobs.errors import BadRequest, NotFound
 from ostinato.jobs.filters import JobFilter
+from ostinato.jobs.records import BatchState, RequestState
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.live.messages import ChangeKind, LiveMessage
 from tests.client.functions import double
@@ -106,10 +107,21 @@ async def test_crons_tasks_batches_and_requests_are_followed(app: Ostinato) -> N
         (app.recurring_task_changes(snapshot=True), task),
         (app.batch_changes(batch.id), batch),
         (app.request_changes(request.id), request),
+        (app.batch_list_changes(BatchState.RUNNING, snapshot=True), batch),
+        (app.request_list_changes(RequestState.PENDING, owner=None, snapshot=True), request),
     ]
     for messages, found in expected:
         async with aclosing(messages):
             assert (await anext(messages)).record == found
+
+
+async def test_failures_of_a_function_are_followed(app: Ostinato, worker: None) -> None:
+    async with aclosing(app.failure_changes("functions.failWith")) as messages:
+        assert (await anext(messages)).kind is ChangeKind.READY
+        await app.schedule("functions.failWith", {"message": "no"})
+        failure = (await anext(messages)).record
+    assert failure is not None
+    assert failure.function_name == "functions.failWith"
 
 
 async def test_ticks_of_a_cron_are_followed(app: Ostinato) -> None:
