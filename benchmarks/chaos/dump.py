@@ -12,7 +12,8 @@ from benchmarks.chaos.installation import DATABASE, Mongo
 from benchmarks.chaos.ledger import EFFECTS, TALLIES
 
 COLLECTIONS: Final = (
-    *("jobs", "failures", "crons", "cronTicks", "taskConfigs", "requests", "batches"),
+    *("jobs", "failures", "crons", "cronTicks", "taskConfigs"),
+    *("requests", "batches", "items"),
     *(EFFECTS, TALLIES),
 )
 TIMESTAMP: Final = "$instant"

@@ -1,6 +1,7 @@
-"""The process that starts and stops crons, recurring tasks, requests and batches.
+"""The process that starts and changes crons, recurring tasks, requests and batches.
 
-Its first argument is its configuration as JSON. On SIGTERM it stops crons and recurring tasks.
+Its first argument is its configuration as JSON. It writes the answers to requests that the API has
+acknowledged. On SIGTERM it stops crons and recurring tasks, and resumes batches.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 from random import Random
 from typing import Any, Final
 
@@ -29,6 +31,12 @@ STOP: Final = "stopRecurringTask(input: $input) { taskId }", "TaskIdInput!"
 REQUEST: Final = "createWithTimeout(input: $input) { requestId }", "CreateWithTimeoutInput!"
 ADD: Final = "addItems(input: $input) { added }", "AddItemsInput!"
 BATCH: Final = "startBatch(input: $input) { batchId }", "StartBatchInput!"
+ANSWER: Final = (
+    "completeRequest(input: $input) { request { state result lateAnswer { result } } }",
+    "CompleteRequestInput!",
+)
+CHANGE_TASK: Final = "updateRecurringTask(input: $input) { taskId }", "UpdateRecurringTaskInput!"
+UPDATE: Final = "updateBatch(input: $input) { batchId }", "UpdateBatchInput!"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +46,8 @@ class Config:
     ports: list[int]
     tokens: list[str]
     seed: int
+    answers: str
+    """The file of the acknowledged answers."""
 
 
 class Owner:
@@ -51,11 +61,16 @@ class Owner:
         self._numbers = count()
         self._crons: list[str] = []
         self._tasks: set[str] = set()
+        self._batches: list[str] = []
+        self._answers = Path(config.answers)
         self.stopped = asyncio.Event()
 
     async def run(self) -> None:
         """Run random operations until stopped, then stop all crons and tasks."""
-        operations = (self._cron, self._task, self._request, self._request, self._batch)
+        operations = (
+            *(self._cron, self._task, self._request, self._request, self._batch),
+            *(self._question, self._question, self._change_batch, self._change_batch),
+        )
         while not self.stopped.is_set():
             await self._random.choice(operations)()
             with suppress(TimeoutError):
@@ -82,6 +97,10 @@ class Owner:
             if await self._mutate(*STOP, {"taskId": task_id}):
                 self._tasks.discard(task_id)
             return
+        if task_id in self._tasks and self._random.random() < 0.5:
+            changes = {"taskId": task_id, "intervalMs": self._random.randint(1_000, 3_000)}
+            await self._mutate(*CHANGE_TASK, changes)
+            return
         self._tasks.add(task_id)  # it may run even without an answer
         input_ = {"taskId": task_id, "intervalMs": self._random.randint(1_000, 3_000)}
         await self._mutate(*START, {**input_, "args": {"name": task_id}})
@@ -91,20 +110,63 @@ class Owner:
         data = {"delayMs": delay_ms}
         await self._mutate(*REQUEST, {"data": data, "timeoutMs": self._random.randint(200, 3_000)})
 
+    async def _question(self) -> None:
+        """Ask, and answer about when the request times out."""
+        timeout_ms = self._random.randint(200, 1_500)
+        input_ = {"data": "?", "timeoutMs": timeout_ms, "runHandler": False}
+        if not (asked := await self._mutate(*REQUEST, input_)):
+            return
+        await asyncio.sleep(timeout_ms / 1_000 * self._random.uniform(0.5, 1.1))
+        answer = {"requestId": asked["requestId"], "result": next(self._numbers)}
+        if answered := await self._mutate(*ANSWER, answer):
+            line = json.dumps({**answer, **answered["request"]})
+            with self._answers.open("a") as file:
+                file.write(f"{line}\n")
+
+    async def _change_batch(self) -> None:
+        """Pause, resume or change one of the newest batches, which may have ended."""
+        if not self._batches:
+            return
+        batch_id = self._random.choice(self._batches[-MAX_PER_USER:])
+        operation = self._random.choice(["pauseBatch", "resumeBatch", "updateBatch"])
+        if operation == "updateBatch":
+            size, delay_ms = self._random.randint(2, BATCH_ITEMS), self._random.randint(0, 500)
+            input_ = {"batchId": batch_id, "batchSize": size, "delayMs": delay_ms}
+            await self._mutate(*UPDATE, input_)
+            return
+        await self._call_batch(operation, batch_id)
+
     async def _batch(self) -> None:
         items = [{"number": number} for number in range(BATCH_ITEMS)]
         await self._mutate(*ADD, {"items": items})
         size = self._random.randint(2, BATCH_ITEMS)
-        await self._mutate(*BATCH, {"batchSize": size, "delayMs": self._random.randint(0, 500)})
+        input_ = {"batchSize": size, "delayMs": self._random.randint(0, 500)}
+        if started := await self._mutate(*BATCH, input_):
+            self._batches.append(started["batchId"])
 
     async def _stop_all(self) -> None:
-        """Pause all crons and stop all tasks, also those whose start was not acknowledged."""
+        """Pause all crons and stop all tasks, also those whose start was not acknowledged.
+
+        Resume all batches, so that they end.
+        """
         for cron_id in await self._all_crons():
             while not await self._call_cron("pauseCron", cron_id):
                 await asyncio.sleep(PAUSE_S)
         for task_id in await self._all_tasks():
             while not await self._mutate(*STOP, {"taskId": task_id}):
                 await asyncio.sleep(PAUSE_S)
+
+        for batch_id in await self._paused_batches():
+            while not await self._call_batch("resumeBatch", batch_id):
+                await asyncio.sleep(PAUSE_S)
+
+    async def _paused_batches(self) -> Sequence[str]:
+        nodes = await self._all("batches", "id state")
+        return [node["id"] for node in nodes if node["state"] == "PAUSED"]
+
+    async def _call_batch(self, operation: str, batch_id: str) -> Any:
+        field = f"{operation}(input: $input) {{ batchId }}"
+        return await self._mutate(field, "BatchIdInput!", {"batchId": batch_id})
 
     async def _all_crons(self) -> Sequence[str]:
         nodes = await self._all("crons", "id name")

@@ -13,7 +13,7 @@ from typing import Final
 
 from benchmarks.chaos import checker, history
 from benchmarks.chaos.history import History
-from benchmarks.chaos.live import checks, final_state, log
+from benchmarks.chaos.live import checks, final_state, log, patterns
 from benchmarks.chaos.live.final_state import FinalState
 from benchmarks.chaos.live.views import ClientHistory, client_history
 from ostinato.jobs.records import CauseKind
@@ -79,7 +79,8 @@ def all_violations(
 
 
 def main() -> None:
-    found = all_violations(*read(Path(sys.argv[1])))
+    folder = Path(sys.argv[1])
+    found = {**all_violations(*read(folder)), **patterns.read(folder)}
     print(checker.formatted(found) or "no violation found")
     sys.exit(bool(found))
 

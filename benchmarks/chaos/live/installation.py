@@ -16,6 +16,7 @@ from benchmarks.chaos.installation import (
     wait_until_ready,
 )
 from benchmarks.chaos.live import background_load, client_pool
+from benchmarks.chaos.live.patterns import ANSWERS
 from benchmarks.chaos.live.replica_set import MEMBERS, ReplicaSet
 from ostinato.jobs.embedded.process import Child, free_port
 from ostinato.jobs.rights import ADMIN
@@ -98,7 +99,12 @@ class LiveInstallation(Installation):
         self._start_program(CLIENTS, "benchmarks.chaos.live.client_pool", asdict(config))
 
     def start_background_load(self, seed: int) -> None:
-        config = background_load.Config(ports=self.ports, tokens=self.tokens(), seed=seed)
+        config = background_load.Config(
+            ports=self.ports,
+            tokens=self.tokens(),
+            seed=seed,
+            answers=str(self.folder / ANSWERS),
+        )
         self._start_program(
             BACKGROUND_LOAD, "benchmarks.chaos.live.background_load", asdict(config)
         )

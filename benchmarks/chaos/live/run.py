@@ -10,7 +10,7 @@ from typing import Final
 
 from benchmarks.chaos import history
 from benchmarks.chaos.installation import running
-from benchmarks.chaos.live import checker
+from benchmarks.chaos.live import checker, patterns
 from benchmarks.chaos.live.installation import BACKGROUND_LOAD, CLIENTS, LiveInstallation
 from benchmarks.chaos.live.nemesis import FAULTS, Nemesis
 from benchmarks.chaos.live.replica_set import ReplicaSet
@@ -55,7 +55,7 @@ def run(fault: str, seed: int, jobs: int, folder: Path, scale: Scale = FULL_SCAL
     faults = asyncio.run(_run_with_faults(random, round(jobs * JOBS_SHARE), folder, scale))
     found, clients, known = checker.read(folder)
     finished = FinishedRun(fault=fault, seed=seed, faults=faults, took_s=time.monotonic() - started)
-    violations = checker.all_violations(found, clients, known)
+    violations = {**checker.all_violations(found, clients, known), **patterns.read(folder)}
     return result(finished, found, violations, checker.summary(clients))
 
 
