@@ -19,6 +19,8 @@ from ostinato.resolvers.throttle import Now, Throttle
 
 MAX_TOKEN_CHARS = 8_192  # the header limit of most proxies
 MAX_TOKEN_ID_CHARS = 1_024
+MAX_ROLES: Final = 1_000
+MAX_ROLE_CHARS: Final = 200
 TOKEN_CACHE_SIZE = 1_000
 DEVELOPMENT_TOKEN_S: Final = 30 * 86_400  # a bookmark of GraphiQL keeps working for a month
 REVOKED: Final = "the token was revoked: sign in again"
@@ -260,6 +262,9 @@ def _viewer_of(claims: Mapping[str, Any], leeway: timedelta) -> Viewer:
         _require_nameable("jti", token_id, MAX_TOKEN_ID_CHARS)
     if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
         raise Unauthorized("the token's `roles` must be a list of strings")
+    if len(roles) > MAX_ROLES or any(len(role) > MAX_ROLE_CHARS for role in roles):
+        limits = f"at most {MAX_ROLES:,}, of at most {MAX_ROLE_CHARS} characters each"
+        raise Unauthorized(f"the token has too many or too long `roles`: use {limits}")
     if any(text != replace_surrogates(text) for text in roles):
         raise Unauthorized("the token's `roles` must not contain an unpaired surrogate")
     return Viewer(

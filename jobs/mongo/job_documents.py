@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from ostinato.jobs.documents import cause_document, job_from
-from ostinato.jobs.errors import Conflict
+from ostinato.jobs.errors import Conflict, Malformed
 from ostinato.jobs.ids import new_id
-from ostinato.jobs.malformed import read_as
+from ostinato.jobs.malformed import FIX, problem_of, read_as
 from ostinato.jobs.mongo.client import Document
 from ostinato.jobs.mongo.stored_json import restore_document, size_bytes
 from ostinato.jobs.mongo.transitions import first_event
@@ -68,13 +68,24 @@ class StoredJob:
 
 
 def existing_job(found: StoredJob, new: NewJob) -> Job:
-    """Return the job that has used the key of `new`; raises Conflict if it is another call."""
-    if not found.calls(new.function.name, new.args):
+    """Return the job that has used the key of `new`.
+
+    Raises Conflict if it is another call, and Malformed.
+    """
+    try:
+        is_same_call = found.calls(new.function.name, new.args)
+        job = found.record()
+    except Exception as error:  # a document of any content can raise anything
+        raise Malformed(
+            f"the key {new.key!r} belongs to a job that is not in Ostinato's format: "
+            f"{problem_of(error)}; {FIX}"
+        ) from error
+    if not is_same_call:
         raise Conflict(
             f"the key {new.key!r} was already used for a job with a different function or "
             "different arguments"
         )
-    return found.record()
+    return job
 
 
 def build_job_document(

@@ -11,12 +11,15 @@ from typing import Any, Final, Protocol, TypeAlias
 from cachetools import LRUCache
 from starlette.requests import HTTPConnection
 
+from ostinato.jobs.async_tools.cancellation import is_being_cancelled
 from ostinato.jobs.errors import OstinatoError, Unauthorized
 from ostinato.jobs.json_values import find_text_problem
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.rights import MAX_OWNER_CHARS
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import (
+    MAX_ROLE_CHARS,
+    MAX_ROLES,
     MAX_TOKEN_ID_CHARS,
     TOKEN_CACHE_TTL_S,
     OnVerified,
@@ -188,7 +191,9 @@ class ApplicationAuthentication:
             return None if viewer is None else _checked(viewer)
         except Unauthorized:
             return None
-        except Exception as error:  # it is user code
+        except (Exception, asyncio.CancelledError) as error:  # it is user code
+            if is_being_cancelled():
+                raise
             log.error("authenticate.failed", exc_info=error, fix=FIX)
             raise OstinatoError("internal error while signing in: try again") from None
 
@@ -214,8 +219,10 @@ def _checked(viewer: Viewer) -> Viewer:
     _require_name("id", viewer.id, MAX_OWNER_CHARS)
     if viewer.token_id is not None:
         _require_name("token_id", viewer.token_id, MAX_TOKEN_ID_CHARS)
+    if len(viewer.roles) > MAX_ROLES:
+        raise ValueError(f"Viewer.roles must be at most {MAX_ROLES:,}, got {len(viewer.roles):,}")
     for role in viewer.roles:
-        _require_text("roles", role)
+        _require_name("roles", role, MAX_ROLE_CHARS)
     if viewer.issued_at.tzinfo is None:  # revocations could not be compared with it
         raise ValueError("Viewer.issued_at must have a time zone: use datetime.now(UTC)")
     now = datetime.now(UTC)

@@ -103,6 +103,20 @@ async def test_used_key_gives_one_job_and_another_call_is_a_conflict(
     assert conflict["error"]["name"] == "Conflict"
 
 
+@pytest.mark.parametrize("field", ["functionName", "state", "args"])
+async def test_entry_with_the_key_of_a_malformed_job_is_rejected(
+    rig_without_worker: Rig, field: str
+) -> None:
+    await insert(rig_without_worker, entry(key="k"))
+    await jobs_and_failures(rig_without_worker)
+    await rig_without_worker.engine.mongo["jobs"].update_one({}, {"$unset": {field: ""}})
+    await insert(rig_without_worker, entry(key="k"))
+    (_, (failure,)) = await jobs_and_failures(rig_without_worker)
+    assert failure["error"]["name"] == "Malformed"
+    problem = f"the field '{field}' is missing; repair or delete it in MongoDB"
+    assert failure["error"]["message"].endswith(problem)
+
+
 async def test_suspended_owner_is_rejected(rig_without_worker: Rig) -> None:
     suspended = {"_id": "alice", "suspendedAt": NOW, "suspendedFor": "spam"}
     await rig_without_worker.engine.mongo["owners"].insert_one(suspended)

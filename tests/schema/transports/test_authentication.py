@@ -42,7 +42,7 @@ def returning(value: object) -> Authenticate:
     """Return a function that returns this value, or raises it."""
 
     async def authenticate(*_: object) -> Any:
-        if isinstance(value, Exception):
+        if isinstance(value, BaseException):
             raise value
         return value
 
@@ -128,6 +128,9 @@ FAILURES = (
     Viewer(id="x" * 256),
     Viewer(id="a\0b"),
     Viewer(id="ada", roles=frozenset({"\ud800"})),
+    Viewer(id="ada", roles=frozenset({"x" * 201})),
+    Viewer(id="ada", roles=frozenset(map(str, range(1_001)))),
+    asyncio.CancelledError(),
     Viewer(id="ada", roles=("admin",)),  # type: ignore[arg-type] # what the test is about
     Viewer(id="ada", expires_at=datetime(2100, 1, 1)),  # noqa: DTZ001 # without a time zone
     Viewer(id="ada", issued_at=datetime(2000, 1, 1)),  # noqa: DTZ001 # without a time zone
