@@ -22,6 +22,7 @@ from ostinato.cli_settings import (
     SERVERS_AND_KEYS,
     exit_with,
     read_settings,
+    reporting_a_full_disk,
     require_functions,
     settings_of_dev,
 )
@@ -70,7 +71,8 @@ warnings about the settings."""
 def main() -> None:
     """Run the command line."""
     sys.path.insert(0, str(Path.cwd()))  # makes the user's modules importable, like `python -m`
-    cli(prog_name="ostinato")
+    with reporting_a_full_disk():
+        cli(prog_name="ostinato")
 
 
 @cli.command()

@@ -1,6 +1,10 @@
 """The settings of a command: read, checked, and completed from a running `ostinato dev`."""
 
+import errno
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -75,6 +79,19 @@ def require_functions(settings: "Settings") -> None:
 
     if problems := import_problems(settings.functions):
         exit_with("\n".join(f"OSTINATO_FUNCTIONS: {problem}" for problem in problems))
+
+
+@contextmanager
+def reporting_a_full_disk() -> Iterator[None]:
+    """Exit with a message, instead of a traceback, if the output or a file cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        with suppress(OSError, ValueError):  # otherwise, Python's last flush would fail again
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(f"Cannot write: {error.strerror}")
 
 
 def exit_with(message: str) -> NoReturn:

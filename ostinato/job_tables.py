@@ -50,7 +50,7 @@ def print_job_change(message: "LiveMessage[Job]", as_json: bool) -> None:
 def print_cron_change(message: "LiveMessage[Cron]", as_json: bool) -> None:
     if message.record is not None:
         _print_change(message.record, _line(_cron_row(message.record), CRON_WIDTHS), as_json)
-    elif message.id is not None:
+    elif message.kind == "left":  # a change that is read after the deletion has no record, either
         deleted = {"id": message.id, "deleted": True}
         text = json.dumps(deleted) if as_json else f"{message.id} deleted"
         typer.echo(text)

@@ -74,6 +74,20 @@ def test_importing_ostinato_imports_no_driver_before_a_name_is_used() -> None:
     assert done.stdout == "False True\n"
 
 
+def test_full_disk_is_one_line_without_a_traceback() -> None:
+    with Path("/dev/full").open("w") as full:
+        process = subprocess.run(
+            [*OSTINATO, "functions"],
+            env=_only(None),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=FINISHED_WITHIN_S,
+            check=False,
+        )
+    assert (process.returncode, process.stderr) == (1, "Cannot write: No space left on device\n")
+
+
 def test_token_contains_subject_roles_and_lifetime() -> None:
     args = ("token", "--sub", "carol", "--role", "admin", "--role", "ops", "--ttl", "60")
     printed = executed(*args, variables={"OSTINATO_JWT_SECRET": JWT_SECRET}).stdout.strip()

@@ -9,9 +9,13 @@ from typing import Any
 import pytest
 
 from ostinato.application import Ostinato
+from ostinato.job_tables import print_cron_change
+from ostinato.jobs.changes import Position
 from ostinato.jobs.embedded.process import spawn
 from ostinato.jobs.ids import new_id
+from ostinato.jobs.records import Cron
 from ostinato.jobs.settings import Settings
+from ostinato.resolvers.live.messages import ChangeKind, EventPosition, LiveMessage
 from ostinato.schema.ids import global_id
 from tests.processes import OSTINATO, environment, eventually
 from tests.test_setup_cli import ostinato
@@ -203,6 +207,17 @@ def test_watched_job_is_printed_once_and_then_each_change(
 def _printed(log: Any) -> list[tuple[str, str]]:
     found = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
     return [(one["id"], one["state"]) for one in found]
+
+
+def test_deletion_of_a_watched_cron_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """A change that is read after the deletion has no record, like the deletion."""
+    position = EventPosition(Position("82"), "a")
+    for kind in (ChangeKind.CHANGED, ChangeKind.LEFT):
+        message: LiveMessage[Cron] = LiveMessage(
+            cursor="c", kind=kind, event_position=position, id="a"
+        )
+        print_cron_change(message, as_json=False)
+    assert capsys.readouterr().out == "a deleted\n"
 
 
 async def test_watched_crons_are_printed_when_they_change_or_are_deleted(
