@@ -89,6 +89,14 @@ FAILURE: Final[Document] = {
     "attempts": 1,
     "at": DUE,
 }
+JOB_LOG: Final[Document] = {
+    "jobId": "0" * 24,
+    "attempt": 1,
+    "last": "0001000001",
+    "count": 1,
+    "bytes": 90,
+    "lines": [{"seq": 1, "at": DUE, "level": "info", "message": "seen", "fields": "{}"}],
+}
 ALERT: Final[Document] = {
     "kind": "cronLate",
     "subject": "0" * 24,
@@ -117,6 +125,7 @@ VALID_FIELDS: Final[dict[str, Document]] = {
     "batches": BATCH,
     "requests": REQUEST,
     "failures": FAILURE,
+    "jobLogs": JOB_LOG,
     "alerts": ALERT,
     "bulkActions": BULK_ACTION,
 }
