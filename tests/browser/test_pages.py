@@ -257,7 +257,7 @@ async def test_users_sign_in_at_an_issuer_and_no_token_is_stored(
         await chromium.run_scenario("signIn", api, handlers, token="", also=[issuer.url])
 
 
-async def test_playground_runs_each_pattern(
+async def test_playground_runs_each_pattern_and_their_pages_change_them(
     chromium: Chromium, processes: Processes, settings: Settings
 ) -> None:
     with serving_flaky_api() as url:
@@ -267,6 +267,7 @@ async def test_playground_runs_each_pattern(
         given = {"development_token": token, "development_flaky_url": url}
         api = await processes.api(mode=Mode.DEVELOPMENT, allowed_hosts_http=(host,), **given)
         await chromium.run_scenario("playground", api)
+        await chromium.run_scenario("patterns", api)
 
 
 async def test_user_is_chosen_in_development(

@@ -20,6 +20,9 @@ export type LiveData = {
   cronsChanged?: Selected<'cronId', 'cron'>;
   cronTicksChanged?: Selected<'cronTickId', 'cronTick'>;
   recurringTasksChanged?: Selected<'taskId', 'recurringTask'>;
+  requestsChanged?: Selected<'requestId', 'request'>;
+  batchesChanged?: Selected<'batchId', 'batch'>;
+  failuresChanged?: Selected<'failureId', 'failure'>;
   requestChanged?: Selected<'requestId', 'request'>;
   batchChanged?: Selected<'batchId', 'batch'>;
   bulkActionsChanged?: Selected<'bulkActionId', 'bulkAction'>;
@@ -37,6 +40,9 @@ export const FIELDS = {
   cronsChanged: { id: 'cronId', object: 'cron', endsWithLeft: false },
   cronTicksChanged: { id: 'cronTickId', object: 'cronTick', endsWithLeft: false },
   recurringTasksChanged: { id: 'taskId', object: 'recurringTask', endsWithLeft: false },
+  requestsChanged: { id: 'requestId', object: 'request', endsWithLeft: false },
+  batchesChanged: { id: 'batchId', object: 'batch', endsWithLeft: false },
+  failuresChanged: { id: 'failureId', object: 'failure', endsWithLeft: false },
   requestChanged: { id: 'requestId', object: 'request', endsWithLeft: true },
   batchChanged: { id: 'batchId', object: 'batch', endsWithLeft: true },
   bulkActionsChanged: { id: 'bulkActionId', object: 'bulkAction', endsWithLeft: false },

@@ -1,7 +1,18 @@
 /** The pages of the application: their addresses, titles and places in the navigation. */
 import { lazy } from 'react';
 import type { ComponentType } from 'react';
-import { CalendarClock, ChartColumn, Layers, ListChecks, Server, Shapes } from 'lucide-react';
+import {
+  BellRing,
+  Boxes,
+  CalendarClock,
+  ChartColumn,
+  Layers,
+  ListChecks,
+  MessageCircleQuestionMark,
+  Repeat,
+  Server,
+  Shapes,
+} from 'lucide-react';
 import type { LucideIcon } from 'lucide-react';
 
 export type PageEntry = {
@@ -33,6 +44,15 @@ export const PAGES: readonly PageEntry[] = [
     icon: CalendarClock,
     page: lazy(() => import('../crons/CronsPage')),
   },
+  { path: 'tasks', title: 'Recurring tasks', icon: Repeat, page: lazy(() => import('../tasks/TasksPage')) },
+  { path: 'batches', title: 'Batches', icon: Boxes, page: lazy(() => import('../batches/BatchesPage')) },
+  {
+    path: 'requests',
+    title: 'Requests',
+    icon: MessageCircleQuestionMark,
+    page: lazy(() => import('../requests/RequestsPage')),
+  },
+  { path: 'alerts', title: 'Alerts', icon: BellRing, page: lazy(() => import('../alerts/AlertsPage')) },
   { path: 'queues', title: 'Queues', icon: Layers, page: lazy(() => import('../queues/QueuesPage')), admin: true },
   { path: 'workers', title: 'Workers', icon: Server, page: lazy(() => import('../workers/WorkersPage')), admin: true },
   {

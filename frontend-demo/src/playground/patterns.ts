@@ -71,6 +71,7 @@ const PATTERNS: readonly Pattern[] = [
   {
     name: 'Start a recurring task',
     text: 'The task "playground" runs every three seconds until it is stopped.',
+    page: { to: '/tasks', title: 'Recurring tasks' },
     run: (client) => {
       const input = { taskId: 'playground', intervalMs: 3_000, args: { name: 'recurring' } };
       return client.mutation(StartTaskDocument, { input }).toPromise();
@@ -79,6 +80,7 @@ const PATTERNS: readonly Pattern[] = [
   {
     name: 'Process a batch',
     text: 'Ten items, two at a time, with a second between the pages.',
+    page: { to: '/batches', title: 'Batches' },
     run: (client) => {
       const items = { items: Array.from({ length: 10 }, (_, index) => `item ${index + 1}`) };
       return client.mutation(RunBatchDocument, { items, batch: { batchSize: 2, delayMs: 1_000 } }).toPromise();
@@ -87,6 +89,7 @@ const PATTERNS: readonly Pattern[] = [
   {
     name: 'Ask a person',
     text: 'A request that you answer here within a minute. Later answers are kept and marked as late.',
+    page: { to: '/requests', title: 'Requests' },
     run: ask,
   },
 ];

@@ -1,0 +1,58 @@
+/* The pages of recurring tasks, batches and requests: a task is stopped and deleted, a batch is paused, given another pace
+   and canceled, and requests are answered, rejected and canceled. */
+import { connection, go } from './page.mjs';
+
+async function start(page, name) {
+  await go(page, 'Playground');
+  await page.getByRole('button', { name, exact: true }).click();
+}
+
+async function tasks(page) {
+  await start(page, 'Start a recurring task');
+  await go(page, 'Recurring tasks');
+  const row = page.getByRole('row').filter({ hasText: 'playground' });
+  await row.getByText('Running').waitFor();
+  await row.getByRole('button', { name: 'Stop' }).click();
+  await row.getByText('Stopped').waitFor();
+  await row.getByRole('button', { name: 'Delete' }).click();
+  await page.getByText('No recurring tasks.').waitFor();
+}
+
+async function batches(page) {
+  await start(page, 'Process a batch');
+  await go(page, 'Batches');
+  const row = page.getByRole('row').filter({ hasText: 'items' });
+  await row.getByRole('button', { name: 'Pause' }).click();
+  await row.getByText('Paused').waitFor();
+  await row.getByRole('button', { name: 'Pace' }).click();
+  const form = page.getByRole('form', { name: 'Change the pace' });
+  await form.getByLabel('Delay between pages').fill('2 min');
+  await form.getByRole('button', { name: 'Save' }).click();
+  await row.getByText('2 min apart').waitFor();
+  await row.getByRole('button', { name: 'Cancel' }).click();
+  await row.getByText('Canceled').waitFor();
+}
+
+/** Answer the newest request with the form. */
+async function answer(page, { label, text, action, rejects }) {
+  await start(page, 'Ask a person');
+  await go(page, 'Requests');
+  const row = page.getByRole('row').filter({ hasText: 'Waiting' });
+  await row.getByRole('button', { name: 'Answer' }).click();
+  const form = page.getByRole('form', { name: 'Answer the request' });
+  if (rejects) await form.getByRole('checkbox', { name: 'Reject it' }).check();
+  await form.getByLabel(label).fill(text);
+  await form.getByRole('button', { name: action }).click();
+  await page.getByRole('row').filter({ hasText: text }).waitFor();
+}
+
+export default async function scenario(page, given) {
+  await page.goto(`${given.baseUrl}/#/playground`);
+  await connection(page, 'live');
+  await tasks(page);
+  await batches(page);
+  await answer(page, { label: 'Result', text: 'Ship it today', action: 'Complete' });
+  await answer(page, { label: 'Reason', text: 'Not yet', action: 'Reject', rejects: true });
+  await go(page, 'Alerts');
+  await page.getByText('No alerts').waitFor();
+}

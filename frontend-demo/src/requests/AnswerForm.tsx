@@ -1,0 +1,58 @@
+/** The form that answers a request: with a result, or with the reason why it is rejected. */
+import { useState } from 'react';
+import { Field } from '../form/Field';
+import { FormFrame } from '../form/FormFrame';
+import { fieldIssue } from '../form/issues';
+import { useSubmit } from '../form/useSubmit';
+import { CompleteRequestDocument, RejectRequestDocument } from '../generated';
+import { Json } from '../ui/Json';
+
+type AnswerFormProps = { request: { id: string; data: unknown }; onClose: () => void };
+
+/** Text that is not JSON is sent as a string. */
+function readResult(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+export function AnswerForm({ request, onClose }: AnswerFormProps) {
+  const complete = useSubmit(CompleteRequestDocument, ['result']);
+  const reject = useSubmit(RejectRequestDocument, ['result']);
+  const [rejects, setRejects] = useState(false);
+  const used = rejects ? reject : complete;
+  const submit = async (values: FormData): Promise<void> => {
+    const text = String(values.get('result')).trim();
+    if (text === '') return used.refuse(fieldIssue('result', 'Enter an answer.'));
+    const accepted = rejects
+      ? await reject.send({ input: { requestId: request.id, error: text } })
+      : await complete.send({ input: { requestId: request.id, result: readResult(text) } });
+    if (accepted) onClose();
+  };
+  return (
+    <FormFrame
+      label="Answer the request"
+      action={rejects ? 'Reject' : 'Complete'}
+      sending={used.sending}
+      issues={used.issues}
+      onSubmit={(values) => void submit(values)}
+      onCancel={onClose}
+    >
+      <Json value={request.data} label="Data" />
+      <Field
+        name="result"
+        label={rejects ? 'Reason' : 'Result'}
+        hint={rejects ? 'shown as the error' : 'JSON, or a text'}
+        issues={used.issues}
+      >
+        {(control) => <textarea {...control} className="code" rows={4} />}
+      </Field>
+      <label className="check">
+        <input type="checkbox" checked={rejects} onChange={(event) => setRejects(event.target.checked)} />
+        Reject it
+      </label>
+    </FormFrame>
+  );
+}
