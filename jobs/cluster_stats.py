@@ -10,7 +10,7 @@ from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.function_counters import FunctionCounts
 from ostinato.jobs.mongo.workers import WorkerTotals
-from ostinato.jobs.records import JobCounts
+from ostinato.jobs.worker_records import JobCounts
 
 MAX_AGE_S: Final = 1.0
 

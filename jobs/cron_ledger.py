@@ -44,6 +44,8 @@ class TickReason(StrEnum):
     CHANGED = "changed"
     DELETED = "deleted"
     ENDED = "ended"
+    FAILED_RUNS = "failedRuns"
+    MAX_RUNS = "maxRuns"
 
 
 class TickOrigin(StrEnum):

@@ -38,6 +38,8 @@ class Timetable:
     end_at: datetime | None = None
     cron_id: str = ""
     jitter_ms: int = 0
+    window: timedelta | None = None
+    """Ticks that are later than this are missed."""
 
     @classmethod
     def of(cls, cron: Cron, excluded: ExcludedDays = NO_DAYS) -> "Timetable":
@@ -48,6 +50,9 @@ class Timetable:
             end_at=cron.end_at,
             cron_id=cron.id,
             jitter_ms=cron.jitter_ms,
+            window=None
+            if cron.catch_up_window_ms is None
+            else cron.catch_up_window_ms * MILLISECOND,
         )
 
     def before_end(self, now: datetime) -> datetime:
@@ -105,6 +110,8 @@ class TickDecision:
     """The older ticks, which do not run."""
     runs: tuple[datetime, ...]
     """The ticks to run now, oldest first."""
+    too_old: TickRange | None = None
+    """The ticks before the catch-up window, which do not run either."""
     not_planned_to_run: tuple[LedgerEntry, ...] = ()
     """The records of ticks on excluded days, and at times that the clocks skipped."""
     next_run: datetime
@@ -115,7 +122,7 @@ class TickDecision:
     @property
     def has_ticks(self) -> bool:
         """Whether any tick was due."""
-        return bool(self.runs or self.missed or self.not_planned_to_run)
+        return bool(self.runs or self.missed or self.too_old or self.not_planned_to_run)
 
     @property
     def skipped(self) -> int:
@@ -129,9 +136,11 @@ def decide_ticks(
     """Decide which ticks run, of those later than `after`, the last one decided, to `now`.
 
     `skip` runs the newest if it is at most MAX_LATENESS late, `latest` the newest, `all` the newest
-    500. A tick whose random delay has not passed is not due.
+    500. Ticks before the catch-up window do not run. A tick whose random delay has not passed is
+    not due.
     """
-    passed = due_ticks(table, after, now)
+    old = too_old_ticks(table, after, now)
+    passed = due_ticks(table, old.reached, now)
     if policy is CatchUpPolicy.ALL:
         runs = passed.newest[-MAX_RUNS_PER_TICK:]
     elif policy is CatchUpPolicy.LATEST:
@@ -143,9 +152,20 @@ def decide_ticks(
     return TickDecision(
         missed=passed.older_than(len(runs)),
         runs=runs,
-        not_planned_to_run=entries_not_run(passed),
+        too_old=old.runnable,
+        not_planned_to_run=(*entries_not_run(old), *entries_not_run(passed)),
         next_run=table.next_tick(passed.reached),
         decided_until=passed.reached,
+    )
+
+
+def too_old_ticks(table: Timetable, after: datetime, now: datetime) -> PassedTicks:
+    """Return the planned ticks later than `after` that are before the catch-up window."""
+    if table.window is None:
+        return PassedTicks(runnable=None, newest=(), reached=after)
+    oldest = now - table.window - table.jitter_ms * MILLISECOND
+    return passed_ticks(
+        table.schedule, after, table.before_end(oldest - MILLISECOND), table.excluded
     )
 
 

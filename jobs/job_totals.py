@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from ostinato.jobs.records import JobCounts
+from ostinato.jobs.worker_records import JobCounts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,8 @@ class WarningCode(StrEnum):
     UNKNOWN_CALENDAR = "unknownCalendar"
     ROLE_LOST = "roleLost"
     OWNER_SUSPENDED = "ownerSuspended"
+    FAILED_RUNS = "failedRuns"
+    MAX_RUNS = "maxRuns"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

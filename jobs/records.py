@@ -71,6 +71,8 @@ class PauseReason(StrEnum):
 
     ROLE_LOST = "roleLost"
     OWNER_SUSPENDED = "ownerSuspended"
+    FAILED_RUNS = "failedRuns"
+    MAX_RUNS = "maxRuns"
 
 
 class CatchUpPolicy(StrEnum):
@@ -222,9 +224,12 @@ class Cron:
     paused_because: PauseReason | None = None
     """Set when Ostinato pauses the cron; None if it is enabled, or a client paused it."""
     exclusions: Exclusions = NO_EXCLUSIONS
+    max_runs: int | None = None
+    catch_up_window_ms: int | None = None
+    pause_after_failures: int | None = None
+    """The cron is paused at the tick that finds so many failed runs in a row."""
     managed_by: str | None = None
-    """The set that contains it, or `@cron` if it is declared in code; None if it was registered
-    alone."""
+    """The set that contains it, or `@cron` if it is declared in code; or None."""
     tick_counts: TickCounts = NO_TICKS
     executions: tuple[str, ...] = ()
     """The newest runs, from the oldest on whose outcome is not counted in `failures`."""
@@ -337,14 +342,3 @@ class Failure:
     job_id: str | None = None
     """None if a function recorded the failure."""
     fingerprint: str | None = None  # equal for similar errors; older failures have none
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobCounts:
-    """Counts of non-internal jobs, each capped at `reads.MAX_COUNT`."""
-
-    at: datetime
-    """Time of the count: real time, by this host's clock."""
-    pending: int
-    in_progress: int
-    failed: int

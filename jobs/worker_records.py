@@ -1,4 +1,4 @@
-"""Frozen records of workers and their heartbeats."""
+"""Frozen records of workers and their heartbeats, and of the numbers of jobs."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,3 +34,14 @@ class WorkerRecord:
     """Real time of the MongoDB server, not scheduler time; so is `heard_at`."""
     heard_at: datetime
     """The time of the last heartbeat."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobCounts:
+    """Counts of non-internal jobs, each capped at `reads.MAX_COUNT`."""
+
+    at: datetime
+    """Time of the count: real time, by this host's clock."""
+    pending: int
+    in_progress: int
+    failed: int

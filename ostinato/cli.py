@@ -26,6 +26,7 @@ from ostinato.cli_settings import (
     require_functions,
     settings_of_dev,
 )
+from ostinato.cron_commands import cron_commands
 from ostinato.job_commands import job_commands
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ cli = typer.Typer(
     help="A GraphQL backend for scheduled work, with live status.",
 )
 cli.add_typer(job_commands)
+cli.add_typer(cron_commands, name="crons")
 ProjectFolder = Annotated[Path, typer.Argument(help="Folder of the project; created if missing.")]
 Data = Annotated[Path, typer.Option("--data", help="Data folder of the embedded servers.")]
 Reload = Annotated[

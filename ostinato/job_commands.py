@@ -1,4 +1,4 @@
-"""The commands that schedule, list, follow, cancel and retry jobs, and list and follow crons.
+"""The commands that schedule, list, follow, cancel and retry jobs.
 
 They use the Python client, for the system: they need MongoDB, and no API.
 """
@@ -16,8 +16,6 @@ import typer
 from ostinato.cli_settings import exit_with, require_functions, settings_of_dev
 from ostinato.job_tables import (
     escape_line,
-    print_cron_change,
-    print_crons,
     print_job,
     print_job_change,
     print_jobs,
@@ -82,7 +80,7 @@ def schedule(  # noqa: PLR0913 (each is an option)
             typer.echo(escape_line(_unknown_note(function, known)), err=True)
         print_jobs([await app.get(handle.id)], as_json)
 
-    _run(run)
+    run_command(run)
 
 
 @job_commands.command()
@@ -110,9 +108,9 @@ def jobs(  # noqa: PLR0913 (each is an option)
             print_jobs(reversed(page.items) if watch else page.items, as_json)
 
         changes = app.changes(which, owner=owner) if watch else None
-        await _show(list_rows, changes, lambda message: print_job_change(message, as_json))
+        await show(list_rows, changes, lambda message: print_job_change(message, as_json))
 
-    _run(run)
+    run_command(run)
 
 
 @job_commands.command()
@@ -133,7 +131,7 @@ def job(job_id: JobId, as_json: AsJson = False, watch: Watch = False) -> None:
                 elif message.event is not None:
                     print_job_change(message, as_json)
 
-    _run(run)
+    run_command(run)
 
 
 @job_commands.command()
@@ -153,7 +151,7 @@ def logs(
         else:
             print_log((await app.logs(document_id)).items, as_json)
 
-    _run(run)
+    run_command(run)
 
 
 @job_commands.command()
@@ -169,7 +167,7 @@ def cancel(
     async def run(app: "Ostinato") -> None:
         print_jobs([await app.cancel(_document_id(job_id), cascade=cascade)], as_json)
 
-    _run(run)
+    run_command(run)
 
 
 @job_commands.command()
@@ -190,7 +188,7 @@ def reschedule(
         changed = await app.reschedule(document_id, run_at=run_at, run_after=run_after)
         print_jobs([changed], as_json)
 
-    _run(run)
+    run_command(run)
 
 
 @job_commands.command()
@@ -200,27 +198,10 @@ def retry(job_id: JobId, as_json: AsJson = False) -> None:
     async def run(app: "Ostinato") -> None:
         print_jobs([await app.retry(_document_id(job_id))], as_json)
 
-    _run(run)
+    run_command(run)
 
 
-@job_commands.command()
-def crons(
-    owner: Owner = None, limit: Limit = 20, as_json: AsJson = False, watch: Watch = False
-) -> None:
-    """List the newest crons."""
-
-    async def run(app: "Ostinato") -> None:
-        async def list_rows() -> None:
-            page = await app.crons(owner=owner, first=limit)
-            print_crons(reversed(page.items) if watch else page.items, as_json)
-
-        changes = app.cron_changes(owner=owner) if watch else None
-        await _show(list_rows, changes, lambda message: print_cron_change(message, as_json))
-
-    _run(run)
-
-
-def _run(command: "Callable[[Ostinato], Awaitable[None]]") -> None:
+def run_command(command: "Callable[[Ostinato], Awaitable[None]]") -> None:
     """Run a command with an open client; exit with the message of an error."""
     from ostinato.application import Ostinato
     from ostinato.jobs.errors import OstinatoError
@@ -259,7 +240,7 @@ async def _follow_log(app: "Ostinato", job_id: str, as_json: bool) -> None:
         await asyncio.gather(reading, return_exceptions=True)
 
 
-async def _show(
+async def show(
     list_rows: Callable[[], Awaitable[None]],
     changes: "AsyncGenerator[LiveMessage[Any], None] | None",
     print_change: "Callable[[LiveMessage[Any]], None]",

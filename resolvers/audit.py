@@ -39,7 +39,7 @@ UNRECORDED: Final = frozenset({"args", "data", "error", "items", "result"})
 PLAIN: Final = frozenset({str, int, float, bool})
 OWN_WORK: Final = frozenset(
     {
-        *("addItems", "createWithTimeout", "registerCron"),
+        *("addItems", "applyCrons", "createWithTimeout", "registerCron"),
         *("scheduleJob", "scheduleJobs", "startBatch", "startRecurringTask"),
     }
 )

@@ -116,5 +116,14 @@ def pause_warnings(ctx: RequestContext, record: Cron | RecurringTask) -> list[Sc
             )
             message = f"{lost}: sign in with the role, then resume it"
             return [SchedulingWarning(code=WarningCode.ROLE_LOST, message=message)]
+        case PauseReason.FAILED_RUNS:
+            message = (
+                "its last runs have failed, as many as its pauseAfterFailures: correct the cause "
+                "(`failures` lists the errors), then resume it"
+            )
+            return [SchedulingWarning(code=WarningCode.FAILED_RUNS, message=message)]
+        case PauseReason.MAX_RUNS:
+            message = "as many of its ticks have run as maxRuns: raise maxRuns to resume it"
+            return [SchedulingWarning(code=WarningCode.MAX_RUNS, message=message)]
         case never:
             assert_never(never)

@@ -18,10 +18,15 @@ from ostinato.jobs.functions.calendars import (
     read_timetable,
     require_calendar,
 )
-from ostinato.jobs.functions.cron_checks import find_cron, require_free_name, within_end
+from ostinato.jobs.functions.cron_checks import (
+    find_cron,
+    require_free_name,
+    require_run_left,
+    within_end,
+)
 from ostinato.jobs.functions.cron_ledger import record_ticks, settle_ticks
 from ostinato.jobs.functions.cron_patch import (
-    DELAY_FIELDS,
+    LIMIT_FIELDS,
     SCHEDULE_FIELDS,
     CronPatch,
     apply_patch,
@@ -137,10 +142,11 @@ async def _reschedule(
         excluded = await read_excluded_days(ctx, after.exclusions)
         plan = partial(first_tick_after_change, before, undecided, after, now, excluded)
         fields |= next_tick_fields(*await run_in_cpu_thread(ctx.owner, plan))
-    elif not DELAY_FIELDS & changed.keys():
+    elif not LIMIT_FIELDS & changed.keys():
         return {}
     if not before.enabled:
         return fields
+    require_run_left(found | changed)
     due = within_end(fields.get("nextRunTime", before.next_run_time), after.end_at)
     await require_tick_room(ctx, after.schedule, replaced_id=after.id)
     await cancel_if_active(ctx, before.scheduler_job_id)

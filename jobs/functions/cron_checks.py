@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from ostinato.jobs.context import Context
+from ostinato.jobs.cron_ledger import tick_counts_from
 from ostinato.jobs.documents import cron_from
 from ostinato.jobs.errors import (
     Conflict,
@@ -51,3 +52,12 @@ def within_end(due: datetime, end_at: datetime | None) -> datetime:
     if end_at is not None and due >= end_at:
         raise PreconditionFailed(f"the cron has no run before its end at {format_instant(end_at)}")
     return due
+
+
+def require_run_left(found: dict[str, Any]) -> None:
+    """Raise PreconditionFailed if as many ticks of a cron have run as may run."""
+    cron, ran = cron_from(found), tick_counts_from(found).ran
+    if cron.max_runs is not None and ran >= cron.max_runs:
+        raise PreconditionFailed(
+            f"{ran:,} ticks of the cron have run, and maxRuns is {cron.max_runs:,}: raise maxRuns"
+        )

@@ -39,7 +39,9 @@ from ostinato.jobs.malformed import read_as
 from ostinato.jobs.passed_ticks import PassedTicks, TickRange, passed_ticks
 from ostinato.jobs.records import CatchUpPolicy, Cron, PauseReason
 
-PAUSES: Final = frozenset({TickReason.ROLE_LOST, TickReason.OWNER_SUSPENDED})
+PAUSES: Final = frozenset(
+    {TickReason.ROLE_LOST, TickReason.OWNER_SUSPENDED, TickReason.FAILED_RUNS}
+)
 """Reasons for which due ticks are skipped, rather than canceled by a client."""
 
 
@@ -80,6 +82,9 @@ async def record_decision(
     entries = done.entries
     if decided is not None and decided.missed is not None:
         entries = [_missed_entry(cron.catch_up, decided.missed, decided.runs, done), *entries]
+    if decided is not None and decided.too_old is not None:
+        too_old = range_entry(decided.too_old, TickOutcome.MISSED, TickReason.TOO_OLD)
+        entries = [too_old, *entries]
     skipped = sum(entry.count for entry in entries if not entry.did_run)
     not_run = () if decided is None else decided.not_planned_to_run
     return {

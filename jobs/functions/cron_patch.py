@@ -37,8 +37,8 @@ from ostinato.jobs.time_rules import (
 
 SCHEDULE_FIELDS: Final = frozenset({"schedule", "startAt", "exclusions"})
 """The stored fields on which the times of ticks depend; `endAt` only ends them."""
-DELAY_FIELDS: Final = frozenset({"jitterMs", "endAt"})
-"""The stored fields on which the delays of ticks depend."""
+LIMIT_FIELDS: Final = frozenset({"jitterMs", "endAt", "maxRuns"})
+"""The stored fields on which the delay of the next tick depends, and whether there is one."""
 
 ADDED_LATER: Final[Mapping[str, object]] = MappingProxyType(
     {"jitterMs": 0, "tags": [], "exclusions": {}}
@@ -66,6 +66,9 @@ class CronPatch(TypedDict, total=False):
     on_gap: GapPolicy
     on_fold: FoldPolicy
     exclusions: Exclusions
+    max_runs: int | None
+    catch_up_window_ms: int | None
+    pause_after_failures: int | None
     enabled: bool
 
 
@@ -88,6 +91,9 @@ def definition_of(cron: Cron) -> NewCron:
         exclusions=cron.exclusions,
         on_gap=schedule.on_gap if isinstance(schedule, CronSchedule) else GapPolicy.NEXT,
         on_fold=schedule.on_fold if isinstance(schedule, CronSchedule) else FoldPolicy.FIRST,
+        max_runs=cron.max_runs,
+        catch_up_window_ms=cron.catch_up_window_ms,
+        pause_after_failures=cron.pause_after_failures,
     )
 
 
@@ -123,6 +129,9 @@ def definition_document(new: NewCron, schedule: Schedule, args: JsonObject) -> d
         "endAt": new.end_at and _in_ms(new.end_at),
         "tags": list(parse_tags(new.tags)),
         "exclusions": exclusions_document(new.exclusions),
+        "maxRuns": new.max_runs,
+        "catchUpWindowMs": new.catch_up_window_ms,
+        "pauseAfterFailures": new.pause_after_failures,
     }
 
 

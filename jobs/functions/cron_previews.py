@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ostinato.jobs.context import Context
+from ostinato.jobs.cron_ledger import tick_counts_from
 from ostinato.jobs.cron_preview import RunChanges, RunPlan, compare_runs
 from ostinato.jobs.documents import cron_from
 from ostinato.jobs.due_ticks import Timetable, decide_ticks, last_decided
@@ -35,6 +36,8 @@ class PlannedChange:
 
     before: Cron
     undecided: object
+    ran: int = 0
+    """How many ticks have run."""
     after: Cron
     moves_ticks: bool
     now: datetime
@@ -46,15 +49,17 @@ class PlannedChange:
 
         Raises PreconditionFailed if the changed cron has no run before its end.
         """
-        decided_until = last_decided(self.before, self.undecided)
+        decided_until, ran = last_decided(self.before, self.undecided), self.ran
         if self.before.enabled:
             table = Timetable.of(self.before, self.excluded_before)
             due = decide_ticks(table, decided_until, self.now, self.before.catch_up)
             decided_until = due.decided_until
-        before = _plan(self.before, self.excluded_before, decided_until)
-        return compare_runs(before, self._plan_after(decided_until), self.now + period)
+            ran += len(due.runs)
+        before = _plan(self.before, self.excluded_before, decided_until, ran)
+        after = self._plan_after(decided_until, ran)
+        return compare_runs(before, after, self.now + period)
 
-    def _plan_after(self, decided_until: datetime) -> RunPlan | None:
+    def _plan_after(self, decided_until: datetime, ran: int) -> RunPlan | None:
         if not self.after.enabled:
             return None
         if not self.before.enabled:
@@ -66,7 +71,7 @@ class PlannedChange:
             )
         table = Timetable.of(self.after, self.excluded_after)
         within_end(table.next_tick(decided_until), self.after.end_at)
-        return _plan(self.after, self.excluded_after, decided_until)
+        return _plan(self.after, self.excluded_after, decided_until, ran)
 
 
 async def plan_change(
@@ -86,6 +91,7 @@ async def plan_change(
     return PlannedChange(
         before=before,
         undecided=found.get("undecided"),
+        ran=tick_counts_from(found).ran,
         after=cron_from(found | changed | {"enabled": enabled}),
         excluded_before=await read_excluded_days(ctx, before.exclusions),
         excluded_after=await read_excluded_days(ctx, new.exclusions),
@@ -94,10 +100,12 @@ async def plan_change(
     )
 
 
-def _plan(cron: Cron, excluded: ExcludedDays, decided_until: datetime) -> RunPlan | None:
+def _plan(cron: Cron, excluded: ExcludedDays, decided_until: datetime, ran: int) -> RunPlan | None:
     if not cron.enabled:
         return None
-    return RunPlan(table=Timetable.of(cron, excluded), decided_until=decided_until)
+    limit = None if cron.max_runs is None else cron.max_runs - ran
+    table = Timetable.of(cron, excluded)
+    return RunPlan(table=table, decided_until=decided_until, limit=limit)
 
 
 def _step(cron: Cron) -> timedelta:

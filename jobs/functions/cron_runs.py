@@ -1,21 +1,33 @@
-"""Runs of a cron outside its schedule, which a client asks for.
+"""Runs of a cron outside its schedule, which a client asks for: now, or for past ticks.
 
 Each function runs in the caller's transaction, on behalf of the cron's owner.
 """
 
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import islice, takewhile
+from typing import Any, Final
 
+from ostinato.jobs.async_tools.cpu_thread import run_in_cpu_thread
 from ostinato.jobs.context import Context
 from ostinato.jobs.cron_ledger import LedgerEntry, TickOrigin, TickOutcome
 from ostinato.jobs.documents import cron_from
+from ostinato.jobs.due_ticks import MAX_RUNS_PER_TICK, Timetable, last_decided
 from ostinato.jobs.errors import BadRequest, PreconditionFailed
+from ostinato.jobs.functions.calendars import read_timetable
 from ostinato.jobs.functions.cron_checks import find_cron
 from ostinato.jobs.functions.cron_ledger import record_ticks
-from ostinato.jobs.functions.cron_ticks import read_run_history
+from ostinato.jobs.functions.cron_ticks import queued_ticks, read_run_history
 from ostinato.jobs.functions.crons import change
 from ostinato.jobs.functions.job_chain import require_rights
-from ostinato.jobs.records import Cause, CauseKind, Cron, OverlapPolicy
+from ostinato.jobs.json_values import format_instant
+from ostinato.jobs.passed_ticks import MILLISECOND
+from ostinato.jobs.planned_ticks import planned_ticks
+from ostinato.jobs.records import Cause, CauseKind, Cron, IntervalSchedule, OverlapPolicy
 from ostinato.jobs.run_history import RunHistory
+
+MAX_BACKFILL: Final = MAX_RUNS_PER_TICK  # all jobs are inserted in one transaction
 
 
 async def trigger_cron(
@@ -63,3 +75,130 @@ def _require_no_run(cron: Cron, found: dict[str, Any], history: RunHistory) -> N
             f"a run of the cron has not ended, and its overlap is {cron.overlap.name}: wait for "
             "its end, or set overlap to ALLOW"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class TickPeriod:
+    """A period: `start` is inclusive, `end` is not."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Backfill:
+    """What a backfill did."""
+
+    cron: Cron
+    started: int
+    """The number of ticks that run now."""
+    already_ran: int
+    """The number of ticks of the period that had run before."""
+
+    @property
+    def id(self) -> str:
+        return self.cron.id
+
+
+async def backfill_cron(
+    ctx: Context, cron_id: str, between: TickPeriod, expected_version: int | None = None
+) -> Backfill:
+    """Run the ticks of a past period, by the cron's current schedule, that have not run.
+
+    A tick that waits in the queue or is still due runs by itself. A repeated call starts no run
+    again, as long as the ledger retains its record. Raises NotFound, VersionConflict, BadRequest
+    for a period that is too long or too old, OwnerSuspended, QuotaExceeded, and PreconditionFailed
+    if a run has not ended, unless runs may overlap.
+    """
+    found = await find_cron(ctx, cron_id, expected_version)
+    cron = cron_from(found)
+    await require_rights(ctx, cron.function_name)
+    await _require_retained(ctx, between)
+    decided = last_decided(cron, found.get("undecided"))
+    until = min(between.end - MILLISECOND, await ctx.now())
+    if cron.enabled:
+        until = min(until, decided)
+    planned = partial(
+        _planned_ticks,
+        await read_timetable(ctx, cron),
+        decided,
+        TickPeriod(max(between.start, cron.start_at or between.start), until),
+    )
+    ticks = await run_in_cpu_thread(ctx.owner, planned)
+    ran = await _find_ran(ctx, cron_id, between)
+    started = ran.union(queued_ticks(found))
+    missing = [tick for tick in ticks if tick not in started]
+    if not missing:
+        return Backfill(cron, 0, len(ticks))
+    history = await read_run_history(ctx, found)
+    _require_no_run(cron, found, history)
+    entries = [await _run_again(ctx, cron, tick) for tick in missing]
+    runs = [entry.job_id for entry in entries]
+    fields = {
+        **await record_ticks(ctx, found, entries),
+        "executions": [*history.tracked, *runs],
+        "failuresInARow": history.failures,
+    }
+    changed = await change(ctx, found, fields)
+    return Backfill(changed, len(missing), len(ticks) - len(missing))
+
+
+async def _require_retained(ctx: Context, between: TickPeriod) -> None:
+    """Raise BadRequest for an empty period, or one whose records may be gone: its ticks could run
+    again."""
+    if between.end <= between.start:
+        raise BadRequest.at("to", message="to must be later than from", code="too_small")
+    retention = timedelta(milliseconds=ctx.settings.cron_tick_retention_ms)
+    oldest = await ctx.now() - retention
+    if between.start < oldest:
+        message = (
+            f"from: the outcomes of ticks are kept since {format_instant(oldest)}, got "
+            f"{format_instant(between.start)}"
+        )
+        raise BadRequest.at("from", message=message, code="too_old")
+
+
+def _planned_ticks(table: Timetable, decided: datetime, between: TickPeriod) -> list[datetime]:
+    """Return the ticks of a period, its end included; raises BadRequest for too many.
+
+    An interval keeps the phase of `decided`.
+    """
+    start = between.start - MILLISECOND
+    if isinstance(table.schedule, IntervalSchedule):
+        interval = timedelta(milliseconds=table.schedule.ms)
+        start = decided + (start - decided) // interval * interval
+    ticks = planned_ticks(table.schedule, start, table.excluded)
+    passed = takewhile(lambda tick: tick.due <= table.before_end(between.end), ticks)
+    found = list(islice((tick.due for tick in passed if tick.runs), MAX_BACKFILL + 1))
+    if len(found) > MAX_BACKFILL:
+        message = (
+            f"to: the period has more than {MAX_BACKFILL} ticks: end it at "
+            f"{format_instant(found[-1])}, and continue from there"
+        )
+        raise BadRequest.at("to", message=message, code="too_many")
+    return found
+
+
+async def _find_ran(ctx: Context, cron_id: str, between: TickPeriod) -> set[datetime]:
+    """Read which ticks of a period have run, by themselves or by another backfill."""
+    where = {
+        "cronId": cron_id,
+        "outcome": TickOutcome.RAN.value,
+        "scheduledTime": {"$gte": between.start, "$lt": between.end},
+        "origin": {"$ne": TickOrigin.TRIGGER.value},
+    }
+    found = await ctx.db.ostinato("cronTicks").find(where, {"scheduledTime": 1})
+    return {each["scheduledTime"] for each in found}
+
+
+async def _run_again(ctx: Context, cron: Cron, tick: datetime) -> LedgerEntry:
+    cause = Cause(kind=CauseKind.CRON, id=cron.id)
+    try:
+        job_id = await ctx.scheduler.run_at(
+            tick, cron.function_name, cron.args, cause=cause, tags=cron.tags
+        )
+    except BadRequest as error:
+        raise PreconditionFailed(str(error)) from error
+    return LedgerEntry(
+        outcome=TickOutcome.RAN, first=tick, job_id=job_id, origin=TickOrigin.BACKFILL
+    )

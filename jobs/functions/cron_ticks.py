@@ -3,17 +3,25 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
+from ostinato.jobs.async_tools.cpu_thread import run_in_cpu_thread
 from ostinato.jobs.context import Context
-from ostinato.jobs.cron_ledger import LedgerEntry, TickOutcome, TickReason, entries_of
-from ostinato.jobs.due_ticks import Timetable
+from ostinato.jobs.cron_ledger import (
+    LedgerEntry,
+    TickOutcome,
+    TickReason,
+    entries_of,
+    tick_counts_from,
+)
+from ostinato.jobs.due_ticks import TickDecision, Timetable, decide_ticks, last_decided
 from ostinato.jobs.errors import BadRequest, QuotaExceeded
 from ostinato.jobs.functions.failures import record_refusal
-from ostinato.jobs.functions.job_chain import TICK_HORIZON
+from ostinato.jobs.functions.job_chain import TICK_HORIZON, read_pause_reason
 from ostinato.jobs.logs import LogThrottle
 from ostinato.jobs.passed_ticks import MILLISECOND
-from ostinato.jobs.records import Cause, CauseKind, Cron, OverlapPolicy
+from ostinato.jobs.records import Cause, CauseKind, Cron, OverlapPolicy, PauseReason
 from ostinato.jobs.run_history import (
     MAX_OVERLAPPING,
     MAX_TRACKED,
@@ -45,9 +53,9 @@ class OverlapResult:
     """The records of the ticks whose outcome is decided, oldest first."""
 
     @property
-    def started(self) -> bool:
-        """Whether a tick ran."""
-        return any(entry.did_run for entry in self.entries)
+    def started(self) -> int:
+        """The number of ticks that ran."""
+        return sum(entry.did_run for entry in self.entries)
 
     def job_of(self, due: datetime) -> str | None:
         """Return the job of a tick that ran."""
@@ -79,6 +87,17 @@ async def schedule_start(ctx: Context, cron: Cron, tick: datetime) -> str:
     return await schedule_tick(ctx, cron.id, cron.version + 1, start)
 
 
+async def decide_due_ticks(
+    ctx: Context, table: Timetable, cron: Cron, found: dict[str, Any], now: datetime
+) -> TickDecision:
+    """Decide about the due ticks; after a long time, in the thread."""
+    after = last_decided(cron, found.get("undecided"))
+    decide = partial(decide_ticks, table, after, now, cron.catch_up)
+    return (
+        await run_in_cpu_thread(ctx.owner, decide) if table.may_have_many(after, now) else decide()
+    )
+
+
 async def start_due_runs(
     ctx: Context, cron: Cron, found: dict[str, Any], due_times: Sequence[datetime]
 ) -> OverlapResult:
@@ -101,6 +120,11 @@ async def start_due_runs(
         ready = [] if active else list(due_times)
         if active:
             skipped = entries_of(due_times, TickOutcome.SKIPPED, TickReason.OVERLAP)
+    left = runs_left(cron, found)
+    if left is not None and left <= len(ready):
+        unused = [*ready[left:], *waiting]
+        ready, waiting = ready[:left], []
+        skipped += entries_of(unused, TickOutcome.SKIPPED, TickReason.MAX_RUNS)
     queued, overflow = waiting[:MAX_QUEUED_TICKS], waiting[MAX_QUEUED_TICKS:]
     started = await _start(ctx, cron, ready)
     jobs = [entry.job_id for entry in started if entry.job_id is not None]
@@ -111,6 +135,34 @@ async def start_due_runs(
         queued=queued,
         entries=[*started, *skipped],
     )
+
+
+def runs_left(cron: Cron, found: dict[str, Any]) -> int | None:
+    """Return how many ticks may still run; None without a maximum."""
+    if cron.max_runs is None:
+        return None
+    return max(cron.max_runs - tick_counts_from(found).ran, 0)
+
+
+def used_up_fields(cron: Cron, found: dict[str, Any], done: OverlapResult) -> dict[str, Any]:
+    """Return the fields that pause a cron which has had its last run; empty before."""
+    left = runs_left(cron, found)
+    if left is None or done.started < left:
+        return {}
+    reason = PauseReason.MAX_RUNS.value
+    return {"enabled": False, "schedulerJobId": None, "pausedBecause": reason}
+
+
+async def read_reason_to_pause(
+    ctx: Context, cron: Cron, found: dict[str, Any]
+) -> PauseReason | None:
+    """Return why a cron must not tick: its owner's rights, or its failed runs; None if it may."""
+    reason = await read_pause_reason(ctx, cron.function_name)
+    if reason is None and cron.pause_after_failures is not None:
+        history = await read_run_history(ctx, found)
+        if history.failures_in_a_row >= cron.pause_after_failures:
+            return PauseReason.FAILED_RUNS
+    return reason
 
 
 async def read_run_history(ctx: Context, found: dict[str, Any]) -> RunHistory:

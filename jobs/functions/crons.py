@@ -13,8 +13,6 @@ from ostinato.jobs.documents import cron_from
 from ostinato.jobs.due_ticks import (
     TickDecision,
     Timetable,
-    decide_ticks,
-    last_decided,
     next_tick_fields,
 )
 from ostinato.jobs.errors import Malformed, NotFound
@@ -22,6 +20,7 @@ from ostinato.jobs.functions.calendars import read_timetable, require_calendar
 from ostinato.jobs.functions.cron_checks import (
     find_cron,
     require_free_name,
+    require_run_left,
     within_end,
 )
 from ostinato.jobs.functions.cron_ledger import pause_reason, record_decision, settle_ticks
@@ -29,10 +28,14 @@ from ostinato.jobs.functions.cron_patch import definition_document
 from ostinato.jobs.functions.cron_ticks import (
     EXECUTE_CRON,
     RELEASE_QUEUED,
+    decide_due_ticks,
+    read_reason_to_pause,
+    read_run_history,
     schedule_release,
     schedule_start,
     schedule_tick,
     start_due_runs,
+    used_up_fields,
 )
 from ostinato.jobs.functions.job_chain import (
     CHAIN_RETRY,
@@ -40,7 +43,6 @@ from ostinato.jobs.functions.job_chain import (
     delete_document,
     effective_now,
     is_active,
-    read_pause_reason,
     repair_due_time,
     require_rights,
     require_version,
@@ -75,6 +77,7 @@ async def register_cron(ctx: Context, new: NewCron) -> Cron:
 async def insert_cron(ctx: Context, new: NewCron, schedule: Schedule, args: JsonObject) -> Cron:
     """Store a validated cron and schedule its first tick job."""
     cron_id = ctx.new_id()
+    definition = definition_document(new, schedule, args)
     table = Timetable(
         schedule=schedule,
         own_exclusions=ExcludedDays.of(new.exclusions),
@@ -82,12 +85,12 @@ async def insert_cron(ctx: Context, new: NewCron, schedule: Schedule, args: Json
         cron_id=cron_id,
         jitter_ms=new.jitter_ms,
     )
-    first = await compute_first_tick(ctx, table, new.start_at)
-    due = within_end(first["nextRunTime"], new.end_at)
+    first = await compute_first_tick(ctx, table, definition["startAt"])
+    due = within_end(first["nextRunTime"], definition["endAt"])
     document: dict[str, Any] = {
         "_id": cron_id,
         "owner": ctx.owner,
-        **definition_document(new, schedule, args),
+        **definition,
         "managedBy": new.managed_by,
         "enabled": True,
         **first,
@@ -183,12 +186,21 @@ async def resume_cron(
         return cron_from(found)
     cron = cron_from(found)
     await require_rights(ctx, cron.function_name)
+    require_run_left(found)
     if first_tick is None:
         first_tick = await compute_first_tick(ctx, await read_timetable(ctx, cron), cron.start_at)
     due = within_end(first_tick["nextRunTime"], cron.end_at)
     await require_tick_room(ctx, cron.schedule)
     tick = await schedule_start(ctx, cron, due)
-    fields = {**first_tick, "enabled": True, "schedulerJobId": tick, "pausedBecause": None}
+    fields: dict[str, Any] = {
+        **first_tick,
+        "enabled": True,
+        "schedulerJobId": tick,
+        "pausedBecause": None,
+    }
+    if cron.pause_after_failures is not None:
+        history = await read_run_history(ctx, found)
+        fields |= {"executions": list(history.active), "failuresInARow": 0}
     settled = await settle_ticks(ctx, found, TickReason.PAUSED, drops_queue=False)
     return await change(ctx, found, settled | fields)
 
@@ -220,14 +232,15 @@ async def execute_cron(ctx: Context, cron_id: str) -> None:
         return
     cron, now = cron_from(found), await effective_now(ctx)
     table = await read_timetable(ctx, cron)
-    decided = await _decide(ctx, table, cron, found, now)
+    decided = await decide_due_ticks(ctx, table, cron, found, now)
     if not decided.has_ticks:
         await _ensure_tick(ctx, cron, found, decided)
         return
-    if await _pause_if_lost(ctx, cron, found):
+    if await _pause_if_needed(ctx, cron, found):
         return
     done = await start_due_runs(ctx, cron, found, decided.runs)
-    ended = cron.end_at is not None and decided.next_run >= cron.end_at
+    used_up = used_up_fields(cron, found, done)
+    ended = bool(used_up) or (cron.end_at is not None and decided.next_run >= cron.end_at)
     # If the sweeper replaced this tick job after it had failed, and it was then retried, the
     # replacement is still pending.
     await cancel_if_active(ctx, cron.scheduler_job_id)
@@ -240,21 +253,11 @@ async def execute_cron(ctx: Context, cron_id: str) -> None:
         "queuedTicks": done.queued,
         "lastRunTime": now if done.started else cron.last_run_time,
         **await record_decision(ctx, found, cron, done, decided),
+        **used_up,
     }
     if not await is_active(ctx, found.get("releaseJobId")):
         fields["releaseJobId"] = await schedule_release(ctx, cron, done.queued)
     await change(ctx, found, fields)
-
-
-async def _decide(
-    ctx: Context, table: Timetable, cron: Cron, found: dict[str, Any], now: datetime
-) -> TickDecision:
-    """Decide about the due ticks; after a long time, in the thread."""
-    after = last_decided(cron, found.get("undecided"))
-    decide = partial(decide_ticks, table, after, now, cron.catch_up)
-    return (
-        await run_in_cpu_thread(ctx.owner, decide) if table.may_have_many(after, now) else decide()
-    )
 
 
 @mutation(name=RELEASE_QUEUED, internal=True, retry=CHAIN_RETRY)
@@ -264,9 +267,12 @@ async def release_queued(ctx: Context, cron_id: str) -> None:
     if found is None or not found["queuedTicks"]:
         return
     cron = cron_from(found)
-    if await _pause_if_lost(ctx, cron, found):
+    if await _pause_if_needed(ctx, cron, found):
         return
     done = await start_due_runs(ctx, cron, found, [])
+    used_up = used_up_fields(cron, found, done)
+    if used_up:
+        await cancel_if_active(ctx, cron.scheduler_job_id)
     await change(
         ctx,
         found,
@@ -277,6 +283,7 @@ async def release_queued(ctx: Context, cron_id: str) -> None:
             **await record_decision(ctx, found, cron, done),
             "releaseJobId": await schedule_release(ctx, cron, done.queued),
             "lastRunTime": await effective_now(ctx) if done.started else cron.last_run_time,
+            **used_up,
         },
     )
 
@@ -300,9 +307,10 @@ async def change(ctx: Context, found: dict[str, Any], fields: dict[str, Any]) ->
     return cron_from(await update_document(ctx, "crons", found, fields))
 
 
-async def _pause_if_lost(ctx: Context, cron: Cron, found: dict[str, Any]) -> bool:
-    """Pause a cron whose owner has lost the right to run its function; return whether it has."""
-    reason = await read_pause_reason(ctx, cron.function_name)
+async def _pause_if_needed(ctx: Context, cron: Cron, found: dict[str, Any]) -> bool:
+    """Pause a cron whose owner has lost the right to run its function, or whose runs have failed
+    too often; return whether it is paused."""
+    reason = await read_reason_to_pause(ctx, cron, found)
     if reason is None:
         return False
     ctx.log.warning("cron.paused", cron_id=cron.id, reason=reason.value)

@@ -16,6 +16,10 @@ from ostinato.jobs.time_rules import NO_EXCLUSIONS, Exclusions, FoldPolicy, GapP
 DEFAULT_FUNCTION: Final = "tasks.runTask"
 STATIC: Final = "@cron"  # `managedBy` of crons that are declared in code
 MAX_START: Final = datetime(3000, 1, 1, tzinfo=UTC)  # ticks of rare dates stay in Python's years
+MAX_RUN_COUNT: Final = 1_000_000_000
+MIN_WINDOW_MS: Final = 15_000  # a tick that is so late is punctual
+MAX_WINDOW_MS: Final = 366 * 86_400_000
+MAX_FAILURES: Final = 100  # as many overlapping runs are tracked
 MAX_JITTER_MS: Final = 86_400_000  # a day; more would mix up the days of a daily cron
 
 
@@ -39,6 +43,9 @@ class NewCron:
     """End of the schedule, exclusive; the cron is then disabled."""
     tags: Sequence[str] = ()
     """The tags of the jobs that it creates."""
+    max_runs: int | None = None
+    catch_up_window_ms: int | None = None
+    pause_after_failures: int | None = None
     managed_by: str | None = None
     """The set that contains it, or STATIC if it is declared in code."""
     on_gap: GapPolicy = GapPolicy.NEXT
@@ -101,6 +108,13 @@ def _limit_issues(new: NewCron) -> Iterator[Issue]:
         message = f"name must have 1 to {MAX_NAME_CHARS} characters, got {len(new.name)}"
         yield Issue(path=("name",), message=message, code="length")
     yield from range_issues("jitterMs", new.jitter_ms, 0, MAX_JITTER_MS)
+    for name, given, low, high in (
+        ("maxRuns", new.max_runs, 1, MAX_RUN_COUNT),
+        ("catchUpWindowMs", new.catch_up_window_ms, MIN_WINDOW_MS, MAX_WINDOW_MS),
+        ("pauseAfterFailures", new.pause_after_failures, 1, MAX_FAILURES),
+    ):
+        if given is not None:
+            yield from range_issues(name, given, low, high)
 
 
 def with_default_name(function_name: str, args: JsonObject, name: str) -> JsonObject:

@@ -119,6 +119,7 @@ COLLECTIONS: Final = (
         deleted_by="the TTL index on purgeAt; owners.purge",
         indexes=(
             index("cron_newest", "cronTicks of a cron; Cron.health", "cronId -_id"),
+            index("cron_time", "backfillCron: the ticks of a period", "cronId scheduledTime"),
             index("owner_newest", "cronTicksChanged: the newest of an owner", "owner -_id"),
             index("purge", "TTL", "purgeAt", expireAfterSeconds=0),
         ),

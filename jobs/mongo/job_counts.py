@@ -12,7 +12,8 @@ from ostinato.jobs.mongo.client import Mongo
 from ostinato.jobs.mongo.collections import JOBS
 from ostinato.jobs.mongo.indexes import read_with_hint
 from ostinato.jobs.mongo.mongo_retry import MongoRetry
-from ostinato.jobs.records import JobCounts, JobState
+from ostinato.jobs.records import JobState
+from ostinato.jobs.worker_records import JobCounts
 
 MAX_OWNERS: Final = 1_000  # the cache size; the least recently used owner is evicted
 MAX_COUNT: Final = 1_000  # higher counts are expensive, and of no use to users

@@ -5,10 +5,13 @@ from datetime import datetime, timedelta
 from typing import Any, Final, TypedDict, Unpack, cast
 
 from ostinato.client.base_client import BaseClient, call
+from ostinato.client.cron_options import CronOptions, new_cron
 from ostinato.client.options import Args, require_name, to_ms
 from ostinato.jobs.arguments import plain_arguments
 from ostinato.jobs.cron_preview import RunChanges
 from ostinato.jobs.functions.cron_patch import CronPatch
+from ostinato.jobs.functions.cron_runs import Backfill, TickPeriod
+from ostinato.jobs.functions.cron_sets import AppliedCrons
 from ostinato.jobs.records import CatchUpPolicy, Cron, Job, OverlapPolicy
 from ostinato.jobs.registry import FunctionRef, name_of
 from ostinato.jobs.time_rules import Exclusions, FoldPolicy, GapPolicy
@@ -30,12 +33,15 @@ class CronChanges(TypedDict, total=False):
     catch_up: CatchUpPolicy
     jitter: timedelta
     start_at: datetime | None
-    """None removes it; so it does for `end_at`."""
+    """None removes it, also for the other options that take None."""
     end_at: datetime | None
     tags: Sequence[str]
     on_gap: GapPolicy
     on_fold: FoldPolicy
     exclusions: Exclusions
+    max_runs: int | None
+    catch_up_window: timedelta | None
+    pause_after_failures: int | None
     enabled: bool
     """False pauses the cron, True resumes it."""
 
@@ -46,8 +52,18 @@ CONVERSIONS: Final[dict[str, tuple[str, Callable[[Any], object]]]] = {
     "function": ("function_name", name_of),
     "args": ("args", plain_arguments),
     "jitter": ("jitter_ms", to_ms),
+    "catch_up_window": (
+        "catch_up_window_ms",
+        lambda value: None if value is None else to_ms(value),
+    ),
 }
 """The fields that the engine names or represents differently."""
+
+
+class DeclaredCron(CronOptions):
+    """A cron of a set: its name, and the options of `register_cron`."""
+
+    name: str
 
 
 class CronVerbs(BaseClient):
@@ -127,6 +143,45 @@ class CronVerbs(BaseClient):
             owner,
         )
         return job
+
+    async def backfill_cron(
+        self,
+        cron_id: str,
+        start: datetime,
+        end: datetime,
+        *,
+        owner: str | None = None,
+        expected_version: int | None = None,
+    ) -> Backfill:
+        """Run the ticks from `start` to `end`, exclusive, that have not run, each once and now.
+
+        A repeated call starts none of them again. Raises BadRequest at `from` or `to` for a period
+        that is too old or has more than 500 ticks.
+        """
+        between = TickPeriod(start, end)
+        return await self.mutate(
+            "backfillCron",
+            {"cronId": cron_id, "from": start, "to": end},
+            lambda context: cron_changes.backfill_cron(context, cron_id, between, expected_version),
+            owner,
+        )
+
+    async def apply_crons(
+        self, managed_by: str, declared: Sequence[DeclaredCron], *, owner: str | None = None
+    ) -> AppliedCrons:
+        """Make the crons of a set equal to the declared ones, by name; for deployments.
+
+        Creates and changes crons, and deletes those of the set that are not declared. Equal calls
+        change nothing. Raises BadRequest with an issue for each wrong field, Conflict for the name
+        of a cron outside the set, and QuotaExceeded.
+        """
+        crons = [new_cron(**each) for each in declared]
+        return await self.mutate(
+            "applyCrons",
+            {"managedBy": managed_by, "crons": [each.name for each in crons]},
+            lambda context: cron_changes.apply_crons(context, managed_by, crons),
+            owner,
+        )
 
 
 def patch_of(changes: CronChanges) -> CronPatch:

@@ -17,12 +17,12 @@ from ostinato.jobs.records import (
     Cron,
     Failure,
     Job,
-    JobCounts,
     RecurringTask,
     Request,
     RequestState,
 )
 from ostinato.jobs.registry import FunctionRef, name_of
+from ostinato.jobs.worker_records import JobCounts
 from ostinato.resolvers.context import ApplicationContext
 from ostinato.resolvers.live import subscription_sources as sources
 from ostinato.resolvers.live.activity_query import ActivityQuery

@@ -1,44 +1,21 @@
 """The client's verbs for crons and recurring tasks."""
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TypedDict, Unpack
 
 from ostinato.client.base_client import BaseClient, call, page_window
+from ostinato.client.cron_options import CronOptions, new_cron
 from ostinato.client.options import Args, require_name, to_ms
-from ostinato.client.schedule_verbs import TimeRules
 from ostinato.jobs.arguments import plain_arguments
 from ostinato.jobs.cron_ledger import CronTick
 from ostinato.jobs.errors import Malformed
-from ostinato.jobs.functions.new_cron import DEFAULT_FUNCTION, NewCron
+from ostinato.jobs.functions.new_cron import DEFAULT_FUNCTION
 from ostinato.jobs.functions.task_changes import TaskPatch
 from ostinato.jobs.paging import Page
-from ostinato.jobs.records import CatchUpPolicy, Cron, OverlapPolicy, RecurringTask
+from ostinato.jobs.records import Cron, RecurringTask
 from ostinato.jobs.registry import FunctionRef, name_of
-from ostinato.jobs.time_rules import NO_EXCLUSIONS, FoldPolicy, GapPolicy
 from ostinato.resolvers import cron_ticks, crons, recurring
 from ostinato.resolvers.cron_ticks import CronHealth
-
-
-class CronOptions(TimeRules, total=False):
-    """The options of `register_cron`: exactly one of `every` and `cronspec`, and others."""
-
-    every: timedelta
-    """The interval, 1 s to 5 years."""
-    cronspec: str
-    function: FunctionRef
-    """Default: `tasks.runTask`, which gets the cron's name."""
-    args: Args
-    overlap: OverlapPolicy
-    """What a tick does while the previous run has not ended. Default: SKIP."""
-    catch_up: CatchUpPolicy
-    """What happens to ticks missed while no worker ran. Default: LATEST."""
-    jitter: timedelta
-    """Maximum delay of each run, at most a day. Default: 0."""
-    start_at: datetime
-    end_at: datetime
-    tags: Sequence[str]
-    """The tags of its jobs: at most 10, of 1 to 64 characters each."""
 
 
 class TaskChanges(TypedDict, total=False):
@@ -66,24 +43,7 @@ class PatternVerbs(BaseClient):
     ) -> Cron:
         """Register a cron, which creates a job at each tick; raises Conflict for a taken name."""
         await crons.check_cronspec(self.context(owner), options.get("cronspec"))
-        every = options.get("every")
-        new = NewCron(
-            name=require_name("name", name),
-            interval_ms=None if every is None else to_ms(every),
-            cronspec=options.get("cronspec"),
-            tz=options.get("tz", "UTC"),
-            function_name=name_of(options.get("function", DEFAULT_FUNCTION)),
-            args=plain_arguments(options.get("args", {})),
-            overlap=options.get("overlap", OverlapPolicy.SKIP),
-            catch_up=options.get("catch_up", CatchUpPolicy.LATEST),
-            jitter_ms=to_ms(options.get("jitter", timedelta(0))),
-            start_at=options.get("start_at"),
-            end_at=options.get("end_at"),
-            tags=options.get("tags", ()),
-            on_gap=options.get("on_gap", GapPolicy.NEXT),
-            on_fold=options.get("on_fold", FoldPolicy.FIRST),
-            exclusions=options.get("exclusions", NO_EXCLUSIONS),
-        )
+        new = new_cron(name, **options)
         return await self.mutate(
             "registerCron", new, lambda context: crons.register_cron(context, new), owner
         )

@@ -8,7 +8,7 @@ from typing import Final
 
 from ostinato.jobs.changes import Position
 from ostinato.jobs.errors import require_range
-from ostinato.jobs.records import JobCounts
+from ostinato.jobs.worker_records import JobCounts
 from ostinato.resolvers.context import RequestContext
 from ostinato.resolvers.live.live_query import LiveItem, LiveQuery, ResumePoint
 from ostinato.resolvers.live.messages import EventPosition

@@ -69,6 +69,8 @@ FIELD_COSTS: Final = MappingProxyType(
         "calendars": 500,  # up to 50,000 days
         "activity": 500,  # up to 5,000 jobs of an owner, at most once a second
         "activityChanged": 500,
+        "applyCrons": 2_000,  # up to 100 crons
+        "backfillCron": 500,  # up to 500 jobs
         "previewCronChange": 2_000,  # compares up to 200,000 ticks, in 0.4 s
         "jobTotals": 500,  # up to 50,000 jobs, at most once a second
         "totals": 500,

@@ -13,16 +13,32 @@ from ostinato.jobs.declarations import to_camel_case
 from ostinato.jobs.errors import Issue
 from ostinato.jobs.exclusions import exclusion_issues
 from ostinato.jobs.functions.cron_patch import CronPatch
+from ostinato.jobs.functions.cron_sets import MAX_SET
+from ostinato.jobs.functions.new_cron import NewCron
 from ostinato.jobs.records import CatchUpPolicy, OverlapPolicy
 from ostinato.jobs.time_rules import FoldPolicy, GapPolicy
 from ostinato.resolvers.cron_changes import DEFAULT_DAYS, MAX_DAYS
 from ostinato.schema.inputs.calendars import ExclusionsInput, exclusions_of
-from ostinato.schema.inputs.limits import EXPECTED_VERSION, CronId, Jitter, JsonObject, Name, Tags
+from ostinato.schema.inputs.crons import RegisterCronInput
+from ostinato.schema.inputs.limits import (
+    EXPECTED_VERSION,
+    CatchUpWindow,
+    CronId,
+    Jitter,
+    JsonObject,
+    MaxFailures,
+    MaxRuns,
+    Name,
+    Tags,
+)
 from ostinato.schema.scalars import Milliseconds
 
 NOT_CHANGES: Final = frozenset({"cron_id", "expected_version", "days"})
+DeclaredCrons: TypeAlias = Annotated[list[RegisterCronInput], Field(max_length=MAX_SET)]
 PreviewDays: TypeAlias = Annotated[int, Field(ge=1, le=MAX_DAYS)]
-REMOVABLE: Final = frozenset({"start_at", "end_at", "exclusions"})
+REMOVABLE: Final = frozenset(
+    {"start_at", "end_at", "exclusions", "max_runs", "catch_up_window_ms", "pause_after_failures"}
+)
 """Fields that null removes."""
 
 
@@ -83,6 +99,20 @@ class UpdateCronInput:
         default=UNSET,
         description="All days on which it does not run; null removes them.",
     )
+    max_runs: MaxRuns | None = strawberry.field(
+        default=UNSET,
+        description="Pause the cron after so many of its ticks have run; null removes it.",
+    )
+    catch_up_window_ms: CatchUpWindow | None = strawberry.field(
+        default=UNSET,
+        description="Ticks that are later than this are missed, whatever `catchUp` says: 15000 to "
+        "31622400000 (366 days); null removes it.",
+    )
+    pause_after_failures: MaxFailures | None = strawberry.field(
+        default=UNSET,
+        description="Pause the cron at the tick that finds so many failed runs in a row: 1 to "
+        "100; null removes it.",
+    )
     enabled: bool | None = strawberry.field(
         default=UNSET,
         description="False pauses the cron, true resumes it. A cron that has ended needs true to "
@@ -117,6 +147,38 @@ class PreviewCronChangeInput(UpdateCronInput):
 def _changed(given: UpdateCronInput) -> list[str]:
     names = [each.name for each in fields(given)]
     return [name for name in names if name not in NOT_CHANGES and getattr(given, name) is not UNSET]
+
+
+@strawberry.input(description="The cron, and the period whose ticks to run.")
+class BackfillCronInput:
+    cron_id: CronId = strawberry.field(description="The cron's id.")
+    from_: datetime = strawberry.field(
+        name="from",
+        description="The start of the period, inclusive; within the time for which outcomes of "
+        "ticks are kept (OSTINATO_CRON_TICK_RETENTION_MS).",
+    )
+    to: datetime = strawberry.field(
+        description="The end of the period, exclusive. It has at most 500 ticks."
+    )
+    expected_version: int | None = strawberry.field(default=UNSET, description=EXPECTED_VERSION)
+
+
+@strawberry.input(
+    description="A set of crons: those of its name that are not declared are deleted."
+)
+class ApplyCronsInput:
+    managed_by: Name = strawberry.field(
+        description="The name of the set, 1 to 200 characters; it does not start with @."
+    )
+    crons: DeclaredCrons = strawberry.field(description="All crons of the set, at most 100.")
+
+    def recorded(self) -> dict[str, object]:
+        """Return the name of the set and the names of its crons, for the audit log."""
+        return {"managedBy": self.managed_by, "crons": [each.name for each in self.crons]}
+
+    def to_plain(self) -> list[NewCron]:
+        """Convert the validated crons for the use case."""
+        return [each.to_plain() for each in self.crons]
 
 
 @strawberry.input(description="The cron to run now.")

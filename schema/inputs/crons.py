@@ -24,7 +24,17 @@ from ostinato.jobs.time_rules import FoldPolicy, GapPolicy
 from ostinato.resolvers.crons import DEFAULT_RUNS, MAX_PREVIEW, Preview
 from ostinato.schema.fields import unset_to_none
 from ostinato.schema.inputs.calendars import ExclusionsInput, exclusions_of
-from ostinato.schema.inputs.limits import EXPECTED_VERSION, CronId, Jitter, JsonObject, Name, Tags
+from ostinato.schema.inputs.limits import (
+    EXPECTED_VERSION,
+    CatchUpWindow,
+    CronId,
+    Jitter,
+    JsonObject,
+    MaxFailures,
+    MaxRuns,
+    Name,
+    Tags,
+)
 from ostinato.schema.scalars import Milliseconds
 
 Count = Annotated[int, Field(ge=1, le=MAX_PREVIEW)]
@@ -79,6 +89,19 @@ class RegisterCronInput:
     end_at: datetime | None = strawberry.field(
         default=UNSET, description="No ticks at this time or later. The cron is then paused."
     )
+    max_runs: MaxRuns | None = strawberry.field(
+        default=UNSET,
+        description="Pause the cron after so many of its ticks have run.",
+    )
+    catch_up_window_ms: CatchUpWindow | None = strawberry.field(
+        default=UNSET,
+        description="Ticks that are later than this are missed, whatever `catchUp` says: 15000 to "
+        "31622400000 (366 days).",
+    )
+    pause_after_failures: MaxFailures | None = strawberry.field(
+        default=UNSET,
+        description="Pause the cron at the tick that finds so many failed runs in a row: 1 to 100.",
+    )
     tags: Tags | None = strawberry.field(
         default=UNSET,
         description="The tags of the jobs that it creates: at most 10, of 1 to 64 characters each.",
@@ -116,6 +139,9 @@ class RegisterCronInput:
             jitter_ms=self.jitter_ms,
             start_at=self.start_at,
             end_at=self.end_at,
+            max_runs=self.max_runs,
+            catch_up_window_ms=self.catch_up_window_ms,
+            pause_after_failures=self.pause_after_failures,
             tags=tuple(dict.fromkeys(self.tags or ())),
             on_gap=self.on_gap,
             on_fold=self.on_fold,

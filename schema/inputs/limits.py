@@ -17,7 +17,13 @@ from ostinato.jobs.functions.batch import (
     MAX_ITEMS,
     MAX_PAGE_DELAY_MS,
 )
-from ostinato.jobs.functions.new_cron import MAX_JITTER_MS
+from ostinato.jobs.functions.new_cron import (
+    MAX_FAILURES,
+    MAX_JITTER_MS,
+    MAX_RUN_COUNT,
+    MAX_WINDOW_MS,
+    MIN_WINDOW_MS,
+)
 from ostinato.jobs.json_values import NotJson, TooLarge, find_text_problem, to_json_value
 from ostinato.jobs.lanes import MAX_PRIORITY, MAX_WEIGHT, QUEUE_PATTERN
 from ostinato.jobs.options import MAX_JOB_TIMEOUT_MS, MAX_NAME_CHARS
@@ -92,6 +98,9 @@ Tag: TypeAlias = Annotated[
     str, Field(min_length=1, max_length=MAX_TAG_CHARS), AfterValidator(_storable_text)
 ]
 Tags: TypeAlias = Annotated[list[Tag], Field(max_length=MAX_TAGS)]
+MaxRuns: TypeAlias = Annotated[int, Field(ge=1, le=MAX_RUN_COUNT)]
+CatchUpWindow: TypeAlias = Annotated[Milliseconds, Field(ge=MIN_WINDOW_MS, le=MAX_WINDOW_MS)]
+MaxFailures: TypeAlias = Annotated[int, Field(ge=1, le=MAX_FAILURES)]
 JobTimeout: TypeAlias = Annotated[Milliseconds, Field(ge=1, le=MAX_JOB_TIMEOUT_MS)]
 QueueName: TypeAlias = Annotated[str, Field(pattern=QUEUE_PATTERN)]
 Priority: TypeAlias = Annotated[int, Field(ge=0, le=MAX_PRIORITY)]

@@ -2,14 +2,25 @@
 
 import strawberry
 
+from ostinato.jobs.functions.cron_runs import TickPeriod
 from ostinato.resolvers import cron_changes, crons
 from ostinato.schema.fields import Info, strawberry_field, unset_to_none
-from ostinato.schema.inputs.cron_changes import TriggerCronInput, UpdateCronInput
+from ostinato.schema.inputs.cron_changes import (
+    ApplyCronsInput,
+    BackfillCronInput,
+    TriggerCronInput,
+    UpdateCronInput,
+)
 from ostinato.schema.inputs.crons import CronIdInput
 from ostinato.schema.roots.batch_mutation import BatchMutation
 from ostinato.schema.roots.mutation import Input
 from ostinato.schema.roots.root_fields import run_use_case
-from ostinato.schema.types.payloads import CronPayload, TriggerCronPayload
+from ostinato.schema.types.payloads import (
+    ApplyCronsPayload,
+    BackfillCronPayload,
+    CronPayload,
+    TriggerCronPayload,
+)
 
 
 @strawberry.type(
@@ -62,3 +73,34 @@ class CronMutation(BatchMutation):
             ),
         )
         return TriggerCronPayload.of(record, job)
+
+    @strawberry_field(
+        description="Run the ticks of a past period that have not run, by the cron's current "
+        "schedule, each once and now. A repeated call starts none of them again."
+    )
+    async def backfill_cron(
+        self, info: Info, given: Input[BackfillCronInput]
+    ) -> BackfillCronPayload | None:
+        done = await run_use_case(
+            info,
+            given,
+            lambda ctx, data: cron_changes.backfill_cron(
+                ctx, data.cron_id, TickPeriod(data.from_, data.to), data.expected_version
+            ),
+        )
+        return BackfillCronPayload.of(done)
+
+    @strawberry_field(
+        description="Make your crons of a set equal to the declared ones, by name: creates, "
+        "changes and deletes crons. For deployments: equal calls change nothing. CONFLICT if a "
+        "cron outside the set has one of the names."
+    )
+    async def apply_crons(
+        self, info: Info, given: Input[ApplyCronsInput]
+    ) -> ApplyCronsPayload | None:
+        applied = await run_use_case(
+            info,
+            given,
+            lambda ctx, data: cron_changes.apply_crons(ctx, data.managed_by, data.to_plain()),
+        )
+        return ApplyCronsPayload.of(applied)

@@ -10,7 +10,7 @@ from strawberry.scalars import JSON
 from ostinato.jobs import planned_ticks, records
 from ostinato.jobs.local_time import zone_of
 from ostinato.jobs.planned_ticks import TickNote
-from ostinato.jobs.records import CatchUpPolicy, OverlapPolicy
+from ostinato.jobs.records import CatchUpPolicy, OverlapPolicy, PauseReason
 from ostinato.jobs.time_rules import FoldPolicy, GapPolicy
 from ostinato.resolvers import cron_ticks, crons
 from ostinato.schema.fields import Info, strawberry_field
@@ -125,6 +125,18 @@ class Cron(NodeProxy[records.Cron], Node):
     start_at: datetime | None = strawberry.field(description="No tick before this time.")
     end_at: datetime | None = strawberry.field(description="No tick at this time or later.")
     tags: list[str] = strawberry.field(description="The tags of the jobs that it creates.")
+    max_runs: int | None = strawberry.field(
+        description="The cron is paused after so many of its ticks have run."
+    )
+    catch_up_window_ms: Milliseconds | None = strawberry.field(
+        description="Ticks that are later than this are missed, whatever `catchUp` says."
+    )
+    pause_after_failures: int | None = strawberry.field(
+        description="The cron is paused at the tick that finds so many failed runs in a row."
+    )
+    paused_because: PauseReason | None = strawberry.field(
+        description="Why Ostinato paused it; null if it is enabled, or a user paused it."
+    )
     managed_by: str | None = strawberry.field(
         description="The set of crons that contains it (`applyCrons`), or `@cron` if it is "
         "declared in code; null if it was registered alone."

@@ -23,6 +23,7 @@ from ostinato.jobs.records import (
     FunctionKind,
     JobState,
     OverlapPolicy,
+    PauseReason,
     RequestState,
 )
 from ostinato.jobs.time_rules import FoldPolicy, GapPolicy, Weekday
@@ -132,6 +133,15 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
             "SUBSCRIPTIONS": "Open subscriptions in the API process that answers.",
         },
     ),
+    PauseReason: (
+        "Why Ostinato paused a cron.",
+        {
+            "ROLE_LOST": "Its owner has lost the role that its function requires.",
+            "OWNER_SUSPENDED": "Its owner is suspended.",
+            "FAILED_RUNS": "As many runs in a row as `pauseAfterFailures` have failed.",
+            "MAX_RUNS": "As many of its ticks as `maxRuns` have run.",
+        },
+    ),
     WarningCode: (
         "Why accepted work is not running yet.",
         {
@@ -144,6 +154,9 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
             "OWNER_SUSPENDED": "Ostinato paused it: its owner is suspended.",
             "ROLE_LOST": "Ostinato paused it: its owner has lost the role that its function "
             "requires.",
+            "FAILED_RUNS": "Ostinato paused it: as many runs in a row as `pauseAfterFailures` have "
+            "failed.",
+            "MAX_RUNS": "Ostinato paused it: as many of its ticks as `maxRuns` have run.",
         },
     ),
     BatchState: (
@@ -233,6 +246,8 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
             "CHANGED": "The cron was changed before it ran.",
             "DELETED": "The cron was deleted before it ran.",
             "ENDED": "The cron has ended before it ran.",
+            "FAILED_RUNS": "The cron was paused, because its runs had failed.",
+            "MAX_RUNS": "As many ticks as `maxRuns` had run.",
         },
     ),
     TickOrigin: (

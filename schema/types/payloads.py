@@ -9,6 +9,8 @@ from ostinato.jobs import bulk_actions, lanes, records, revocations, rights, tim
 from ostinato.jobs import cascade as cascades
 from ostinato.jobs.bulk_actions import BulkActionState
 from ostinato.jobs.errors import Malformed
+from ostinato.jobs.functions.cron_runs import Backfill
+from ostinato.jobs.functions.cron_sets import AppliedCrons
 from ostinato.jobs.lanes import DEFAULT_QUEUE
 from ostinato.jobs.records import BatchState, JobState, RequestState
 from ostinato.resolvers import batches, scheduling
@@ -57,6 +59,40 @@ class CronPayload:
     @classmethod
     def of_deleted(cls, cron_id: str) -> Self:
         return cls(cron_id=global_id("Cron", cron_id), cron=None)
+
+
+@strawberry.type(description="What `backfillCron` did.")
+class BackfillCronPayload:
+    cron_id: strawberry.ID = strawberry.field(description="The cron's id.")
+    cron: Cron = strawberry.field(description="The current state of the cron.")
+    started: int = strawberry.field(description="The number of ticks that run now.")
+    already_ran: int = strawberry.field(
+        description="The number of ticks of the period that had run, or wait in the queue."
+    )
+
+    @classmethod
+    def of(cls, done: Backfill) -> Self:
+        cron = Cron.of(done.cron)
+        return cls(cron_id=cron.id, cron=cron, started=done.started, already_ran=done.already_ran)
+
+
+@strawberry.type(description="What `applyCrons` did with the crons of a set.")
+class ApplyCronsPayload:
+    created: list[Cron] = strawberry.field(description="The new crons.")
+    updated: list[Cron] = strawberry.field(description="The crons that changed.")
+    unchanged: list[Cron] = strawberry.field(description="The crons that were as declared.")
+    deleted_ids: list[strawberry.ID] = strawberry.field(
+        description="The ids of the crons that were no longer declared."
+    )
+
+    @classmethod
+    def of(cls, applied: AppliedCrons) -> Self:
+        return cls(
+            created=list(map(Cron.of, applied.created)),
+            updated=list(map(Cron.of, applied.updated)),
+            unchanged=list(map(Cron.of, applied.unchanged)),
+            deleted_ids=[global_id("Cron", each) for each in applied.deleted_ids],
+        )
 
 
 @strawberry.type(description="The run that `triggerCron` started, and its cron.")

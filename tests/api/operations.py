@@ -34,6 +34,12 @@ DELETE_CRON: Final = mutation("deleteCron", "CronIdInput", CRON)
 UPDATE_CRON: Final = mutation("updateCron", "UpdateCronInput", CRON)
 SKIP_NEXT_RUN: Final = mutation("skipNextRun", "CronIdInput", CRON)
 TRIGGER_CRON: Final = mutation("triggerCron", "TriggerCronInput", f"{CRON} {JOB}")
+BACKFILL_CRON: Final = mutation("backfillCron", "BackfillCronInput", f"{CRON} started alreadyRan")
+APPLY_CRONS: Final = mutation(
+    "applyCrons",
+    "ApplyCronsInput",
+    "created { name managedBy } updated { name } unchanged { name } deletedIds",
+)
 SCHEDULE_JOB: Final = mutation("scheduleJob", "ScheduleJobInput", JOB)
 CANCEL_JOB: Final = mutation("cancelJob", "JobIdInput", JOB)
 RETRY_JOB: Final = mutation("retryJob", "JobIdInput", JOB)

@@ -1,9 +1,12 @@
 """Changes of crons in the API: inputs, errors, and rights."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.json_values import format_instant
 from tests.api import operations as op
 from tests.api.conftest import Client, Clients
 from tests.api.documents import Documents
@@ -107,3 +110,44 @@ async def test_wrong_changes_are_not_previewed(ann: Client, bob: Client) -> None
     answer = await ann(PREVIEW, input={"cronId": cron["id"], "days": 367})
     assert answer.paths == [["input", "days"]]
     assert (await bob(PREVIEW, input={"cronId": cron["id"]})).code == "NOT_FOUND"
+
+
+async def test_past_ticks_run_once(ann: Client, engine: Engine) -> None:
+    cron = await _register(ann, overlap="ALLOW")
+    now = await engine.now()
+    period = {
+        "from": format_instant(now - timedelta(minutes=10)), "to": format_instant(now)
+    }  # fmt: skip
+    input_ = {"cronId": cron["id"]} | period
+    assert (await ann.get(op.BACKFILL_CRON, input=input_))["started"] == 10
+    again = await ann.get(op.BACKFILL_CRON, input=input_)
+    assert (again["started"], again["alreadyRan"]) == (0, 10)
+    answer = await ann(op.BACKFILL_CRON, input=input_ | {"to": "2020-01-01T00:00:00Z"})
+    assert answer.paths == [["input", "to"]]
+
+
+async def test_set_of_crons_is_applied(ann: Client) -> None:
+    crons = [{"name": "a", "cronspec": "@daily"}, {"name": "b", "intervalMs": 60_000}]
+    input_ = {"managedBy": "deploy", "crons": crons}
+    first = await ann.get(op.APPLY_CRONS, input=input_)
+    assert first["created"] == [
+        {"name": name, "managedBy": "deploy"} for name in ("a", "b")
+    ]  # fmt: skip
+    again = await ann.get(op.APPLY_CRONS, input=input_ | {"crons": crons[:1]})
+    assert (again["unchanged"], len(again["deletedIds"])) == ([{"name": "a"}], 1)
+
+
+async def test_wrong_crons_of_a_set_have_paths_with_their_positions(ann: Client) -> None:
+    crons = [
+        {"name": "", "cronspec": "61 * * * *"},
+        {"name": "b", "intervalMs": 60_000, "functionName": "a.b"},
+    ]
+    answer = await ann(op.APPLY_CRONS, input={"managedBy": "deploy", "crons": crons})
+    assert sorted(answer.paths) == [
+        ["input", "crons", 0, "cronspec"], ["input", "crons", 0, "name"]
+    ]  # fmt: skip
+    answer = await ann(op.APPLY_CRONS, input={"managedBy": "deploy", "crons": crons[1:]})
+    assert answer.paths == [["input", "crons", 0, "functionName"]]
+    many = [{"name": str(n), "intervalMs": 60_000} for n in range(101)]
+    answer = await ann(op.APPLY_CRONS, input={"managedBy": "deploy", "crons": many})
+    assert answer.paths == [["input", "crons"]]

@@ -32,3 +32,7 @@ class Line:
 
 def with_id(name: str, of: str, **fields: Any) -> Line:
     return Line(access=OBJECT, of=of, args={"input": {name: "$id"}}, fields=fields)
+
+
+def change_of_cron(access: Access = OBJECT, **given: Any) -> Line:
+    return Line(access=access, of="cron", args={"input": {"cronId": "$id", **given}})

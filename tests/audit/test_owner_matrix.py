@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
@@ -27,6 +27,7 @@ from tests.audit.root_field_lines import (
     OWN_FOUND,
     SIGNED_IN,
     Line,
+    change_of_cron,
     with_id,
 )
 from tests.audit.selections import selection_of
@@ -45,7 +46,10 @@ CALLERS: Final[dict[str, tuple[str, ...] | None]] = {
 }
 
 Insert: TypeAlias = Callable[..., Awaitable[str]]
+
 ONE: Final = {"input": {"name": "n", "cronspec": "@daily"}}
+TOO_OLD: Final = OBJECT | dict.fromkeys(("owner", "admin"), "BAD_REQUEST")
+PERIOD: Final = {"from": "2020-01-01T00:00:00Z", "to": "2020-01-02T00:00:00Z"}
 TASK: Final = {"input": {"taskId": "t", "intervalMs": 1_000}}
 CARL: Final = {"input": {"owner": "carl"}}
 WAITING: Final = {
@@ -75,12 +79,7 @@ LINES: Final[dict[str, Line]] = {
         args={"cronId": global_id("Cron", CRON_TICK["cronId"])},
     ),
     "Query.previewCron": Line(access=SIGNED_IN, shows_object=False, args=DAILY),
-    "Query.previewCronChange": Line(
-        access=OBJECT,
-        of="cron",
-        shows_object=False,
-        args={"input": {"cronId": "$id", "intervalMs": 3_600_000}},
-    ),
+    "Query.previewCronChange": replace(change_of_cron(intervalMs=3_600_000), shows_object=False),
     "Query.previewTicks": Line(access=SIGNED_IN, shows_object=False, args=DAILY),
     "Query.calendars": Line(access=SIGNED_IN, shows_object=False),
     "Query.recurringTask": Line(access=OWN_FOUND, of="recurring_task", args={"taskId": "t"}),
@@ -103,11 +102,11 @@ LINES: Final[dict[str, Line]] = {
     "Mutation.pauseCron": with_id("cronId", "cron"),
     "Mutation.resumeCron": with_id("cronId", "cron"),
     "Mutation.deleteCron": with_id("cronId", "cron"),
-    "Mutation.updateCron": Line(
-        access=OBJECT, of="cron", args={"input": {"cronId": "$id", "intervalMs": 3_600_000}}
-    ),
+    "Mutation.updateCron": change_of_cron(intervalMs=3_600_000),
     "Mutation.skipNextRun": with_id("cronId", "cron"),
     "Mutation.triggerCron": with_id("cronId", "cron"),
+    "Mutation.backfillCron": change_of_cron(TOO_OLD, **PERIOD),
+    "Mutation.applyCrons": Line(access=OWN, args={"input": {"managedBy": "s", "crons": []}}),
     "Mutation.scheduleJob": Line(
         access=OWN, args={"input": {"functionName": "tasks.runTask", "args": {"name": "x"}}}
     ),

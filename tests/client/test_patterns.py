@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ostinato import Ostinato
+from ostinato.client.cron_verbs import DeclaredCron
 from ostinato.jobs.errors import (
     BadRequest,
     Conflict,
@@ -306,3 +307,14 @@ async def test_run_of_a_cron_is_skipped_and_triggered(app: Ostinato) -> None:
     assert (await app.trigger_cron(cron.id, "key", owner="alice")).id == run.id
     with pytest.raises(NotFound):
         await app.trigger_cron(cron.id, owner="bob")
+
+
+async def test_crons_are_applied_and_backfilled(app: Ostinato) -> None:
+    crons: list[DeclaredCron] = [
+        {"name": "a", "every": HOUR, "function": double, "args": {"number": 1}}
+    ]
+    [cron] = (await app.apply_crons("deploy", crons)).created
+    assert (await app.apply_crons("deploy", crons)).unchanged == [cron]
+    start, end = cron.next_run_time - 3 * HOUR, cron.next_run_time
+    assert (await app.backfill_cron(cron.id, start, end)).started == 3
+    assert (await app.apply_crons("deploy", [])).deleted_ids == [cron.id]

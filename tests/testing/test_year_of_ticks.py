@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 
 from ostinato import Context, Retry, mutation
-from ostinato.client.pattern_verbs import CronOptions
+from ostinato.client.cron_options import CronOptions
 from ostinato.jobs.cron_ledger import (
     CronTick,
     TickOrigin,

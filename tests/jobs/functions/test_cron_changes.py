@@ -66,6 +66,8 @@ PATCHES: list[tuple[CronPatch, set[str]]] = [
     ),
     ({"tz": "Europe/Berlin"}, {"schedule"}),
     ({"interval_ms": HOUR}, {"schedule"}),
+    ({"max_runs": 9, "catch_up_window_ms": HOUR}, {"max_runs", "catch_up_window_ms"}),
+    ({"pause_after_failures": 3, "max_runs": None}, {"pause_after_failures", "max_runs"}),
     ({"args": {"name": "y"}, "enabled": False}, {"args", "enabled"}),
     ({"enabled": True}, {"enabled"}),
 ]

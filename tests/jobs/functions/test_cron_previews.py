@@ -123,6 +123,7 @@ class Edits:
             "jitter_ms": draw.choice((0, HOUR_MS)),
             "start_at": draw.choice((None, NOW - HOUR, NOW + 2 * DAY)),
             "end_at": NOW + draw.choice((4, 6)) * DAY,
+            "max_runs": draw.choice((3, 10)),
             "enabled": draw.random() < 0.7,
             "args": {"name": "other"},
         }
@@ -195,7 +196,7 @@ async def run_trials(h: Harness, count: int, seed: int) -> None:
         trials.append(Trial(h, *crons))
     await h.advance(NOW)
     changed = [each for each in trials if await each.change(edits.patch(), 8 * DAY)]
-    await h.advance(8 * DAY)
+    await h.advance(8 * DAY + 3 * HOUR)  # the last runs may be delayed
     for each in changed:
         await each.check()
     print(f"{len(changed)} of {count} changes were possible, and ran as previewed")

@@ -1,16 +1,22 @@
-"""Runs of crons outside their schedule: triggered ones."""
+"""Runs of crons outside their schedule: triggered ones, and those of past ticks."""
+
+from collections import Counter
+from datetime import datetime, timedelta
 
 import pytest
 
-from ostinato.jobs.cron_ledger import TickOrigin
-from ostinato.jobs.errors import PreconditionFailed
-from ostinato.jobs.functions.cron_runs import trigger_cron
-from ostinato.jobs.functions.crons import execute_cron, pause_cron
-from ostinato.jobs.records import JobState, OverlapPolicy
-from tests.jobs.functions.pattern_rig import MINUTE, PatternRig
+from ostinato.jobs.cron_ledger import TickOrigin, tick_counts_from
+from ostinato.jobs.errors import BadRequest, PreconditionFailed, VersionConflict
+from ostinato.jobs.functions.cron_runs import TickPeriod, backfill_cron, trigger_cron
+from ostinato.jobs.functions.crons import execute_cron, pause_cron, resume_cron
+from ostinato.jobs.json_values import format_instant
+from ostinato.jobs.records import Cron, JobState, OverlapPolicy
+from tests.jobs.functions.pattern_rig import MINUTE, SECOND, PatternRig
 from tests.jobs.functions.test_cron_changes import RUN, update
-from tests.jobs.functions.test_cron_ledger import ticks_of
+from tests.jobs.functions.test_cron_ledger import INTERVAL, ticks_of
 from tests.jobs.functions.test_crons import register
+
+DAY_LATER = timedelta(days=1)
 
 
 async def test_triggered_run_starts_now_and_moves_no_tick(rig: PatternRig) -> None:
@@ -61,3 +67,78 @@ async def test_triggered_run_overlaps_only_if_the_cron_allows_it(rig: PatternRig
     await update(rig, cron.id, {"overlap": OverlapPolicy.ALLOW})
     await rig.run_mutation(lambda ctx: trigger_cron(ctx, cron.id))
     assert len(await rig.jobs("work.waitAtGate")) == 2
+
+
+async def backfill(
+    rig: PatternRig, cron: Cron, start: datetime, end: datetime, version: int | None = None
+) -> tuple[int, int]:
+    """Return how many ticks started, and how many had run before."""
+    done = await rig.run_mutation(
+        lambda ctx: backfill_cron(ctx, cron.id, TickPeriod(start, end), version)
+    )
+    return done.started, done.already_ran
+
+
+async def test_backfill_runs_each_tick_that_has_not_run_once(
+    rig_without_worker: PatternRig,
+) -> None:
+    rig = rig_without_worker
+    cron = await register(rig, cronspec="* * * * *", overlap=OverlapPolicy.ALLOW)
+    first = cron.next_run_time
+    await rig.engine.advance(10 * MINUTE)
+    await rig.run_mutation(lambda ctx: execute_cron(ctx, cron.id))  # runs the latest, the tenth
+    assert await backfill(rig, cron, first, first + 4 * INTERVAL) == (4, 0)
+    assert await backfill(rig, cron, first, first + 4 * INTERVAL) == (0, 4)
+    assert await backfill(rig, cron, first, first + DAY_LATER) == (5, 5)
+    runs = [run.scheduled_time for run in await rig.jobs(RUN)]
+    assert runs == [first + n * INTERVAL for n in range(10)]
+    origins = Counter(record.origin for record in await ticks_of(rig, cron))
+    assert origins[TickOrigin.BACKFILL] == 9
+    [stored] = await rig.all("crons")
+    assert tick_counts_from(stored).planned == 10
+
+
+async def test_backfill_of_a_paused_cron_and_before_its_registration(
+    rig_without_worker: PatternRig,
+) -> None:
+    rig = rig_without_worker
+    cron = await register(rig, overlap=OverlapPolicy.ALLOW)
+    before = cron.next_run_time - 4 * INTERVAL
+    assert await backfill(rig, cron, before, before + DAY_LATER) == (4, 0)
+    await rig.run_mutation(lambda ctx: pause_cron(ctx, cron.id))
+    await rig.engine.advance(3 * MINUTE)
+    assert await backfill(rig, cron, before, before + DAY_LATER) == (3, 4)
+    resumed = await rig.run_mutation(lambda ctx: resume_cron(ctx, cron.id))
+    assert resumed.enabled
+
+
+async def test_backfill_is_bounded_and_says_where_to_continue(
+    rig_without_worker: PatternRig,
+) -> None:
+    rig = rig_without_worker
+    cron = await register(rig, interval_ms=SECOND, overlap=OverlapPolicy.ALLOW)
+    start = cron.next_run_time - 1_000 * timedelta(seconds=1)
+    with pytest.raises(BadRequest, match="more than 500 ticks") as raised:
+        await backfill(rig, cron, start, cron.next_run_time)
+    assert raised.value.issues[0].path == ("to",)
+    assert format_instant(start + 500 * timedelta(seconds=1)) in str(raised.value)
+    for first, last, path in (
+        (start, start, "to"),
+        (start - timedelta(days=8), start, "from"),
+    ):
+        with pytest.raises(BadRequest) as raised:
+            await backfill(rig, cron, first, last)
+        assert raised.value.issues[0].path == (path,)
+
+
+async def test_backfill_takes_the_expected_version_and_waits_for_a_run(
+    rig_without_worker: PatternRig,
+) -> None:
+    rig = rig_without_worker
+    cron = await register(rig)
+    start, end = cron.next_run_time - 2 * INTERVAL, cron.next_run_time
+    with pytest.raises(VersionConflict):
+        await backfill(rig, cron, start, end, 7)
+    await rig.run_mutation(lambda ctx: trigger_cron(ctx, cron.id))
+    with pytest.raises(PreconditionFailed, match="has not ended"):
+        await backfill(rig, cron, start, end)

@@ -29,6 +29,8 @@ export const REASONS: Record<NonNullable<Tick['reason']>, string> = {
   CHANGED: 'the cron was changed',
   DELETED: 'the cron was deleted',
   ENDED: 'the cron has ended',
+  FAILED_RUNS: 'the cron was paused, because its runs had failed',
+  MAX_RUNS: 'as many ticks as allowed had run',
 };
 
 /** Describe a record: `Ran`, or `Missed 12 ticks: no worker was running`. */

@@ -1,0 +1,120 @@
+"""Sets of crons that a deployment declares: creates, changes and deletes what differs.
+
+The function runs in the caller's transaction, on behalf of the owner of the set.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from ostinato.jobs.context import Context
+from ostinato.jobs.documents import cron_from
+from ostinato.jobs.errors import BadRequest, Conflict, Issue, Malformed
+from ostinato.jobs.functions.cron_changes import redefine
+from ostinato.jobs.functions.crons import delete_cron, register_cron
+from ostinato.jobs.functions.new_cron import NewCron, validate_cron, with_default_name
+from ostinato.jobs.malformed import read_as
+from ostinato.jobs.options import MAX_NAME_CHARS
+from ostinato.jobs.records import Cron
+
+MAX_SET: Final = 100  # crons, in one transaction
+RESERVED: Final = "@"  # the first character of names that Ostinato gives
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppliedCrons:
+    """What became of a set."""
+
+    created: list[Cron] = field(default_factory=list)
+    updated: list[Cron] = field(default_factory=list)
+    unchanged: list[Cron] = field(default_factory=list)
+    deleted_ids: list[str] = field(default_factory=list)
+
+
+async def apply_crons(ctx: Context, managed_by: str, declared: Sequence[NewCron]) -> AppliedCrons:
+    """Make the owner's crons of a set equal to the declared ones, by name.
+
+    Creates and changes crons, and deletes those of the set that are not declared; a paused cron
+    stays paused. Equal calls change nothing. Raises BadRequest with an issue for each wrong field,
+    Conflict for the name of a cron outside the set, QuotaExceeded, and what `update_cron` raises.
+    """
+    declared = [
+        replace(new, args=with_default_name(new.function_name, new.args, new.name))
+        for new in declared
+    ]
+    _validate(ctx, managed_by, declared)
+    names = [new.name for new in declared]
+    either = [{"managedBy": managed_by}, {"name": {"$in": names}}]
+    stored = await ctx.db.ostinato("crons").find({"owner": ctx.owner, "$or": either})
+    found = {one["name"]: one for one in stored if isinstance(one.get("name"), str)}
+    _require_own(managed_by, found)
+    applied = AppliedCrons()
+    for name, one in found.items():
+        if name not in names or _is_malformed(one):
+            await delete_cron(ctx, one["_id"])
+            applied.deleted_ids.append(one["_id"])
+    gone = set(applied.deleted_ids)
+    known = {name: one for name, one in found.items() if one["_id"] not in gone}
+    for new in declared:
+        await _apply_one(ctx, replace(new, managed_by=managed_by), known.get(new.name), applied)
+    return applied
+
+
+async def _apply_one(
+    ctx: Context, new: NewCron, known: dict[str, Any] | None, applied: AppliedCrons
+) -> None:
+    if known is None:
+        applied.created.append(await register_cron(ctx, new))
+        return
+    changed = await redefine(ctx, known, new)
+    is_same = changed.version == known["version"]
+    (applied.unchanged if is_same else applied.updated).append(changed)
+
+
+def _validate(ctx: Context, managed_by: str, declared: Sequence[NewCron]) -> None:
+    """Raise BadRequest with the issues of all crons, below their positions."""
+    issues: list[Issue] = []
+    if not 1 <= len(managed_by) <= MAX_NAME_CHARS or managed_by.startswith(RESERVED):
+        message = f"managedBy must have 1 to {MAX_NAME_CHARS} characters and not start with @"
+        issues.append(Issue(path=("managedBy",), message=message, code="invalid_name"))
+    if len(declared) > MAX_SET:
+        message = f"crons must be at most {MAX_SET}, got {len(declared)}"
+        issues.append(Issue(path=("crons",), message=message, code="too_long"))
+    names: set[str] = set()
+    for position, new in enumerate(declared[:MAX_SET]):
+        found = _issues_of(ctx, new, names)
+        issues += [replace(each, path=("crons", position, *each.path)) for each in found]
+        names.add(new.name)
+    if issues:
+        raise BadRequest(issues[0].message, issues)
+
+
+def _issues_of(ctx: Context, new: NewCron, names: set[str]) -> Sequence[Issue]:
+    if new.name in names:
+        message = f"the name {new.name!r} is given twice"
+        return [Issue(path=("name",), message=message, code="duplicate")]
+    try:
+        validate_cron(new)
+        ctx.registry.resolve(new.function_name).bind(new.args)
+    except BadRequest as error:
+        return error.issues
+    return ()
+
+
+def _require_own(managed_by: str, found: dict[str, dict[str, Any]]) -> None:
+    for name, one in found.items():
+        other = one.get("managedBy")
+        if other != managed_by:
+            whose = "registered alone" if other is None else f"managed by {other!r}"
+            raise Conflict(
+                f"the cron {name!r} is {whose}, not by {managed_by!r}: delete it, or choose "
+                "another name"
+            )
+
+
+def _is_malformed(found: dict[str, Any]) -> bool:
+    try:
+        read_as(cron_from, found)
+    except Malformed:
+        return True
+    return False
