@@ -249,20 +249,24 @@ class Caller:
             return await _first_events(response)
 
 
+ERROR: Final = '"extensions":{"code"'
+"""What only the errors of a response contain: a bulk action has a field `errors`."""
+
+
 async def _first_events(response: httpx.Response) -> str:
     """Return the events of a stream up to READY, an error or the first statistics."""
     received = []
     async for line in response.aiter_lines():
         if line.startswith("data:"):
             received.append(line)
-            if '"READY"' in line or '"errors"' in line or '"Stats"' in line or '"Activity"' in line:
+            if '"READY"' in line or ERROR in line or '"Stats"' in line or '"Activity"' in line:
                 break
     return "\n".join(received)
 
 
 def code_of(response: str) -> str | None:
     """Return the error code of a response, None if it has data alone."""
-    start = response.rfind('"errors"')
+    start = response.rfind(ERROR)
     if start < 0:
         return None
     found = json.loads(response[response.find("{") :]) if response[0] == "{" else None
