@@ -12,6 +12,7 @@ from ostinato import Ostinato
 from ostinato.client.job_verbs import Call
 from ostinato.jobs.audit import AuditEntry, AuditFilter, AuditSource
 from ostinato.jobs.errors import NotFound, OstinatoError
+from ostinato.jobs.filters import FailureFilter, JobFilter
 from ostinato.jobs.mongo.client import MongoError
 from ostinato.jobs.paging import Window
 from tests.client.functions import double
@@ -27,17 +28,22 @@ READS = {
     *("owner", "preview", "queues", "quotas", "recurring_task", "recurring_task_changes"),
     *("recurring_tasks", "request", "request_changes", "requests", "suspended_owners", "workers"),
     *("activity", "alerts", "audit_log", "count_jobs", "cron_health", "cron_ticks", "logs"),
-    *("preview_cron_change", "token_revocations", "tree"),
+    *("preview_cron_change", "token_revocations", "tree", "bulk_action", "bulk_actions"),
+    *("calendars", "failure_groups", "job_totals", "preview_ticks"),
 }
 CALLS: dict[str, Callable[[Ostinato], Awaitable[object]]] = {
     "acknowledge_alert": lambda app: app.acknowledge_alert(UNKNOWN),
     "add_items": lambda app: app.add_items([{"secret": 1}]),
     "cancel": lambda app: app.cancel(UNKNOWN),
     "cancel_batch": lambda app: app.cancel_batch(UNKNOWN),
+    "cancel_bulk_action": lambda app: app.cancel_bulk_action(UNKNOWN),
+    "cancel_jobs": lambda app: app.cancel_jobs(JobFilter()),
     "cancel_request": lambda app: app.cancel_request(UNKNOWN),
     "complete_request": lambda app: app.complete_request(UNKNOWN),
+    "create_calendar": lambda app: app.create_calendar("holidays"),
     "create_with_timeout": lambda app: app.create_with_timeout("secret"),
     "delete_batch": lambda app: app.delete_batch(UNKNOWN),
+    "delete_calendar": lambda app: app.delete_calendar("holidays"),
     "delete_cron": lambda app: app.delete_cron(UNKNOWN),
     "delete_items": lambda app: app.delete_items([UNKNOWN]),
     "delete_recurring_task": lambda app: app.delete_recurring_task("x"),
@@ -50,14 +56,17 @@ CALLS: dict[str, Callable[[Ostinato], Awaitable[object]]] = {
     "purge_owner": lambda app: app.purge_owner("eve"),
     "register_cron": lambda app: app.register_cron("x", every=HOUR, args={"name": "secret"}),
     "reject_request": lambda app: app.reject_request(UNKNOWN, "no"),
+    "replace_calendar": lambda app: app.replace_calendar("holidays"),
     "reschedule": lambda app: app.reschedule(UNKNOWN, run_after=HOUR),
     "resolve": lambda app: app.resolve(UNKNOWN),
     "resolve_alert": lambda app: app.resolve_alert(UNKNOWN),
+    "resolve_failures": lambda app: app.resolve_failures(FailureFilter()),
     "resume_batch": lambda app: app.resume_batch(UNKNOWN),
     "resume_cron": lambda app: app.resume_cron(UNKNOWN),
     "resume_owner": lambda app: app.resume_owner("eve"),
     "resume_queue": lambda app: app.resume_queue("mail"),
     "retry": lambda app: app.retry(UNKNOWN),
+    "retry_jobs": lambda app: app.retry_jobs(JobFilter()),
     "revoke_token": lambda app: app.revoke_token("x"),
     "revoke_tokens": lambda app: app.revoke_tokens("eve"),
     "schedule": lambda app: app.schedule(double, {"number": 1}),
@@ -70,6 +79,7 @@ CALLS: dict[str, Callable[[Ostinato], Awaitable[object]]] = {
     "trigger_cron": lambda app: app.trigger_cron(UNKNOWN),
     "update_batch": lambda app: app.update_batch(UNKNOWN, batch_size=5),
     "update_cron": lambda app: app.update_cron(UNKNOWN, every=HOUR),
+    "update_recurring_task": lambda app: app.update_recurring_task("x", every=HOUR),
 }
 MUTATIONS = {
     "cancel": "cancelJob",
