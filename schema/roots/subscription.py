@@ -138,11 +138,16 @@ class Subscription:
 
     @strawberry_subscription(description="Crons.")
     def crons_changed(
-        self, info: Info, snapshot: Snapshot = False, after: AfterCursor = UNSET
+        self,
+        info: Info,
+        snapshot: Snapshot = False,
+        first: SnapshotRows = UNSET,
+        after: AfterCursor = UNSET,
     ) -> AsyncIterable[CronChange | None]:
         options = SubscribeOptions(
             after=unset_to_none(after),
             snapshot=snapshot,
+            first=unset_to_none(first),
             wants_object=selects(info, "cron"),
             unread=unread_fields(info),
         )

@@ -72,7 +72,7 @@ LINES: Final[dict[str, Line]] = {
     "Query.jobLogs": Line(access=OBJECT, args={"jobId": "$id"}, shows_object=False),
     "Query.alerts": Line(access=OWN, of="alert"),
     "Query.cron": Line(access=OBJECT, of="cron", args={"id": "$id"}),
-    "Query.crons": Line(access=OWN, of="cron"),
+    "Query.crons": Line(access=OWN, of="cron", args={"first": 5}),
     "Query.cronTicks": Line(
         access=OWN,
         of="cron_tick",
@@ -194,7 +194,7 @@ LINES: Final[dict[str, Line]] = {
     "Subscription.alertsChanged": Line(
         access=OWN, of="alert", args={"snapshot": True, "first": 10}
     ),
-    "Subscription.cronsChanged": Line(access=OWN, of="cron", args={"snapshot": True}),
+    "Subscription.cronsChanged": Line(access=OWN, of="cron", args={"snapshot": True, "first": 5}),
     "Subscription.cronTicksChanged": Line(access=OWN, of="cron_tick", args={"snapshot": True}),
     "Subscription.recurringTasksChanged": Line(access=OWN, of="recurring_task", args=SNAPSHOT),
     "Subscription.requestsChanged": Line(access=OWN, of="request", args=SNAPSHOT),

@@ -4,7 +4,7 @@ import inspect
 import os
 import socket
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -22,6 +22,7 @@ pytestmark = pytest.mark.audit("audit log")
 
 HOUR = timedelta(hours=1)
 UNKNOWN = "0" * 24
+EARLIER = datetime(2026, 3, 1, tzinfo=UTC)
 READS = {
     *("batch", "batch_changes", "batches", "changes", "cron", "cron_changes", "cron_named"),
     *("crons", "failures", "following", "functions", "get", "job_changes", "jobs", "mutate"),
@@ -35,6 +36,8 @@ CALLS: dict[str, Callable[[Ostinato], Awaitable[object]]] = {
     "acknowledge_alert": lambda app: app.acknowledge_alert(UNKNOWN),
     "add_items": lambda app: app.add_items([{"secret": 1}]),
     "cancel": lambda app: app.cancel(UNKNOWN),
+    "apply_crons": lambda app: app.apply_crons("deployment", []),
+    "backfill_cron": lambda app: app.backfill_cron(UNKNOWN, EARLIER, EARLIER + HOUR),
     "cancel_batch": lambda app: app.cancel_batch(UNKNOWN),
     "cancel_bulk_action": lambda app: app.cancel_bulk_action(UNKNOWN),
     "cancel_jobs": lambda app: app.cancel_jobs(JobFilter()),
