@@ -2,9 +2,10 @@
 
 from typing import Final
 
-from ostinato.jobs.errors import require_range
+from ostinato.jobs.errors import BadRequest, require_range
 from ostinato.jobs.exclusions import NewCalendar
 from ostinato.jobs.functions import calendars as functions
+from ostinato.jobs.options import MAX_NAME_CHARS
 from ostinato.jobs.time_rules import NO_DAYS, Calendar, ExcludedDays, Exclusions
 from ostinato.resolvers.admin import require_admin
 from ostinato.resolvers.context import RequestContext
@@ -16,10 +17,13 @@ CHANGE: Final = "create, replace and delete calendars"
 async def calendars(ctx: RequestContext, first: int, after: str) -> list[Calendar]:
     """Read up to `first` calendars with names after `after`, by name.
 
-    Raises BadRequest for a `first` outside 1 to 50.
+    Raises BadRequest for a `first` outside 1 to 50, or an `after` that is too long for a name.
     """
     ctx.require_viewer()
     require_range("first", first, 1, MAX_CALENDARS)
+    if len(after) > MAX_NAME_CHARS:
+        message = f"after must have at most {MAX_NAME_CHARS} characters, got {len(after)}"
+        raise BadRequest.at("after", message=message, code="length")
     return await ctx.engine.reads.list_calendars(first, after)
 
 

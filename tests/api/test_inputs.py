@@ -85,7 +85,7 @@ INVALID_INPUTS: list[tuple[type, dict[str, Any], tuple[str | int, ...], str]] = 
     (CronIdInput, {"cron_id": "nonsense"}, ("cronId",), "invalid_id"),
     (CronIdInput, {"cron_id": global_id("Job", new_id())}, ("cronId",), "invalid_id"),
     (PreviewCronInput, {"count": 0}, ("count",), "greater_than_equal"),
-    (PreviewCronInput, {"count": 101}, ("count",), "less_than_equal"),
+    (PreviewCronInput, {"count": 1_001}, ("count",), "less_than_equal"),
     (PreviewCronInput, {"cronspec": "61 * * * *"}, ("cronspec",), "invalid_cronspec"),
     (CronFilter, {"function_name": "x" * 201}, ("functionName",), "string_too_long"),
     (ScheduleJobInput, {"run_after_ms": -1}, ("runAfterMs",), "greater_than_equal"),

@@ -166,7 +166,7 @@ async def test_quotas_of_a_viewer_count_only_what_is_theirs(limited: OpenClients
         assert figures == {
             "PENDING_JOBS": (5, 100_000), "CRONS": (1, 1_000), "TICKS_PER_MINUTE": (2, 6_000),
             "RECURRING_TASKS": (1, 1_000), "BATCHES": (1, 100), "ITEMS": (1, 100_000),
-            "REQUESTS": (1, 10_000), "SUBSCRIPTIONS": (0, 1_000),
+            "REQUESTS": (1, 10_000), "SUBSCRIPTIONS": (0, 1_000), "BULK_ACTIONS": (0, 5),
         }  # fmt: skip
         assert {quota["used"] for quota in (await clients.of("bob").get(QUOTAS))["quotas"]} == {0}
         assert (await clients.anonymous()(QUOTAS)).code == "UNAUTHORIZED"

@@ -69,6 +69,7 @@ IDS: Final = st.builds(
     global_id, st.sampled_from(["Job", "Cron", "Batch", "Request", "User", ""]), st.builds(new_id)
 )
 TIMES: Final = st.one_of(st.datetimes().map(lambda when: f"{when.isoformat()}Z"), TEXTS)
+DATES: Final = st.one_of(st.dates().map(str), TEXTS)
 LENGTHS: Final = st.integers(-10, 2**53)
 SCALAR_VALUES: Final[dict[str, st.SearchStrategy[Any]]] = {
     "ID": IDS | TEXTS,
@@ -77,6 +78,7 @@ SCALAR_VALUES: Final[dict[str, st.SearchStrategy[Any]]] = {
     "Float": NUMBERS,
     "Boolean": st.booleans(),
     "JSON": JSON,
+    "Date": DATES,
     "DateTime": TIMES,
     "Milliseconds": LENGTHS,
     "SafeInt": LENGTHS,
@@ -131,6 +133,7 @@ def _documents() -> st.SearchStrategy[Operation]:
     """Return generated documents, valid ones and ones with a violation of the schema."""
     scalars: dict[str, st.SearchStrategy[Any]] = {
         "JSON": st.integers().map(nodes.Int) | TEXTS.map(nodes.String),
+        "Date": DATES.map(nodes.String),
         "DateTime": TIMES.map(nodes.String),
         "Milliseconds": LENGTHS.map(nodes.Int),
         "SafeInt": LENGTHS.map(nodes.Int),

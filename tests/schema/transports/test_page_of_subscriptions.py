@@ -60,7 +60,7 @@ async def test_list_in_the_readme_of_the_client_package_becomes_live(
     api_server: ApiProcess, tmp_path: Path
 ) -> None:
     install_clients()
-    (code,) = _examples("js", api_server, README)
+    code, *_ = _examples("js", api_server, README)
     log = 'globalThis.consoleOf("list.mjs").log({ kind: "READY" })'
     console = f'const console = {{ log: ({{ status }}) => status === "live" && {log} }};\n'
     token = f'const connectionParams = {{ Authorization: "Bearer {api_server.token()}" }};\n'
