@@ -15,6 +15,7 @@ from ostinato.jobs.errors import (
 from ostinato.jobs.functions.job_chain import require_version
 from ostinato.jobs.json_values import format_instant
 from ostinato.jobs.malformed import read_as
+from ostinato.jobs.records import Cron
 
 
 async def find_cron(
@@ -56,7 +57,11 @@ def within_end(due: datetime, end_at: datetime | None) -> datetime:
 
 def require_run_left(found: dict[str, Any]) -> None:
     """Raise PreconditionFailed if as many ticks of a cron have run as may run."""
-    cron, ran = cron_from(found), tick_counts_from(found).ran
+    require_run_after(cron_from(found), tick_counts_from(found).ran)
+
+
+def require_run_after(cron: Cron, ran: int) -> None:
+    """Raise PreconditionFailed if no tick may run after `ran` of them."""
     if cron.max_runs is not None and ran >= cron.max_runs:
         raise PreconditionFailed(
             f"{ran:,} ticks of the cron have run, and maxRuns is {cron.max_runs:,}: raise maxRuns"

@@ -14,7 +14,7 @@ from ostinato.jobs.documents import cron_from
 from ostinato.jobs.due_ticks import Timetable, decide_ticks, last_decided
 from ostinato.jobs.functions.calendars import read_excluded_days, require_calendar
 from ostinato.jobs.functions.cron_changes import require_editable
-from ostinato.jobs.functions.cron_checks import find_cron, within_end
+from ostinato.jobs.functions.cron_checks import find_cron, require_run_after, within_end
 from ostinato.jobs.functions.cron_patch import (
     SCHEDULE_FIELDS,
     CronPatch,
@@ -47,7 +47,7 @@ class PlannedChange:
     def compare(self, period: timedelta) -> Iterator[RunChanges]:
         """Compare the runs of a period from now; see `compare_runs`.
 
-        Raises PreconditionFailed if the changed cron has no run before its end.
+        Raises PreconditionFailed if the changed cron has no run before its end, or none left.
         """
         decided_until, ran = last_decided(self.before, self.undecided), self.ran
         if self.before.enabled:
@@ -62,6 +62,7 @@ class PlannedChange:
     def _plan_after(self, decided_until: datetime, ran: int) -> RunPlan | None:
         if not self.after.enabled:
             return None
+        require_run_after(self.after, ran)
         if not self.before.enabled:
             first = first_run(self.after.schedule, self.now, self.after.start_at)
             decided_until = first - _step(self.after)
