@@ -1,4 +1,5 @@
 /** The second line of a job: its arguments, and its result, error, warning or progress. */
+import { formatJson } from '../ui/formatJson';
 import type { Job } from './jobsFeed';
 
 type JobOutcomeProps = {
@@ -10,7 +11,7 @@ type JobOutcomeProps = {
 type Outcome = { tone: string; text: string } | null;
 
 function brief(value: unknown): string {
-  return JSON.stringify(value).replace(/,"/g, ', "').replace(/":/g, '": ');
+  return formatJson(value);
 }
 
 function outcomeOf({ state, error, result, warnings: [warning] }: Job): Outcome {
