@@ -13,7 +13,10 @@ const VALUES = [
 ];
 
 function shown(value) {
-  return JSON.stringify(value).replace(/,"/g, ', "').replace(/":/g, '": ');
+  return JSON.stringify(value, null, 1)
+    .replace(/([[{])\n\s*/g, '$1')
+    .replace(/\n\s*([\]}])/g, '$1')
+    .replace(/,\n\s*/g, ', ');
 }
 
 function argsOf(number) {
