@@ -33,7 +33,7 @@ class AlertState(StrEnum):
 
 
 class AlertEvent(StrEnum):
-    """What the webhook is told."""
+    """What is sent to the webhook."""
 
     OPENED = "alert.opened"
     RESOLVED = "alert.resolved"
