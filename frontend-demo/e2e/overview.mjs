@@ -17,12 +17,12 @@ export default async function scenario(page, given) {
   await go(page, 'Overview');
   await counts(page, 'Failed', '1');
   await counts(page, 'In progress', '1');
-  await draws(page, 'Failures, newest values: retried 0, failed 1');
+  await draws(page, 'Failures, in total: retried 0, failed 1');
   await page.getByRole('list', { name: 'Running jobs' }).getByText('42 of 100').waitFor();
 
   await page.getByRole('button', { name: '24 h' }).click();
   await eventually('the range is in the address', async () => page.url().endsWith('#/overview?range=24h'));
-  await draws(page, 'Failures, newest values: retried 0, failed 1');
+  await draws(page, 'Failures, in total: retried 0, failed 1');
   await page.reload();
   await page.getByRole('button', { name: '24 h', pressed: true }).waitFor();
 }

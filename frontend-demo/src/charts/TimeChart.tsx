@@ -21,13 +21,14 @@ type TimeChartProps = {
   kind: 'bars' | 'lines';
 };
 
-/** Describe the newest values, such as "succeeded 12, failed 0". */
-function summarize({ label, series, format }: TimeChartProps): string {
-  const newest = series.map(({ name, values }) => {
-    const value = values.findLast((each) => each !== null);
-    return `${name} ${value === undefined || value === null ? 'unknown' : format(value)}`;
+/** Describe the values: "Failures, in total: retried 0, failed 1"; of durations, the newest value of each series. */
+function summarize({ label, series, format, kind }: TimeChartProps): string {
+  const described = series.map(({ name, values }) => {
+    const known = values.filter((value) => value !== null);
+    const value = kind === 'bars' ? known.reduce((sum, each) => sum + each, 0) : known.at(-1);
+    return `${name} ${value === undefined ? 'unknown' : format(value)}`;
   });
-  return `${label}, newest values: ${newest.join(', ')}`;
+  return `${label}, ${kind === 'bars' ? 'in total' : 'newest values'}: ${described.join(', ')}`;
 }
 
 function useWidth(): [React.RefObject<HTMLDivElement | null>, number] {
