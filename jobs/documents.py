@@ -172,6 +172,7 @@ def cron_from(document: Document) -> records.Cron:
         managed_by=document.get("managedBy"),
         paused_because=pause_reason_from(document),
         exclusions=exclusions_from(document.get("exclusions")),
+        skipped_times=tuple(document.get("skippedTimes", ())),
         tick_counts=tick_counts_from(document),
         executions=tuple(executions),
         failures=failures,

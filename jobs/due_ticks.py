@@ -45,8 +45,8 @@ class Timetable:
     def of(cls, cron: Cron, excluded: ExcludedDays = NO_DAYS) -> "Timetable":
         return cls(
             schedule=cron.schedule,
-            excluded=excluded,
-            own_exclusions=ExcludedDays.of(cron.exclusions),
+            excluded=excluded.with_skipped(cron.skipped_times),
+            own_exclusions=ExcludedDays.of(cron.exclusions).with_skipped(cron.skipped_times),
             end_at=cron.end_at,
             cron_id=cron.id,
             jitter_ms=cron.jitter_ms,

@@ -152,7 +152,9 @@ class _Counter:
 
     def add_to(self, sums: _Sums, day: _LocalDay) -> None:
         is_whole = self._after < day.start and day.end <= self._until
-        if isinstance(self._schedule, IntervalSchedule):
+        if self._excluded.skips_between(day.start, day.end):
+            sums.add_all(self._walk(day))
+        elif isinstance(self._schedule, IntervalSchedule):
             kind = TickNote.EXCLUDED if day.day in self._excluded else None
             sums.add(kind, self._interval_ticks(self._schedule, day))
         elif is_whole and day.is_plain:

@@ -7,7 +7,8 @@ schedule's policies: a skipped time runs at the first instant after the gap (`NE
 (`SKIP`), a repeated one in the first pass, the last, or both. Skipped times of one gap are one run.
 See `find_jobs` and `main` in cron.c of vixie-cron 3.0pl1 (Debian).
 
-**Exclusions.** A tick on an excluded day, by its local time, is planned but does not run.
+**Exclusions.** A tick on an excluded day, by its local time, is planned but does not run. A tick
+that was skipped ahead of time is not planned: it is decided already.
 """
 
 from collections.abc import Iterator
@@ -62,9 +63,7 @@ def planned_ticks(
 
     An interval counts from `after`. Takes about 1 us a tick, and up to 1 ms for a rare date.
     """
-    if isinstance(schedule, IntervalSchedule):
-        return _interval_ticks(schedule, after, _Days(excluded, lists_excluded=True))
-    return _cron_ticks(schedule, after, _Days(excluded, lists_excluded=True))
+    return _ticks(schedule, after, _Days(excluded, lists_excluded=True))
 
 
 def planned_from(
@@ -89,9 +88,7 @@ def running_ticks(
     Infinite, but raises NeverFires if the exclusions leave no day in MAX_YEARS.
     """
     days = _Days(excluded, lists_excluded=False)
-    if isinstance(schedule, IntervalSchedule):
-        return (tick.due for tick in _interval_ticks(schedule, after, days))
-    return (tick.due for tick in _cron_ticks(schedule, after, days) if tick.runs)
+    return (tick.due for tick in _ticks(schedule, after, days) if tick.runs)
 
 
 class _Days(NamedTuple):
@@ -109,6 +106,16 @@ class _Days(NamedTuple):
             if each not in self.excluded:
                 return each
         raise NeverFires(f"no day after {day} is left")
+
+
+def _ticks(schedule: Schedule, after: datetime, days: _Days) -> Iterator[PlannedTick]:
+    ticks = (
+        _interval_ticks(schedule, after, days)
+        if isinstance(schedule, IntervalSchedule)
+        else _cron_ticks(schedule, after, days)
+    )
+    skipped = days.excluded.skipped_times
+    return (tick for tick in ticks if tick.due not in skipped) if skipped else ticks
 
 
 def _interval_ticks(

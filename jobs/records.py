@@ -224,6 +224,8 @@ class Cron:
     paused_because: PauseReason | None = None
     """Set when Ostinato pauses the cron; None if it is enabled, or a client paused it."""
     exclusions: Exclusions = NO_EXCLUSIONS
+    skipped_times: tuple[datetime, ...] = ()
+    """The ticks that a client has skipped ahead of time. They are never planned again."""
     max_runs: int | None = None
     catch_up_window_ms: int | None = None
     pause_after_failures: int | None = None

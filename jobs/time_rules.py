@@ -1,7 +1,7 @@
 """The time rules of a cron beside its schedule: clock changes and excluded days. No I/O."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -116,12 +116,14 @@ def calendar_from(document: Mapping[str, Any]) -> Calendar:
 
 @dataclass(frozen=True, slots=True)
 class ExcludedDays:
-    """The days of a cron's exclusions and of its calendar, ready to be looked up."""
+    """What a cron excludes: the days of its exclusions and its calendar, and skipped ticks."""
 
     dates: frozenset[date] = frozenset()
     ranges: tuple[DateRange, ...] = ()
     weekdays: frozenset[int] = frozenset()
     """As `date.weekday()` counts: Monday is 0."""
+    skipped_times: frozenset[datetime] = frozenset()
+    """Single ticks that were skipped ahead of time. They are decided, so they are not planned."""
 
     @classmethod
     def of(cls, exclusions: Exclusions, calendar: Calendar | None = None) -> "ExcludedDays":
@@ -141,7 +143,15 @@ class ExcludedDays:
         )
 
     def __bool__(self) -> bool:
-        return bool(self.dates or self.ranges or self.weekdays)
+        return bool(self.dates or self.ranges or self.weekdays or self.skipped_times)
+
+    def skips_between(self, start: datetime, end: datetime) -> bool:
+        """Return whether a skipped time is in a period; the end is exclusive."""
+        return any(start <= each < end for each in self.skipped_times)
+
+    def with_skipped(self, times: Iterable[datetime]) -> "ExcludedDays":
+        """Return these days with the ticks that were skipped ahead of time."""
+        return replace(self, skipped_times=frozenset(times))
 
 
 NO_DAYS: Final = ExcludedDays()

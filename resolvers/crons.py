@@ -141,6 +141,7 @@ async def next_ticks(ctx: RequestContext, record: Cron, count: int) -> list[Plan
     """Return a cron's next ticks, also those that do not run; see `next_runs`."""
     require_range("count", count, 1, MAX_RUNS)
     excluded = await excluded_days(ctx, record.exclusions)
+    excluded = excluded.with_skipped(record.skipped_times)
     after = _before_next_tick(record, await ctx.now())
     found = await _compute_of(ctx, record, planned_ticks(record.schedule, after, excluded), count)
     return [tick for tick in found if record.end_at is None or tick.due < record.end_at]
@@ -168,8 +169,9 @@ async def _first_tick(ctx: RequestContext, record: Cron) -> datetime:
 
 
 def _runs_from(record: Cron, first: datetime, excluded: ExcludedDays) -> Iterator[datetime]:
+    excluded = excluded.with_skipped(record.skipped_times)
     tick = next(planned_from(record.schedule, first, excluded))
-    if tick.runs:
+    if tick.runs and first not in excluded.skipped_times:
         yield first
     yield from running_ticks(record.schedule, first, excluded)
 

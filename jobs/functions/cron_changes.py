@@ -4,8 +4,9 @@ Each function runs in the caller's transaction, on behalf of the cron's owner. T
 before a change run as they were planned; the change counts for those after it.
 """
 
+from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from ostinato.jobs.async_tools.cpu_thread import run_in_cpu_thread
 from ostinato.jobs.context import Context
@@ -41,6 +42,8 @@ from ostinato.jobs.functions.new_cron import STATIC, NewCron, validate_cron
 from ostinato.jobs.passed_ticks import passed_ticks
 from ostinato.jobs.quotas.transaction_checks import require_tick_room
 from ostinato.jobs.records import Cron
+
+MAX_SKIPPED: Final = 100  # runs of a cron that are skipped ahead of time; its document stores them
 
 
 async def update_cron(
@@ -96,8 +99,9 @@ async def redefine(
 async def skip_next_run(ctx: Context, cron_id: str, expected_version: int | None = None) -> Cron:
     """Cancel the next tick of an enabled cron, even if it is overdue; the following one is next.
 
-    The cron ends if there is none before its end. Raises NotFound, VersionConflict, and
-    PreconditionFailed for a paused cron.
+    The tick stays skipped when the cron is paused, resumed or changed before its time. The cron
+    ends if no tick is left before its end. Raises NotFound, VersionConflict, and PreconditionFailed
+    for a paused cron, or if too many later ticks are skipped.
     """
     found = await find_cron(ctx, cron_id, expected_version)
     if not found["enabled"]:
@@ -115,8 +119,19 @@ async def skip_next_run(ctx: Context, cron_id: str, expected_version: int | None
         **next_tick_fields(following, skipped),
         "enabled": not ended,
         "schedulerJobId": None if ended else await schedule_start(ctx, cron, following),
+        "skippedTimes": [*_skipped_later(cron, min(after, await ctx.now())), skipped],
     }
     return await change(ctx, found, fields)
+
+
+def _skipped_later(cron: Cron, decided_until: datetime) -> list[datetime]:
+    """Return the skipped ticks of a cron that are later than the others that are decided."""
+    later = [each for each in cron.skipped_times if each > decided_until]
+    if len(later) >= MAX_SKIPPED:
+        raise PreconditionFailed(
+            f"{len(later):,} runs of the cron are skipped already: pause it, or set its exclusions"
+        )
+    return later
 
 
 async def _run_due_ticks(ctx: Context, found: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 Each function runs in the caller's transaction, on behalf of the cron's owner.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice, takewhile
@@ -120,7 +120,7 @@ async def backfill_cron(
         until = min(until, decided)
     planned = partial(
         _planned_ticks,
-        await read_timetable(ctx, cron),
+        await read_timetable(ctx, replace(cron, skipped_times=())),
         decided,
         TickPeriod(max(between.start, cron.start_at or between.start), until),
     )

@@ -89,7 +89,7 @@ def _fields(cron: StaticCron) -> dict[str, Any]:
 
 async def _redeclare(ctx: Context, known: dict[str, Any], cron: StaticCron) -> None:
     await cancel_if_active(ctx, known.get("schedulerJobId"))
-    days = ExcludedDays.of(cron.exclusions)
+    days = ExcludedDays.of(cron.exclusions).with_skipped(known.get("skippedTimes", ()))
     first = Timetable(schedule=cron.schedule, own_exclusions=days).first_tick(await ctx.now())
     settled, due = await _settle(ctx, known), first["nextRunTime"]
     fields = {**settled, **_fields(cron), **first, "retired": False, "managedBy": STATIC}

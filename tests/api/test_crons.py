@@ -148,6 +148,19 @@ async def test_next_runs_of_a_paused_cron_are_computed_from_now(
     assert timedelta(minutes=1) <= run - now < timedelta(minutes=2)
 
 
+async def test_next_runs_pass_over_times_that_were_skipped_ahead(
+    ann: Client, documents: Documents
+) -> None:
+    minute = timedelta(minutes=1)
+    cron = await documents.cron(skippedTimes=[DUE + minute])
+    runs = (await ann.get(NEXT_RUNS, id=cron, count=2))["nextRuns"]
+    assert _instants(runs) == [DUE, DUE + 2 * minute]
+    skipped = [DUE, DUE + minute]
+    paused = await documents.cron(enabled=False, startAt=DUE, skippedTimes=skipped)
+    (run,) = _instants((await ann.get(NEXT_RUNS, id=paused, count=1))["nextRuns"])
+    assert run == DUE + 2 * minute
+
+
 async def test_next_runs_end_at_end_at(ann: Client, documents: Documents) -> None:
     cron = await documents.cron(endAt=DUE + timedelta(minutes=2))
     runs = (await ann.get(NEXT_RUNS, id=cron, count=9))["nextRuns"]

@@ -2,7 +2,7 @@
 
 import time
 from datetime import UTC, date, datetime, timedelta
-from itertools import takewhile
+from itertools import islice, takewhile
 
 import pytest
 from hypothesis import given, settings
@@ -69,12 +69,21 @@ exclusions = st.sampled_from(
 
 
 @settings(max_examples=60, deadline=None)
-@given(schedules, exclusions, st.integers(0, 365 * 86_400), st.integers(0, 40 * 86_400_000))
+@given(
+    schedules,
+    exclusions,
+    st.integers(0, 365 * 86_400),
+    st.integers(0, 40 * 86_400_000),
+    st.lists(st.integers(0, 300), max_size=3),
+)
 def test_counting_by_days_finds_what_a_walk_finds(
-    schedule: Schedule, excluded: ExcludedDays, start_s: int, length_ms: int
+    schedule: Schedule, excluded: ExcludedDays, start_s: int, length_ms: int, skipped: list[int]
 ) -> None:
     after = START + timedelta(seconds=start_s)
     until = after + timedelta(milliseconds=length_ms)
+    if skipped:
+        planned = [tick.due for tick in islice(planned_ticks(schedule, after), 301)]
+        excluded = excluded.with_skipped(planned[n] for n in skipped)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "MAX_WALKED", 0)
         found = passed_ticks(schedule, after, until, excluded)

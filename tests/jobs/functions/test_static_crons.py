@@ -1,6 +1,7 @@
 """Static crons: the stored crons are updated to the declarations in the code."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from ostinato.jobs.declarations import StaticCron
 from ostinato.jobs.documents import cron_from
 from ostinato.jobs.errors import NotFound, PreconditionFailed
-from ostinato.jobs.functions.cron_changes import update_cron
+from ostinato.jobs.functions.cron_changes import skip_next_run, update_cron
 from ostinato.jobs.functions.crons import pause_cron, register_cron, resume_cron
 from ostinato.jobs.functions.new_cron import NewCron
 from ostinato.jobs.functions.static_crons import sync_static_crons
@@ -62,6 +63,18 @@ async def test_a_changed_declaration_reschedules_its_cron(rig_without_worker: Pa
     [tick] = await rig_without_worker.jobs(TICK, state=JobState.PENDING.value)
     assert cron["schedule"] == {"kind": "cron", "cronspec": "@daily", "tz": "UTC"}
     assert tick.scheduled_time == cron["nextRunTime"]
+
+
+async def test_skipped_run_of_a_declared_cron_stays_skipped_when_its_declaration_changes(
+    rig_without_worker: PatternRig,
+) -> None:
+    rig = rig_without_worker
+    await sync(rig, declared(schedule=CronSchedule(cronspec="@daily")))
+    [cron] = await rig.all("crons")
+    await rig.run_mutation(lambda ctx: skip_next_run(ctx, cron["_id"]), owner=None)
+    await sync(rig, declared(schedule=CronSchedule(cronspec="@daily"), tags=("a",)))
+    [changed] = await rig.all("crons")
+    assert changed["nextRunTime"] == cron["nextRunTime"] + timedelta(days=1)
 
 
 async def test_declared_exclusions_and_policies_are_stored_and_changed(
