@@ -73,3 +73,10 @@ export async function eventually(what, check, within = 60_000) {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
+
+/** Fail if the page is wider than the window. */
+export async function fits(page) {
+  await eventually('the page fits into the window', () =>
+    page.evaluate(() => document.documentElement.scrollWidth <= innerWidth),
+  );
+}

@@ -118,6 +118,17 @@ async def test_overview_counts_jobs_and_draws_what_attempts_did(
     await chromium.run_scenario("overview", reporting_api)
 
 
+async def test_similar_failures_are_resolved_and_retried_on_the_page(
+    chromium: Chromium, reporting_api: ApiProcess
+) -> None:
+    async def fail() -> None:
+        for to in ("eve", "user 1", "user 2", "user 3"):
+            failing = {"functionName": "reports.send", "args": {"to": to}}
+            await _run_operation(reporting_api, SCHEDULE, input=failing)
+
+    await chromium.run_scenario("failures", reporting_api, {"fail jobs": fail})
+
+
 async def test_page_of_a_job_shows_its_timeline_and_its_tree(
     chromium: Chromium, reporting_api: ApiProcess
 ) -> None:

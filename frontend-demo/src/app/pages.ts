@@ -6,6 +6,7 @@ import {
   Boxes,
   CalendarClock,
   ChartColumn,
+  CircleX,
   Layers,
   ListChecks,
   MessageCircleQuestionMark,
@@ -38,6 +39,7 @@ export const PAGES: readonly PageEntry[] = [
     icon: ListChecks,
     page: lazy(() => import('../jobs/JobsPage')),
   },
+  { path: 'failures', title: 'Failures', icon: CircleX, page: lazy(() => import('../failures/FailuresPage')) },
   {
     path: 'crons',
     title: 'Crons',

@@ -1,7 +1,6 @@
 /** The jobs, live, with a filter that is in the address. */
 import { useMemo } from 'react';
 import { useSearchParams } from 'react-router';
-import { useConnection } from '../access/ConnectionChip';
 import { useSession } from '../app/session';
 import { FormDialog } from '../ui/FormDialog';
 import { LiveNotice } from '../ui/LiveNotice';
@@ -45,8 +44,6 @@ function ScheduleButton() {
 
 export default function JobsPage() {
   const [filter, setFilter] = useFilter();
-  const { connection } = useSession();
-  const isLost = useConnection(connection) === 'reconnecting';
   const which = serverFilter(filter);
   const feed = useJobsFeed(which);
   const held = useHeldJobs(feed);
@@ -64,7 +61,6 @@ export default function JobsPage() {
         <JobsToolbar counts={counts} held={held} filter={filter} onFilter={setFilter} />
         <BulkProgress />
         <LiveNotice view={view} />
-        {isLost && <p className="banner warning">The connection is lost. These jobs may have changed since.</p>}
         {isLoading && !view.error && <Skeleton label="jobs" />}
         {!isLoading && jobs.length === 0 && <NoJobs filter={filter} onFilter={setFilter} />}
         <NewerJobs count={held.newer} />

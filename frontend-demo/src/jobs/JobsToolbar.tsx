@@ -1,11 +1,12 @@
 /** What the page shows of the jobs: their filter, and whether it is paused. */
 import { ListFilter, Pause, Play } from 'lucide-react';
+import { ActiveFilters } from '../filter/ActiveFilters';
 import { FormDialog } from '../ui/FormDialog';
-import { ActiveFilters } from './ActiveFilters';
 import { ArgsSearch } from './ArgsSearch';
 import { BulkMenu } from './bulk/BulkMenu';
 import type { JobCounts } from './counts';
 import { FilterForm } from './FilterForm';
+import { NO_FILTER, activeFilters } from './filter';
 import type { JobsFilter } from './filter';
 import { StateFilter } from './StateFilter';
 import type { HeldJobs } from './useHeldJobs';
@@ -56,7 +57,11 @@ export function JobsToolbar({ counts, held, filter, onFilter }: JobsToolbarProps
         <BulkMenu filter={filter} counts={counts} />
         <PauseButton held={held} />
       </div>
-      <ActiveFilters filter={filter} onChange={onFilter} />
+      <ActiveFilters
+        filters={activeFilters(filter)}
+        onRemove={(name) => onFilter({ ...filter, [name]: '' })}
+        onClear={() => onFilter({ ...NO_FILTER, state: filter.state })}
+      />
     </div>
   );
 }

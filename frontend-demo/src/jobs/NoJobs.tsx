@@ -1,5 +1,5 @@
 /** Shown in place of an empty list of jobs. */
-import { NO_FILTER, namesSet } from './filter';
+import { NO_FILTER, activeFilters } from './filter';
 import type { JobsFilter } from './filter';
 import { NONE_IN_STATE } from './states';
 
@@ -7,11 +7,11 @@ type NoJobsProps = { filter: JobsFilter; onFilter: (filter: JobsFilter) => void 
 
 function textFor(filter: JobsFilter): string {
   if (filter.args !== '') return 'No loaded jobs have these arguments.';
-  return filter.state === '' || namesSet(filter).length > 0 ? 'No jobs match the filter.' : NONE_IN_STATE[filter.state];
+  return filter.state === '' || activeFilters(filter).length > 0 ? 'No jobs match the filter.' : NONE_IN_STATE[filter.state];
 }
 
 export function NoJobs({ filter, onFilter }: NoJobsProps) {
-  if (filter.state === '' && namesSet(filter).length === 0) {
+  if (filter.state === '' && activeFilters(filter).length === 0) {
     return <p className="empty">No jobs yet. Schedule one, or register a cron and watch it tick.</p>;
   }
   return (

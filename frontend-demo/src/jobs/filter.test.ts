@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { NO_FILTER, namesSet, readFilter, serverFilter, writeFilter } from './filter';
+import { NO_FILTER, activeFilters, readFilter, serverFilter, writeFilter } from './filter';
 
 const WHOLE = {
   ...NO_FILTER,
@@ -46,5 +46,8 @@ test('the jobs of a tree include internal ones', () => {
 });
 
 test('the state is not among the values that the page lists', () => {
-  expect(namesSet({ ...NO_FILTER, state: 'FAILED', queue: 'mail', args: 'x' })).toEqual(['queue', 'args']);
+  expect(activeFilters({ ...NO_FILTER, state: 'FAILED', queue: 'mail', args: 'x' })).toEqual([
+    { name: 'queue', label: 'queue', value: 'mail' },
+    { name: 'args', label: 'arguments', value: 'x' },
+  ]);
 });

@@ -1,5 +1,9 @@
 /** Which jobs the page shows. The filter is in the address, so that a view can be shared. */
+import { isInstant, readAddress, writeAddress } from '../filter/address';
+import type { ActiveFilter } from '../filter/ActiveFilters';
+import type { Checks } from '../filter/address';
 import type { CauseKind, JobFilter, JobState } from '../generated';
+import { formatExact } from '../time/format';
 import { JOB_STATES } from './states';
 
 /** All values are texts; an empty one does not filter. */
@@ -42,30 +46,19 @@ export const FILTER_NAMES = Object.keys(NO_FILTER) as readonly FilterName[];
 
 export const CAUSES: readonly CauseKind[] = ['API', 'CRON', 'RECURRING', 'BATCH', 'REQUEST', 'JOB', 'APPLICATION'];
 
-/** Values of another form are ignored: the address may come from anywhere. */
-const VALID: Partial<Record<FilterName, (text: string) => boolean>> = {
+const CHECKS: Checks<FilterName> = {
   state: (text) => (JOB_STATES as readonly string[]).includes(text),
   cause: (text) => (CAUSES as readonly string[]).includes(text),
   from: isInstant,
   to: isInstant,
 };
 
-function isInstant(text: string): boolean {
-  return !Number.isNaN(Date.parse(text));
-}
-
 export function readFilter(address: URLSearchParams): JobsFilter {
-  const entries = FILTER_NAMES.map((name) => {
-    const text = address.get(name)?.trim() ?? '';
-    return [name, VALID[name]?.(text) === false ? '' : text];
-  });
-  return Object.fromEntries(entries) as JobsFilter;
+  return readAddress(FILTER_NAMES, CHECKS, address) as JobsFilter;
 }
 
-/** Return the part of the address for a filter, without empty values. */
 export function writeFilter(filter: JobsFilter): URLSearchParams {
-  const set = FILTER_NAMES.filter((name) => filter[name] !== '');
-  return new URLSearchParams(set.map((name) => [name, filter[name]]));
+  return writeAddress(FILTER_NAMES, filter);
 }
 
 /** Return what the server filters by; undefined for all jobs. */
@@ -86,7 +79,23 @@ export function serverFilter(filter: JobsFilter): JobFilter | undefined {
   return Object.keys(which).length > 0 ? which : undefined;
 }
 
-/** Return the names of the values that are set, except the state, which has chips of its own. */
-export function namesSet(filter: JobsFilter): FilterName[] {
-  return FILTER_NAMES.filter((name) => name !== 'state' && filter[name] !== '');
+const LABELS: Partial<Record<FilterName, string>> = {
+  from: 'created from',
+  to: 'created before',
+  root: 'in the tree of',
+  args: 'arguments',
+};
+
+function valueText(filter: JobsFilter, name: FilterName): string {
+  if (name === 'from' || name === 'to') return formatExact(Date.parse(filter[name]));
+  return name === 'cause' ? filter.cause.toLowerCase() : filter[name];
+}
+
+/** Return the values that are set, except the state, which has chips of its own. */
+export function activeFilters(filter: JobsFilter): ActiveFilter<FilterName>[] {
+  return FILTER_NAMES.filter((name) => name !== 'state' && filter[name] !== '').map((name) => ({
+    name,
+    label: LABELS[name] ?? name,
+    value: valueText(filter, name),
+  }));
 }

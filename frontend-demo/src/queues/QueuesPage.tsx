@@ -1,9 +1,8 @@
 /** The queues: their depth, their workers, and whether they are paused. */
 import { Link } from 'react-router';
-import { useMutation } from 'urql';
-import { ActionButton } from '../form/ActionButton';
 import { PauseQueueDocument, QueuesDocument, ResumeQueueDocument } from '../generated';
 import type { QueueRowFragment } from '../generated';
+import { Actions, action } from '../ui/Actions';
 import { Chip } from '../ui/Chip';
 import { Page } from '../ui/Page';
 import { QueryNotice } from '../ui/QueryNotice';
@@ -21,20 +20,12 @@ function QueueState({ queue }: { queue: QueueRowFragment }) {
   return <Chip tone="tone-enabled">Running</Chip>;
 }
 
-function PauseOrResume({ queue, onDone }: { queue: QueueRowFragment; onDone: () => void }) {
-  const [pausing, pause] = useMutation(PauseQueueDocument);
-  const [resuming, resume] = useMutation(ResumeQueueDocument);
-  const input = { queue: queue.name };
-  const { fetching, error } = queue.paused ? resuming : pausing;
-  return (
-    <ActionButton
-      label={queue.paused ? 'Resume' : 'Pause'}
-      target={`queue ${queue.name}`}
-      error={error}
-      disabled={fetching}
-      onClick={() => void (queue.paused ? resume({ input }) : pause({ input })).then(onDone)}
-    />
-  );
+function QueueActions({ queue, onDone }: { queue: QueueRowFragment; onDone: () => void }) {
+  const variables = { input: { queue: queue.name } };
+  const change = queue.paused
+    ? action('Resume', ResumeQueueDocument, variables, { onDone })
+    : action('Pause', PauseQueueDocument, variables, { onDone });
+  return <Actions actions={[change]} target={`queue ${queue.name}`} />;
 }
 
 function columnsOf(refresh: () => void): Column<QueueRowFragment>[] {
@@ -51,7 +42,7 @@ function columnsOf(refresh: () => void): Column<QueueRowFragment>[] {
     },
     { name: 'Workers', numeric: true, cell: ({ workers }) => workers },
     { name: 'Weight', numeric: true, cell: ({ weight }) => weight },
-    { name: '', cell: (queue) => <PauseOrResume queue={queue} onDone={refresh} /> },
+    { name: '', cell: (queue) => <QueueActions queue={queue} onDone={refresh} /> },
   ];
 }
 

@@ -7,6 +7,14 @@ import { ActionButton } from '../form/ActionButton';
 export type Action = {
   label: string;
   run: (client: ReturnType<typeof useClient>) => Promise<{ error?: CombinedError | undefined }>;
+} & ActionOptions;
+
+type ActionOptions = {
+  /** The text of the button after the first click, if it needs a second one: `Really delete?`. */
+  confirm?: string;
+  disabled?: boolean;
+  /** Called after it has succeeded. */
+  onDone?: () => void;
 };
 
 /** Make an action of a mutation and its variables. */
@@ -14,8 +22,9 @@ export function action<Data, Variables extends AnyVariables>(
   label: string,
   document: DocumentInput<Data, Variables>,
   variables: Variables,
+  options: ActionOptions = {},
 ): Action {
-  return { label, run: (client) => client.mutation(document, variables).toPromise() };
+  return { label, run: (client) => client.mutation(document, variables).toPromise(), ...options };
 }
 
 type ActionsProps = {
@@ -27,25 +36,33 @@ type ActionsProps = {
 export function Actions({ actions, target }: ActionsProps) {
   const client = useClient();
   const [running, setRunning] = useState<string | null>(null);
+  const [asked, setAsked] = useState<string | null>(null);
   const [failed, setFailed] = useState<{ label: string; error: CombinedError } | null>(null);
-  const run = async ({ label, run: start }: Action): Promise<void> => {
+  const run = async ({ label, confirm, run: start, onDone }: Action): Promise<void> => {
+    if (confirm && asked !== label) return setAsked(label);
+    setAsked(null);
     setRunning(label);
     const { error } = await start(client);
     setRunning(null);
     setFailed(error ? { label, error } : null);
+    if (!error) onDone?.();
   };
   return (
-    <span className="row-actions">
-      {actions.map((each) => (
-        <ActionButton
-          key={each.label}
-          label={each.label}
-          target={target}
-          error={failed?.label === each.label ? failed.error : undefined}
-          disabled={running !== null}
-          onClick={() => void run(each)}
-        />
-      ))}
+    <span className="row-actions" onBlur={() => setAsked(null)}>
+      {actions.map((each, index) => {
+        const isAsked = asked === each.label;
+        return (
+          <ActionButton
+            key={index} // A button that becomes another one, such as Pause and Resume, keeps the focus.
+            label={(isAsked && each.confirm) || each.label}
+            target={target}
+            error={failed?.label === each.label ? failed.error : undefined}
+            disabled={running !== null || each.disabled === true}
+            danger={isAsked}
+            onClick={() => void run(each)}
+          />
+        );
+      })}
     </span>
   );
 }

@@ -1,6 +1,8 @@
 /** A page: its title, which is also the window's, its actions, and its content. */
 import { useEffect } from 'react';
 import type { ReactNode } from 'react';
+import { useConnection } from '../access/ConnectionChip';
+import { useSession } from '../app/session';
 
 type PageProps = {
   title: string;
@@ -12,6 +14,8 @@ type PageProps = {
 };
 
 export function Page({ title, note, actions, children }: PageProps) {
+  const { connection } = useSession();
+  const isLost = useConnection(connection) === 'reconnecting';
   useEffect(() => {
     document.title = `${title} · Ostinato`;
   }, [title]);
@@ -22,6 +26,11 @@ export function Page({ title, note, actions, children }: PageProps) {
         {note}
         <div className="page-actions">{actions}</div>
       </header>
+      {isLost && (
+        <p role="status" className="banner warning">
+          The connection is lost. What you see may have changed since.
+        </p>
+      )}
       {children}
     </>
   );

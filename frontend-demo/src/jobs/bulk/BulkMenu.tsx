@@ -1,26 +1,31 @@
 /** Cancels or retries all jobs that match the filter, also those that are not loaded. */
-import { useState } from 'react';
-import { AlertDialog } from '@base-ui/react/alert-dialog';
 import { Menu } from '@base-ui/react/menu';
 import { useSession } from '../../app/session';
+import { CancelJobsDocument, RetryJobsDocument } from '../../generated';
+import { action } from '../../ui/Actions';
+import { useConfirm } from '../../ui/ConfirmDialog';
+import type { Question } from '../../ui/ConfirmDialog';
 import type { JobCounts } from '../counts';
 import type { JobsFilter } from '../filter';
-import { BulkConfirm, NAMES, countText } from './BulkConfirm';
-import type { BulkConfirmProps } from './BulkConfirm';
-import { offerOf } from './changes';
-import type { BulkKind, Offer } from './changes';
+import { NAMES, countText, offerOf } from './changes';
+import type { BulkKind, PossibleOffer } from './changes';
 
 type BulkMenuProps = { filter: JobsFilter; counts: JobCounts };
 
+function questionOf(kind: BulkKind, offer: PossibleOffer): Question {
+  const { verb, states } = NAMES[kind];
+  const document = kind === 'CANCEL_JOBS' ? CancelJobsDocument : RetryJobsDocument;
+  return {
+    title: `${verb} ${countText(offer)}?`,
+    description: `All ${states} jobs that match the filter now, also those that are not loaded. Jobs that are created
+      later are not changed. It runs in the background, and can be stopped.`,
+    action: action(`${verb} them`, document, { filter: offer.filter }),
+  };
+}
+
 export function BulkMenu({ filter, counts }: BulkMenuProps) {
   const { viewer } = useSession();
-  const [asked, setAsked] = useState<Omit<BulkConfirmProps, 'onDone'> | null>(null);
-  const [open, setOpen] = useState(false);
-  const ask = (kind: BulkKind, offer: Offer): void => {
-    if (!offer.possible) return;
-    setAsked({ kind, offer });
-    setOpen(true);
-  };
+  const { ask, dialog } = useConfirm();
   return (
     <>
       <Menu.Root>
@@ -35,7 +40,7 @@ export function BulkMenu({ filter, counts }: BulkMenuProps) {
                     key={kind}
                     className="popup-item"
                     disabled={!offer.possible}
-                    onClick={() => ask(kind, offer)}
+                    onClick={() => offer.possible && ask(questionOf(kind, offer))}
                   >
                     {NAMES[kind].verb} {offer.possible ? countText(offer) : 'all'}
                     {!offer.possible && <span className="hint popup-hint">{offer.reason}</span>}
@@ -46,13 +51,7 @@ export function BulkMenu({ filter, counts }: BulkMenuProps) {
           </Menu.Positioner>
         </Menu.Portal>
       </Menu.Root>
-      {/* The dialog keeps its content while it closes. */}
-      <AlertDialog.Root open={open} onOpenChange={setOpen}>
-        <AlertDialog.Portal>
-          <AlertDialog.Backdrop className="backdrop" />
-          {asked && <BulkConfirm {...asked} onDone={() => setOpen(false)} />}
-        </AlertDialog.Portal>
-      </AlertDialog.Root>
+      {dialog}
     </>
   );
 }

@@ -19,15 +19,25 @@ const NONE: Record<BulkKind, string> = {
   RETRY_JOBS: 'None of these jobs have failed or are canceled.',
 };
 
-export type Offer =
-  | { possible: false; reason: string }
-  | {
-      possible: true;
-      filter: JobFilter;
-      /** How many jobs match now; null if they were not counted. */
-      count: number | null;
-      isExact: boolean;
-    };
+export const NAMES: Record<BulkKind, { verb: string; states: string }> = {
+  CANCEL_JOBS: { verb: 'Cancel', states: 'pending and running' },
+  RETRY_JOBS: { verb: 'Retry', states: 'failed and canceled' },
+};
+
+export type PossibleOffer = {
+  possible: true;
+  filter: JobFilter;
+  /** How many jobs match now; null if they were not counted. */
+  count: number | null;
+  isExact: boolean;
+};
+
+export type Offer = { possible: false; reason: string } | PossibleOffer;
+
+export function countText({ count, isExact }: PossibleOffer): string {
+  if (count === null) return 'all matching jobs';
+  return `${count.toLocaleString()}${isExact ? '' : ' or more'} ${count === 1 ? 'job' : 'jobs'}`;
+}
 
 /** Return what would be changed, or why nothing can be. */
 export function offerOf(kind: BulkKind, filter: JobsFilter, counts: JobCounts, isAdmin: boolean): Offer {

@@ -1,6 +1,7 @@
 /** What can be done with a job on its page. */
+import { Actions } from '../../ui/Actions';
 import { FormDialog } from '../../ui/FormDialog';
-import { CancelJob } from '../JobActions';
+import { cancelActions } from '../JobActions';
 import { RescheduleForm } from '../RescheduleForm';
 import { RetryForm } from '../RetryForm';
 import { CopyMenu } from './CopyMenu';
@@ -16,7 +17,7 @@ export function JobPageActions({ job }: { job: JobDetails }) {
           {(close) => <RescheduleForm job={job} onClose={close} />}
         </FormDialog>
       )}
-      {(job.state === 'PENDING' || job.state === 'IN_PROGRESS') && <CancelJob job={job} />}
+      <Actions actions={cancelActions(job)} target={`job ${job.functionName}`} />
       {canRetry && (
         <FormDialog action="Retry" title="Retry the job" className="small">
           {(close) => <RetryForm job={job} onClose={close} />}

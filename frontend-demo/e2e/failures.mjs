@@ -1,0 +1,69 @@
+/* Similar failures are in one group, live; one of them is resolved or retried, and so is a group, and all that match. */
+import { eventually, fits, openLivePage } from './page.mjs';
+
+/** The group of failures with a text, such as `user 3`. */
+function group(page, text) {
+  return page.locator('[data-failures]').filter({ hasText: text });
+}
+
+async function confirm(page, name) {
+  await page.getByRole('alertdialog').getByRole('button', { name }).click();
+  await page.getByRole('alertdialog').waitFor({ state: 'detached' });
+}
+
+async function isDone(page, text) {
+  await page.getByRole('list', { name: 'Changes of many jobs' }).getByText(text).waitFor();
+  await page.getByRole('button', { name: 'Dismiss' }).click();
+}
+
+/** The newest failure has its error, its arguments and its job; it can be resolved alone. */
+async function resolveOne(page) {
+  const users = group(page, 'user');
+  await users.getByText('Newest failure').focus();
+  await page.keyboard.press('Enter');
+  await users.getByRole('region', { name: 'Arguments' }).getByText('"to": "user ').waitFor();
+  await users.getByRole('link', { name: 'reports.send' }).nth(1).click();
+  await page.getByRole('heading', { level: 1, name: 'reports.send' }).waitFor();
+  await page.goBack();
+  await users.getByText('Newest failure').click();
+  await users.getByRole('button', { name: 'Resolve this one' }).click();
+  await users.getByText('2 failures').waitFor();
+}
+
+/** A job that fails again is in the group again, with its details closed. */
+async function retryOne(page) {
+  const eve = group(page, 'eve');
+  await eve.getByText('Details').click();
+  await eve.getByText('Attempts').waitFor();
+  await eve.getByRole('button', { name: 'Retry this one' }).click();
+  await eventually('its second attempt has failed', async () => {
+    if (!(await eve.locator('details[open]').isVisible())) await eve.getByText('Details').click();
+    return eve.getByRole('definition').getByText('2', { exact: true }).isVisible();
+  });
+}
+
+export default async function scenario(page, given) {
+  await openLivePage(page, given, '/#/failures');
+  await page.getByText('No failures').waitFor();
+  await given.request('fail jobs');
+  await group(page, 'user').getByText('3 failures').waitFor();
+  await page.getByText('2 groups').waitFor();
+  await page.setViewportSize({ width: 390, height: 844 });
+  await fits(page);
+  await page.setViewportSize({ width: 1280, height: 900 });
+
+  await resolveOne(page);
+  await group(page, 'user').getByRole('button', { name: 'Resolve 2 failures of reports.send' }).click();
+  await confirm(page, 'Resolve them');
+  await isDone(page, '2 resolved.');
+  await group(page, 'user').waitFor({ state: 'detached' });
+  await retryOne(page);
+
+  await page.goto(`${given.baseUrl}/#/failures?function=tasks.runTask`);
+  await page.getByText('No failures match the filter.').waitFor();
+  await page.getByRole('button', { name: 'Remove the filter function' }).click();
+  await group(page, 'eve').waitFor();
+  await page.getByRole('button', { name: 'Resolve all matching failures' }).click();
+  await confirm(page, 'Resolve them');
+  await page.getByText('No failures: all jobs have succeeded.').waitFor();
+}

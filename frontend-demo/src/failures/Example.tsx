@@ -1,0 +1,45 @@
+/** The newest failure of a group: its error, its arguments, and its job. */
+import { Link } from 'react-router';
+import { ResolveFailureDocument, RetryJobDocument } from '../generated';
+import { formatExact } from '../time/format';
+import { Actions, action } from '../ui/Actions';
+import { Facts } from '../ui/Facts';
+import { Json } from '../ui/Json';
+import styles from './Failures.module.css';
+import type { Group } from './useFailureGroups';
+
+type Failure = NonNullable<Group['example']>;
+
+function actionsOf({ id, job }: Failure, onDone: () => void) {
+  const resolve = action('Resolve this one', ResolveFailureDocument, { input: { failureId: id } }, { onDone });
+  if (!job) return [resolve];
+  return [action('Retry this one', RetryJobDocument, { input: { jobId: job.id } }, { onDone }), resolve];
+}
+
+export function Example({ group, onDone }: { group: Group; onDone: () => void }) {
+  const { example, functionName } = group;
+  if (!example) return <p className="hint">It was just resolved.</p>;
+  const { at, attempts, job, error, data } = example;
+  return (
+    <div className={styles.details}>
+      {error.traceback ? (
+        <pre className="traceback" tabIndex={0} role="region" aria-label="Traceback">
+          {error.traceback}
+        </pre>
+      ) : (
+        <p className="issue card-text">
+          {error.name}: {error.message}
+        </p>
+      )}
+      <Facts
+        facts={[
+          ['Failed', formatExact(Date.parse(at))],
+          ['Attempts', attempts.toLocaleString()],
+          ['Job', job ? <Link to={`/jobs/${job.id}`}>{job.functionName}</Link> : 'none, or it has been purged'],
+        ]}
+      />
+      <Json value={data} label={job ? 'Arguments' : 'Data'} />
+      <Actions actions={actionsOf(example, onDone)} target={`newest failure of ${functionName}`} />
+    </div>
+  );
+}

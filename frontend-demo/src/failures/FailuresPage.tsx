@@ -1,0 +1,72 @@
+/** The failed jobs, live: those with similar errors in one group, with a filter that is in the address. */
+import { useMemo, useState } from 'react';
+import { useSearchParams } from 'react-router';
+import { useSession } from '../app/session';
+import { BulkProgress } from '../jobs/bulk/BulkProgress';
+import { countText } from '../jobs/counts';
+import { useConfirm } from '../ui/ConfirmDialog';
+import { Page } from '../ui/Page';
+import { QueryNotice } from '../ui/QueryNotice';
+import { Skeleton } from '../ui/Skeleton';
+import { FailuresToolbar } from './FailuresToolbar';
+import { activeFilters, readFilter, writeFilter } from './filter';
+import type { FailuresFilter } from './filter';
+import { GroupRow } from './GroupRow';
+import { useFailureGroups } from './useFailureGroups';
+
+function useFilter(): [FailuresFilter, (filter: FailuresFilter) => void] {
+  const [address, setAddress] = useSearchParams();
+  const text = address.toString();
+  const filter = useMemo(() => readFilter(address), [text]);
+  return [filter, (next) => setAddress(writeFilter(next))];
+}
+
+export default function FailuresPage() {
+  const [filter, setFilter] = useFilter();
+  const { viewer } = useSession();
+  const [after, setAfter] = useState<string | null>(null);
+  const { data, error, refresh } = useFailureGroups(filter, after);
+  const { ask, dialog } = useConfirm(refresh);
+  const groups = data?.failureGroups?.nodes;
+  const page = data?.failureGroups?.pageInfo;
+  const total = data?.failureGroups?.totalCount;
+  const change = (next: FailuresFilter): void => {
+    setAfter(null);
+    setFilter(next);
+  };
+  return (
+    <Page title="Failures" note={total && <span className="count">{countText(total)} groups</span>}>
+      <div className="card">
+        <FailuresToolbar filter={filter} onFilter={change} isEmpty={groups?.length === 0} ask={ask} />
+        <BulkProgress />
+        <QueryNotice error={error} />
+        {!groups && !error && <Skeleton label="failures" />}
+        {groups?.length === 0 && (
+          <p className="empty">
+            {activeFilters(filter).length > 0 ? 'No failures match the filter.' : 'No failures: all jobs have succeeded.'}
+          </p>
+        )}
+        <ul aria-label="Failures">
+          {groups?.map((group) => (
+            <GroupRow key={group.id} group={group} filter={filter} isAdmin={viewer.isAdmin} ask={ask} onDone={refresh} />
+          ))}
+        </ul>
+        {(after !== null || page?.hasNextPage) && (
+          <div className="foot">
+            {after !== null && (
+              <button type="button" className="small" onClick={() => setAfter(null)}>
+                Newest groups
+              </button>
+            )}
+            {page?.hasNextPage && (
+              <button type="button" className="small" onClick={() => setAfter(page.endCursor)}>
+                Older groups
+              </button>
+            )}
+          </div>
+        )}
+      </div>
+      {dialog}
+    </Page>
+  );
+}

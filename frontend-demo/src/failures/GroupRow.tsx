@@ -1,0 +1,76 @@
+/** Similar failures of one function: how many, since when, an example, and what can be done with them. */
+import { useState } from 'react';
+import { Link } from 'react-router';
+import { Since } from '../time/Instant';
+import type { Question } from '../ui/ConfirmDialog';
+import { BulkButtons } from './BulkButtons';
+import { offerOfGroup } from './changes';
+import { Example } from './Example';
+import styles from './Failures.module.css';
+import type { FailuresFilter } from './filter';
+import type { Group } from './useFailureGroups';
+
+function jobsOf({ functionName, owner }: Group): string {
+  const filter = new URLSearchParams({ function: functionName, state: 'FAILED', ...(owner && { owner }) });
+  return `/jobs?${filter.toString()}`;
+}
+
+function Seen({ group: { count, firstSeenAt, lastSeenAt } }: { group: Group }) {
+  if (count === 1) return <Since at={lastSeenAt} />;
+  return (
+    <>
+      <Since at={lastSeenAt} before="last " />
+      <Since at={firstSeenAt} before="first " />
+    </>
+  );
+}
+
+type GroupRowProps = {
+  group: Group;
+  filter: FailuresFilter;
+  isAdmin: boolean;
+  ask: (question: Question) => void;
+  onDone: () => void;
+};
+
+export function countOf(count: number): string {
+  return `${count.toLocaleString()} ${count === 1 ? 'failure' : 'failures'}`;
+}
+
+export function GroupRow({ group, filter, isAdmin, ask, onDone }: GroupRowProps) {
+  const { functionName, errorName, message, count, owner } = group;
+  const [open, setOpen] = useState(false);
+  return (
+    <li className={`${styles.group} tone-failed`} data-failures={count}>
+      <div className={styles.head}>
+        <strong className={styles.count}>
+          <span aria-hidden="true">{count.toLocaleString()}</span>
+          <span className="unseen">{countOf(count)}</span>
+        </strong>
+        <div className={styles.main}>
+          <h2 className={styles.message}>
+            <span className="row-error">{errorName}:</span> {message}
+          </h2>
+          <p className={`row-note ${styles.facts}`}>
+            <Link to={jobsOf(group)}>
+              <code>{functionName}</code>
+            </Link>
+            <Seen group={group} />
+            {isAdmin && <span className="tag">{owner ?? 'the system'}</span>}
+          </p>
+        </div>
+        <BulkButtons
+          className="small"
+          label="Resolve"
+          offer={offerOfGroup(group, filter)}
+          target={`${countOf(count)} of ${functionName}`}
+          ask={ask}
+        />
+      </div>
+      <details className={styles.example} onToggle={(event) => setOpen(event.currentTarget.open)}>
+        <summary>{count === 1 ? 'Details' : 'Newest failure'}</summary>
+        {open && <Example group={group} onDone={onDone} />}
+      </details>
+    </li>
+  );
+}

@@ -1,0 +1,56 @@
+import { expect, test } from 'vitest';
+import { offerOfAll, offerOfGroup } from './changes';
+import { NO_FILTER, activeFilters, readFilter, serverFilter, writeFilter } from './filter';
+import type { Group } from './useFailureGroups';
+
+const WHOLE = {
+  function: 'reports.send',
+  fingerprint: 'a'.repeat(24),
+  owner: 'ann',
+  from: '2030-01-31T12:00:00.000Z',
+  to: '2030-02-01T00:00:00.000Z',
+};
+
+test('a filter is in the address completely, and without empty values', () => {
+  expect(readFilter(writeFilter(WHOLE))).toEqual(WHOLE);
+  expect(writeFilter(NO_FILTER).toString()).toBe('');
+});
+
+test('values of another form are ignored', () => {
+  expect(readFilter(new URLSearchParams('fingerprint=xyz&from=soon&state=FAILED'))).toEqual(NO_FILTER);
+});
+
+test('the server filters by everything', () => {
+  expect(serverFilter(WHOLE)).toEqual({
+    functionName: 'reports.send',
+    fingerprint: 'a'.repeat(24),
+    owner: 'ann',
+    failedFrom: '2030-01-31T12:00:00.000Z',
+    failedTo: '2030-02-01T00:00:00.000Z',
+  });
+});
+
+test('active filters have words of their own', () => {
+  expect(activeFilters({ ...NO_FILTER, fingerprint: 'b'.repeat(24) })).toEqual([
+    { name: 'fingerprint', label: 'similar errors', value: 'b'.repeat(24) },
+  ]);
+});
+
+const GROUP = { functionName: 'f', fingerprint: 'c'.repeat(24), owner: 'ann' } as Group;
+
+test('a group is changed within the filter of the page', () => {
+  expect(offerOfGroup(GROUP, { ...NO_FILTER, from: WHOLE.from })).toEqual({
+    possible: true,
+    filter: { functionName: 'f', fingerprint: 'c'.repeat(24), owner: 'ann', failedFrom: WHOLE.from },
+  });
+});
+
+test.each([{ fingerprint: null }, { owner: null }])('a group with %o is not changed as a whole', (part) => {
+  expect(offerOfGroup({ ...GROUP, ...part }, NO_FILTER).possible).toBe(false);
+});
+
+test('an admin changes the failures of one user', () => {
+  expect(offerOfAll(NO_FILTER, true).possible).toBe(false);
+  expect(offerOfAll({ ...NO_FILTER, owner: 'ann' }, true)).toEqual({ possible: true, filter: { owner: 'ann' } });
+  expect(offerOfAll(NO_FILTER, false)).toEqual({ possible: true, filter: {} });
+});

@@ -1,0 +1,54 @@
+/** Which failures the page shows. The filter is in the address, so that a view can be shared. No I/O. */
+import { isInstant, readAddress, writeAddress } from '../filter/address';
+import type { ActiveFilter } from '../filter/ActiveFilters';
+import type { Checks, TextFilter } from '../filter/address';
+import type { FailureFilter } from '../generated';
+import { formatExact } from '../time/format';
+
+const NAMES = ['function', 'fingerprint', 'owner', 'from', 'to'] as const;
+
+export type FilterName = (typeof NAMES)[number];
+export type FailuresFilter = TextFilter<FilterName>;
+
+const CHECKS: Checks<FilterName> = {
+  fingerprint: (text) => /^[0-9a-f]{24}$/.test(text),
+  from: isInstant,
+  to: isInstant,
+};
+
+export function readFilter(address: URLSearchParams): FailuresFilter {
+  return readAddress(NAMES, CHECKS, address);
+}
+
+export const NO_FILTER: FailuresFilter = readFilter(new URLSearchParams());
+
+export function writeFilter(filter: FailuresFilter): URLSearchParams {
+  return writeAddress(NAMES, filter);
+}
+
+export function serverFilter(filter: FailuresFilter): FailureFilter {
+  return {
+    ...(filter.function && { functionName: filter.function }),
+    ...(filter.fingerprint && { fingerprint: filter.fingerprint }),
+    ...(filter.owner && { owner: filter.owner }),
+    ...(filter.from && { failedFrom: new Date(filter.from).toISOString() }),
+    ...(filter.to && { failedTo: new Date(filter.to).toISOString() }),
+  };
+}
+
+const LABELS: Record<FilterName, string> = {
+  function: 'function',
+  fingerprint: 'similar errors',
+  owner: 'owner',
+  from: 'failed from',
+  to: 'failed before',
+};
+
+/** Return the values that are set. */
+export function activeFilters(filter: FailuresFilter): ActiveFilter<FilterName>[] {
+  return NAMES.filter((name) => filter[name] !== '').map((name) => ({
+    name,
+    label: LABELS[name],
+    value: name === 'from' || name === 'to' ? formatExact(Date.parse(filter[name])) : filter[name],
+  }));
+}
