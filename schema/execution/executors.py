@@ -48,18 +48,43 @@ def _turn_budget() -> TurnBudget:
     return found
 
 
+class SelectionCache:
+    """What executors compute once for the selections of an operation.
+
+    The keys contain the identity of nodes of the document, so that it must live as long.
+    """
+
+    def __init__(self) -> None:
+        self.subfields: dict[tuple[GraphQLObjectType, tuple[int, ...]], CollectedFields] = {}
+        self.fields: dict[int, Mapping[str, Read]] = {}
+        """The projected fields of each of the selections above, by its identity."""
+        self.values: dict[tuple[GraphQLOutputType, tuple[int, ...]], Read | None] = {}
+        """The projection of a field's values."""
+
+
 class SlicingExecutor(StrawberryGraphQLCoreExecutionContext):
     """Projects plain fields, and executes long lists in several turns of the event loop.
 
     graphql-core completes a list in one go: 1,000 events of timelines take 50 ms.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, selections: SelectionCache, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._projections: dict[int, tuple[object, Mapping[str, Read]]] = {}
-        """The projected fields of a selection, with that selection, by its identity."""
-        self._values: dict[tuple[GraphQLOutputType, tuple[int, ...]], Read | None] = {}
-        """The projection of a field's values, by the identity of the document's nodes."""
+        self._selections = selections
+
+    def collect_subfields(
+        self, return_type: GraphQLObjectType, field_details_list: FieldDetailsList
+    ) -> CollectedFields:
+        """Collect the subfields.
+
+        graphql-core caches them by the identity of a list of nodes that every execution recreates.
+        """
+        key = (return_type, _nodes_of(field_details_list))
+        found = self._selections.subfields.get(key)
+        if found is None:
+            found = super().collect_subfields(return_type, field_details_list)
+            self._selections.subfields[key] = found
+        return found
 
     def execute_fields(
         self,
@@ -70,6 +95,10 @@ class SlicingExecutor(StrawberryGraphQLCoreExecutionContext):
         position_context: Any,
     ) -> AwaitableOrValue[dict[str, Any]]:
         """Read the projected fields, and execute the others."""
+        if path is None:  # a root type: its fields have resolvers
+            return super().execute_fields(
+                parent_type, source_value, path, grouped_field_set, position_context
+            )
         known: dict[str, Any] = {}
         for name, read in self._projected(parent_type, grouped_field_set).items():
             try:
@@ -89,20 +118,20 @@ class SlicingExecutor(StrawberryGraphQLCoreExecutionContext):
         return _merged_when_done(grouped_field_set, known, executed)
 
     def _projected(self, kind: GraphQLObjectType, selected: GroupedFieldSet) -> Mapping[str, Read]:
-        found = self._projections.get(id(selected))
+        found = self._selections.fields.get(id(selected))
         if found is None:
-            fields = project_fields(self.schema, kind, selected, self._subfields)
-            found = self._projections[id(selected)] = (selected, fields)
-        return found[1]
+            found = project_fields(self.schema, kind, selected, self._subfields)
+            self._selections.fields[id(selected)] = found
+        return found
 
     def _subfields(self, kind: GraphQLObjectType, details: FieldDetailsList) -> GroupedFieldSet:
         return self.collect_subfields(kind, details).grouped_field_set
 
     def _value_projection(self, kind: GraphQLOutputType, details: FieldDetailsList) -> Read | None:
-        key = (kind, tuple([id(each.node) for each in details]))
-        if key not in self._values:
-            self._values[key] = project_value(self.schema, kind, details, self._subfields)
-        return self._values[key]
+        key, values = (kind, _nodes_of(details)), self._selections.values
+        if key not in values:
+            values[key] = project_value(self.schema, kind, details, self._subfields)
+        return values[key]
 
     def execute_fields_serially(self, *args: Any) -> AwaitableOrValue[dict[str, Any]]:
         """Execute the mutations of a document in order, each when this turn has time for it."""
@@ -220,19 +249,12 @@ async def _awaited(completed: list[Any], awaitable: list[int]) -> list[Any]:
     return completed
 
 
-Selected = tuple[GraphQLObjectType, tuple[int, ...]]
+def _nodes_of(details: FieldDetailsList) -> tuple[int, ...]:
+    return tuple([id(each.node) for each in details])
 
 
 class EventExecutor(SlicingExecutor):
-    """Executes the selection set of a subscription's root field for each event.
-
-    graphql-core caches collected subfields by the identity of a list of nodes, but recreates the
-    list for every event: the cache would never hit, and would leak memory.
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._selected: dict[Selected, CollectedFields] = {}
+    """Executes the selection set of a subscription's root field for each event."""
 
     def build_per_event_executor(self, payload: Any) -> Self:
         """Copy the executor for one event."""
@@ -241,17 +263,6 @@ class EventExecutor(SlicingExecutor):
         executor.root_value = payload
         executor.collected_errors = CollectedErrors()
         return executor
-
-    def collect_subfields(
-        self, return_type: GraphQLObjectType, field_details_list: FieldDetailsList
-    ) -> CollectedFields:
-        """Collect the subfields, cached by the identity of the document's nodes."""
-        key = (return_type, tuple([id(details.node) for details in field_details_list]))
-        found = self._selected.get(key)
-        if found is None:
-            found = super().collect_subfields(return_type, field_details_list)
-            self._selected[key] = found
-        return found
 
     def execute_root_grouped_field_set(
         self,

@@ -12,6 +12,7 @@ from graphql import (
     GraphQLInputType,
     OperationDefinitionNode,
     OperationType,
+    SelectionSetNode,
     Undefined,
     default_field_resolver,
     default_type_resolver,
@@ -32,7 +33,7 @@ from graphql.utilities import coerce_input_value
 from strawberry import Schema
 from strawberry.execution import optimized_is_awaitable
 
-from ostinato.schema.execution.executors import EventExecutor, SlicingExecutor
+from ostinato.schema.execution.executors import EventExecutor, SelectionCache, SlicingExecutor
 from ostinato.schema.execution.root_fields import find_operation, fragments_by_name
 from ostinato.schema.execution.strawberry_internals import core_schema
 
@@ -53,6 +54,8 @@ class PreparedOperation:
     """The signatures of its variables."""
     list_variables: tuple[GraphQLVariableSignature, ...]
     """Those with a type that contains a list."""
+    selections: SelectionCache | None
+    """None if the selections depend on variables: the document has directives."""
 
     def create_executor(
         self, variables: Mapping[str, Any] | None, context: object, *, hide_suggestions: bool
@@ -85,6 +88,7 @@ class PreparedOperation:
             default_field_resolver,
             is_awaitable=cast("AwaitableTest", optimized_is_awaitable),
             hide_suggestions=hide_suggestions,
+            selections=self.selections or SelectionCache(),
         )
 
     def _long_lists(self, given: Mapping[str, Any]) -> list[GraphQLError]:
@@ -129,12 +133,24 @@ def prepare_operation(
     core = core_schema(schema)
     found = [get_variable_signature(core, each) for each in operation.variable_definitions or ()]
     signatures = tuple(each for each in found if not isinstance(each, GraphQLError))
+    fragments = fragments_by_name(document)
+    roots = (operation.selection_set, *(each.selection_set for each in fragments.values()))
     return PreparedOperation(
         schema=schema,
         operation=operation,
-        fragments=fragments_by_name(document),
+        fragments=fragments,
+        selections=None if any(map(_has_directives, roots)) else SelectionCache(),
         signatures=signatures,
         list_variables=tuple(each for each in signatures if _contains_list(each.type)),
+    )
+
+
+def _has_directives(selections: SelectionSetNode | None) -> bool:
+    if selections is None:
+        return False
+    return any(
+        each.directives or _has_directives(getattr(each, "selection_set", None))
+        for each in selections.selections
     )
 
 

@@ -31,6 +31,7 @@ from ostinato.schema.inputs.limits import (
     Name,
     Tags,
 )
+from ostinato.schema.inputs.validation import SummarizedInput
 from ostinato.schema.scalars import Milliseconds
 
 NOT_CHANGES: Final = frozenset({"cron_id", "expected_version", "days"})
@@ -166,7 +167,7 @@ class BackfillCronInput:
 @strawberry.input(
     description="A set of crons: those of its name that are not declared are deleted."
 )
-class ApplyCronsInput:
+class ApplyCronsInput(SummarizedInput):
     managed_by: Name = strawberry.field(
         description="The name of the set, 1 to 200 characters; it does not start with @."
     )

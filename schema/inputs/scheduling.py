@@ -30,6 +30,7 @@ from ostinato.schema.inputs.limits import (
     QueueName,
     Tags,
 )
+from ostinato.schema.inputs.validation import SummarizedInput
 
 
 @strawberry.input(
@@ -98,7 +99,7 @@ class ScheduleJobInput:
 
 
 @strawberry.input(description="The jobs to schedule: all of them, or none.")
-class ScheduleJobsInput:
+class ScheduleJobsInput(SummarizedInput):
     jobs: Annotated[list[ScheduleJobInput], Field(min_length=1, max_length=MAX_JOBS)] = (
         strawberry.field(description="The jobs: 1 to 1000, with 8 MiB of arguments in total.")
     )

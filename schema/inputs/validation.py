@@ -5,6 +5,7 @@ Input fields declare their limits as metadata: `Annotated[str, Field(max_length=
 
 import dataclasses
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -61,6 +62,14 @@ class InputRules:
             each = input_rules(kind)
             values[to_camel(name)] = [each.wire(one) for one in getattr(given, name)]
         return values
+
+
+class SummarizedInput(ABC):
+    """An input of which the audit log records a summary."""
+
+    @abstractmethod
+    def recorded(self) -> Mapping[str, object]:
+        """Return what is recorded, by the names in the API."""
 
 
 def validate_input(given: T, *path: str) -> T:

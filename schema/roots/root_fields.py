@@ -1,9 +1,9 @@
 """What the root fields share: they validate arguments, run use cases, find selected fields and read
 the object of an id."""
 
-from collections.abc import Awaitable, Callable, Container, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Container, Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any, Final, Protocol, TypeVar, cast, runtime_checkable
+from typing import Annotated, Any, Final, TypeVar, cast
 
 import strawberry
 from strawberry.types.nodes import FragmentSpread, InlineFragment, Selection
@@ -14,7 +14,7 @@ from ostinato.resolvers.audit import MutationCall, run_audited
 from ostinato.resolvers.context import RequestContext
 from ostinato.schema.fields import Info
 from ostinato.schema.ids import parse_global_id
-from ostinato.schema.inputs.validation import bad_request, validate_input
+from ostinato.schema.inputs.validation import SummarizedInput, bad_request, validate_input
 from ostinato.schema.types.alert import Alert
 from ostinato.schema.types.batch import Batch
 from ostinato.schema.types.bulk_action import BulkAction
@@ -49,15 +49,6 @@ NODE_TYPES: Final[dict[str, tuple[type[Any], type[NodeProxy[Any]]]]] = {
 }
 
 
-@runtime_checkable
-class Summarized(Protocol):
-    """An input of which the audit log records a summary."""
-
-    def recorded(self) -> Mapping[str, object]:
-        """Return what is recorded, by the names in the API."""
-        ...
-
-
 def validate_argument(info: Info, given: T, name: str) -> T:
     """Validate an input argument; raises Unauthorized or BadRequest."""
     info.context.require_viewer()
@@ -81,7 +72,7 @@ async def run_use_case(
         with issues_below(INPUT, options):
             return await use_case(info.context, data)
 
-    recorded = given.recorded() if isinstance(given, Summarized) else given
+    recorded = given.recorded() if isinstance(given, SummarizedInput) else given
     return await run_audited(info.context, MutationCall(info.field_name, recorded, options), run)
 
 

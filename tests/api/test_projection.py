@@ -89,7 +89,12 @@ def documents_of_lists(draw: st.DrawFn) -> str:
 
 async def insert_documents(documents: Documents) -> None:
     """Insert objects of each kind, with values that graphql-core rejects."""
-    failed = {"state": "failed", "error": ERROR, "completedAt": NOW, "tags": ["a", "b"]}
+    failed: dict[str, Any] = {
+        "state": "failed",
+        "error": ERROR,
+        "completedAt": NOW,
+        "tags": ["a", "b"],
+    }
     await documents.job()
     await documents.job(**failed)
     await documents.job(state="success", result={"a": [1, None]}, progress={"done": 2**53 + 2})
@@ -111,7 +116,9 @@ async def check(
     """Compare the response with that of Strawberry's own executor; return its errors."""
     response = orjson.loads(await runner.run(await prepared(runner, document, **variables), ANN))
     expected = await ann(document, **variables)
-    errors = orjson.loads(orjson.dumps(format_execution_errors(expected.errors)))
+    errors: list[FormattedError] = orjson.loads(
+        orjson.dumps(format_execution_errors(expected.errors))
+    )
     assert response.get("errors", []) == errors
     assert response["data"] == (orjson.loads(orjson.dumps(expected.data)) or None)
     return errors
