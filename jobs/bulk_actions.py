@@ -17,6 +17,7 @@ MAX_ERRORS: Final = 100  # of a bulk action; the counts of its outcomes are comp
 class BulkActionKind(StrEnum):
     CANCEL_JOBS = "cancelJobs"
     RETRY_JOBS = "retryJobs"
+    RESCHEDULE_JOBS = "rescheduleJobs"
     RESOLVE_FAILURES = "resolveFailures"
 
 
@@ -33,6 +34,7 @@ class BulkOutcome(StrEnum):
     CANCELED = "canceled"
     CANCEL_REQUESTED = "cancelRequested"
     RETRIED = "retried"
+    RESCHEDULED = "rescheduled"
     RESOLVED = "resolved"
     NOT_ALLOWED = "notAllowed"
     TOO_MANY_ATTEMPTS = "tooManyAttempts"
@@ -45,6 +47,7 @@ CHANGED: Final = frozenset(
         BulkOutcome.CANCELED,
         BulkOutcome.CANCEL_REQUESTED,
         BulkOutcome.RETRIED,
+        BulkOutcome.RESCHEDULED,
         BulkOutcome.RESOLVED,
     }
 )
@@ -52,6 +55,7 @@ CHANGED: Final = frozenset(
 JOB_STATES: Final[Mapping[BulkActionKind, tuple[JobState, ...]]] = {
     BulkActionKind.CANCEL_JOBS: (JobState.PENDING, JobState.IN_PROGRESS),
     BulkActionKind.RETRY_JOBS: (JobState.FAILED, JobState.CANCELED),
+    BulkActionKind.RESCHEDULE_JOBS: (JobState.PENDING,),
 }
 """The states of the jobs that an action changes; it passes over all others."""
 
@@ -91,6 +95,8 @@ class BulkAction:
     """At most MAX_ERRORS, the first ones."""
     completed_at: datetime | None = None
     scheduler_job_id: str | None = None
+    run_at: datetime | None = None
+    """When the jobs are to be due, if it reschedules them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +158,7 @@ def bulk_action_from(document: Mapping[str, Any]) -> BulkAction:
         ),
         completed_at=document.get("completedAt"),
         scheduler_job_id=document.get("schedulerJobId"),
+        run_at=document.get("runAt"),
     )
 
 
@@ -161,7 +168,7 @@ def filter_document(which: JobFilter | FailureFilter) -> dict[str, Any]:
     return {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in values.items()
-        if value is not None and value != ()
+        if value is not None and (name != "tags" or value)
     }
 
 
@@ -173,5 +180,12 @@ def filter_from(kind: BulkActionKind, document: Mapping[str, Any]) -> JobFilter 
     states = tuple(map(JobState, values.pop("states", JOB_STATES[kind])))
     cause_kind = values.pop("cause_kind", None)
     tags = tuple(values.pop("tags", ()))
+    ids = values.pop("ids", None)
     cause = None if cause_kind is None else CauseKind(cause_kind)
-    return JobFilter(**values, states=states, tags=tags, cause_kind=cause)
+    return JobFilter(
+        **values,
+        states=states,
+        ids=None if ids is None else tuple(ids),
+        tags=tags,
+        cause_kind=cause,
+    )

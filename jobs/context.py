@@ -47,7 +47,9 @@ class BulkChanger(Protocol):
 
     async def read_page(self, page: BulkPage) -> BulkRows: ...
 
-    async def change(self, kind: BulkActionKind, rows: Sequence[BulkRow]) -> None: ...
+    async def change(
+        self, kind: BulkActionKind, rows: Sequence[BulkRow], run_at: datetime | None
+    ) -> None: ...
 
 
 class AttemptLost(Exception):

@@ -14,11 +14,13 @@ class JobFilter:
 
     states: tuple[StrEnum, ...] | None = None
     """States of jobs; filters of changes contain those of batches or requests, too."""
+    ids: tuple[str, ...] | None = None
     function_name: str | None = None
     internal: bool | None = False
     """False excludes internal jobs, True matches only internal jobs, None matches both."""
     cause_kind: CauseKind | None = None
     cause_id: str | None = None
+    """The cron, recurring task, batch, request, job or bulk action that created the jobs."""
     root_id: str | None = None
     """Only the tree of this job, which is its first job."""
     queue: str | None = None

@@ -1,6 +1,7 @@
 """Use cases of bulk actions: start, read, cancel."""
 
 from dataclasses import replace
+from datetime import datetime
 
 from ostinato.jobs.bulk_actions import JOB_STATES, BulkAction, BulkActionKind
 from ostinato.jobs.errors import BadRequest
@@ -9,7 +10,7 @@ from ostinato.jobs.functions import bulk_actions as functions
 from ostinato.jobs.functions.bulk_actions import NewBulkAction
 from ostinato.jobs.paging import Page, Window
 from ostinato.resolvers.context import RequestContext
-from ostinato.resolvers.scheduling import scope_of
+from ostinato.resolvers.scheduling import NewDueTime, due_time, scope_of
 
 
 async def bulk_action(ctx: RequestContext, bulk_action_id: str) -> BulkAction:
@@ -37,6 +38,16 @@ async def retry_jobs(ctx: RequestContext, which: JobFilter) -> BulkAction:
     Raises BadRequest, Forbidden, OwnerSuspended and QuotaExceeded.
     """
     return await _start_with_jobs(ctx, BulkActionKind.RETRY_JOBS, which)
+
+
+async def reschedule_jobs(ctx: RequestContext, which: JobFilter, change: NewDueTime) -> BulkAction:
+    """Start to change when the matching pending jobs that exist now are due.
+
+    A delay counts from now, and is the same instant for all of them. Raises BadRequest, Forbidden,
+    OwnerSuspended and QuotaExceeded.
+    """
+    due = due_time(change.run_at, change.run_after_ms, await ctx.now())
+    return await _start_with_jobs(ctx, BulkActionKind.RESCHEDULE_JOBS, which, due)
 
 
 async def resolve_failures(ctx: RequestContext, which: FailureFilter) -> BulkAction:
@@ -67,7 +78,7 @@ async def cancel_bulk_action(ctx: RequestContext, bulk_action_id: str) -> BulkAc
 
 
 async def _start_with_jobs(
-    ctx: RequestContext, kind: BulkActionKind, which: JobFilter
+    ctx: RequestContext, kind: BulkActionKind, which: JobFilter, run_at: datetime | None = None
 ) -> BulkAction:
     if which.internal is not False:
         message = "internal must be false: bulk actions do not change internal jobs"
@@ -88,6 +99,7 @@ async def _start_with_jobs(
             which=changed,
             target_owner=target,
             total=total.count if total.is_exact else None,
+            run_at=run_at,
         ),
     )
 

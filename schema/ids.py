@@ -7,7 +7,17 @@ from strawberry import ID
 
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.ids import is_id
+from ostinato.jobs.records import CauseKind
 
+CAUSE_TYPES = {
+    CauseKind.CRON: "Cron",
+    CauseKind.RECURRING: "RecurringTask",
+    CauseKind.BATCH: "Batch",
+    CauseKind.REQUEST: "Request",
+    CauseKind.JOB: "Job",
+    CauseKind.BULK_ACTION: "BulkAction",
+}
+"""The type of the object that creates jobs of each cause."""
 MAX_GLOBAL_ID_CHARS = 100  # the longest type name needs 52
 
 
@@ -33,14 +43,15 @@ def parse_global_id(text: str) -> tuple[str, str]:
     return type_name, document_id
 
 
-def document_id(text: str, type_name: str) -> str:
-    """Return the document id of a global id of the given type; raises ValueError otherwise."""
+def document_id(text: str, *type_names: str) -> str:
+    """Return the document id of a global id of one of the types; raises ValueError otherwise."""
+    names = " or ".join(type_names)
     try:
         found, identifier = parse_global_id(text)
     except ValueError as error:
-        raise ValueError(f"must be the id of a {type_name}, as returned by this API") from error
-    if found != type_name:
-        raise ValueError(f"must be the id of a {type_name}, got the id of a {found}")
+        raise ValueError(f"must be the id of a {names}, as returned by this API") from error
+    if found not in type_names:
+        raise ValueError(f"must be the id of a {names}, got the id of a {found}")
     return identifier
 
 

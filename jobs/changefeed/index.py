@@ -76,7 +76,8 @@ class SubscriptionIndex:
     def join(self, change_filter: ChangeFilter, listener: Listener) -> None:
         if change_filter not in self._listeners:
             self._listeners[change_filter] = set()
-            self._buckets[change_filter.index_key].add(change_filter)
+            for key in change_filter.index_keys:
+                self._buckets[key].add(change_filter)
             self._labeled += change_filter.is_indexed_by_label
         self._listeners[change_filter].add(listener)
 
@@ -85,11 +86,12 @@ class SubscriptionIndex:
         listeners = self._listeners.get(change_filter, set())
         listeners.discard(listener)
         if not listeners and self._listeners.pop(change_filter, None) is not None:
-            bucket = self._buckets[change_filter.index_key]
-            bucket.remove(change_filter)
             self._labeled -= change_filter.is_indexed_by_label
-            if not bucket:
-                del self._buckets[change_filter.index_key]
+            for key in change_filter.index_keys:
+                bucket = self._buckets[key]
+                bucket.remove(change_filter)
+                if not bucket:
+                    del self._buckets[key]
 
     def publish(self, changes: Iterable[DocumentChange]) -> None:
         """Match a batch, and call the listeners of every matching filter."""

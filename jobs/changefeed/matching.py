@@ -50,10 +50,15 @@ class ChangeFilter:
         return self.job_filter is not None and self.job_filter.has_window
 
     @property
-    def index_key(self) -> Key:
-        """Return the most selective key that `index_keys_of` returns for every matching change."""
+    def index_keys(self) -> frozenset[Key]:
+        """Return the most selective keys; `index_keys_of` returns one for every matching change."""
         if self.document_id is not None:
-            return (self.collection, "id", self.document_id)
+            return frozenset({(self.collection, "id", self.document_id)})
+        if self.job_filter is not None and self.job_filter.ids is not None:
+            return frozenset((self.collection, "id", each) for each in self.job_filter.ids)
+        return frozenset({self._key_of_fields()})
+
+    def _key_of_fields(self) -> Key:
         scope = _scope(self.collection, self.owner)
         job_filter = self.job_filter
         if job_filter is None:
@@ -67,8 +72,8 @@ class ChangeFilter:
 
     @property
     def is_indexed_by_label(self) -> bool:
-        """Whether only the labels of a job tell the index key."""
-        return self.index_key[-2] in LABELS
+        """Whether only the labels of a job tell the index keys."""
+        return any(key[-2] in LABELS for key in self.index_keys)
 
 
 class MatchedChange(NamedTuple):
@@ -191,4 +196,5 @@ def _matches_route(job_filter: JobFilter, route: Route, job_id: str) -> bool:
         and job_filter.cause_kind in (None, cause.kind if cause else None)
         and job_filter.cause_id in (None, cause.id if cause else None)
         and job_filter.root_id in (None, route.root_id or job_id)
+        and (job_filter.ids is None or job_id in job_filter.ids)
     )

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from ostinato.jobs.bulk_actions import (
@@ -41,7 +42,7 @@ COLLECTION: Final = "bulkActions"
 RUNNING: Final = BulkActionState.RUNNING.value
 MESSAGES: Final[Mapping[BulkOutcome, str]] = {
     BulkOutcome.NOT_ALLOWED: "its owner is suspended, or has lost the role of its function",
-    BulkOutcome.TOO_MANY_ATTEMPTS: "it has too many attempts or events for another set of attempts",
+    BulkOutcome.TOO_MANY_ATTEMPTS: "it has too many attempts or events for another change",
     BulkOutcome.QUOTA_EXCEEDED: "its owner has no room for another pending job",
     BulkOutcome.MALFORMED: "its document is malformed",
 }
@@ -53,6 +54,7 @@ class NewBulkAction:
     which: JobFilter | FailureFilter
     target_owner: str | None
     total: int | None
+    run_at: datetime | None = None
 
 
 async def start_bulk_action(ctx: Context, new: NewBulkAction) -> BulkAction:
@@ -68,6 +70,7 @@ async def start_bulk_action(ctx: Context, new: NewBulkAction) -> BulkAction:
         "state": RUNNING,
         "targetOwner": new.target_owner,
         "filter": filter_document(new.which),
+        "runAt": new.run_at,
         "cursor": None,
         "processed": 0,
         "total": new.total,
@@ -120,7 +123,7 @@ async def process_bulk_page(ctx: Context, bulk_action_id: str, cursor: str | Non
     outcomes = await _decide(ctx, kind, page.rows)
     changed = [row for row in page.rows if outcomes[row.id] in CHANGED]
     if changed:
-        await ctx.bulk.change(kind, changed)
+        await ctx.bulk.change(kind, changed, found.get("runAt"))
     progress = _progress(found, page.rows, outcomes) | {"cursor": page.last_id}
     if page.last_id is None:
         await _finish(ctx, found, BulkActionState.DONE, progress)
@@ -153,16 +156,16 @@ async def _decide(
     """Return what is to become of each object."""
     if kind is BulkActionKind.RETRY_JOBS:
         return await _decide_retries(ctx, rows)
-    outcomes: dict[str, BulkOutcome] = {}
-    for row in rows:
-        if not row.is_valid:
-            outcomes[row.id] = BulkOutcome.MALFORMED
-        elif kind is BulkActionKind.RESOLVE_FAILURES:
-            outcomes[row.id] = BulkOutcome.RESOLVED
-        else:
-            running = BulkOutcome.CANCEL_REQUESTED
-            outcomes[row.id] = running if row.is_running else BulkOutcome.CANCELED
-    return outcomes
+    malformed = BulkOutcome.MALFORMED
+    return {row.id: _decide_one(kind, row) if row.is_valid else malformed for row in rows}
+
+
+def _decide_one(kind: BulkActionKind, row: BulkRow) -> BulkOutcome:
+    if kind is BulkActionKind.RESOLVE_FAILURES:
+        return BulkOutcome.RESOLVED
+    if kind is BulkActionKind.RESCHEDULE_JOBS:
+        return BulkOutcome.RESCHEDULED if row.has_room else BulkOutcome.TOO_MANY_ATTEMPTS
+    return BulkOutcome.CANCEL_REQUESTED if row.is_running else BulkOutcome.CANCELED
 
 
 async def _decide_retries(ctx: Context, rows: Sequence[BulkRow]) -> dict[str, BulkOutcome]:

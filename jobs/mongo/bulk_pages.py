@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 from ostinato.jobs.bulk_actions import BulkPage, BulkRow, BulkRows
@@ -24,6 +25,8 @@ from ostinato.jobs.records import JobState
 PAGE_SIZE: Final = 200  # jobs per transaction, which holds them for some 50 ms
 SCAN_SIZE: Final = 2_000  # documents that a page reads at most, whatever its filter matches
 INDEXED: Final[tuple[str, ...]] = (
+    "_id",
+    "cause.id",
     "internal",
     "state",
     "functionName",
@@ -113,6 +116,21 @@ class BulkPages:
         )
         await self._failures.delete_many({"_id": {"$in": ids}}, session=session)
 
+    async def reschedule(
+        self, session: Session, rows: Sequence[BulkRow], clock_time: ClockTime, due: datetime
+    ) -> None:
+        """Change when pending jobs are due."""
+        await self._jobs.update_many(
+            transitions.guard(TransitionName.RESCHEDULE, [row.id for row in rows]),
+            transitions.pipeline(
+                TransitionName.RESCHEDULE,
+                transitions.now(clock_time),
+                fields={"scheduledTime": due},
+                event={"nextRunAt": due},
+            ),
+            session=session,
+        )
+
     async def resolve(
         self,
         session: Session,
@@ -142,9 +160,9 @@ def _queries(page: BulkPage) -> tuple[Query, Query]:
     else:
         limit = page.before if which.created_to is None else min(page.before, which.created_to)
         query = job_filter_query(replace(which, created_to=limit))
-    after = {"_id": {"$gt": page.after_id or ""}}
     chosen: Query = {name: query.pop(name) for name in indexed if name in query}
-    return {**owned_by(page.owner), **chosen, **after}, query
+    chosen["_id"] = {**chosen.get("_id", {}), "$gt": page.after_id or ""}
+    return {**owned_by(page.owner), **chosen}, query
 
 
 def _row(found: Document) -> BulkRow:

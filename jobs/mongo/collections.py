@@ -40,7 +40,7 @@ READ_ONLY: Final = {
     BATCHES: "change batches with startBatch, updateBatch, pauseBatch and cancelBatch",
     REQUESTS: "create requests with createWithTimeout, and answer them with completeRequest",
     FAILURES: "schedule errors.logFailure with ctx.scheduler, or raise an error",
-    BULK_ACTIONS: "start bulk actions with cancelJobs, retryJobs and resolveFailures",
+    BULK_ACTIONS: "start bulk actions with cancelJobs, retryJobs, rescheduleJobs, resolveFailures",
     QUEUES: "change queues with pauseQueue and resumeQueue",
     JOB_LOGS: "write lines with ctx.log",
     ALERTS: "the watchdog of the API opens them; acknowledgeAlert, resolveAlert",

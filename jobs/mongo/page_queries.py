@@ -84,6 +84,8 @@ def job_filter_query(which: JobFilter) -> Query:
         "key": which.key,
     }
     query |= {name: value for name, value in exact.items() if value is not None}
+    if which.ids is not None:
+        query["_id"] = {"$in": list(which.ids)}
     if which.root_id is not None:
         query["$or"] = [{"_id": which.root_id}, {"rootId": which.root_id}]
     if which.states is not None:

@@ -188,11 +188,15 @@ class BulkChanges:
             BulkPages(self.mongo).read(self.writer.session, page)
         )
 
-    async def change(self, kind: BulkActionKind, rows: Sequence[BulkRow]) -> None:
+    async def change(
+        self, kind: BulkActionKind, rows: Sequence[BulkRow], run_at: datetime | None
+    ) -> None:
         """Change objects of a page that was read in this transaction."""
-        await self.writer.database.track(self._change(kind, rows))
+        await self.writer.database.track(self._change(kind, rows, run_at))
 
-    async def _change(self, kind: BulkActionKind, rows: Sequence[BulkRow]) -> None:
+    async def _change(
+        self, kind: BulkActionKind, rows: Sequence[BulkRow], run_at: datetime | None
+    ) -> None:
         pages, session, clock_time = (
             BulkPages(self.mongo),
             self.writer.session,
@@ -205,6 +209,10 @@ class BulkChanges:
                 self.writer.canceled |= {row.id for row in rows if row.is_running}
             case BulkActionKind.RETRY_JOBS:
                 await pages.retry(session, rows, clock_time)
+                self.writer.has_due_jobs = True
+            case BulkActionKind.RESCHEDULE_JOBS:
+                assert run_at is not None
+                await pages.reschedule(session, rows, clock_time, run_at)
                 self.writer.has_due_jobs = True
             case BulkActionKind.RESOLVE_FAILURES:
                 await pages.resolve(session, rows, clock_time, self._retention_ms_of)

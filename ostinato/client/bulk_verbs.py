@@ -1,9 +1,11 @@
 """The client's verbs for bulk actions."""
 
 from collections.abc import AsyncGenerator
+from datetime import datetime, timedelta
 
 from ostinato.client.base_client import BaseClient, call, page_window
 from ostinato.client.live_verbs import LiveVerbs
+from ostinato.client.options import parse_due_time
 from ostinato.jobs.bulk_actions import BulkAction, filter_document
 from ostinato.jobs.filters import FailureFilter, JobFilter
 from ostinato.jobs.paging import Page
@@ -34,6 +36,24 @@ class BulkVerbs(LiveVerbs, BaseClient):
             "retryJobs",
             filter_document(which),
             lambda context: bulk_actions.retry_jobs(context, which),
+            owner,
+        )
+
+    async def reschedule_jobs(
+        self,
+        which: JobFilter,
+        *,
+        run_at: datetime | None = None,
+        run_after: timedelta | None = None,
+        owner: str | None = None,
+    ) -> BulkAction:
+        """Start to change when the pending jobs that match are due: at `run_at`, or after
+        `run_after` from now, which is the same instant for all of them."""
+        change = parse_due_time(run_at, run_after, None)
+        return await self.mutate(
+            "rescheduleJobs",
+            {**filter_document(which), "runAt": run_at, "runAfterMs": change.run_after_ms},
+            lambda context: bulk_actions.reschedule_jobs(context, which, change),
             owner,
         )
 

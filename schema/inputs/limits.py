@@ -31,11 +31,12 @@ from ostinato.jobs.rights import MAX_OWNER_CHARS
 from ostinato.jobs.schedules import MAX_INTERVAL_MS, MIN_INTERVAL_MS
 from ostinato.jobs.tags import MAX_TAG_CHARS, MAX_TAGS
 from ostinato.resolvers.auth import MAX_TOKEN_ID_CHARS
-from ostinato.schema.ids import document_id
+from ostinato.schema.ids import CAUSE_TYPES, document_id
 from ostinato.schema.scalars import Milliseconds
 
 MAX_DELAY_MS: Final = MAX_HORIZON // timedelta(milliseconds=1)
 MAX_REASON_CHARS: Final = 500
+MAX_IDS: Final = 100  # of a filter: a page of a list
 EXPECTED_VERSION: Final = (
     "The `version` that you have read: if the object has another one, nothing changes, and the "
     "error is a CONFLICT with its `currentVersion`. Each tick and each page increases the version."
@@ -73,12 +74,12 @@ def _json_object(value: Any) -> Any:
     return value
 
 
-def id_of(type_name: str) -> AfterValidator:
-    """Build a validator that decodes global ids of one type to document ids."""
+def id_of(*type_names: str) -> AfterValidator:
+    """Build a validator that decodes global ids of these types to document ids."""
 
     def decode(text: str) -> str:
         try:
-            return document_id(text, type_name)
+            return document_id(text, *type_names)
         except ValueError as error:
             raise PydanticCustomError("invalid_id", str(error)) from error
 
@@ -126,6 +127,8 @@ ErrorText: TypeAlias = Annotated[
 ]
 CronId: TypeAlias = Annotated[strawberry.ID, id_of("Cron")]
 JobId: TypeAlias = Annotated[strawberry.ID, id_of("Job")]
+JobIds: TypeAlias = Annotated[list[JobId], Field(min_length=1, max_length=MAX_IDS)]
+CauseId: TypeAlias = Annotated[strawberry.ID, id_of(*CAUSE_TYPES.values())]
 AlertId: TypeAlias = Annotated[strawberry.ID, id_of("Alert")]
 Fingerprint: TypeAlias = Annotated[str, Field(pattern="^[0-9a-f]{24}$")]
 FailureId: TypeAlias = Annotated[strawberry.ID, id_of("Failure")]

@@ -18,10 +18,12 @@ from ostinato.resolvers.scheduling import JobToSchedule, NewDueTime
 from ostinato.schema.fields import unset_to_none
 from ostinato.schema.inputs.limits import (
     BulkActionId,
+    CauseId,
     Delay,
     FailureId,
     Fingerprint,
     JobId,
+    JobIds,
     JobTimeout,
     JsonObject,
     Name,
@@ -125,6 +127,24 @@ class NewArgs:
         return cast("records.JsonObject | None", self.args)
 
 
+@dataclass(frozen=True, slots=True)
+class NewTime:
+    """The arguments `runAt` and `runAfterMs` of `rescheduleJobs`."""
+
+    run_at: datetime | None
+    run_after_ms: Delay | None
+
+    def issues(self) -> Iterator[Issue]:
+        times = (unset_to_none(self.run_at), unset_to_none(self.run_after_ms))
+        if times.count(None) != 1:
+            message = "send exactly one of runAt and runAfterMs"
+            yield Issue(path=("runAt",), message=message, code="exclusive")
+
+    def to_plain(self) -> NewDueTime:
+        """Convert the validated arguments for the use case."""
+        return NewDueTime(run_at=self.run_at, run_after_ms=self.run_after_ms)
+
+
 @strawberry.input(
     description="The job to reschedule, and either `runAt` or `runAfterMs`. PRECONDITION_FAILED "
     "for internal jobs."
@@ -152,10 +172,7 @@ class RescheduleJobInput:
         )
 
     def issues(self) -> Iterator[Issue]:
-        times = (unset_to_none(self.run_at), unset_to_none(self.run_after_ms))
-        if times.count(None) != 1:
-            message = "send exactly one of runAt and runAfterMs"
-            yield Issue(path=("runAt",), message=message, code="exclusive")
+        return NewTime(self.run_at, self.run_after_ms).issues()
 
 
 @strawberry.input(description="The job to change. PRECONDITION_FAILED for internal jobs.")
@@ -186,6 +203,14 @@ class JobFilter:
     )
     cause: CauseKind | None = strawberry.field(
         default=UNSET, description="Only jobs created by this kind of object."
+    )
+    cause_id: CauseId | None = strawberry.field(
+        default=UNSET,
+        description="Only jobs created by the object with this id: a cron, recurring task, batch, "
+        "request, job or bulk action. `internal: null` includes its ticks, pages and timeouts.",
+    )
+    ids: JobIds | None = strawberry.field(
+        default=UNSET, description="Only the jobs with these ids: 1 to 100."
     )
     root_id: JobId | None = strawberry.field(
         default=UNSET, description="Only the job with this id, and all jobs of its tree."
@@ -221,6 +246,8 @@ class JobFilter:
             queue=self.queue,
             internal=self.internal,
             cause_kind=self.cause,
+            cause_id=self.cause_id,
+            ids=None if self.ids is None else tuple(dict.fromkeys(self.ids)),
             root_id=self.root_id,
             scheduled_from=self.scheduled_from,
             scheduled_to=self.scheduled_to,

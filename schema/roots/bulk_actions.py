@@ -1,6 +1,7 @@
 """The root fields of bulk actions and of groups of failures."""
 
 from collections.abc import AsyncIterable, Awaitable, Callable
+from datetime import datetime
 from typing import Annotated, TypeAlias
 
 import strawberry
@@ -8,7 +9,6 @@ from strawberry import UNSET
 
 from ostinato.jobs import bulk_actions as records
 from ostinato.jobs import filters
-from ostinato.jobs.errors import BadRequest
 from ostinato.resolvers import bulk_actions, scheduling
 from ostinato.resolvers.audit import MutationCall, run_audited
 from ostinato.resolvers.context import RequestContext
@@ -21,8 +21,14 @@ from ostinato.schema.fields import (
     unset_to_none,
 )
 from ostinato.schema.ids import argument_id
-from ostinato.schema.inputs.scheduling import BulkActionIdInput, FailureFilter, JobFilter
-from ostinato.schema.inputs.validation import bad_request
+from ostinato.schema.inputs.limits import Delay
+from ostinato.schema.inputs.scheduling import (
+    BulkActionIdInput,
+    FailureFilter,
+    JobFilter,
+    NewTime,
+)
+from ostinato.schema.inputs.validation import validate_input
 from ostinato.schema.pagination import (
     BY_LAST_FAILURE,
     After,
@@ -38,6 +44,7 @@ from ostinato.schema.roots.cron_ticks import CronTicksQuery, CronTicksSubscripti
 from ostinato.schema.roots.mutation import Input
 from ostinato.schema.roots.root_fields import (
     IdArgument,
+    issues_below,
     run_use_case,
     selects,
     validate_argument,
@@ -65,6 +72,16 @@ FilterFailures: TypeAlias = Annotated[
     strawberry.argument(
         name=FILTER, description="Conditions that failures must match. If omitted, all failures."
     ),
+]
+RunAt: TypeAlias = Annotated[
+    datetime | None,
+    strawberry.argument(
+        description="When the jobs run, at most 5 years from now; a time in the past means "
+        "immediately. Send exactly one of `runAt` and `runAfterMs`."
+    ),
+]
+RunAfter: TypeAlias = Annotated[
+    Delay | None, strawberry.argument(description="The delay from now: 0 to 5 years.")
 ]
 UseCase = Callable[[RequestContext, filters.JobFilter], Awaitable[records.BulkAction]]
 
@@ -127,6 +144,22 @@ class BulkActionMutation(CronMutation):
         return await _start_with_jobs(info, which, bulk_actions.retry_jobs)
 
     @strawberry_field(
+        description="Change when the pending jobs that match are due, in the background: at "
+        "`runAt`, or after `runAfterMs` from now, which is the same instant for all of them. "
+        + OF_JOBS
+    )
+    async def reschedule_jobs(
+        self, info: Info, which: JobsToChange, run_at: RunAt = UNSET, run_after_ms: RunAfter = UNSET
+    ) -> BulkActionPayload | None:
+        times = {"runAt": unset_to_none(run_at), "runAfterMs": unset_to_none(run_after_ms)}
+
+        async def reschedule(ctx: RequestContext, plain: filters.JobFilter) -> records.BulkAction:
+            change = validate_input(NewTime(run_at, run_after_ms)).to_plain()
+            return await bulk_actions.reschedule_jobs(ctx, plain, change)
+
+        return await _start_with_jobs(info, which, reschedule, **times)
+
+    @strawberry_field(
         description="Resolve the failures that match, in the background. Only failures that exist "
         "now are resolved, your own unless an admin's filter has an `owner`."
     )
@@ -173,18 +206,24 @@ class BulkActionSubscription(CronTicksSubscription):
         return query.map(BulkActionChange.of)
 
 
-async def _start_with_jobs(info: Info, which: JobFilter, start: UseCase) -> BulkActionPayload:
+async def _start_with_jobs(
+    info: Info, which: JobFilter, start: UseCase, **options: object
+) -> BulkActionPayload:
+    """Start a bulk action; `options` are the other arguments of the field."""
+
     async def run() -> records.BulkAction:
         plain = validate_argument(info, which, FILTER).to_plain()
-        try:
+        with issues_below(FILTER, options):
             return await start(info.context, plain)
-        except BadRequest as error:
-            raise bad_request(list(error.issues), FILTER) from error
 
-    return BulkActionPayload.of(await _audited(info, which, run))
+    return BulkActionPayload.of(await _audited(info, which, run, **options))
 
 
 async def _audited(
-    info: Info, which: object, run: Callable[[], Awaitable[records.BulkAction]]
+    info: Info,
+    which: object,
+    run: Callable[[], Awaitable[records.BulkAction]],
+    **options: object,
 ) -> records.BulkAction:
-    return await run_audited(info.context, MutationCall(info.field_name, which), run)
+    given = {name: value for name, value in options.items() if value is not None}
+    return await run_audited(info.context, MutationCall(info.field_name, which, given), run)

@@ -48,6 +48,10 @@ class BulkAction(NodeProxy[records.BulkAction], Node):
         description="When it ended; null while it is running."
     )
 
+    run_at: datetime | None = strawberry.field(
+        description="When the jobs are due, if it reschedules them; null for the other kinds."
+    )
+
     @strawberry_field(description="How many objects have each outcome so far.")
     def outcomes(self) -> list[BulkOutcomeCount]:
         return [BulkOutcomeCount.of(each) for each in self.record.outcomes]

@@ -5,22 +5,13 @@ import strawberry
 from ostinato.jobs import records
 from ostinato.jobs.records import CauseKind
 from ostinato.schema.fields import Info, strawberry_field
-from ostinato.schema.ids import global_id
+from ostinato.schema.ids import CAUSE_TYPES, global_id
 from ostinato.schema.types.batch import Batch
 from ostinato.schema.types.cron import Cron
 from ostinato.schema.types.job import Job
 from ostinato.schema.types.record_proxy import RecordProxy
 from ostinato.schema.types.recurring_task import RecurringTask
 from ostinato.schema.types.request import Request
-
-TYPE_NAMES = {
-    CauseKind.CRON: "Cron",
-    CauseKind.RECURRING: "RecurringTask",
-    CauseKind.BATCH: "Batch",
-    CauseKind.REQUEST: "Request",
-    CauseKind.JOB: "Job",
-    CauseKind.BULK_ACTION: "BulkAction",
-}
 
 
 @strawberry.type(
@@ -32,7 +23,7 @@ class Cause(RecordProxy[records.Cause]):
 
     @strawberry_field(description="The id of the object; null if a client created the job.")
     def id(self) -> strawberry.ID | None:
-        type_name, document_id = TYPE_NAMES.get(self.record.kind), self.record.id
+        type_name, document_id = CAUSE_TYPES.get(self.record.kind), self.record.id
         return global_id(type_name, document_id) if type_name and document_id else None
 
     @strawberry_field(description="The cron that created the job.", shared=True)

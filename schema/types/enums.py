@@ -174,6 +174,7 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
         {
             "CANCEL_JOBS": "It cancels pending jobs, and asks running ones to stop.",
             "RETRY_JOBS": "It starts another set of attempts of failed and canceled jobs.",
+            "RESCHEDULE_JOBS": "It changes when pending jobs are due.",
             "RESOLVE_FAILURES": "It resolves failures.",
         },
     ),
@@ -192,10 +193,11 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
             "CANCELED": "The pending job was canceled.",
             "CANCEL_REQUESTED": "The running job was asked to stop.",
             "RETRIED": "The job is pending again.",
+            "RESCHEDULED": "The job is due at `runAt`.",
             "RESOLVED": "The failure was resolved.",
             "NOT_ALLOWED": "Not retried: the job's owner is suspended, or has lost the role of its "
             "function.",
-            "TOO_MANY_ATTEMPTS": "Not retried: the job has too many attempts or events.",
+            "TOO_MANY_ATTEMPTS": "Not changed: the job has too many attempts or events.",
             "QUOTA_EXCEEDED": "Not retried: the job's owner has too many pending jobs.",
             "MALFORMED": "Not changed: its document is malformed.",
         },

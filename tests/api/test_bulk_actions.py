@@ -1,5 +1,6 @@
 """Bulk actions in the API: their start, permissions, lists and errors."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -7,15 +8,19 @@ import pytest
 from ostinato.jobs.engine import Engine
 from ostinato.resolvers.live.messages import ChangeKind, SubscribeOptions
 from ostinato.resolvers.live.subscription_sources import bulk_actions_changed
+from ostinato.schema.ids import parse_global_id
 from tests.api.conftest import Client
 from tests.api.documents import Documents
 from tests.live.reading import Client as LiveClient
 
-FIELDS = """bulkActionId bulkAction { id kind state processed total owner targetOwner
+FIELDS = """bulkActionId bulkAction { id kind state processed total owner targetOwner runAt
   outcomes { outcome count } errors { id outcome message } }"""
 CANCEL = f"mutation($filter: JobFilter!) {{ cancelJobs(filter: $filter) {{ {FIELDS} }} }}"
 RETRY = f"mutation($filter: JobFilter!) {{ retryJobs(filter: $filter) {{ {FIELDS} }} }}"
 RESOLVE = f"mutation($filter: FailureFilter!) {{ resolveFailures(filter: $filter) {{ {FIELDS} }} }}"
+RESCHEDULE = f"""mutation($filter: JobFilter!, $at: DateTime, $after: Milliseconds) {{
+  rescheduleJobs(filter: $filter, runAt: $at, runAfterMs: $after) {{ {FIELDS} }} }}"""
+JOBS = "query($filter: JobFilter!) { jobs(filter: $filter) { nodes { id } } }"
 STOP = f"mutation($input: BulkActionIdInput!) {{ cancelBulkAction(input: $input) {{ {FIELDS} }} }}"
 ONE = "query($id: ID!) { bulkAction(id: $id) { id state } node(id: $id) { id } }"
 LIST = "{ bulkActions { nodes { id } totalCount { count } } }"
@@ -53,6 +58,51 @@ async def test_only_states_that_an_action_changes_are_accepted(
     assert (await ann(CANCEL, filter={"tags": [""]})).paths == [["filter", "tags", 0]]
     mixed = await ann.get(RETRY, filter={"states": ["FAILED", "PENDING"]})
     assert mixed["bulkAction"]["total"] == 1
+
+
+async def test_pending_jobs_are_rescheduled_to_one_instant(
+    ann: Client, documents: Documents, engine: Engine
+) -> None:
+    wanted = [await documents.job(), await documents.job()]
+    await documents.job()
+    await documents.job(state="failed")
+    started = (await ann.get(RESCHEDULE, filter={"ids": wanted}, after=60_000))["bulkAction"]
+    assert (started["kind"], started["total"]) == ("RESCHEDULE_JOBS", 2)
+    wait = datetime.fromisoformat(started["runAt"]) - await engine.now()
+    assert timedelta(0) < wait <= timedelta(minutes=1)
+    at = await ann.get(RESCHEDULE, filter={}, at="2026-12-24T00:00:00Z")
+    assert (at["bulkAction"]["total"], at["bulkAction"]["runAt"][:10]) == (3, "2026-12-24")
+
+
+async def test_a_new_time_and_the_filter_are_checked(ann: Client) -> None:
+    for given, paths in (
+        ({}, [["runAt"]]),
+        ({"after": 1, "at": "2026-12-24T00:00:00Z"}, [["runAt"]]),
+        ({"after": -1}, [["runAfterMs"]]),
+        ({"at": "2999-01-01T00:00:00Z"}, [["runAt"]]),
+    ):
+        answer = await ann(RESCHEDULE, filter={}, **given)
+        assert (answer.code, answer.paths) == ("BAD_REQUEST", paths)
+    states = await ann(RESCHEDULE, filter={"states": ["FAILED"]}, after=1)
+    assert states.paths == [["filter", "states"]]
+
+
+async def test_jobs_are_filtered_by_their_cause_and_by_ids(
+    ann: Client, bob: Client, documents: Documents
+) -> None:
+    cron = await documents.cron()
+    run = await documents.job(cause={"kind": "cron", "id": parse_global_id(cron)[1]})
+    other = await documents.job()
+    assert (await ann.get(JOBS, filter={"causeId": cron}))["nodes"] == [{"id": run}]
+    assert (await ann.get(JOBS, filter={"ids": [other, run]}))["nodes"] == [
+        {"id": other},
+        {"id": run},
+    ]
+    assert (await bob.get(JOBS, filter={"ids": [other], "internal": None}))["nodes"] == []
+    for wrong in ({"ids": []}, {"ids": [run] * 101}, {"causeId": await documents.failure()}):
+        (path,) = (await ann(JOBS, filter=wrong)).paths
+        assert path == ["filter", *wrong]
+    assert (await ann(JOBS, filter={"ids": [run, cron]})).paths == [["filter", "ids", 1]]
 
 
 async def test_an_action_is_stopped_and_read(ann: Client, bob: Client) -> None:

@@ -11,6 +11,7 @@ from ostinato.jobs.ids import new_id
 from ostinato.jobs.mongo.page_queries import KeysetQuery, job_page_query
 from ostinato.jobs.paging import PagePosition, Window
 from ostinato.jobs.records import JobState
+from ostinato.schema.ids import parse_global_id
 from tests.api.documents import Documents
 from tests.malformed import DUE
 from tests.profiling import profiled
@@ -78,6 +79,18 @@ async def test_jobs_with_a_tag_or_a_key_are_found_among_many(
                 "ann", wanted, JobOrder.NEWEST, Window(limit=20)
             )
         assert [job.key for job in page.items] == ["key-7"]
+        assert [read["docsExamined"] for read in reads] == [1]
+
+
+async def test_jobs_with_ids_are_found_among_many(engine: Engine, documents: Documents) -> None:
+    stored = [parse_global_id(await documents.job())[1] for _ in range(50)]
+    for owner in ("ann", None):
+        wanted = JobFilter(ids=(stored[7], new_id()))
+        async with profiled(engine.mongo) as reads:
+            page = await engine.reads.find_job_page(
+                owner, wanted, JobOrder.NEWEST, Window(limit=20)
+            )
+        assert [job.id for job in page.items] == [stored[7]]
         assert [read["docsExamined"] for read in reads] == [1]
 
 

@@ -61,6 +61,7 @@ CALLS: dict[str, Callable[[Ostinato], Awaitable[object]]] = {
     "reject_request": lambda app: app.reject_request(UNKNOWN, "no"),
     "replace_calendar": lambda app: app.replace_calendar("holidays"),
     "reschedule": lambda app: app.reschedule(UNKNOWN, run_after=HOUR),
+    "reschedule_jobs": lambda app: app.reschedule_jobs(JobFilter(), run_after=HOUR),
     "resolve": lambda app: app.resolve(UNKNOWN),
     "resolve_alert": lambda app: app.resolve_alert(UNKNOWN),
     "resolve_failures": lambda app: app.resolve_failures(FailureFilter()),

@@ -138,6 +138,19 @@ async def test_filter_applies_to_every_event(
         assert received(await client.take(3)) == [(job_id, 1), (job_id, 2), (job_id, 3)]
 
 
+async def test_only_jobs_with_the_ids_of_a_filter_are_sent(
+    as_viewer: ContextFactory, writer: Writer
+) -> None:
+    first, other, second = [await writer.job() for _ in range(3)]
+    wanted = JobFilter(ids=(first, second))
+    async with Client(jobs_changed(as_viewer(), wanted, SubscribeOptions(snapshot=True))) as client:
+        stored = await client.until(ChangeKind.READY)
+        assert {message.id for message in stored[:-1]} == {first, second}
+        for job_id in (other, second):
+            await writer.claim(job_id)
+        assert received([await client.next()]) == [(second, 2)]
+
+
 async def test_job_retried_outside_the_window_is_sent_as_left(
     as_viewer: ContextFactory, writer: Writer
 ) -> None:

@@ -157,6 +157,12 @@ def test_an_event_is_decoded_once_for_all_filters() -> None:
             for owner in ("ann", None)
             for name in ("function_name", "queue", "cause_id")
         ],
+        [
+            watching(owner, ids=(f"x{n}", f"y{n}", f"x{n}"))
+            for n in range(99)
+            for owner in ("a", None)
+        ],
+        [watching(ids=())],
     ],
 )
 def test_only_filters_that_may_match_are_candidates_for_a_change(

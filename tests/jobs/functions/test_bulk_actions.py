@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ostinato.jobs.bulk_actions import BulkAction, BulkActionKind, BulkOutcome
+from ostinato.jobs.bulk_actions import JOB_STATES, BulkAction, BulkActionKind, BulkOutcome
 from ostinato.jobs.errors import NotFound, PreconditionFailed, QuotaExceeded
 from ostinato.jobs.filters import FailureFilter, JobFilter
 from ostinato.jobs.functions.bulk_actions import (
@@ -16,11 +16,12 @@ from ostinato.jobs.functions.bulk_actions import (
     start_bulk_action,
 )
 from ostinato.jobs.ids import new_id
+from ostinato.jobs.lifecycle import MAX_EVENTS
 from ostinato.jobs.mongo import bulk_pages
 from ostinato.jobs.mongo.transitions import first_event
 from ostinato.jobs.records import JobState
 from ostinato.jobs.settings import Settings
-from tests.jobs.functions.pattern_rig import PatternRig
+from tests.jobs.functions.pattern_rig import HOUR, PatternRig
 from tests.malformed import valid_document
 from tests.processes import Processes, eventually
 
@@ -30,8 +31,6 @@ FAST_SETTINGS = {
     "lease_ms": 2_000,
     "sweep_ms": 200,
 }
-ACTIVE = (JobState.PENDING, JobState.IN_PROGRESS)
-ENDED = (JobState.FAILED, JobState.CANCELED)
 
 
 @pytest.fixture
@@ -54,7 +53,7 @@ async def insert_jobs(
             "lane": "default:5",
         }
         job |= fields
-        job["timeline"] = [first_event(job)]
+        job["timeline"] = fields.get("timeline", [first_event(job)])
         documents.append(job)
     await rig.engine.mongo["jobs"].insert_many(documents)
     return [job["_id"] for job in documents]
@@ -66,11 +65,12 @@ async def start(
     owner: str | None = "alice",
     **wanted: Any,
 ) -> BulkAction:
-    states = ACTIVE if kind is BulkActionKind.CANCEL_JOBS else ENDED
+    states = JOB_STATES.get(kind)
+    run_at = wanted.pop("run_at", None)
     which: JobFilter | FailureFilter = JobFilter(**{"states": states, **wanted})
     if kind is BulkActionKind.RESOLVE_FAILURES:
         which = FailureFilter(**wanted)
-    new = NewBulkAction(kind=kind, which=which, target_owner=owner, total=None)
+    new = NewBulkAction(kind=kind, which=which, target_owner=owner, total=None, run_at=run_at)
     return await rig.run_mutation(lambda ctx: start_bulk_action(ctx, new), owner)
 
 
@@ -131,6 +131,44 @@ async def test_jobs_are_retried_within_their_limits(rig: PatternRig) -> None:
     assert await rig.all("failures", jobId={"$in": failed}) == []
     for job in await rig.all("jobs", _id={"$in": failed}):
         assert job["maxAttempts"] == 2
+
+
+async def test_pending_jobs_get_another_due_time(rig: PatternRig) -> None:
+    cause = {"kind": "cron", "id": new_id()}
+    wanted = await insert_jobs(rig, 250, cause=cause)
+    full = await insert_jobs(rig, 1, cause=cause, timeline=[{"seq": 1}] * MAX_EVENTS)
+    others = await insert_jobs(rig, 3)
+    others += await insert_jobs(rig, 3, "bob", cause=cause)
+    due = await rig.engine.now() + timedelta(days=7)
+    kind = BulkActionKind.RESCHEDULE_JOBS
+    done = await wait_until_done(rig, await start(rig, kind, cause_id=cause["id"], run_at=due))
+    assert done["outcomes"] == {"rescheduled": 250, "tooManyAttempts": 1}
+    assert [error["id"] for error in done["errors"]] == full
+    for job in await rig.all("jobs", _id={"$in": wanted}):
+        assert (job["state"], job["scheduledTime"], job["version"]) == ("pending", due, 2)
+        assert job["timeline"][-1]["nextRunAt"] == due
+    assert {job["version"] for job in await rig.all("jobs", _id={"$in": others})} == {1}
+
+
+async def test_jobs_that_are_due_now_start_without_waiting(rig: PatternRig) -> None:
+    job_id = await rig.schedule("tasks.runTask", {"name": "x"}, delay_ms=HOUR)
+    now = await rig.engine.now()
+    await start(rig, BulkActionKind.RESCHEDULE_JOBS, ids=(job_id,), run_at=now)
+
+    async def has_run() -> bool:
+        return (await rig.find_one("jobs", _id=job_id))["state"] == "success"
+
+    await eventually(has_run, within=30)
+
+
+async def test_only_jobs_with_the_given_ids_are_canceled(rig: PatternRig) -> None:
+    wanted, kept = await insert_jobs(rig, 3), await insert_jobs(rig, 3)
+    done = await wait_until_done(rig, await start(rig, ids=tuple(wanted)))
+    assert done["outcomes"] == {"canceled": 3}
+    assert await states_of(rig, wanted) == {"canceled"}
+    done = await wait_until_done(rig, await start(rig, ids=()))
+    assert done["processed"] == 0
+    assert await states_of(rig, kept) == {"pending"}
 
 
 async def test_retries_stop_at_the_quota_and_for_a_suspended_owner(rig: PatternRig) -> None:

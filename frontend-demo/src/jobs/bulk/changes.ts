@@ -12,7 +12,7 @@ export const CHANGED_STATES: Record<BulkKind, readonly JobState[]> = {
   RETRY_JOBS: ['FAILED', 'CANCELED'],
 };
 
-const CHANGED: readonly BulkOutcome[] = ['CANCELED', 'CANCEL_REQUESTED', 'RETRIED', 'RESOLVED'];
+const CHANGED: readonly BulkOutcome[] = ['CANCELED', 'CANCEL_REQUESTED', 'RETRIED', 'RESCHEDULED', 'RESOLVED'];
 
 const NONE: Record<BulkKind, string> = {
   CANCEL_JOBS: 'None of these jobs are pending or running.',
@@ -64,6 +64,7 @@ export type Progress = Pick<BulkProgressFragment, 'kind' | 'state' | 'processed'
 const VERBS: Record<Progress['kind'], { running: string; done: string }> = {
   CANCEL_JOBS: { running: 'Canceling jobs', done: 'canceled' },
   RETRY_JOBS: { running: 'Retrying jobs', done: 'retried' },
+  RESCHEDULE_JOBS: { running: 'Rescheduling jobs', done: 'rescheduled' },
   RESOLVE_FAILURES: { running: 'Resolving failures', done: 'resolved' },
 };
 
