@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
-from ostinato.jobs.filters import FailureFilter, JobFilter
+from ostinato.jobs.filters import FailureFilter, FailureState, JobFilter
 from ostinato.jobs.records import CauseKind, JobState
 
 F = TypeVar("F", JobFilter, FailureFilter)
@@ -19,6 +19,7 @@ class BulkActionKind(StrEnum):
     RETRY_JOBS = "retryJobs"
     RESCHEDULE_JOBS = "rescheduleJobs"
     RESOLVE_FAILURES = "resolveFailures"
+    RETRY_FAILURES = "retryFailures"
 
 
 class BulkActionState(StrEnum):
@@ -39,6 +40,7 @@ class BulkOutcome(StrEnum):
     NOT_ALLOWED = "notAllowed"
     TOO_MANY_ATTEMPTS = "tooManyAttempts"
     QUOTA_EXCEEDED = "quotaExceeded"
+    NO_JOB = "noJob"
     MALFORMED = "malformed"
 
 
@@ -52,6 +54,8 @@ CHANGED: Final = frozenset(
     }
 )
 """The outcomes that are not errors."""
+OF_FAILURES: Final = frozenset({BulkActionKind.RESOLVE_FAILURES, BulkActionKind.RETRY_FAILURES})
+"""The kinds whose filters match failures; those of the other kinds match jobs."""
 JOB_STATES: Final[Mapping[BulkActionKind, tuple[JobState, ...]]] = {
     BulkActionKind.CANCEL_JOBS: (JobState.PENDING, JobState.IN_PROGRESS),
     BulkActionKind.RETRY_JOBS: (JobState.FAILED, JobState.CANCELED),
@@ -127,6 +131,8 @@ class BulkRow:
     """Whether the document can be changed."""
     job_id: str | None = None
     """Of a failure."""
+    has_job: bool = True
+    """Whether the failed job of a failure that is to be retried exists."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,8 +181,9 @@ def filter_document(which: JobFilter | FailureFilter) -> dict[str, Any]:
 def filter_from(kind: BulkActionKind, document: Mapping[str, Any]) -> JobFilter | FailureFilter:
     """Read a stored filter."""
     values = dict(document)
-    if kind is BulkActionKind.RESOLVE_FAILURES:
-        return FailureFilter(**values)
+    if kind in OF_FAILURES:
+        found = values.pop("states", [FailureState.OPEN])
+        return FailureFilter(**values, states=tuple(map(FailureState, found)))
     states = tuple(map(JobState, values.pop("states", JOB_STATES[kind])))
     cause_kind = values.pop("cause_kind", None)
     tags = tuple(values.pop("tags", ()))

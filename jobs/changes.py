@@ -72,23 +72,26 @@ class MatchState(NamedTuple):
     """The mutable fields of a document that determine whether a filter matches."""
 
     state: str
-    """That of a job, batch or request."""
+    """That of a job, batch, request or failure."""
     due: datetime | None
     """Of a job; None if unknown."""
 
 
 class JobLabels(NamedTuple):
-    """The immutable fields of a job that few filters use."""
+    """The immutable fields of a job or failure that few filters use."""
 
     created_at: datetime | None
+    """Of a failure: its time."""
     key: str | None
+    """Of a failure: its fingerprint."""
     tags: Sequence[object]
     """As stored."""
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> "JobLabels":
         """Read the labels in an event or a document of any content."""
-        created_at, key, tags = fields.get("createdAt"), fields.get("key"), fields.get("tags")
+        created_at = fields.get("createdAt", fields.get("at"))
+        key, tags = fields.get("key", fields.get("fingerprint")), fields.get("tags")
         return cls(
             created_at=_in_zone(created_at) if isinstance(created_at, datetime) else None,
             key=key if type(key) is str else None,
@@ -122,7 +125,7 @@ class _Write(NamedTuple):
     match_state: MatchState | None = None
     """The state, resolved with the route for a write that does not tell it."""
     states: tuple[str | None, str] | None = None
-    """The states of a batch or request before and after a write that changed it."""
+    """The states of a batch, request or failure before and after a write that changed it."""
     labels: JobLabels | None = None
     """The job's labels, if the event does not contain them; resolved with the route."""
 

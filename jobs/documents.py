@@ -271,6 +271,7 @@ def failure_from(document: Document) -> records.Failure:
         data=document.get("data"),
         job_id=document.get("jobId"),
         fingerprint=document.get("fingerprint"),
+        resolved_at=document.get("resolvedAt"),
     )
 
 

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from ostinato.jobs.fingerprints import digest
 from ostinato.jobs.paging import ListCount, Page, Window
+
+TREND_HOURS: Final = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +26,14 @@ class FailureGroup:
     last_seen_at: datetime
     newest_id: str
     """The newest failure."""
+    trend: tuple[int, ...]
+    """The number of failures in each of the last TREND_HOURS hours, from the oldest on; the last
+    one is the current hour."""
+
+
+def trend_start(now: datetime) -> datetime:
+    """Return the start of the first hour of a trend."""
+    return now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=TREND_HOURS - 1)
 
 
 def group_id(owner: str | None, function_name: str, fingerprint: str | None) -> str:

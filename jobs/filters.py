@@ -13,7 +13,7 @@ class JobFilter:
     access, pass it separately."""
 
     states: tuple[StrEnum, ...] | None = None
-    """States of jobs; filters of changes contain those of batches or requests, too."""
+    """States of jobs; filters of changes contain those of batches, requests and failures, too."""
     ids: tuple[str, ...] | None = None
     function_name: str | None = None
     internal: bool | None = False
@@ -66,10 +66,16 @@ class JobOrder(StrEnum):
     SCHEDULED_DESC = "scheduledDesc"
 
 
+class FailureState(StrEnum):
+    OPEN = "open"
+    RESOLVED = "resolved"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureFilter:
     """A filter on failures; None matches any value. Reads ignore `owner`, as for jobs."""
 
+    states: tuple[FailureState, ...] | None = (FailureState.OPEN,)
     function_name: str | None = None
     fingerprint: str | None = None
     failed_from: datetime | None = None

@@ -69,16 +69,19 @@ class JobChanges:
         return changed.record()
 
     async def resolve(self, failure: Failure) -> Failure:
-        """Delete a failure; its job is then purged after its retention period.
+        """Resolve an open failure; its job is then purged after its retention period.
 
-        Raises NotFound if the failure is already resolved or its job was retried.
+        Raises PreconditionFailed if the failure is already resolved, and NotFound if its job was
+        retried in the meantime.
         """
+        if failure.resolved_at is not None:
+            raise PreconditionFailed("the failure has already been resolved")
         clock_time = await self.clock.read()
         function = registry.get(failure.function_name)
         retention_ms = retention_ms_of(function, self.settings)
         resolved = await self.manual.resolve_failure(failure.id, retention_ms, clock_time)
         if resolved is None:
-            raise NotFound("the failure has already been resolved")
+            raise NotFound("the failure was resolved in the meantime, or its job was retried")
         return resolved
 
     async def _why_not(self, name: TransitionName, job_id: str, verb: str) -> PreconditionFailed:

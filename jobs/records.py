@@ -331,7 +331,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """The error of a job's last attempt; kept until it is resolved."""
+    """The error of a job's last attempt; kept while it is open, and some time after."""
 
     id: str
     owner: str | None
@@ -344,3 +344,5 @@ class Failure:
     job_id: str | None = None
     """None if a function recorded the failure."""
     fingerprint: str | None = None  # equal for similar errors; older failures have none
+    resolved_at: datetime | None = None
+    """None while it is open."""

@@ -236,8 +236,8 @@ class Settings(RequestLimits, QuotaSettings, TokenSettings, AlertSettings):
     purge_ended_after_ms: int = Field(
         604_800_000,
         ge=1_000,
-        description="How long an ended batch, bulk action or request, a processed item and a "
-        "stopped recurring task are kept, in milliseconds (default: 7 days).",
+        description="How long an ended batch, bulk action or request, a resolved failure, a "
+        "processed item and a stopped recurring task are kept, in milliseconds (default: 7 days).",
     )
     cron_tick_retention_ms: int = Field(
         604_800_000,

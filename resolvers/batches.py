@@ -1,6 +1,6 @@
 """Use cases of batches and their items: read, add, start, change; and batch statistics."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from math import ceil
 
@@ -9,7 +9,7 @@ from ostinato.jobs.functions.batch import BatchPatch, NewBatch
 from ostinato.jobs.paging import Page, Window
 from ostinato.jobs.queue_warnings import SchedulingWarning, WarningCode
 from ostinato.jobs.records import Batch, BatchState, Json
-from ostinato.resolvers.context import RequestContext
+from ostinato.resolvers.context import RequestContext, in_states
 
 _SECOND = timedelta(seconds=1)
 NOTHING_TO_PROCESS = SchedulingWarning(
@@ -23,10 +23,12 @@ async def batch(ctx: RequestContext, batch_id: str) -> Batch:
     return await ctx.find(Batch, batch_id)
 
 
-async def batches(ctx: RequestContext, window: Window) -> Page[Batch]:
-    """Read a page of the viewer's batches, newest first."""
+async def batches(
+    ctx: RequestContext, window: Window, states: Collection[BatchState] | None = None
+) -> Page[Batch]:
+    """Read a page of the viewer's batches, newest first; of some states, if given."""
     reads = ctx.engine.reads.within(ctx.read_budget)
-    return await reads.find_page(Batch, ctx.scope, window)
+    return await reads.find_page(Batch, ctx.scope, window, **in_states(states))
 
 
 async def add_items(ctx: RequestContext, items: Sequence[Json]) -> list[str]:

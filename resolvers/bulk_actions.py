@@ -5,7 +5,7 @@ from datetime import datetime
 
 from ostinato.jobs.bulk_actions import JOB_STATES, BulkAction, BulkActionKind
 from ostinato.jobs.errors import BadRequest
-from ostinato.jobs.filters import FailureFilter, JobFilter
+from ostinato.jobs.filters import FailureFilter, FailureState, JobFilter
 from ostinato.jobs.functions import bulk_actions as functions
 from ostinato.jobs.functions.bulk_actions import NewBulkAction
 from ostinato.jobs.paging import Page, Window
@@ -51,21 +51,19 @@ async def reschedule_jobs(ctx: RequestContext, which: JobFilter, change: NewDueT
 
 
 async def resolve_failures(ctx: RequestContext, which: FailureFilter) -> BulkAction:
-    """Start to resolve the matching failures that exist now.
+    """Start to resolve the matching open failures that exist now.
 
-    Raises Forbidden, OwnerSuspended and QuotaExceeded.
+    Raises BadRequest, Forbidden, OwnerSuspended and QuotaExceeded.
     """
-    target = _target_of(ctx, which)
-    total = await ctx.engine.reads.count_failures(target, which)
-    return await _start(
-        ctx,
-        NewBulkAction(
-            kind=BulkActionKind.RESOLVE_FAILURES,
-            which=replace(which, owner=None),
-            target_owner=target,
-            total=total.count if total.is_exact else None,
-        ),
-    )
+    return await _start_with_failures(ctx, BulkActionKind.RESOLVE_FAILURES, which)
+
+
+async def retry_failures(ctx: RequestContext, which: FailureFilter) -> BulkAction:
+    """Start to retry the jobs of the matching open failures that exist now.
+
+    Raises BadRequest, Forbidden, OwnerSuspended and QuotaExceeded.
+    """
+    return await _start_with_failures(ctx, BulkActionKind.RETRY_FAILURES, which)
 
 
 async def cancel_bulk_action(ctx: RequestContext, bulk_action_id: str) -> BulkAction:
@@ -100,6 +98,26 @@ async def _start_with_jobs(
             target_owner=target,
             total=total.count if total.is_exact else None,
             run_at=run_at,
+        ),
+    )
+
+
+async def _start_with_failures(
+    ctx: RequestContext, kind: BulkActionKind, which: FailureFilter
+) -> BulkAction:
+    if which.states is not None and FailureState.OPEN not in which.states:
+        message = "states must contain OPEN: resolved failures are not changed"
+        raise BadRequest.at("states", message=message, code="not_allowed")
+    target = _target_of(ctx, which)
+    changed = replace(which, states=(FailureState.OPEN,), owner=None)
+    total = await ctx.engine.reads.count_failures(target, changed)
+    return await _start(
+        ctx,
+        NewBulkAction(
+            kind=kind,
+            which=changed,
+            target_owner=target,
+            total=total.count if total.is_exact else None,
         ),
     )
 

@@ -1,8 +1,9 @@
 """The context of a use case: the viewer, the engine, and batched reads of related objects."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from functools import cached_property
 from typing import Final, TypeVar
 
@@ -49,6 +50,11 @@ NOUNS = {
     Alert: "alert",
     BulkAction: "bulk action",
 }
+
+
+def in_states(states: Collection[StrEnum] | None) -> dict[str, object]:
+    """Return the condition of a read that objects have one of these states; None for all."""
+    return {} if states is None else {"state": {"$in": [state.value for state in states]}}
 
 
 @dataclass(kw_only=True)

@@ -1,13 +1,14 @@
 """Use cases of requests: read, create with a timeout, answer, extend, cancel and delete."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from ostinato.jobs.functions import answers
 from ostinato.jobs.functions import requests as functions
 from ostinato.jobs.functions.answers import Answer
 from ostinato.jobs.paging import Page, Window
-from ostinato.jobs.records import Json, Request
-from ostinato.resolvers.context import RequestContext
+from ostinato.jobs.records import Json, Request, RequestState
+from ostinato.resolvers.context import RequestContext, in_states
 
 
 async def request(ctx: RequestContext, request_id: str) -> Request:
@@ -15,10 +16,12 @@ async def request(ctx: RequestContext, request_id: str) -> Request:
     return await ctx.find(Request, request_id)
 
 
-async def requests(ctx: RequestContext, window: Window) -> Page[Request]:
-    """Read a page of the viewer's requests, newest first."""
+async def requests(
+    ctx: RequestContext, window: Window, states: Collection[RequestState] | None = None
+) -> Page[Request]:
+    """Read a page of the viewer's requests, newest first; of some states, if given."""
     reads = ctx.engine.reads.within(ctx.read_budget)
-    return await reads.find_page(Request, ctx.scope, window)
+    return await reads.find_page(Request, ctx.scope, window, **in_states(states))
 
 
 async def create_with_timeout(

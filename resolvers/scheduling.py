@@ -101,7 +101,7 @@ async def job_logs(ctx: RequestContext, job_id: str, window: Window) -> Page[Log
 async def failures(
     ctx: RequestContext, window: Window, which: FailureFilter | None = None
 ) -> Page[Failure]:
-    """Read a page of the viewer's matching failures, newest first."""
+    """Read a page of the viewer's matching failures, newest first; without a filter, open ones."""
     reads, chosen = ctx.engine.reads.within(ctx.read_budget), which or FailureFilter()
     return await reads.find_failures(scope_of(ctx, chosen), chosen, window)
 
@@ -110,7 +110,8 @@ async def failure_groups(
     ctx: RequestContext, which: FailureFilter, window: Window
 ) -> Page[FailureGroup]:
     """Read a page of the groups of the viewer's newest failures, newest failure first."""
-    return await ctx.engine.reads.find_failure_groups(scope_of(ctx, which), which, window)
+    scope, now = scope_of(ctx, which), await ctx.now()
+    return await ctx.engine.reads.find_failure_groups(scope, which, window, now)
 
 
 async def schedule_job(ctx: RequestContext, new: JobToSchedule) -> Job:
@@ -260,7 +261,10 @@ async def retry_job(ctx: RequestContext, job_id: str, args: JsonObject | None = 
 
 
 async def resolve_failure(ctx: RequestContext, failure_id: str) -> Failure:
-    """Resolve a failure of the viewer, and schedule its job's purge; raises NotFound."""
+    """Resolve a failure of the viewer, and schedule its job's purge.
+
+    Raises NotFound, or PreconditionFailed if it is resolved.
+    """
     return await ctx.engine.changes.resolve(await ctx.find(Failure, failure_id))
 
 

@@ -7,17 +7,7 @@ from strawberry import ID
 
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.ids import is_id
-from ostinato.jobs.records import CauseKind
 
-CAUSE_TYPES = {
-    CauseKind.CRON: "Cron",
-    CauseKind.RECURRING: "RecurringTask",
-    CauseKind.BATCH: "Batch",
-    CauseKind.REQUEST: "Request",
-    CauseKind.JOB: "Job",
-    CauseKind.BULK_ACTION: "BulkAction",
-}
-"""The type of the object that creates jobs of each cause."""
 MAX_GLOBAL_ID_CHARS = 100  # the longest type name needs 52
 
 

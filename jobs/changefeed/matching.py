@@ -33,7 +33,8 @@ class ChangeFilter:
     """None for all owners."""
     document_id: str | None = None
     job_filter: JobFilter | None = None
-    """For jobs; of other collections, only the states, the function and the cause are used."""
+    """For jobs; of other collections, only the states, the function and the cause are used, and of
+    failures the labels: see `JobLabels`."""
 
     @property
     def partition_key(self) -> Key:

@@ -44,6 +44,7 @@ MESSAGES: Final[Mapping[BulkOutcome, str]] = {
     BulkOutcome.NOT_ALLOWED: "its owner is suspended, or has lost the role of its function",
     BulkOutcome.TOO_MANY_ATTEMPTS: "it has too many attempts or events for another change",
     BulkOutcome.QUOTA_EXCEEDED: "its owner has no room for another pending job",
+    BulkOutcome.NO_JOB: "a function recorded it, so that it has no job to retry",
     BulkOutcome.MALFORMED: "its document is malformed",
 }
 
@@ -154,7 +155,7 @@ async def _decide(
     ctx: Context, kind: BulkActionKind, rows: Sequence[BulkRow]
 ) -> dict[str, BulkOutcome]:
     """Return what is to become of each object."""
-    if kind is BulkActionKind.RETRY_JOBS:
+    if kind in (BulkActionKind.RETRY_JOBS, BulkActionKind.RETRY_FAILURES):
         return await _decide_retries(ctx, rows)
     malformed = BulkOutcome.MALFORMED
     return {row.id: _decide_one(kind, row) if row.is_valid else malformed for row in rows}
@@ -175,6 +176,8 @@ async def _decide_retries(ctx: Context, rows: Sequence[BulkRow]) -> dict[str, Bu
         rights = owners[row.owner]
         if not row.is_valid:
             outcomes[row.id] = BulkOutcome.MALFORMED
+        elif not row.has_job:
+            outcomes[row.id] = BulkOutcome.NO_JOB
         elif not rights.may_run(ctx, row.function_name):
             outcomes[row.id] = BulkOutcome.NOT_ALLOWED
         elif not row.has_room or row.attempt + row.retries >= MAX_ATTEMPTS:

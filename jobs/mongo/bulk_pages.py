@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from ostinato.jobs.bulk_actions import BulkPage, BulkRow, BulkRows
+from ostinato.jobs.bulk_actions import BulkActionKind, BulkPage, BulkRow, BulkRows
 from ostinato.jobs.filters import FailureFilter, JobFilter
 from ostinato.jobs.ids import is_id
 from ostinato.jobs.lifecycle import TransitionName
@@ -14,6 +14,7 @@ from ostinato.jobs.mongo import transitions
 from ostinato.jobs.mongo.client import Document, Mongo, Session
 from ostinato.jobs.mongo.clock import ClockTime
 from ostinato.jobs.mongo.collections import FAILURES, JOBS
+from ostinato.jobs.mongo.manual_changes import delete_failures, resolution
 from ostinato.jobs.mongo.page_queries import (
     Query,
     failure_filter_query,
@@ -60,6 +61,7 @@ class BulkPages:
     """The pages of one database; each method is part of the caller's transaction."""
 
     def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
         self._jobs = mongo[JOBS]
         self._failures = mongo[FAILURES]
 
@@ -82,11 +84,27 @@ class BulkPages:
         ]
         (found,) = await collection.aggregate(pipeline, session=session).to_list(None)
         rows = tuple(_row(one) for one in found["rows"])
+        if page.kind is BulkActionKind.RETRY_FAILURES:
+            rows = await self._with_jobs(session, rows)
         if len(rows) == PAGE_SIZE:
             return BulkRows(rows=rows, last_id=rows[-1].id)
         scanned = found["scanned"]
         at_end = not scanned or scanned[0]["n"] < SCAN_SIZE
         return BulkRows(rows=rows, last_id=None if at_end else scanned[0]["last"])
+
+    async def _with_jobs(self, session: Session, rows: Sequence[BulkRow]) -> tuple[BulkRow, ...]:
+        """Return the rows of failures with what is known of their jobs."""
+        ids = [row.job_id for row in rows if row.job_id is not None]
+        failed = {"_id": {"$in": ids}, "state": JobState.FAILED.value}
+        pipeline: list[Query] = [{"$match": failed}, {"$project": ROW}]
+        found = await self._jobs.aggregate(pipeline, session=session).to_list(None)
+        jobs = {one["_id"]: _row(one) for one in found}
+        return tuple(
+            replace(job, id=row.id, job_id=row.job_id)
+            if (job := jobs.get(row.job_id)) is not None
+            else replace(row, has_job=False)
+            for row in rows
+        )
 
     async def cancel(
         self, session: Session, rows: Sequence[BulkRow], clock_time: ClockTime, retention_ms: int
@@ -104,7 +122,7 @@ class BulkPages:
 
     async def retry(self, session: Session, rows: Sequence[BulkRow], clock_time: ClockTime) -> None:
         """Start another set of attempts of failed or canceled jobs, and delete their failures."""
-        ids = [row.id for row in rows]
+        ids = [row.job_id or row.id for row in rows]
         await self._jobs.update_many(
             transitions.guard(TransitionName.MANUAL_RETRY, ids),
             transitions.pipeline(
@@ -114,7 +132,7 @@ class BulkPages:
             ),
             session=session,
         )
-        await self._failures.delete_many({"_id": {"$in": ids}}, session=session)
+        await delete_failures(self._mongo, session, [*{*ids, *(row.id for row in rows)}])
 
     async def reschedule(
         self, session: Session, rows: Sequence[BulkRow], clock_time: ClockTime, due: datetime
@@ -138,8 +156,12 @@ class BulkPages:
         clock_time: ClockTime,
         retention_ms_of: Callable[[str], int],
     ) -> None:
-        """Delete failures, and schedule the purge of their jobs."""
-        await self._failures.delete_many({"_id": {"$in": [r.id for r in rows]}}, session=session)
+        """Resolve failures, and schedule the purge of their jobs."""
+        await self._failures.update_many(
+            {"_id": {"$in": [row.id for row in rows]}, "resolvedAt": None},
+            resolution(clock_time),
+            session=session,
+        )
         job_ids: defaultdict[int, list[str]] = defaultdict(list)
         for row in rows:
             if row.job_id is not None:
@@ -156,7 +178,7 @@ def _queries(page: BulkPage) -> tuple[Query, Query]:
     which, indexed = page.which, INDEXED
     if isinstance(which, FailureFilter):
         limit = page.before if which.failed_to is None else min(page.before, which.failed_to)
-        query, indexed = failure_filter_query(replace(which, failed_to=limit)), ()
+        query, indexed = failure_filter_query(replace(which, failed_to=limit)), ("resolvedAt",)
     else:
         limit = page.before if which.created_to is None else min(page.before, which.created_to)
         query = job_filter_query(replace(which, created_to=limit))

@@ -3,7 +3,13 @@
 from typing import Final
 
 from ostinato.jobs.mongo.collection_specs import CollectionSpec, exists, index
-from ostinato.jobs.mongo.job_indexes import BULK_ACTION_INDEXES, JOB_INDEXES
+from ostinato.jobs.mongo.list_indexes import (
+    BATCH_INDEXES,
+    BULK_ACTION_INDEXES,
+    FAILURE_INDEXES,
+    JOB_INDEXES,
+    REQUEST_INDEXES,
+)
 from ostinato.jobs.mongo.outbox_validator import OUTBOX_VALIDATOR
 
 JOBS: Final = "jobs"
@@ -40,7 +46,7 @@ READ_ONLY: Final = {
     BATCHES: "change batches with startBatch, updateBatch, pauseBatch and cancelBatch",
     REQUESTS: "create requests with createWithTimeout, and answer them with completeRequest",
     FAILURES: "schedule errors.logFailure with ctx.scheduler, or raise an error",
-    BULK_ACTIONS: "start bulk actions with cancelJobs, retryJobs, rescheduleJobs, resolveFailures",
+    BULK_ACTIONS: "start bulk actions with cancelJobs, rescheduleJobs, retryFailures etc.",
     QUEUES: "change queues with pauseQueue and resumeQueue",
     JOB_LOGS: "write lines with ctx.log",
     ALERTS: "the watchdog of the API opens them; acknowledgeAlert, resolveAlert",
@@ -163,54 +169,23 @@ COLLECTIONS: Final = (
         written_by="batch.* functions",
         read_by="batch.processBatch, lists, sweeper",
         deleted_by="deleteBatch; the sweeper, some time after they have ended; owners.purge",
-        indexes=(
-            index("owner_newest", "batches of an owner", "owner -_id"),
-            index("ended", "sweep: batches to delete", "completedAt", sparse=True),
-            index("state", "sweep: running batches without a next page", "state"),
-            index(
-                "owner_running",
-                "startBatch: the number of running and paused batches of an owner",
-                "owner",
-                partialFilterExpression={"state": {"$in": ["running", "paused"]}},
-            ),
-        ),
+        indexes=BATCH_INDEXES,
     ),
     CollectionSpec(
         name=REQUESTS,
         written_by="requests.* functions",
         read_by="requests.process, requests.timeout, lists, sweeper",
         deleted_by="deleteRequest; the sweeper, some time after they have ended; owners.purge",
-        indexes=(
-            index("owner_newest", "requests of an owner", "owner -_id"),
-            index("ended", "sweep: requests to delete", "completedAt", sparse=True),
-            index(
-                "timeout",
-                "sweep: requests past their timeout",
-                "timeoutAt",
-                partialFilterExpression={"state": "pending"},
-            ),
-            index(
-                "owner_pending",
-                "createWithTimeout: the number of pending requests of an owner",
-                "owner",
-                partialFilterExpression={"state": "pending"},
-            ),
-        ),
+        indexes=REQUEST_INDEXES,
     ),
     CollectionSpec(
         name=FAILURES,
-        written_by="the transition `fail`; errors.logFailure; the leader, for outbox entries",
+        written_by="the transition `fail`; errors.logFailure; the leader, for outbox entries; "
+        "resolveFailure",
         read_by="lists; doctor",
-        deleted_by="the transition `manualRetry`; resolveFailure; owners.purge",
-        indexes=(
-            index("owner_newest", "failures of an owner", "owner -_id"),
-            index(
-                "outbox",
-                "doctor: rejected entries; an application: why its entry was rejected",
-                "outboxId",
-                partialFilterExpression=exists("outboxId"),
-            ),
-        ),
+        deleted_by="the transition `manualRetry`; the sweeper, some time after they were resolved; "
+        "owners.purge",
+        indexes=FAILURE_INDEXES,
     ),
     CollectionSpec(
         name=BULK_ACTIONS,

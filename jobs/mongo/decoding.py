@@ -22,6 +22,7 @@ from ostinato.jobs.changes import (
     has_labels,
     time_of,
 )
+from ostinato.jobs.filters import FailureState
 from ostinato.jobs.malformed import report
 from ostinato.jobs.mongo.client import Mongo
 from ostinato.jobs.mongo.job_logs import job_of
@@ -48,6 +49,7 @@ ROUTE_FIELDS: Final = (
 )
 MATCH_FIELDS: Final = ("state", "scheduledTime")  # of a job
 LABEL_FIELDS: Final = ("createdAt", "key", "tags")  # of a job
+FAILURE_FIELDS: Final = ("at", "fingerprint", "resolvedAt")
 
 Document = Mapping[str, Any]
 
@@ -90,20 +92,20 @@ def decode_batch(events: Iterable[RawBSONDocument]) -> DecodedBatch:
 async def read_routes(
     mongo: Mongo, collection: WatchedCollection, document_ids: Iterable[str], min_position: Position
 ) -> dict[str, tuple[Route, MatchState | None, JobLabels | None]]:
-    """Read the routes that change events did not contain, and the match states and labels of jobs.
+    """Read the routes that change events did not contain, the match states, and the labels.
 
     One query as of `min_position` or later, retried until it succeeds.
     """
     matched = {"_id": {"$in": list(document_ids)}}
-    fields = dict.fromkeys((*ROUTE_FIELDS, *MATCH_FIELDS, *LABEL_FIELDS), 1)
+    fields = dict.fromkeys((*ROUTE_FIELDS, *MATCH_FIELDS, *LABEL_FIELDS, *FAILURE_FIELDS), 1)
     find = partial(mongo[collection].find, matched, fields)
     rows = await MongoRetry().run(lambda: mongo.causal_read(find, time_of(min_position)))
     found: dict[str, tuple[Route, MatchState | None, JobLabels | None]] = {}
     for row in rows:
         try:
             is_job = collection is WatchedCollection.JOBS
-            labels = JobLabels.of(row) if is_job else None
-            state = _match_state_of(row) if is_job else _state_of(row)
+            labels = JobLabels.of(row) if is_job or _is_failure(collection) else None
+            state = _match_state_of(row) if is_job else _state_of(collection, row)
             found[row["_id"]] = (_route_of(row), state, labels)
         except Exception as error:  # one malformed document must not end the feed
             report(collection, row["_id"], error)
@@ -150,16 +152,16 @@ def _replaced(event: Document) -> DocumentChange:
 
 
 def _with_document(event: Document, write_type: WriteType) -> DocumentChange:
-    full = event["fullDocument"]
+    full, collection = event["fullDocument"], event["ns"]["coll"]
     newest = _newest_event(full)
-    knows_labels = newest is None or has_labels(newest)
+    knows_labels = not _is_failure(collection) and (newest is None or has_labels(newest))
     return DocumentChange(
         *_header_of(event, write_type),
         version=_version_in(full),
         route=_route_of(full),
         event_raw=newest,
         scheduled_time=_scheduled_time_in(full),
-        match_state=None if newest else _state_of(full),
+        match_state=None if newest else _state_of(collection, full),
         labels=None if knows_labels else JobLabels.of(full),
     )
 
@@ -170,7 +172,11 @@ def _updated(event: Document) -> DocumentChange:
         fields[name] for name in fields if name.startswith("timeline.") and name[9:].isdigit()
     ]
     if (tombstone := fields.get("deleted")) is not None:
-        return DocumentChange(*_header_of(event, WriteType.DELETED), route=_route_of(tombstone))
+        return DocumentChange(
+            *_header_of(event, WriteType.DELETED),
+            route=_route_of(tombstone),
+            labels=JobLabels.of(tombstone),
+        )
     newest = _validated(appended[-1]) if appended else None
     return DocumentChange(
         *_header_of(event, WriteType.CHANGED),
@@ -184,7 +190,8 @@ def _updated(event: Document) -> DocumentChange:
 
 
 def _states_in(change: object) -> tuple[str, str] | None:
-    """Return the states of a batch or request that an update changed; see `update_document`."""
+    """Return the states of a batch, request or failure that an update changed; see
+    `update_document`."""
     match change.split(" ") if isinstance(change, str) else ():
         case [before, after]:
             return before, after
@@ -264,9 +271,16 @@ def _match_state_of(fields: Document) -> MatchState | None:
         return None
 
 
-def _state_of(fields: Document) -> MatchState | None:
-    """Return the match state of a batch or request; None for other documents."""
+def _is_failure(collection: str) -> bool:
+    return collection == WatchedCollection.FAILURES
+
+
+def _state_of(collection: str, fields: Document) -> MatchState | None:
+    """Return the match state of a batch, request or failure; None for other documents."""
     state = fields.get("state")
+    if _is_failure(collection):
+        is_open = fields.get("resolvedAt") is None
+        state = FailureState.OPEN.value if is_open else FailureState.RESOLVED.value
     return MatchState(state, None) if type(state) is str else None
 
 

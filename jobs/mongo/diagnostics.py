@@ -316,7 +316,7 @@ def _outbox(database: Database[dict[str, Any]], now: datetime) -> list[Finding]:
     if waiting := database[OUTBOX].count_documents(late, limit=MAX_ENTRIES):
         detail = f"{_number_of(waiting)} waiting for over {LATE_ENTRY.seconds} s"
         problems.append(Finding(subject=subject, detail=detail, fix=FIX_WAITING))
-    rejected = {"outboxId": {"$exists": True}}
+    rejected = {"outboxId": {"$exists": True}, "resolvedAt": None}
     if failed := database[FAILURES].count_documents(rejected, limit=MAX_ENTRIES):
         detail = f"{_number_of(failed)} rejected, with unresolved failures"
         problems.append(Finding(subject=subject, detail=detail, fix=FIX_REJECTED))

@@ -1,12 +1,14 @@
 """Writes what clients change about stored jobs and failures: each method is one transaction, or one
 guarded write."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from pymongo import ReturnDocument
 
 from ostinato.jobs.documents import failure_from
+from ostinato.jobs.filters import FailureState
 from ostinato.jobs.lifecycle import TransitionName
 from ostinato.jobs.malformed import read_as
 from ostinato.jobs.mongo import transitions
@@ -64,7 +66,7 @@ class ManualChanges:
             session=session,
         )
         if retried is not None:
-            await self._delete_failure(session, job_id)
+            await delete_failures(self._mongo, session, [job_id])
         return retried
 
     async def reschedule(
@@ -98,9 +100,9 @@ class ManualChanges:
     async def resolve_failure(
         self, failure_id: str, retention_ms: int, clock_time: ClockTime
     ) -> Failure | None:
-        """Delete a failure; if its job is still failed, schedule its purge after `retention_ms`.
+        """Resolve an open failure; if its job is failed, schedule its purge after `retention_ms`.
 
-        Returns the failure, or None if it does not exist; raises Malformed after the deletion.
+        Returns the failure, or None if there is no open one; raises Malformed after the change.
         """
 
         async def body(session: Session) -> Document | None:
@@ -109,18 +111,15 @@ class ManualChanges:
         failure = await run_shielded_transaction(self._mongo, body)
         return None if failure is None else read_as(failure_from, restore_document(failure))
 
-    async def _delete_failure(self, session: Session, failure_id: str) -> Document | None:
-        """Delete a failure, and tell subscribers its route, which a deletion does not contain."""
-        failures, by_id = self._mongo[FAILURES], {"_id": failure_id}
-        route = {"owner": "$owner", "functionName": "$functionName"}
-        await failures.update_one(by_id, [{"$set": {"deleted": route}}], session=session)
-        deleted: Document | None = await failures.find_one_and_delete(by_id, session=session)
-        return deleted
-
     async def resolve_failure_in(
         self, session: Session, failure_id: str, retention_ms: int, clock_time: ClockTime
     ) -> Document | None:
-        failure = await self._delete_failure(session, failure_id)
+        failure: Document | None = await self._mongo[FAILURES].find_one_and_update(
+            {"_id": failure_id, "resolvedAt": None},
+            resolution(clock_time),
+            return_document=ReturnDocument.AFTER,
+            session=session,
+        )
         if failure is not None and failure.get("jobId") is not None:
             await self._jobs.update_one(
                 {"_id": failure["jobId"], "state": JobState.FAILED.value},
@@ -135,6 +134,24 @@ class ManualChanges:
                 session=session,
             )
         return failure
+
+
+def resolution(clock_time: ClockTime) -> list[Document]:
+    """Return the update that resolves failures; `stateChange` is for subscriptions."""
+    changed = {
+        "resolvedAt": transitions.now(clock_time),
+        "stateChange": f"{FailureState.OPEN} {FailureState.RESOLVED}",
+        "version": {"$add": ["$version", 1]},
+    }
+    return [{"$set": changed}]
+
+
+async def delete_failures(mongo: Mongo, session: Session, ids: Sequence[str]) -> None:
+    """Delete failures, and tell subscribers what filters use, which a deletion does not contain."""
+    failures, by_ids = mongo[FAILURES], {"_id": {"$in": ids}}
+    route = {name: f"${name}" for name in ("owner", "functionName", "fingerprint", "at")}
+    await failures.update_many(by_ids, [{"$set": {"deleted": route}}], session=session)
+    await failures.delete_many(by_ids, session=session)
 
 
 def _stored(document: Document | None) -> StoredJob | None:

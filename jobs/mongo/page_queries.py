@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from ostinato.jobs.filters import FailureFilter, JobFilter, JobOrder
+from ostinato.jobs.filters import FailureFilter, FailureState, JobFilter, JobOrder
 from ostinato.jobs.paging import PagePosition, Window
 
 Query: TypeAlias = dict[str, Any]
@@ -109,6 +109,11 @@ def failure_filter_query(which: FailureFilter) -> Query:
     limits = {"$gte": which.failed_from, "$lt": which.failed_to}
     if within := {operator: at for operator, at in limits.items() if at is not None}:
         query["at"] = within
+    if which.states is not None and set(which.states) != set(FailureState):
+        is_open = None  # also of failures that older versions have stored
+        conditions = {FailureState.OPEN: is_open, FailureState.RESOLVED: {"$type": "date"}}
+        found = [conditions[state] for state in set(which.states)]
+        query["resolvedAt"] = found[0] if found else {"$in": []}
     return query
 
 

@@ -8,6 +8,7 @@ Malformed documents are logged and omitted from lists; reads by id return Malfor
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final, Generic, TypeVar, cast
 
 from ostinato.jobs.alerts import Alert
@@ -140,10 +141,10 @@ class Reads:
         return self._countable(page, JOBS, owned_by(owner) | job_filter_query(which))
 
     async def find_failure_groups(
-        self, owner: str | None, which: FailureFilter, window: Window
+        self, owner: str | None, which: FailureFilter, window: Window, now: datetime
     ) -> Page[FailureGroup]:
         """Return a page of the groups of the newest matching failures, newest failure first."""
-        groups, is_exact = await group_failures(self.mongo, owner, which)
+        groups, is_exact = await group_failures(self.mongo, owner, which, now)
         return page_of(groups, window, is_exact=is_exact)
 
     async def find_failures(
@@ -172,6 +173,13 @@ class Reads:
         """Return the newest records of a kind other than jobs, whose fields have these values."""
         find = KeysetQuery.of(owned_by(owner) | fields, NEWEST_FIRST, window)
         return await self._page(kind, find, window, min_cluster_time)
+
+    async def find_newest_failures(
+        self, owner: str | None, which: FailureFilter, window: Window, min_cluster_time: ClusterTime
+    ) -> Page[Failure]:
+        """Return the newest matching failures."""
+        fields = failure_filter_query(which)
+        return await self.find_newest(Failure, owner, window, min_cluster_time, **fields)
 
     async def find_newest_jobs(
         self, owner: str | None, which: JobFilter, window: Window, min_cluster_time: ClusterTime

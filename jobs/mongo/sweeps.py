@@ -19,6 +19,7 @@ from ostinato.jobs.mongo.collections import (
     BATCHES,
     BULK_ACTIONS,
     CRONS,
+    FAILURES,
     ITEMS,
     JOBS,
     REQUESTS,
@@ -39,6 +40,7 @@ ENDED: Final[Sequence[tuple[str, str, Document]]] = (
     (BATCHES, "completedAt", {"state": {"$in": ENDED_BATCHES}}),
     (REQUESTS, "completedAt", {"state": {"$in": ENDED_REQUESTS}}),
     (BULK_ACTIONS, "completedAt", {"state": {"$ne": BulkActionState.RUNNING.value}}),
+    (FAILURES, "resolvedAt", {}),
     (ITEMS, "processedAt", {"processed": True}),
     (TASK_CONFIGS, "stoppedAt", {"enabled": False}),
 )

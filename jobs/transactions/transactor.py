@@ -207,7 +207,7 @@ class BulkChanges:
                 retention_ms = self.settings.purge_after_ms
                 await pages.cancel(session, rows, clock_time, retention_ms)
                 self.writer.canceled |= {row.id for row in rows if row.is_running}
-            case BulkActionKind.RETRY_JOBS:
+            case BulkActionKind.RETRY_JOBS | BulkActionKind.RETRY_FAILURES:
                 await pages.retry(session, rows, clock_time)
                 self.writer.has_due_jobs = True
             case BulkActionKind.RESCHEDULE_JOBS:

@@ -10,7 +10,7 @@ from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.functions.batch import MAX_ITEMS, BatchPatch, NewBatch
 from ostinato.jobs.options import DEFAULT_MAX_FAILED_ITEMS
 from ostinato.jobs.paging import Page
-from ostinato.jobs.records import Batch, Json
+from ostinato.jobs.records import Batch, BatchState, Json
 from ostinato.resolvers import batches
 
 
@@ -146,7 +146,12 @@ class BatchVerbs(BaseClient):
         return await call(batches.batch(self.context(owner), batch_id))
 
     async def batches(
-        self, *, owner: str | None = None, first: int = 100, after: Batch | None = None
+        self,
+        *states: BatchState,
+        owner: str | None = None,
+        first: int = 100,
+        after: Batch | None = None,
     ) -> Page[Batch]:
-        """Read a page of up to 1,000 batches, newest first."""
-        return await call(batches.batches(self.context(owner), page_window(first, after)))
+        """Read a page of up to 1,000 batches, newest first; of some states, if given."""
+        window = page_window(first, after)
+        return await call(batches.batches(self.context(owner), window, states or None))

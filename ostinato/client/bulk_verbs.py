@@ -60,11 +60,20 @@ class BulkVerbs(LiveVerbs, BaseClient):
     async def resolve_failures(
         self, which: FailureFilter, *, owner: str | None = None
     ) -> BulkAction:
-        """Start to resolve the failures that match."""
+        """Start to resolve the open failures that match."""
         return await self.mutate(
             "resolveFailures",
             filter_document(which),
             lambda context: bulk_actions.resolve_failures(context, which),
+            owner,
+        )
+
+    async def retry_failures(self, which: FailureFilter, *, owner: str | None = None) -> BulkAction:
+        """Start to retry the jobs of the open failures that match."""
+        return await self.mutate(
+            "retryFailures",
+            filter_document(which),
+            lambda context: bulk_actions.retry_failures(context, which),
             owner,
         )
 

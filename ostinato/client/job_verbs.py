@@ -281,7 +281,7 @@ class JobVerbs(BaseClient):
         first: int = 100,
         after: Failure | None = None,
     ) -> Page[Failure]:
-        """Read a page of up to 1,000 failures, newest first."""
+        """Read a page of up to 1,000 failures, newest first; without a filter, the open ones."""
         window = page_window(first, after)
         return await call(scheduling.failures(self.context(owner), window, which))
 
@@ -299,7 +299,10 @@ class JobVerbs(BaseClient):
         return await call(scheduling.failure_groups(self.context(owner), chosen, window))
 
     async def resolve(self, failure_id: str, *, owner: str | None = None) -> Failure:
-        """Delete a failure, and let its job be purged; raises NotFound."""
+        """Resolve a failure, and let its job be purged.
+
+        Raises NotFound, or PreconditionFailed if it is resolved.
+        """
         return await self.mutate(
             "resolveFailure",
             {"failureId": failure_id},

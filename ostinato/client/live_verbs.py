@@ -10,7 +10,7 @@ from ostinato.client.options import to_ms
 from ostinato.jobs.activity import Activity, ActivityRange
 from ostinato.jobs.alerts import Alert
 from ostinato.jobs.cron_ledger import CronTick
-from ostinato.jobs.filters import JobFilter
+from ostinato.jobs.filters import FailureFilter, JobFilter
 from ostinato.jobs.records import (
     Batch,
     BatchState,
@@ -187,17 +187,18 @@ class LiveVerbs(BaseClient):
 
     async def failure_changes(
         self,
-        function: FunctionRef | None = None,
+        which: FailureFilter | None = None,
         *,
         owner: str | None = None,
         after: str | None = None,
         snapshot: bool = False,
     ) -> Changes[LiveMessage[Failure]]:
-        """Follow failures, of a function if given; LEFT reports one that is resolved."""
+        """Follow failures, without a filter the open ones; LEFT reports one that is resolved, or
+        whose job is retried."""
         options = SubscribeOptions(after=after, snapshot=snapshot)
-        name = None if function is None else name_of(function)
+        chosen = which or FailureFilter()
         async for message in self._follow(
-            owner, lambda context: sources.failures_changed(context, name, options)
+            owner, lambda context: sources.failures_changed(context, chosen, options)
         ):
             yield message
 

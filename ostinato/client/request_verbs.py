@@ -6,7 +6,7 @@ from ostinato.client.base_client import BaseClient, call, page_window
 from ostinato.client.options import plain_json, require_instant, require_text, to_ms
 from ostinato.jobs.functions.answers import MAX_ERROR_CHARS
 from ostinato.jobs.paging import Page
-from ostinato.jobs.records import Request
+from ostinato.jobs.records import Request, RequestState
 from ostinato.resolvers import requests
 
 
@@ -107,7 +107,12 @@ class RequestVerbs(BaseClient):
         return await call(requests.request(self.context(owner), request_id))
 
     async def requests(
-        self, *, owner: str | None = None, first: int = 100, after: Request | None = None
+        self,
+        *states: RequestState,
+        owner: str | None = None,
+        first: int = 100,
+        after: Request | None = None,
     ) -> Page[Request]:
-        """Read a page of up to 1,000 requests, newest first."""
-        return await call(requests.requests(self.context(owner), page_window(first, after)))
+        """Read a page of up to 1,000 requests, newest first; of some states, if given."""
+        window = page_window(first, after)
+        return await call(requests.requests(self.context(owner), window, states or None))

@@ -13,7 +13,7 @@ from ostinato.jobs.bulk_actions import BulkAction
 from ostinato.jobs.changefeed import ChangeFilter
 from ostinato.jobs.changes import ClusterTime, WatchedCollection
 from ostinato.jobs.cron_ledger import CronTick
-from ostinato.jobs.filters import JobFilter
+from ostinato.jobs.filters import FailureFilter, JobFilter
 from ostinato.jobs.paging import Page, Window
 from ostinato.jobs.records import (
     Batch,
@@ -25,7 +25,7 @@ from ostinato.jobs.records import (
     Request,
     RequestState,
 )
-from ostinato.resolvers.context import RequestContext
+from ostinato.resolvers.context import RequestContext, in_states
 from ostinato.resolvers.live.list_query import ListQuery, ListSource
 from ostinato.resolvers.live.live_query import LiveQuery
 from ostinato.resolvers.live.log_query import LogMessage, LogQuery
@@ -33,7 +33,7 @@ from ostinato.resolvers.live.messages import LiveMessage, SubscribeOptions
 from ostinato.resolvers.live.object_query import ObjectQuery, ObjectSource
 from ostinato.resolvers.scheduling import scope_of
 
-R = TypeVar("R", Cron, RecurringTask, Batch, Request, Failure, Alert, BulkAction)
+R = TypeVar("R", Cron, RecurringTask, Batch, Request, Alert, BulkAction)
 
 
 LISTS: Final[dict[type, tuple[str, WatchedCollection]]] = {
@@ -179,12 +179,26 @@ def batches_changed(
 
 
 def failures_changed(
-    ctx: RequestContext, function_name: str | None, options: SubscribeOptions
+    ctx: RequestContext, which: FailureFilter, options: SubscribeOptions
 ) -> LiveQuery[LiveMessage[Failure]]:
-    """Follow the viewer's failures, of a function if given; LEFT reports a resolved one."""
-    name = function_name
-    which = None if name is None else JobFilter(function_name=name, internal=None)
-    return _list_query(ctx, options, Failure, which)
+    """Follow the viewer's matching failures; LEFT reports one that no longer matches."""
+    reads, scope = ctx.engine.reads, scope_of(ctx, which)
+    name, collection = LISTS[Failure]
+    as_of_jobs = JobFilter(
+        states=which.states,
+        function_name=which.function_name,
+        key=which.fingerprint,
+        created_from=which.failed_from,
+        created_to=which.failed_to,
+        internal=None,
+    )
+    source = ListSource(
+        name=name,
+        kind=Failure,
+        change_filter=ChangeFilter(collection=collection, owner=scope, job_filter=as_of_jobs),
+        read=lambda window, time: reads.find_newest_failures(scope, which, window, time),
+    )
+    return ListQuery(ctx, source, options)
 
 
 def _in_states(states: tuple[StrEnum, ...] | None) -> JobFilter | None:
@@ -217,12 +231,9 @@ def batch_changed(
 def _list_query(
     ctx: RequestContext, options: SubscribeOptions, kind: type[R], which: JobFilter | None = None
 ) -> LiveQuery[LiveMessage[R]]:
-    """Follow the viewer's objects of one kind, all or those that match the states and function."""
-    reads, scope, fields = ctx.engine.reads, ctx.scope, dict[str, object]()
-    if which is not None and which.states is not None:
-        fields["state"] = {"$in": [state.value for state in which.states]}
-    if which is not None and which.function_name is not None:
-        fields["functionName"] = which.function_name
+    """Follow the viewer's objects of one kind, all or those in some states."""
+    reads, scope = ctx.engine.reads, ctx.scope
+    fields = in_states(None if which is None else which.states)
     name, collection = LISTS[kind]
     source = ListSource(
         name=name,

@@ -31,8 +31,9 @@ from ostinato.jobs.rights import MAX_OWNER_CHARS
 from ostinato.jobs.schedules import MAX_INTERVAL_MS, MIN_INTERVAL_MS
 from ostinato.jobs.tags import MAX_TAG_CHARS, MAX_TAGS
 from ostinato.resolvers.auth import MAX_TOKEN_ID_CHARS
-from ostinato.schema.ids import CAUSE_TYPES, document_id
+from ostinato.schema.ids import document_id
 from ostinato.schema.scalars import Milliseconds
+from ostinato.schema.types.cause import CAUSE_TYPES
 
 MAX_DELAY_MS: Final = MAX_HORIZON // timedelta(milliseconds=1)
 MAX_REASON_CHARS: Final = 500

@@ -11,6 +11,7 @@ from strawberry import UNSET
 
 from ostinato.jobs import filters, records
 from ostinato.jobs.errors import Issue
+from ostinato.jobs.filters import FailureState
 from ostinato.jobs.lanes import DEFAULT_QUEUE
 from ostinato.jobs.records import CauseKind, JobState
 from ostinato.jobs.transactions.transactor import MAX_JOBS
@@ -260,9 +261,13 @@ class JobFilter:
 
 
 @strawberry.input(
-    description="Conditions that failures must match. Omitted fields match all failures."
+    description="Conditions that failures must match. Omitted fields match all open failures."
 )
 class FailureFilter:
+    states: list[FailureState] | None = strawberry.field(
+        default_factory=lambda: [FailureState.OPEN],
+        description="Only failures in one of these states. Null: all failures.",
+    )
     function_name: Name | None = strawberry.field(
         default=UNSET, description="Only failures of this function."
     )
@@ -285,6 +290,7 @@ class FailureFilter:
     def to_plain(self) -> filters.FailureFilter:
         """Convert the validated filter for the use case."""
         return filters.FailureFilter(
+            states=None if self.states is None else tuple(dict.fromkeys(self.states)),
             function_name=self.function_name,
             fingerprint=self.fingerprint,
             failed_from=self.failed_from,

@@ -277,14 +277,3 @@ class BatchFilter:
     def to_plain(self) -> tuple[BatchState, ...] | None:
         """Return the validated states."""
         return None if self.states is None else tuple(dict.fromkeys(self.states))
-
-
-@strawberry.input(description="Conditions that failures must match. Omitted fields match all.")
-class FailureChangeFilter:
-    function_name: Name | None = strawberry.field(
-        default=UNSET, description="Only failures of this function."
-    )
-
-    def to_plain(self) -> str | None:
-        """Return the validated name."""
-        return self.function_name

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterable, Awaitable, Callable
 from datetime import datetime
-from typing import Annotated, TypeAlias
+from typing import Annotated, Protocol, TypeAlias, TypeVar
 
 import strawberry
 from strawberry import UNSET
@@ -42,6 +42,7 @@ from ostinato.schema.pagination import (
 from ostinato.schema.roots.cron_mutation import CronMutation
 from ostinato.schema.roots.cron_ticks import CronTicksQuery, CronTicksSubscription
 from ostinato.schema.roots.mutation import Input
+from ostinato.schema.roots.query import FilterFailures
 from ostinato.schema.roots.root_fields import (
     IdArgument,
     issues_below,
@@ -60,18 +61,16 @@ OF_JOBS = (
     "Only what exists now is changed, your own jobs unless an admin's filter has an `owner`, and "
     "no internal jobs. QUOTA_EXCEEDED if too many of your bulk actions are running."
 )
+OF_FAILURES = (
+    "Only failures that exist now are changed, your own unless an admin's filter has an `owner`. "
+    "QUOTA_EXCEEDED if too many of your bulk actions are running."
+)
 JobsToChange: TypeAlias = Annotated[
     JobFilter, strawberry.argument(name=FILTER, description="Conditions that the jobs must match.")
 ]
 FailuresToChange: TypeAlias = Annotated[
     FailureFilter,
     strawberry.argument(name=FILTER, description="Conditions that the failures must match."),
-]
-FilterFailures: TypeAlias = Annotated[
-    FailureFilter | None,
-    strawberry.argument(
-        name=FILTER, description="Conditions that failures must match. If omitted, all failures."
-    ),
 ]
 RunAt: TypeAlias = Annotated[
     datetime | None,
@@ -83,7 +82,17 @@ RunAt: TypeAlias = Annotated[
 RunAfter: TypeAlias = Annotated[
     Delay | None, strawberry.argument(description="The delay from now: 0 to 5 years.")
 ]
-UseCase = Callable[[RequestContext, filters.JobFilter], Awaitable[records.BulkAction]]
+P = TypeVar("P", filters.JobFilter, filters.FailureFilter)
+P_co = TypeVar("P_co", covariant=True)
+
+
+class FilterInput(Protocol[P_co]):
+    """A filter of the API."""
+
+    def to_plain(self) -> P_co: ...
+
+
+UseCase: TypeAlias = Callable[[RequestContext, P], Awaitable[records.BulkAction]]
 
 
 @strawberry.type(name="Query", description="Reads your own objects (all objects for admins).")
@@ -107,8 +116,8 @@ class BulkActionQuery(CronTicksQuery):
         return connection_by_id(page, BulkAction.of)
 
     @strawberry_field(
-        description="Similar failures of each function, those that failed last first. Groups your "
-        "10,000 newest failures."
+        description="Similar failures of each function, those that failed last first. Groups the "
+        "10,000 newest failures that match."
     )
     async def failure_groups(  # noqa: PLR0913 (a client names each argument)
         self,
@@ -135,13 +144,13 @@ class BulkActionMutation(CronMutation):
         description="Cancel the pending and running jobs that match, in the background. " + OF_JOBS
     )
     async def cancel_jobs(self, info: Info, which: JobsToChange) -> BulkActionPayload | None:
-        return await _start_with_jobs(info, which, bulk_actions.cancel_jobs)
+        return await _start_with(info, which, bulk_actions.cancel_jobs)
 
     @strawberry_field(
         description="Retry the failed and canceled jobs that match, in the background. " + OF_JOBS
     )
     async def retry_jobs(self, info: Info, which: JobsToChange) -> BulkActionPayload | None:
-        return await _start_with_jobs(info, which, bulk_actions.retry_jobs)
+        return await _start_with(info, which, bulk_actions.retry_jobs)
 
     @strawberry_field(
         description="Change when the pending jobs that match are due, in the background: at "
@@ -157,20 +166,22 @@ class BulkActionMutation(CronMutation):
             change = validate_input(NewTime(run_at, run_after_ms)).to_plain()
             return await bulk_actions.reschedule_jobs(ctx, plain, change)
 
-        return await _start_with_jobs(info, which, reschedule, **times)
+        return await _start_with(info, which, reschedule, **times)
 
     @strawberry_field(
-        description="Resolve the failures that match, in the background. Only failures that exist "
-        "now are resolved, your own unless an admin's filter has an `owner`."
+        description="Resolve the open failures that match, in the background. " + OF_FAILURES
     )
     async def resolve_failures(
         self, info: Info, which: FailuresToChange
     ) -> BulkActionPayload | None:
-        async def run() -> records.BulkAction:
-            plain = validate_argument(info, which, FILTER).to_plain()
-            return await bulk_actions.resolve_failures(info.context, plain)
+        return await _start_with(info, which, bulk_actions.resolve_failures)
 
-        return BulkActionPayload.of(await _audited(info, which, run))
+    @strawberry_field(
+        description="Retry the jobs of the open failures that match, in the background: they get "
+        "another set of attempts, and their failures are deleted. " + OF_FAILURES
+    )
+    async def retry_failures(self, info: Info, which: FailuresToChange) -> BulkActionPayload | None:
+        return await _start_with(info, which, bulk_actions.retry_failures)
 
     @strawberry_field(
         description="Stop a bulk action. What it has changed stays changed. PRECONDITION_FAILED if "
@@ -206,8 +217,8 @@ class BulkActionSubscription(CronTicksSubscription):
         return query.map(BulkActionChange.of)
 
 
-async def _start_with_jobs(
-    info: Info, which: JobFilter, start: UseCase, **options: object
+async def _start_with(
+    info: Info, which: FilterInput[P], start: UseCase[P], **options: object
 ) -> BulkActionPayload:
     """Start a bulk action; `options` are the other arguments of the field."""
 
@@ -216,14 +227,6 @@ async def _start_with_jobs(
         with issues_below(FILTER, options):
             return await start(info.context, plain)
 
-    return BulkActionPayload.of(await _audited(info, which, run, **options))
-
-
-async def _audited(
-    info: Info,
-    which: object,
-    run: Callable[[], Awaitable[records.BulkAction]],
-    **options: object,
-) -> records.BulkAction:
     given = {name: value for name, value in options.items() if value is not None}
-    return await run_audited(info.context, MutationCall(info.field_name, which, given), run)
+    call = MutationCall(info.field_name, which, given)
+    return BulkActionPayload.of(await run_audited(info.context, call, run))

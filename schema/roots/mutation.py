@@ -184,9 +184,8 @@ class Mutation:
         return JobPayload.of(await run_use_case(info, given, retry, **options))
 
     @strawberry_field(
-        description="Resolve a failure: delete it, and let its job be purged at `job.purgeAt`. "
-        "Until then the job is retained. NOT_FOUND if it is already resolved, or if its job was "
-        "retried."
+        description="Resolve a failure, and let its job be purged at `job.purgeAt`. Until then the "
+        "job is retained. PRECONDITION_FAILED if it is resolved, NOT_FOUND if its job was retried."
     )
     async def resolve_failure(
         self, info: Info, given: Input[FailureIdInput]

@@ -1,6 +1,6 @@
 """The Query root."""
 
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import strawberry
 from strawberry import UNSET
@@ -19,7 +19,8 @@ from ostinato.resolvers import (
 from ostinato.schema.fields import Info, strawberry_field, unset_to_none
 from ostinato.schema.ids import argument_id
 from ostinato.schema.inputs.admin import AuditFilter, FilterAudit
-from ostinato.schema.inputs.scheduling import JobFilter
+from ostinato.schema.inputs.scheduling import FailureFilter, JobFilter
+from ostinato.schema.inputs.tasks_batches_requests import BatchFilter, RequestFilter
 from ostinato.schema.pagination import (
     BY_REVOCATION,
     BY_SUSPENSION,
@@ -56,6 +57,21 @@ FilterJobs = Annotated[
         name="filter",
         description="Conditions that jobs must match. If omitted, all but internal jobs.",
     ),
+]
+FilterFailures: TypeAlias = Annotated[
+    FailureFilter | None,
+    strawberry.argument(
+        name="filter",
+        description="Conditions that failures must match. If omitted, all open failures.",
+    ),
+]
+FilterRequests: TypeAlias = Annotated[
+    RequestFilter | None,
+    strawberry.argument(name="filter", description="Conditions that requests must match."),
+]
+FilterBatches: TypeAlias = Annotated[
+    BatchFilter | None,
+    strawberry.argument(name="filter", description="Conditions that batches must match."),
 ]
 OrderJobs = Annotated[
     filters.JobOrder | None,
@@ -125,16 +141,19 @@ class Query(CronQuery):
         return Batch.of(await batches.batch(info.context, argument_id(identifier, "Batch", "id")))
 
     @strawberry_field(description="Batches, newest first.")
-    async def batches(
+    async def batches(  # noqa: PLR0913 (a client names each argument)
         self,
         info: Info,
+        filter_by: FilterBatches = UNSET,
         first: First = UNSET,
         after: After = UNSET,
         last: Last = UNSET,
         before: Before = UNSET,
     ) -> Connection[Batch] | None:
+        which = validate_argument(info, unset_to_none(filter_by) or BatchFilter(), "filter")
         window = PageRequest(info=info, first=first, after=after, last=last, before=before).window()
-        return connection_by_id(await batches.batches(info.context, window), Batch.of)
+        page = await batches.batches(info.context, window, which.to_plain())
+        return connection_by_id(page, Batch.of)
 
     @strawberry_field(description="A request by its id.")
     async def request(self, info: Info, identifier: IdArgument) -> Request | None:
@@ -143,30 +162,37 @@ class Query(CronQuery):
         )
 
     @strawberry_field(description="Requests, newest first.")
-    async def requests(
+    async def requests(  # noqa: PLR0913 (a client names each argument)
         self,
         info: Info,
+        filter_by: FilterRequests = UNSET,
         first: First = UNSET,
         after: After = UNSET,
         last: Last = UNSET,
         before: Before = UNSET,
     ) -> Connection[Request] | None:
+        which = validate_argument(info, unset_to_none(filter_by) or RequestFilter(), "filter")
         window = PageRequest(info=info, first=first, after=after, last=last, before=before).window()
-        return connection_by_id(await requests.requests(info.context, window), Request.of)
+        page = await requests.requests(info.context, window, which.to_plain())
+        return connection_by_id(page, Request.of)
 
     @strawberry_field(
-        description="Failures of jobs that failed on their last attempt, newest first."
+        description="Failures of jobs that failed on their last attempt, newest first; without a "
+        "filter, the open ones."
     )
-    async def failures(
+    async def failures(  # noqa: PLR0913 (a client names each argument)
         self,
         info: Info,
+        filter_by: FilterFailures = UNSET,
         first: First = UNSET,
         after: After = UNSET,
         last: Last = UNSET,
         before: Before = UNSET,
     ) -> Connection[Failure] | None:
+        which = validate_argument(info, unset_to_none(filter_by) or FailureFilter(), "filter")
         window = PageRequest(info=info, first=first, after=after, last=last, before=before).window()
-        return connection_by_id(await scheduling.failures(info.context, window), Failure.of)
+        page = await scheduling.failures(info.context, window, which.to_plain())
+        return connection_by_id(page, Failure.of)
 
     @strawberry_field(
         description="The functions that you may use (all functions for admins), sorted by name."

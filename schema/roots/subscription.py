@@ -10,12 +10,12 @@ from ostinato.resolvers.live import stats_query, subscription_sources
 from ostinato.resolvers.live.messages import SubscribeOptions
 from ostinato.schema.fields import Info, strawberry_subscription, unread_fields, unset_to_none
 from ostinato.schema.ids import argument_id
-from ostinato.schema.inputs.scheduling import JobFilter
+from ostinato.schema.inputs.scheduling import FailureFilter, JobFilter
 from ostinato.schema.inputs.tasks_batches_requests import (
     BatchFilter,
-    FailureChangeFilter,
     RequestFilter,
 )
+from ostinato.schema.roots.query import FilterBatches, FilterFailures, FilterRequests
 from ostinato.schema.roots.root_fields import selects, validate_argument
 from ostinato.schema.scalars import Cursor, Milliseconds
 from ostinato.schema.types.changes import (
@@ -173,10 +173,7 @@ class Subscription:
     def requests_changed(
         self,
         info: Info,
-        filter_by: Annotated[
-            RequestFilter | None,
-            strawberry.argument(name="filter", description="Conditions that requests must match."),
-        ] = UNSET,
+        filter_by: FilterRequests = UNSET,
         snapshot: Snapshot = False,
         after: AfterCursor = UNSET,
     ) -> AsyncIterable[RequestChange | None]:
@@ -193,10 +190,7 @@ class Subscription:
     def batches_changed(
         self,
         info: Info,
-        filter_by: Annotated[
-            BatchFilter | None,
-            strawberry.argument(name="filter", description="Conditions that batches must match."),
-        ] = UNSET,
+        filter_by: FilterBatches = UNSET,
         snapshot: Snapshot = False,
         after: AfterCursor = UNSET,
     ) -> AsyncIterable[BatchChange | None]:
@@ -208,20 +202,18 @@ class Subscription:
         return query.map(BatchChange.of)
 
     @strawberry_subscription(
-        description="Failures. LEFT reports one that is resolved, or whose job is retried."
+        description="Failures, without a filter the open ones. LEFT reports one that is resolved, "
+        "or whose job is retried."
     )
     def failures_changed(
         self,
         info: Info,
-        filter_by: Annotated[
-            FailureChangeFilter | None,
-            strawberry.argument(name="filter", description="Conditions that failures must match."),
-        ] = UNSET,
+        filter_by: FilterFailures = UNSET,
         snapshot: Snapshot = False,
         after: AfterCursor = UNSET,
     ) -> AsyncIterable[FailureChange | None]:
         which = validate_argument(
-            info, unset_to_none(filter_by) or FailureChangeFilter(), "filter"
+            info, unset_to_none(filter_by) or FailureFilter(), "filter"
         ).to_plain()
         options = _list_options(info, "failure", snapshot, after)
         query = subscription_sources.failures_changed(info.context, which, options)

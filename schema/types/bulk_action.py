@@ -5,7 +5,7 @@ from datetime import datetime
 import strawberry
 
 from ostinato.jobs import bulk_actions as records
-from ostinato.jobs.bulk_actions import BulkActionKind, BulkActionState, BulkOutcome
+from ostinato.jobs.bulk_actions import OF_FAILURES, BulkActionKind, BulkActionState, BulkOutcome
 from ostinato.schema.fields import strawberry_field
 from ostinato.schema.ids import global_id
 from ostinato.schema.scalars import SafeInt
@@ -60,7 +60,7 @@ class BulkAction(NodeProxy[records.BulkAction], Node):
     def errors(self) -> list[BulkError]:
         errors = [BulkError.of(each) for each in self.record.errors]
         for each in errors:
-            each.is_failure = self.record.kind is BulkActionKind.RESOLVE_FAILURES
+            each.is_failure = self.record.kind in OF_FAILURES
         return errors
 
     @strawberry_field(description="The user who started it; null for an application.")

@@ -5,13 +5,23 @@ import strawberry
 from ostinato.jobs import records
 from ostinato.jobs.records import CauseKind
 from ostinato.schema.fields import Info, strawberry_field
-from ostinato.schema.ids import CAUSE_TYPES, global_id
+from ostinato.schema.ids import global_id
 from ostinato.schema.types.batch import Batch
 from ostinato.schema.types.cron import Cron
 from ostinato.schema.types.job import Job
 from ostinato.schema.types.record_proxy import RecordProxy
 from ostinato.schema.types.recurring_task import RecurringTask
 from ostinato.schema.types.request import Request
+
+CAUSE_TYPES = {
+    CauseKind.CRON: "Cron",
+    CauseKind.RECURRING: "RecurringTask",
+    CauseKind.BATCH: "Batch",
+    CauseKind.REQUEST: "Request",
+    CauseKind.JOB: "Job",
+    CauseKind.BULK_ACTION: "BulkAction",
+}
+"""The type of the object that creates jobs of each cause."""
 
 
 @strawberry.type(

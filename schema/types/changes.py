@@ -138,8 +138,8 @@ class FailureChange(MessageFields):
         description="The id of the failure; null in READY, CHECKPOINT and RESET."
     )
     failure: Failure | None = strawberry.field(
-        description="The failure; null in READY, CHECKPOINT and RESET, and after it has been "
-        "resolved, or its job retried."
+        description="The failure; null in READY, CHECKPOINT and RESET, and after its job was "
+        "retried."
     )
 
     @classmethod

@@ -11,7 +11,7 @@ from ostinato.jobs.alerts import AlertKind, AlertState
 from ostinato.jobs.audit import AuditSource
 from ostinato.jobs.bulk_actions import BulkActionKind, BulkActionState, BulkOutcome
 from ostinato.jobs.cron_ledger import TickOrigin, TickOutcome, TickReason
-from ostinato.jobs.filters import JobOrder
+from ostinato.jobs.filters import FailureState, JobOrder
 from ostinato.jobs.job_logs import LogLevel
 from ostinato.jobs.planned_ticks import TickNote
 from ostinato.jobs.queue_warnings import WarningCode
@@ -169,13 +169,21 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
             "FAILED": "Processing a page failed on its last attempt.",
         },
     ),
+    FailureState: (
+        "The state of a failure.",
+        {
+            "OPEN": "Nobody has resolved it.",
+            "RESOLVED": "Somebody has resolved it. It is kept for some days.",
+        },
+    ),
     BulkActionKind: (
         "What a bulk action does.",
         {
             "CANCEL_JOBS": "It cancels pending jobs, and asks running ones to stop.",
             "RETRY_JOBS": "It starts another set of attempts of failed and canceled jobs.",
             "RESCHEDULE_JOBS": "It changes when pending jobs are due.",
-            "RESOLVE_FAILURES": "It resolves failures.",
+            "RESOLVE_FAILURES": "It resolves open failures.",
+            "RETRY_FAILURES": "It retries the jobs of open failures.",
         },
     ),
     BulkActionState: (
@@ -199,6 +207,7 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
             "function.",
             "TOO_MANY_ATTEMPTS": "Not changed: the job has too many attempts or events.",
             "QUOTA_EXCEEDED": "Not retried: the job's owner has too many pending jobs.",
+            "NO_JOB": "Not retried: a function recorded the failure, so that it has no job.",
             "MALFORMED": "Not changed: its document is malformed.",
         },
     ),

@@ -6,6 +6,7 @@ import strawberry
 from strawberry.scalars import JSON
 
 from ostinato.jobs import failure_groups, records
+from ostinato.jobs.filters import FailureState
 from ostinato.jobs.paging import Page, PagePosition
 from ostinato.schema.fields import Info, strawberry_field
 from ostinato.schema.ids import global_id
@@ -15,17 +16,25 @@ from ostinato.schema.types.record_proxy import Node, NodeProxy, RecordProxy
 
 
 @strawberry.type(
-    description="The record of a job that failed on its last attempt; retained until it is "
-    "resolved or the job is retried."
+    description="The record of a job that failed on its last attempt. It is open until it is "
+    "resolved, and deleted some time after, or when the job is retried."
 )
 class Failure(NodeProxy[records.Failure], Node):
     function_name: str = strawberry.field(description="The function that failed.")
     attempts: int = strawberry.field(description="The number of attempts.")
     at: datetime = strawberry.field(description="When the last attempt failed.")
+    resolved_at: datetime | None = strawberry.field(
+        description="When it was resolved; null while it is open."
+    )
     fingerprint: str | None = strawberry.field(
         description="Equal for similar errors: they differ only in numbers, ids and quoted values. "
         "Null for a failure that was recorded before fingerprints existed."
     )
+
+    @strawberry_field(description="Whether it is resolved.")
+    def state(self) -> FailureState:
+        is_open = self.record.resolved_at is None
+        return FailureState.OPEN if is_open else FailureState.RESOLVED
 
     @strawberry_field(description="The exception of the last attempt.")
     def error(self) -> JobError:
@@ -50,8 +59,8 @@ class Failure(NodeProxy[records.Failure], Node):
 
 
 @strawberry.type(
-    description="Similar failures of one function, among your 10,000 newest ones. A group ends "
-    "when its last failure is resolved."
+    description="Similar failures of one function, among the 10,000 newest that match the filter. "
+    "A group of open failures ends when its last one is resolved."
 )
 class FailureGroup(RecordProxy[failure_groups.FailureGroup]):
     function_name: str = strawberry.field(description="The function that failed.")
@@ -64,6 +73,10 @@ class FailureGroup(RecordProxy[failure_groups.FailureGroup]):
     count: int = strawberry.field(description="The number of failures.")
     first_seen_at: datetime = strawberry.field(description="When the oldest of them failed.")
     last_seen_at: datetime = strawberry.field(description="When the newest of them failed.")
+    trend: list[int] = strawberry.field(
+        description="The number of failures in each of the last 24 hours, from the oldest hour on. "
+        "The last one is the current hour, which has begun at a full hour of UTC."
+    )
 
     @strawberry_field(description="The id of the group.")
     def id(self) -> strawberry.ID:
@@ -74,7 +87,8 @@ class FailureGroup(RecordProxy[failure_groups.FailureGroup]):
         return None if self.record.owner is None else strawberry.ID(self.record.owner)
 
     @strawberry_field(
-        description="The newest failure, as an example; null if it was just resolved.", shared=True
+        description="The newest failure, as an example; null if its job was just retried.",
+        shared=True,
     )
     async def example(self, info: Info) -> Failure | None:
         found = await info.context.loaders.failures.load(self.record.newest_id)

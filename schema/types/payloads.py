@@ -165,10 +165,8 @@ class ScheduleJobsPayload:
 
 @strawberry.type(description="The failure that a mutation resolved.")
 class FailurePayload:
-    failure_id: strawberry.ID = strawberry.field(
-        description="The id of the resolved failure, which no longer exists."
-    )
-    failure: Failure = strawberry.field(description="The failure as it was before it was resolved.")
+    failure_id: strawberry.ID = strawberry.field(description="The id of the resolved failure.")
+    failure: Failure = strawberry.field(description="The resolved failure.")
 
     @classmethod
     def of(cls, record: records.Failure) -> Self:

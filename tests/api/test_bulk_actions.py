@@ -12,6 +12,7 @@ from ostinato.schema.ids import parse_global_id
 from tests.api.conftest import Client
 from tests.api.documents import Documents
 from tests.live.reading import Client as LiveClient
+from tests.malformed import DUE
 
 FIELDS = """bulkActionId bulkAction { id kind state processed total owner targetOwner runAt
   outcomes { outcome count } errors { id outcome message } }"""
@@ -20,6 +21,7 @@ RETRY = f"mutation($filter: JobFilter!) {{ retryJobs(filter: $filter) {{ {FIELDS
 RESOLVE = f"mutation($filter: FailureFilter!) {{ resolveFailures(filter: $filter) {{ {FIELDS} }} }}"
 RESCHEDULE = f"""mutation($filter: JobFilter!, $at: DateTime, $after: Milliseconds) {{
   rescheduleJobs(filter: $filter, runAt: $at, runAfterMs: $after) {{ {FIELDS} }} }}"""
+RETRY_FAILURES = RESOLVE.replace("resolveFailures", "retryFailures")
 JOBS = "query($filter: JobFilter!) { jobs(filter: $filter) { nodes { id } } }"
 STOP = f"mutation($input: BulkActionIdInput!) {{ cancelBulkAction(input: $input) {{ {FIELDS} }} }}"
 ONE = "query($id: ID!) { bulkAction(id: $id) { id state } node(id: $id) { id } }"
@@ -99,10 +101,26 @@ async def test_jobs_are_filtered_by_their_cause_and_by_ids(
         {"id": run},
     ]
     assert (await bob.get(JOBS, filter={"ids": [other], "internal": None}))["nodes"] == []
+    wrong: dict[str, Any]
     for wrong in ({"ids": []}, {"ids": [run] * 101}, {"causeId": await documents.failure()}):
         (path,) = (await ann(JOBS, filter=wrong)).paths
         assert path == ["filter", *wrong]
     assert (await ann(JOBS, filter={"ids": [run, cron]})).paths == [["filter", "ids", 1]]
+
+
+async def test_only_open_failures_are_changed(
+    ann: Client, documents: Documents, engine: Engine
+) -> None:
+    await documents.failure(functionName="a.b")
+    await documents.failure(functionName="a.c")
+    await documents.failure(functionName="a.b", resolvedAt=DUE)
+    wanted: dict[str, Any]
+    for document in (RESOLVE, RETRY_FAILURES):
+        for wanted, total in (({}, 2), ({"functionName": "a.b"}, 1), ({"states": None}, 2)):
+            assert (await ann.get(document, filter=wanted))["bulkAction"]["total"] == total
+            await engine.mongo["bulkActions"].delete_many({})
+        answer = await ann(document, filter={"states": ["RESOLVED"]})
+        assert (answer.code, answer.paths) == ("BAD_REQUEST", [["filter", "states"]])
 
 
 async def test_an_action_is_stopped_and_read(ann: Client, bob: Client) -> None:

@@ -16,7 +16,7 @@ from tests.malformed import DUE
 GROUPS = """query($filter: FailureFilter, $first: Int, $after: String) {
   failureGroups(filter: $filter, first: $first, after: $after) {
     nodes { id functionName fingerprint errorName message count firstSeenAt lastSeenAt
-      example { id } }
+      trend example { id error { message traceback } } }
     totalCount { count isExact } pageInfo { hasNextPage endCursor } } }"""
 
 
@@ -77,6 +77,37 @@ async def test_groups_are_those_of_the_viewer(ann: Client, admin: Client, engine
     assert len((await admin.get(GROUPS))["nodes"]) == 1
     assert len((await admin.get(GROUPS, filter={"owner": "bob"}))["nodes"]) == 1
     assert (await ann(GROUPS, filter={"owner": "bob"})).code == "FORBIDDEN"
+
+
+async def test_a_group_has_the_counts_of_the_last_24_hours(ann: Client, engine: Engine) -> None:
+    this_hour = (await engine.now()).replace(minute=0, second=0, microsecond=0)
+    for hours in (0, 0, 3, 23, 24):
+        await fail(engine, f"order {hours}", at=this_hour - timedelta(hours=hours))
+    (group,) = (await ann.get(GROUPS))["nodes"]
+    assert (group["count"], len(group["trend"])) == (5, 24)
+    assert {n: count for n, count in enumerate(group["trend"]) if count} == {0: 1, 20: 1, 23: 2}
+
+
+async def test_groups_contain_open_failures_unless_others_are_wanted(
+    ann: Client, engine: Engine
+) -> None:
+    await fail(engine, "order 1 is late")
+    await fail(engine, "order 2 is late", resolvedAt=DUE)
+    for states, count in ((["OPEN"], 1), (["RESOLVED"], 1), (None, 2)):
+        (group,) = (await ann.get(GROUPS, filter={"states": states}))["nodes"]
+        assert group["count"] == count
+    (group,) = (await ann.get(GROUPS))["nodes"]
+    assert (group["count"], group["message"]) == (1, "order 1 is late")
+
+
+async def test_only_admins_see_the_traceback_of_the_example(
+    ann: Client, admin: Client, engine: Engine
+) -> None:
+    error = {"name": "ValueError", "message": "x", "traceback": "File secret.py"}
+    await fail(engine, "x", error=error)
+    for client, expected in ((ann, None), (admin, "File secret.py")):
+        (group,) = (await client.get(GROUPS))["nodes"]
+        assert group["example"]["error"] == {"message": "x", "traceback": expected}
 
 
 async def test_groups_are_paged_and_filtered(ann: Client, engine: Engine) -> None:

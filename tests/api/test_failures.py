@@ -1,4 +1,4 @@
-"""Failures are retained until they are resolved or the job is retried."""
+"""Failures are open until they are resolved; a retry of their job deletes them."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,6 +14,8 @@ from tests.malformed import DUE
 
 FAILED: dict[str, Any] = {"state": "failed", "attempt": 1, "completedAt": DUE, "error": ERROR}
 WEEK = timedelta(days=7)
+IN_STATES = """query($filter: FailureFilter) { failures(filter: $filter) {
+  nodes { id state resolvedAt version } } }"""
 
 
 async def _failed(documents: Documents, **fields: Any) -> tuple[str, str]:
@@ -24,7 +26,7 @@ async def _failed(documents: Documents, **fields: Any) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("caller", ["ann", "admin"])
-async def test_resolved_failure_is_removed_and_its_job_gets_a_purge_time(
+async def test_resolved_failure_is_kept_and_its_job_gets_a_purge_time(
     clients: Clients, documents: Documents, engine: Engine, caller: str
 ) -> None:
     failure, job = await _failed(documents)
@@ -34,13 +36,62 @@ async def test_resolved_failure_is_removed_and_its_job_gets_a_purge_time(
     assert (seen["id"], seen["state"], seen["version"]) == (job, "FAILED", 2)
     wait = datetime.fromisoformat(seen["purgeAt"]) - await engine.now()
     assert abs(wait - WEEK) < timedelta(minutes=1)
-    assert (await clients.of("ann").get(op.LISTS["failures"]))["nodes"] == []
+    ann = clients.of("ann")
+    assert (await ann.get(op.LISTS["failures"]))["nodes"] == []
+    (kept,) = (await ann.get(IN_STATES, filter={"states": ["RESOLVED"]}))["nodes"]
+    assert (kept["id"], kept["state"], kept["version"]) == (failure, "RESOLVED", 2)
+    assert datetime.fromisoformat(kept["resolvedAt"]) <= await engine.now()
 
 
-async def test_a_resolved_failure_is_not_found(ann: Client, documents: Documents) -> None:
+async def test_a_failure_is_resolved_once(ann: Client, documents: Documents) -> None:
     failure, _ = await _failed(documents)
     await ann.get(op.RESOLVE_FAILURE, input={"failureId": failure})
-    assert (await ann(op.RESOLVE_FAILURE, input={"failureId": failure})).code == "NOT_FOUND"
+    answer = await ann(op.RESOLVE_FAILURE, input={"failureId": failure})
+    assert answer.code == "PRECONDITION_FAILED"
+
+
+async def test_failures_are_listed_by_their_state(ann: Client, documents: Documents) -> None:
+    opened = await documents.failure()
+    resolved = await documents.failure(resolvedAt=DUE)
+    given: Any
+    for given, expected in (
+        (None, [opened]),
+        ({}, [opened]),
+        ({"states": ["OPEN"]}, [opened]),
+        ({"states": ["RESOLVED"]}, [resolved]),
+        ({"states": ["RESOLVED", "OPEN"]}, [resolved, opened]),
+        ({"states": None}, [resolved, opened]),
+        ({"states": []}, []),
+    ):
+        found = (await ann.get(IN_STATES, filter=given))["nodes"]
+        assert [one["id"] for one in found] == expected
+
+
+async def test_failures_are_filtered_by_function_and_time(
+    ann: Client, documents: Documents
+) -> None:
+    wanted = await documents.failure(functionName="a.b", at=DUE)
+    await documents.failure(functionName="a.c", at=DUE)
+    await documents.failure(functionName="a.b", at=DUE + WEEK)
+    which = {"functionName": "a.b", "failedTo": (DUE + timedelta(1)).isoformat()}
+    assert [one["id"] for one in (await ann.get(IN_STATES, filter=which))["nodes"]] == [wanted]
+    assert (await ann(IN_STATES, filter={"owner": "bob"})).code == "FORBIDDEN"
+
+
+async def test_requests_and_batches_are_listed_by_their_state(
+    ann: Client, documents: Documents
+) -> None:
+    insert: Any
+    for name, kind, insert, ended in (
+        ("requests", "RequestFilter", documents.request, "completed"),
+        ("batches", "BatchFilter", documents.batch, "done"),
+    ):
+        active, done = await insert(), await insert(state=ended)
+        query = f"query($filter: {kind}) {{ {name}(filter: $filter) {{ nodes {{ id }} }} }}"
+        given: Any
+        for given, expected in ((None, [done, active]), ([ended.upper()], [done]), ([], [])):
+            found = (await ann.get(query, filter={"states": given}))["nodes"]
+            assert [one["id"] for one in found] == expected
 
 
 async def test_a_failure_of_another_owner_is_not_found_and_kept(

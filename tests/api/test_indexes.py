@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ostinato.jobs.engine import Engine
-from ostinato.jobs.filters import JobFilter, JobOrder
+from ostinato.jobs.filters import FailureFilter, JobFilter, JobOrder
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.mongo.page_queries import KeysetQuery, job_page_query
 from ostinato.jobs.paging import PagePosition, Window
@@ -100,6 +100,19 @@ async def test_a_key_is_looked_up_with_an_index(engine: Engine, documents: Docum
     async with profiled(engine.mongo) as reads:
         assert await engine.store.find_by_key("ann", "key-7") is not None
     assert [read["docsExamined"] for read in reads] == [1]
+
+
+async def test_open_failures_are_read_with_an_index(engine: Engine, documents: Documents) -> None:
+    for _ in range(50):
+        await documents.failure(resolvedAt=DUE)
+    opened = parse_global_id(await documents.failure())[1]
+    for _ in range(50):
+        await documents.failure(resolvedAt=DUE)
+    for owner in ("ann", None):
+        async with profiled(engine.mongo, "failures") as reads:
+            page = await engine.reads.find_failures(owner, FailureFilter(), Window(limit=20))
+        assert [failure.id for failure in page.items] == [opened]
+        assert [read["docsExamined"] for read in reads] == [1]
 
 
 async def test_jobs_of_a_cause_are_read_with_an_index(engine: Engine, documents: Documents) -> None:

@@ -122,6 +122,7 @@ LINES: Final[dict[str, Line]] = {
     "Query.bulkActions": Line(access=OWN, of="bulk_action"),
     "Mutation.cancelJobs": Line(access=OWN, args={"filter": {}}),
     "Mutation.retryJobs": Line(access=OWN, args={"filter": {}}),
+    "Mutation.retryFailures": Line(access=OWN, args={"filter": {}}),
     "Mutation.rescheduleJobs": Line(access=OWN, args={"filter": {}, "runAfterMs": 1}),
     "Mutation.resolveFailures": Line(access=OWN, args={"filter": {}}),
     "Mutation.cancelBulkAction": with_id("bulkActionId", "bulk_action"),

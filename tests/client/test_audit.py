@@ -70,6 +70,7 @@ CALLS: dict[str, Callable[[Ostinato], Awaitable[object]]] = {
     "resume_owner": lambda app: app.resume_owner("eve"),
     "resume_queue": lambda app: app.resume_queue("mail"),
     "retry": lambda app: app.retry(UNKNOWN),
+    "retry_failures": lambda app: app.retry_failures(FailureFilter()),
     "retry_jobs": lambda app: app.retry_jobs(JobFilter()),
     "revoke_token": lambda app: app.revoke_token("x"),
     "revoke_tokens": lambda app: app.revoke_tokens("eve"),

@@ -9,7 +9,7 @@ import pytest
 
 from ostinato import ActivityRange, Ostinato
 from ostinato.jobs.errors import BadRequest, NotFound
-from ostinato.jobs.filters import JobFilter
+from ostinato.jobs.filters import FailureFilter, JobFilter
 from ostinato.jobs.records import BatchState, RequestState
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.live.messages import ChangeKind, LiveMessage
@@ -116,7 +116,8 @@ async def test_crons_tasks_batches_and_requests_are_followed(app: Ostinato) -> N
 
 
 async def test_failures_of_a_function_are_followed(app: Ostinato, worker: None) -> None:
-    async with aclosing(app.failure_changes("functions.failWith")) as messages:
+    which = FailureFilter(function_name="functions.failWith")
+    async with aclosing(app.failure_changes(which)) as messages:
         assert (await anext(messages)).kind is ChangeKind.READY
         await app.schedule("functions.failWith", {"message": "no"})
         failure = (await anext(messages)).record

@@ -9,7 +9,7 @@ from ostinato import Call, JobHandle, Ostinato
 from ostinato.jobs.audit import AuditFilter
 from ostinato.jobs.embedded.process import free_port
 from ostinato.jobs.errors import BadRequest, NotFound, PreconditionFailed, Unavailable
-from ostinato.jobs.filters import JobFilter, JobOrder
+from ostinato.jobs.filters import FailureFilter, FailureState, JobFilter, JobOrder
 from ostinato.jobs.records import Failure, Job, JobState, Json
 from ostinato.jobs.settings import Settings
 from tests.client.functions import clean_up, double
@@ -92,8 +92,12 @@ async def test_failure_is_resolved_by_its_owner(app: Ostinato, worker: None) -> 
     assert failure.job_id == job.id
     with pytest.raises(NotFound):
         await app.resolve(failure.id, owner="bob")
-    await app.resolve(failure.id, owner="alice")
+    resolved = await app.resolve(failure.id, owner="alice")
+    assert resolved.resolved_at is not None
     assert (await app.failures()).items == ()
+    assert (await app.failures(FailureFilter(states=(FailureState.RESOLVED,)))).items == (resolved,)
+    with pytest.raises(PreconditionFailed):
+        await app.resolve(failure.id)
     assert (await app.get(job.id)).purge_at is not None
 
 

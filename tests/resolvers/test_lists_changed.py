@@ -1,11 +1,14 @@
 """Subscriptions to lists of requests, batches and failures, with their filters."""
 
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import pytest
 
 from ostinato.jobs.changefeed import ChangeFeed
+from ostinato.jobs.filters import FailureFilter, FailureState
+from ostinato.jobs.fingerprints import fingerprint_of
 from ostinato.jobs.functions.answers import Answer, answer_request
 from ostinato.jobs.functions.batch import (
     BatchPatch,
@@ -20,6 +23,9 @@ from ostinato.jobs.functions.batch import (
 from ostinato.jobs.functions.failures import record_failure
 from ostinato.jobs.functions.requests import create_with_timeout, delete_request
 from ostinato.jobs.functions.tasks import delete_task
+from ostinato.jobs.mongo.client import Session
+from ostinato.jobs.mongo.manual_changes import delete_failures
+from ostinato.jobs.mongo.transaction import run_shielded_transaction
 from ostinato.jobs.records import Batch, BatchState, Request, RequestState
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.context import RequestContext
@@ -34,11 +40,14 @@ from ostinato.resolvers.scheduling import resolve_failure
 from tests.live.fixtures import ContextFactory
 from tests.live.reading import Client
 from tests.live.writing import Writer
+from tests.malformed import valid_document
 
 ROWS = SubscribeOptions(snapshot=True)
 LIVE = SubscribeOptions()
 CHANGED, LEFT = ChangeKind.CHANGED, ChangeKind.LEFT
 PENDING = (RequestState.PENDING,)
+HOUR = timedelta(hours=1)
+RESOLVED = (FailureState.RESOLVED,)
 DONE = Answer(result=1, by="ann")
 
 
@@ -57,11 +66,18 @@ async def start(ctx: RequestContext, owner: str = "ann") -> Batch:
     return await ctx.engine.transact(owner, partial(start_batch, new=NewBatch(source="items")))
 
 
-async def fail(ctx: RequestContext, function_name: str = "tasks.runTask") -> str:
-    error = ValueError("no luck")
+async def fail(
+    ctx: RequestContext, function_name: str = "tasks.runTask", message: str = "no luck"
+) -> str:
+    error = ValueError(message)
     return await ctx.engine.transact(
         "ann", lambda context: record_failure(context, function_name, error, {"n": 1})
     )
+
+
+async def resolve_both(ctx: RequestContext, first: str, second: str) -> None:
+    await resolve_failure(ctx, first)
+    await resolve_failure(ctx, second)
 
 
 def kinds(messages: list[LiveMessage[Any]]) -> list[tuple[ChangeKind, str | None]]:
@@ -139,7 +155,8 @@ async def test_failures_of_a_function_are_sent_until_they_are_resolved(
     ctx = as_viewer()
     first = await fail(ctx)
     await fail(ctx, "tasks.other")
-    async with Client(failures_changed(ctx, "tasks.runTask", ROWS)) as client:
+    which = FailureFilter(function_name="tasks.runTask")
+    async with Client(failures_changed(ctx, which, ROWS)) as client:
         row, _ = await client.take(2)
         second = await fail(ctx)
         await resolve_failure(ctx, first)
@@ -150,9 +167,62 @@ async def test_failures_of_a_function_are_sent_until_they_are_resolved(
     assert kinds(changes) == [(CHANGED, second), (LEFT, first), (CHANGED, third)]
 
 
+@pytest.mark.parametrize("ring_events", [10_000, 1])
+async def test_a_group_of_failures_is_followed_in_each_state(
+    as_viewer: ContextFactory, writer: Writer, settings: Settings, ring_events: int
+) -> None:
+    settings = settings.model_copy(update={"ring_events": ring_events, "hub_history_ms": 0})
+    mark = fingerprint_of("ValueError", "order 9 is late")
+    async with ChangeFeed(writer.mongo, settings) as feed:
+        ctx = as_viewer(at=feed)
+        late, other = [await fail(ctx, message=text) for text in ("order 7 is late", "other")]
+        done = FailureFilter(fingerprint=mark, states=RESOLVED)
+        async with (
+            Client(failures_changed(ctx, FailureFilter(fingerprint=mark), ROWS)) as live,
+            Client(failures_changed(ctx, done, ROWS)) as resolved,
+        ):
+            assert kinds(await live.take(2))[0] == (ChangeKind.SNAPSHOT, late)
+            await resolved.take(1)
+            await resolve_both(ctx, other, late)
+            assert kinds(await live.take(1)) == [(LEFT, late)]
+            assert kinds(await resolved.take(1)) == [(CHANGED, late)]
+
+
+async def test_only_failures_of_a_time_are_sent(as_viewer: ContextFactory, writer: Writer) -> None:
+    ctx = as_viewer()
+    start = await ctx.now() - HOUR
+    old = valid_document("failures", "ann", at=start - HOUR)
+    async with (
+        Client(failures_changed(ctx, FailureFilter(failed_from=start), ROWS)) as live,
+        Client(failures_changed(ctx, FailureFilter(failed_to=start), ROWS)) as earlier,
+    ):
+        await live.ready()
+        await earlier.ready()
+        recent = await fail(ctx)
+        await writer.mongo["failures"].insert_one(old)
+        await resolve_both(ctx, recent, old["_id"])
+        assert kinds(await live.take(2)) == [(CHANGED, recent), (LEFT, recent)]
+        assert kinds(await earlier.take(2)) == [(CHANGED, old["_id"]), (LEFT, old["_id"])]
+
+
+async def test_failures_of_retried_jobs_leave_the_list_also_in_bulk(
+    as_viewer: ContextFactory, writer: Writer
+) -> None:
+    ctx = as_viewer()
+    first, second = await fail(ctx), await fail(ctx)
+    async with Client(failures_changed(ctx, FailureFilter(), ROWS)) as client:
+        await client.ready()
+
+        async def delete(session: Session) -> None:
+            await delete_failures(writer.mongo, session, [first, second])
+
+        await run_shielded_transaction(writer.mongo, delete)
+        assert {kind for kind, _ in kinds(await client.take(2))} == {LEFT}
+
+
 async def test_failures_of_others_are_not_sent(as_viewer: ContextFactory) -> None:
     ctx = as_viewer("bob")
-    async with Client(failures_changed(ctx, None, LIVE)) as client:
+    async with Client(failures_changed(ctx, FailureFilter(), LIVE)) as client:
         await client.ready()
         await fail(ctx)
         own = await ctx.engine.transact(

@@ -5,7 +5,13 @@ from typing import Any
 
 import pytest
 
-from ostinato.jobs.bulk_actions import JOB_STATES, BulkAction, BulkActionKind, BulkOutcome
+from ostinato.jobs.bulk_actions import (
+    JOB_STATES,
+    OF_FAILURES,
+    BulkAction,
+    BulkActionKind,
+    BulkOutcome,
+)
 from ostinato.jobs.errors import NotFound, PreconditionFailed, QuotaExceeded
 from ostinato.jobs.filters import FailureFilter, JobFilter
 from ostinato.jobs.functions.bulk_actions import (
@@ -67,9 +73,11 @@ async def start(
 ) -> BulkAction:
     states = JOB_STATES.get(kind)
     run_at = wanted.pop("run_at", None)
-    which: JobFilter | FailureFilter = JobFilter(**{"states": states, **wanted})
-    if kind is BulkActionKind.RESOLVE_FAILURES:
+    which: JobFilter | FailureFilter
+    if kind in OF_FAILURES:
         which = FailureFilter(**wanted)
+    else:
+        which = JobFilter(**{"states": states, **wanted})
     new = NewBulkAction(kind=kind, which=which, target_owner=owner, total=None, run_at=run_at)
     return await rig.run_mutation(lambda ctx: start_bulk_action(ctx, new), owner)
 
@@ -156,7 +164,7 @@ async def test_jobs_that_are_due_now_start_without_waiting(rig: PatternRig) -> N
     await start(rig, BulkActionKind.RESCHEDULE_JOBS, ids=(job_id,), run_at=now)
 
     async def has_run() -> bool:
-        return (await rig.find_one("jobs", _id=job_id))["state"] == "success"
+        return str((await rig.find_one("jobs", _id=job_id))["state"]) == "success"
 
     await eventually(has_run, within=30)
 
@@ -195,8 +203,28 @@ async def test_failures_are_resolved_and_their_jobs_purged(rig: PatternRig) -> N
     kind = BulkActionKind.RESOLVE_FAILURES
     done = await wait_until_done(rig, await start(rig, kind, function_name="tasks.runTask"))
     assert done["outcomes"] == {"resolved": 3}
+    resolved = await rig.all("failures", jobId={"$in": failed})
+    assert {(one["version"], one["resolvedAt"] is None) for one in resolved} == {(2, False)}
+    again = await wait_until_done(rig, await start(rig, kind, function_name="tasks.runTask"))
+    assert again["processed"] == 0
     for job in await rig.all("jobs", _id={"$in": failed}):
         assert job["purgeAt"] is not None
+
+
+async def test_the_jobs_of_a_group_of_failures_are_retried(rig: PatternRig) -> None:
+    failed, other = [await insert_jobs(rig, n, state="failed", attempt=1) for n in (3, 1)]
+    old = {"at": await rig.engine.now() - timedelta(minutes=1)}
+    group = valid_document("failures", "alice", **old) | {"fingerprint": "a" * 24}
+    failures = [group | {"_id": one, "jobId": one} for one in failed]
+    logged, lost = group | {"_id": new_id()}, group | {"_id": new_id(), "jobId": new_id()}
+    kept = group | {"_id": other[0], "jobId": other[0], "fingerprint": "b" * 24}
+    await rig.engine.mongo["failures"].insert_many([*failures, logged, lost, kept])
+    kind = BulkActionKind.RETRY_FAILURES
+    done = await wait_until_done(rig, await start(rig, kind, fingerprint="a" * 24))
+    assert done["outcomes"] == {"retried": 3, "noJob": 2}
+    left = {one["_id"] for one in await rig.all("failures", functionName="tasks.runTask")}
+    assert {logged["_id"], lost["_id"], kept["_id"]} <= left - {*failed}
+    assert await states_of(rig, other) == {"failed"}
 
 
 async def test_a_canceled_action_stops(rig_without_worker: PatternRig) -> None:

@@ -17,12 +17,14 @@ DAY_MS: Final = 86_400_000
 ENDED: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "batches": ("completedAt", {"state": "done"}),
     "requests": ("completedAt", {"state": "timeout"}),
+    "failures": ("resolvedAt", {}),
     "items": ("processedAt", {"processed": True}),
     "taskConfigs": ("stoppedAt", {"enabled": False}),
 }
 OPEN: Final[dict[str, dict[str, Any]]] = {
     "batches": {"state": "running"},
     "requests": {"state": "pending", "completedAt": None},
+    "failures": {},
     "items": {"processed": False},
     "taskConfigs": {"enabled": True, "stoppedAt": None},
 }

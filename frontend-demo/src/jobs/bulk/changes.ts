@@ -66,6 +66,7 @@ const VERBS: Record<Progress['kind'], { running: string; done: string }> = {
   RETRY_JOBS: { running: 'Retrying jobs', done: 'retried' },
   RESCHEDULE_JOBS: { running: 'Rescheduling jobs', done: 'rescheduled' },
   RESOLVE_FAILURES: { running: 'Resolving failures', done: 'resolved' },
+  RETRY_FAILURES: { running: 'Retrying failed jobs', done: 'retried' },
 };
 
 /** Return how many jobs were changed, and how many could not be. */

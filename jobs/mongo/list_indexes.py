@@ -1,4 +1,4 @@
-"""The indexes of `jobs` and `bulkActions`, each with the query that it serves."""
+"""The indexes of the collections with most lists, each with the query that it serves."""
 
 from typing import Final
 
@@ -94,5 +94,59 @@ BULK_ACTION_INDEXES: Final = (
         "sweep: running actions without a next page; the number of an owner",
         "owner",
         partialFilterExpression={"state": "running"},
+    ),
+)
+
+FAILURE_INDEXES: Final = (
+    index("owner_newest", "failures(filter: {states: null}) of an owner", "owner -_id"),
+    index(
+        "owner_open",
+        "failures, failureGroups of an owner; retryFailures, resolveFailures",
+        "owner -_id",
+        partialFilterExpression={"resolvedAt": None},
+    ),
+    index(
+        "open",
+        "the same across owners",
+        "resolvedAt -_id",
+        partialFilterExpression={"resolvedAt": None},
+    ),
+    index("resolved", "sweep: failures to delete", "resolvedAt", sparse=True),
+    index(
+        "outbox",
+        "doctor: rejected entries; an application: why its entry was rejected",
+        "outboxId",
+        partialFilterExpression=exists("outboxId"),
+    ),
+)
+
+REQUEST_INDEXES: Final = (
+    index("owner_newest", "requests of an owner", "owner -_id"),
+    index("owner_state", "requests(filter: {states}) of an owner", "owner state -_id"),
+    index("ended", "sweep: requests to delete", "completedAt", sparse=True),
+    index(
+        "timeout",
+        "sweep: requests past their timeout",
+        "timeoutAt",
+        partialFilterExpression={"state": "pending"},
+    ),
+    index(
+        "owner_pending",
+        "createWithTimeout: the number of pending requests of an owner",
+        "owner",
+        partialFilterExpression={"state": "pending"},
+    ),
+)
+
+BATCH_INDEXES: Final = (
+    index("owner_newest", "batches of an owner", "owner -_id"),
+    index("owner_state", "batches(filter: {states}) of an owner", "owner state -_id"),
+    index("ended", "sweep: batches to delete", "completedAt", sparse=True),
+    index("state", "sweep: running batches without a next page", "state"),
+    index(
+        "owner_running",
+        "startBatch: the number of running and paused batches of an owner",
+        "owner",
+        partialFilterExpression={"state": {"$in": ["running", "paused"]}},
     ),
 )
