@@ -32,7 +32,7 @@ say = @printf '$(if $(MAKE_TERMOUT),\033[1m▸ %s\033[0m,▸ %s)\n' "$(1)"
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # --- set-up: a step writes a stamp and is skipped until one of its inputs changes ---------------
 
@@ -123,6 +123,11 @@ test: setup ## Run the tests (ARGS='-k name' selects some)
 test-slow: setup ## Run the tests that take long: the pages in a browser, small chaos runs, an installed wheel
 	@sh deploy/need.sh "command -v chromium" chromium
 	$(BIN)/python -m pytest -m slow $(ARGS)
+
+.PHONY: screenshots
+screenshots: setup ## Take the screenshots of docs/screenshots, with the data of a shop
+	@sh deploy/need.sh "command -v chromium" chromium
+	OSTINATO_SCREENSHOTS=1 $(BIN)/python -m pytest -m slow -n0 -k screenshots tests/browser/test_every_page.py $(ARGS)
 
 .PHONY: audit
 audit: setup ## Try to read, stop or slow what belongs to others; print what was tried and what held

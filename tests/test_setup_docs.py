@@ -21,6 +21,8 @@ README = (ROOT / "README.md").read_text()
 TESTS_PAGE = ROOT / "tests" / "README.md"
 PAGES = [ROOT / "README.md", TESTS_PAGE, *sorted((ROOT / "docs").rglob("*.md"))]
 LAYERS = ("jobs", "schema", "resolvers")
+SCREENSHOTS = ROOT / "docs" / "screenshots"
+MAX_SCREENSHOTS_BYTES = 3_000_000
 GUARANTEES = (ROOT / "docs" / "guarantees.md").read_text()
 
 
@@ -93,6 +95,18 @@ def test_links_and_paths_in_the_docs_exist(page: Path) -> None:
     assert [pair for pair in wanted if pair[1] not in _anchors(pair[0])] == []
     quoted = re.findall(r"`((?:jobs|schema|resolvers|docs|deploy|tests)/[\w/]+(?:\.\w+)?/?)`", text)
     assert [name for name in quoted if not (ROOT / name).exists()] == []
+
+
+def test_every_page_of_the_application_has_its_screenshots_in_the_docs() -> None:
+    source = (ROOT / "frontend-demo" / "src" / "app" / "pages.ts").read_text()
+    paths = re.findall(r"\bpath: '([^']+)'", source)
+    names = [path.removesuffix("s/:id") for path in paths]
+    taken = {f"{name}-{look}.webp" for name in names for look in ("wide", "dark", "phone")}
+    files = {path.name for path in SCREENSHOTS.iterdir()}
+    assert taken | {"graphiql.webp"} == files, "run: make screenshots"
+    page = (ROOT / "docs" / "pages.md").read_text()
+    assert files == set(re.findall(r"\]\(screenshots/([^)]+)\)", page))
+    assert sum(path.stat().st_size for path in SCREENSHOTS.iterdir()) < MAX_SCREENSHOTS_BYTES
 
 
 def _anchors(page: Path) -> set[str]:

@@ -53,7 +53,7 @@ PRODUCT = [
     if path.relative_to(ROOT).parts[0] in {"ostinato", *LAYERS} and path.name != "__init__.py"
 ]
 TESTS = [path for path in PYTHON if "tests" in path.relative_to(ROOT).parts]
-TEXTS = [path for path in _files() if path.suffix not in {".png", ".ico", ".svg", ".woff2"}]
+TEXTS = [path for path in _files() if path.suffix not in {".webp", ".ico", ".svg", ".woff2"}]
 
 
 @cache

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from tests.processes import ROOT
 
 PAGE = ROOT / "frontend-demo"
-PICTURES = ROOT / "docs" / "images"
+PICTURES = ROOT / "docs" / "screenshots"
 SCENARIO_S = 300.0
 CLOSE_S = 10.0
 

@@ -1,6 +1,5 @@
 """The live page and GraphiQL in a real Chromium that can reach only the API under test."""
 
-import os
 from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
@@ -306,9 +305,5 @@ async def test_graphiql_runs_a_query_and_a_subscription(
     await chromium.run_scenario("graphiql", api_server)
 
 
-if "OSTINATO_PICTURES" in os.environ:
-
-    async def test_pictures_of_the_documentation_are_taken(
-        chromium: Chromium, reporting_api: ApiProcess
-    ) -> None:
-        await chromium.run_scenario("pictures", reporting_api)
+async def test_first_page_transfers_few_bytes(chromium: Chromium, api_server: ApiProcess) -> None:
+    await chromium.run_scenario("weight", api_server)

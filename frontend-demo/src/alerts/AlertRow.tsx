@@ -31,7 +31,7 @@ function actionsOf(alert: Alert): Action[] {
 export function AlertRow({ alert }: { alert: Alert }) {
   const { name, tone } = STATES[alert.state];
   return (
-    <li className={`row job ${tone}`} data-alert={alert.kind} data-state={alert.state}>
+    <li className={`row alert ${tone}`} data-alert={alert.kind} data-state={alert.state}>
       <Chip tone={tone}>{name}</Chip>
       <div className="row-main">
         <p>

@@ -35,7 +35,7 @@ export function RequestActions({ request }: { request: RequestRowFragment }) {
   if (request.state !== 'PENDING') return null;
   const requestId = request.id;
   const actions = [
-    action('An hour more', ExtendRequestDocument, { input: { requestId, timeoutMs: EXTENSION_MS } }),
+    action('Extend 1 h', ExtendRequestDocument, { input: { requestId, timeoutMs: EXTENSION_MS } }),
     action('Cancel', CancelRequestDocument, { input: { requestId } }),
   ];
   return (

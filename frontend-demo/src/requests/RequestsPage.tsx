@@ -25,7 +25,7 @@ const COLUMNS: readonly Column<RequestRowFragment>[] = [
   {
     name: 'Ends',
     cell: ({ state, timeoutAt, completedAt }) =>
-      state === 'PENDING' ? <Until at={timeoutAt} before="times out " /> : completedAt && <Since at={completedAt} />,
+      state === 'PENDING' ? <Until at={timeoutAt} /> : completedAt && <Since at={completedAt} />,
   },
   { name: '', cell: (request) => <RequestActions request={request} /> },
 ];

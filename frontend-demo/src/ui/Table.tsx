@@ -34,7 +34,8 @@ export function Table<Row>({ label, columns, rows, keyOf, empty }: TableProps<Ro
           <tr key={keyOf(row)}>
             {columns.map(({ name, cell, numeric }) => (
               <td key={name} data-name={name} className={numeric ? 'numeric' : undefined}>
-                {cell(row)}
+                {/* One item beside the name of its column. */}
+                <div>{cell(row)}</div>
               </td>
             ))}
           </tr>
