@@ -171,6 +171,13 @@ def _require_text(job_id: object) -> str:
     return job_id
 
 
+_NUMBERS: Final = (
+    ("priority", "priority", 0, MAX_PRIORITY),
+    ("timeout_ms", "timeoutMs", 1, MAX_JOB_TIMEOUT_MS),
+)
+"""The options that are numbers: their names here and in errors, their minimum and maximum."""
+
+
 class ValidOptions(NamedTuple):
     """Validated options: plain text and numbers, no subclasses."""
 
@@ -186,7 +193,7 @@ def validate_options(options: JobOptions) -> ValidOptions:
     issues = []
     queue: object = options.get("queue", DEFAULT_QUEUE)
     queue = str.__str__(queue) if isinstance(queue, str) else ""
-    if not is_queue_name(queue):
+    if queue is not DEFAULT_QUEUE and not is_queue_name(queue):
         issues.append(_option_issue("queue", f"must match {QUEUE_PATTERN}"))
     cause = options.get("cause")
     if not _is_cause(cause):
@@ -194,22 +201,20 @@ def validate_options(options: JobOptions) -> ValidOptions:
         issues.append(_option_issue("cause", problem))
     tags: tuple[str, ...] = ()
     try:
-        tags = parse_tags(options.get("tags", ()))
+        tags = parse_tags(options["tags"]) if "tags" in options else ()
     except BadRequest as error:
         issues += error.issues
     numbers: dict[str, int] = {}
-    for name, given, minimum, maximum in (
-        ("priority", options.get("priority", 0), 0, MAX_PRIORITY),
-        ("timeoutMs", options.get("timeout_ms", 1), 1, MAX_JOB_TIMEOUT_MS),
-    ):
+    for option, name, minimum, maximum in _NUMBERS:
         try:
-            numbers[name] = to_whole_number(given, minimum=minimum, maximum=maximum)
+            if option in options:
+                given = options.get(option)
+                numbers[option] = to_whole_number(given, minimum=minimum, maximum=maximum)
         except NotJson as error:
             issues.append(_option_issue(name, error.problem))
     if issues:
         raise BadRequest("; ".join(issue.message for issue in issues), issues)
-    timeout_ms = numbers["timeoutMs"] if "timeout_ms" in options else None
-    return ValidOptions(queue, numbers["priority"], timeout_ms, cause, tags)
+    return ValidOptions(queue, numbers.get("priority", 0), numbers.get("timeout_ms"), cause, tags)
 
 
 def _is_cause(cause: object) -> bool:

@@ -118,6 +118,7 @@ class TickCounts:
 
 
 NO_TICKS: Final = TickCounts()
+_OUTCOMES: Final = tuple(outcome.value for outcome in TickOutcome)
 
 
 def cron_tick_from(document: Mapping[str, Any]) -> CronTick:
@@ -146,11 +147,7 @@ def tick_counts_from(cron: Mapping[str, Any]) -> TickCounts:
     stored = cron.get("tickCounts")
     given = stored if isinstance(stored, Mapping) else {}
     return TickCounts(
-        **{
-            outcome.value: count
-            for outcome in TickOutcome
-            if isinstance(count := given.get(outcome.value), int)
-        }
+        **{name: count for name in _OUTCOMES if isinstance(count := given.get(name), int)}
     )
 
 
@@ -175,11 +172,16 @@ def tick_document(entry: LedgerEntry, **fields: Any) -> dict[str, Any]:
 
 def add_counts(counts: TickCounts, entries: Iterable[LedgerEntry]) -> TickCounts:
     """Add the planned ticks of entries."""
-    sums = {outcome.value: getattr(counts, outcome.value) for outcome in TickOutcome}
+    sums = counts_document(counts)
     for entry in entries:
         if entry.origin is TickOrigin.SCHEDULE:
             sums[entry.outcome.value] += entry.count
     return TickCounts(**sums)
+
+
+def counts_document(counts: TickCounts) -> dict[str, int]:
+    """Build the stored form of counts."""
+    return {name: getattr(counts, name) for name in _OUTCOMES}
 
 
 def entries_of(

@@ -11,7 +11,7 @@ rewritten as lists of values, one expression for each way in which a day can mat
 import re
 from bisect import bisect_left
 from calendar import SATURDAY, SUNDAY, monthrange
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
@@ -84,16 +84,11 @@ class _DayRule:
         days = self.days | {length} if self.includes_last_day else self.days
         if self.near:
             days = frozenset(_nearest_weekday(first_weekday, length, day) for day in self.near)
+        if self.nth:
+            days = days & frozenset(_nth_weekdays(first_weekday, length, self.nth))
         for day in days:
-            if day <= length and self._is_weekday(first_weekday, length, day):
+            if day <= length and (self.nth or (first_weekday + day) % 7 in self.weekdays):
                 yield day
-
-    def _is_weekday(self, first_weekday: int, length: int, day: int) -> bool:
-        weekday = (first_weekday + day) % 7
-        if not self.nth:
-            return weekday in self.weekdays
-        is_last = day + 7 > length and (weekday, 0) in self.nth
-        return is_last or (weekday, (day + 6) // 7) in self.nth
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,7 +100,7 @@ class Cronspec:
     of days only."""
     day_rules: tuple[_DayRule, ...]
     """One of each expression."""
-    months: frozenset[int]
+    months: tuple[int, ...]
     follows_wall_clock: bool
     """Whether the minute or the hour begins with `*`: then no run is moved when clocks change."""
     hours: tuple[int, ...]
@@ -114,13 +109,15 @@ class Cronspec:
 
     def next_day(self, day: date) -> date:
         """Return the first matching day, `day` or later; raises NeverFires."""
-        year, month, first = day.year, day.month, day.day
-        for _ in range(MAX_YEARS * 12 + 1):
-            days = _days(self, year, month) if month in self.months else ()
-            at = bisect_left(days, first)
-            if at < len(days):
-                return date(year, month, days[at])
-            year, month, first = year + month // 12, month % 12 + 1, 1
+        year, first = day.year, day.month
+        if first in self.months:
+            days = _days(self, year, first)
+            if days and days[-1] >= day.day:
+                return date(year, first, days[bisect_left(days, day.day)])
+        for later in range(year, year + MAX_YEARS + 1):
+            for month in self.months:
+                if (later > year or month > first) and (days := _days(self, later, month)):
+                    return date(later, month, days[0])
         raise NeverFires
 
     def times_of_day(self, start: timedelta) -> Iterator[timedelta]:
@@ -144,7 +141,17 @@ class Cronspec:
 @lru_cache(maxsize=16_384)
 def _days(spec: Cronspec, year: int, month: int) -> tuple[int, ...]:
     """Return the matching days of a month that matches."""
-    return tuple(sorted({day for rule in spec.day_rules for day in rule.days_of(year, month)}))
+    found = [*spec.day_rules[0].days_of(year, month)]
+    for rule in spec.day_rules[1:]:
+        found += rule.days_of(year, month)
+    return tuple(sorted(set(found))) if len(found) > 1 else tuple(found)
+
+
+def _nth_weekdays(first_weekday: int, length: int, nth: Iterable[tuple[int, int]]) -> Iterator[int]:
+    """Yield the days of a month with these weekdays and numbers, 0 for the last."""
+    for weekday, number in nth:
+        first = (weekday - first_weekday - 1) % 7 + 1
+        yield first + 7 * (number - 1) if number else first + (length - first) // 7 * 7
 
 
 def _nearest_weekday(first_weekday: int, length: int, day: int) -> int:
@@ -221,7 +228,7 @@ def _build(fields: Sequence[ParsedField]) -> Cronspec:
     return Cronspec(
         tuple(expressions),
         tuple(map(_DayRule.of, parsed)),
-        months=frozenset(_values(parsed[0], _MONTH, range(1, 13))),
+        months=_values(parsed[0], _MONTH, range(1, 13)),
         follows_wall_clock=minute.starts_with_star or hour.starts_with_star,
         hours=_values(parsed[0], _HOUR, range(24)),
         minutes=_values(parsed[0], _MINUTE, range(60)),

@@ -8,7 +8,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 _SECOND: Final = timedelta(seconds=1)
-_DAY: Final = timedelta(days=1)
+_STEP: Final = timedelta(days=3)  # since 1970, no two changes of a zone are less than 7 days apart
 _WINDOW: Final = timedelta(days=8)  # ticks of rare dates need the changes of few days only
 _MARGIN: Final = timedelta(days=2)  # more than any change of the clocks
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -76,6 +76,9 @@ def _periods(tz: str, window: int) -> tuple[Period, ...]:
     zone, start = zone_of(tz), _EPOCH + window * _WINDOW
     end = start + _WINDOW
     changes = _changes(zone, start - _MARGIN, end + _MARGIN)
+    if not changes:
+        offset = _offset(zone, start)
+        return (Period(start, end, offset, offset, offset),)
     first = max((each for each in changes if each <= start), default=start)
     last = min((each for each in changes if each >= end), default=end)
     edges = [first, *(each for each in changes if first < each < last), last]
@@ -87,14 +90,14 @@ def _periods(tz: str, window: int) -> tuple[Period, ...]:
 
 
 def _changes(zone: ZoneInfo, start: datetime, end: datetime) -> list[datetime]:
-    """Find the changes in (start, end), which are at least a day apart."""
+    """Find the changes in (start, end), which are at least a step apart."""
     found = []
     known = _offset(zone, start)
-    for day in range(1, (end - start) // _DAY + 1):
-        instant = start + day * _DAY
+    for number in range(1, (end - start) // _STEP + 1):
+        instant = start + number * _STEP
         offset = _offset(zone, instant)
         if offset != known:
-            found.append(_change(zone, instant - _DAY, instant))
+            found.append(_change(zone, instant - _STEP, instant))
             known = offset
     return found
 
@@ -112,6 +115,6 @@ def _change(zone: ZoneInfo, low: datetime, high: datetime) -> datetime:
 
 
 def _offset(zone: ZoneInfo, instant: datetime) -> timedelta:
-    offset = zone.fromutc(instant.replace(tzinfo=zone)).utcoffset()
+    offset = instant.astimezone(zone).utcoffset()
     assert offset is not None
     return offset

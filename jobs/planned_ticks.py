@@ -146,7 +146,7 @@ def _cron_ticks(schedule: CronSchedule, after: datetime, days: _Days) -> Iterato
         # Skip the periods before the next matching day, from the day before: clocks can be set back
         # to it.
         day = spec.next_day(wall_time(reached, schedule.tz).date() - _DAY)
-        reached = max(reached, datetime(day.year, day.month, day.day, tzinfo=UTC) - 2 * _DAY)
+        reached = max(reached, datetime(day.year, day.month, day.day, tzinfo=UTC) - _DAY)
         period = period_of(schedule.tz, reached)
         for tick in _PeriodPlan(spec, schedule, period, days).ticks(
             max(after, reached - 2 * _MILLISECOND)

@@ -128,6 +128,8 @@ class ExcludedDays:
     @classmethod
     def of(cls, exclusions: Exclusions, calendar: Calendar | None = None) -> "ExcludedDays":
         """Join exclusions with the days of their calendar, which may be missing."""
+        if calendar is None and exclusions == NO_EXCLUSIONS:
+            return NO_DAYS
         order = list(Weekday)
         return cls(
             frozenset((*exclusions.dates, *(calendar.dates if calendar else ()))),
@@ -151,7 +153,8 @@ class ExcludedDays:
 
     def with_skipped(self, times: Iterable[datetime]) -> "ExcludedDays":
         """Return these days with the ticks that were skipped ahead of time."""
-        return replace(self, skipped_times=frozenset(times))
+        skipped = frozenset(times)
+        return self if skipped == self.skipped_times else replace(self, skipped_times=skipped)
 
 
 NO_DAYS: Final = ExcludedDays()

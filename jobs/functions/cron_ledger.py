@@ -6,7 +6,7 @@ record, except for those in `queuedTicks`, which get theirs when they run or are
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
@@ -18,6 +18,7 @@ from ostinato.jobs.cron_ledger import (
     TickOutcome,
     TickReason,
     add_counts,
+    counts_document,
     entries_of,
     tick_counts_from,
     tick_document,
@@ -64,7 +65,7 @@ async def record_ticks(
     }
     documents = [tick_document(entry, _id=ctx.new_id(), **common) for entry in entries]
     await ctx.db.internal_collection("cronTicks").insert_many(documents)
-    return {"tickCounts": asdict(add_counts(tick_counts_from(found), entries))}
+    return {"tickCounts": counts_document(add_counts(tick_counts_from(found), entries))}
 
 
 async def record_decision(

@@ -257,7 +257,7 @@ async def execute_cron(ctx: Context, cron_id: str) -> None:
     }
     if not await is_active(ctx, found.get("releaseJobId")):
         fields["releaseJobId"] = await schedule_release(ctx, cron, done.queued)
-    await change(ctx, found, fields)
+    await update_document(ctx, "crons", found, fields)
 
 
 @mutation(name=RELEASE_QUEUED, internal=True, retry=CHAIN_RETRY)

@@ -66,12 +66,15 @@ class FunctionDatabase:
     def ostinato(self, name: str) -> "FunctionCollection":
         """Return a collection of Ostinato's own database, whichever `ctx.db[…]` uses."""
         is_reserved = name in READ_ONLY or name.startswith(SYSTEM_PREFIX)
-        return FunctionCollection(self, self._mongo[name], not is_reserved)
+        return self._collection(name, writable=not is_reserved)
 
     def internal_collection(self, name: str) -> "FunctionCollection":
         """Return one of Ostinato's own collections, writable only by built-in functions, which
         keep its documents well-formed."""
-        return FunctionCollection(self, self._mongo[name], name in WRITABLE_BY_BUILT_INS)
+        return self._collection(name, writable=name in WRITABLE_BY_BUILT_INS)
+
+    def _collection(self, name: str, *, writable: bool) -> "FunctionCollection":
+        return FunctionCollection(self, self._mongo[name], writable)
 
     def has_json(self, collection: Collection) -> bool:
         """Return whether the documents of a collection contain JSON that is stored escaped."""

@@ -39,9 +39,13 @@ class Reservation:
         self.was_contended = False
         """Whether there was no room because of what others have in flight, and may roll back."""
 
+    def counts(self, new: NewJob) -> bool:
+        """Return whether a job counts towards the quotas of its owner."""
+        return self._owner is not None and _is_counted(new)
+
     async def add_job(self, new: NewJob, stored_bytes: int) -> None:
         """Admit a pending job whose document has this size; raises QuotaExceeded."""
-        if self._owner is None or not _is_counted(new):
+        if not self.counts(new):
             return
         await self._take(self._quotas.jobs, 1)
         await self._take(self._quotas.bytes, stored_bytes)

@@ -116,8 +116,8 @@ class TransactionJobWriter:
 
     async def schedule(self, new: NewJob) -> str:
         self._require_open()
-        is_canceled = await self.caller_status() is AttemptStatus.CANCEL_REQUESTED
-        new = replace(new, canceled=is_canceled)
+        if await self.caller_status() is AttemptStatus.CANCEL_REQUESTED:
+            new = replace(new, canceled=True)
         document = build_job_document(new, self.created_at, self.retention_ms)
         self._require_open()  # the body may have ended during the read
         self.size_bytes += len(to_json(new.args))
@@ -126,7 +126,8 @@ class TransactionJobWriter:
                 f"one transaction can schedule at most {MAX_JOBS:,} jobs with {MAX_BYTES:,} bytes "
                 "of arguments in total: schedule the rest from a follow-up job"
             )
-        await self.reservation.add_job(new, DOCUMENT_BYTES + size_bytes(new.args))
+        if self.reservation.counts(new):
+            await self.reservation.add_job(new, DOCUMENT_BYTES + size_bytes(new.args))
         self._require_open()
         self.documents[document["_id"]] = document
         return str(document["_id"])
@@ -288,7 +289,7 @@ class Transactor:
                 retention_ms=self.settings.purge_after_ms,
                 reservation=reservation,
             )
-            context = self._context(identity, writer)
+            context = self.context_for(identity, writer)
             try:
                 result = await _run_body(body, context, reservation)
             finally:
@@ -315,7 +316,8 @@ class Transactor:
         if fence is not None:
             await fence.finish(writer.session, result)
 
-    def _context(self, identity: ExecutionIdentity, writer: TransactionJobWriter) -> Context:
+    def context_for(self, identity: ExecutionIdentity, writer: TransactionJobWriter) -> Context:
+        """Return the context of a body whose jobs `writer` collects."""
         return Context(
             owner=identity.owner,
             db=writer.database,

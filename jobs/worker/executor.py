@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 from cachetools import LRUCache
@@ -27,6 +28,7 @@ from ostinato.jobs.registry import retention_ms_of
 from ostinato.jobs.retry import Random
 from ostinato.jobs.rights import CLIENT_CAUSES, describe_role_lost, has_role_for, requires_role
 from ostinato.jobs.tracing import tracing
+from ostinato.jobs.transactions.grouped_mutations import GroupedMutations
 from ostinato.jobs.transactions.shared_transactions import SharedTransactions
 from ostinato.jobs.worker.attempt import Attempt
 from ostinato.jobs.worker.claims import Claimer
@@ -75,12 +77,14 @@ class Executor:
             sharing_class: SharedTransactions(engine.mongo, outcome_store)
             for sharing_class in (SharingClass.ANY, SharingClass.CONTENDED)
         }
+        self._grouped = GroupedMutations(engine.transactor)
         self._job_logs = JobLogWriter(engine)
         self._runner = FunctionRunner(
             engine=engine,
             job_logs=self._job_logs,
             outcome_store=outcome_store,
             shared_transactions=self._shared_transactions,
+            grouped=self._grouped,
             stats=options.stats,
             draw=options.draw,
         )
@@ -153,7 +157,8 @@ class Executor:
                 returned = (one.task for one in self.attempts.values() if one.has_returned)
                 await asyncio.gather(*returned, *self._handing_back, return_exceptions=True)
                 await asyncio.gather(
-                    *(shared.close() for shared in self._shared_transactions.values())
+                    self._grouped.close(),
+                    *(shared.close() for shared in self._shared_transactions.values()),
                 )
         except TimeoutError:
             self._report_unwritten()
@@ -224,7 +229,7 @@ class Executor:
     def _finished(self, running: RunningAttempt) -> None:
         if self.attempts.get(running.attempt.job_id) is running:
             del self.attempts[running.attempt.job_id]
-        if running.has_returned:
+        if running.is_slot_free:
             self.slots.outcome_written()
         else:
             self.slots.release(running.slot)
@@ -255,11 +260,17 @@ class Executor:
         if outcome is None:
             return
         running.outcome = outcome
-        self.slots.release_returned(running.slot)
-        self._slot_freed()
+        self._release(running)
         if running.task.cancelling():
             await clear_cancellation()
         await self._write(running, outcome)
+
+    def _release(self, running: RunningAttempt) -> None:
+        """Free the slot of an attempt whose function has returned."""
+        if not running.is_slot_free:
+            running.is_slot_free = True
+            self.slots.release_returned(running.slot)
+            self._slot_freed()
 
     async def _write(self, running: RunningAttempt, outcome: Outcome) -> None:
         while True:
@@ -283,7 +294,7 @@ class Executor:
         progress = ProgressReport(self._engine.store, attempt.job_id, attempt.number)
         began = time.monotonic()
         try:
-            outcome = await self._runner.run(attempt, progress)
+            outcome = await self._runner.run(attempt, progress, partial(self._release, running))
         except asyncio.CancelledError as error:
             if running.is_stopping:
                 return running.outcome_after_stop(self._kind_of(attempt))

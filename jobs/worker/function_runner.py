@@ -12,6 +12,7 @@ from ostinato.jobs.async_tools.timeouts import DeadlineExceeded
 from ostinato.jobs.context import AttemptLost, Context
 from ostinato.jobs.engine import Engine, ImmediateJobWriter
 from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.functions.grouped import GROUPED
 from ostinato.jobs.json_values import TooLarge, to_json_value
 from ostinato.jobs.logs import LogThrottle, get_log
 from ostinato.jobs.mongo.client import (
@@ -28,6 +29,7 @@ from ostinato.jobs.outcome import Outcome
 from ostinato.jobs.records import Cause, CauseKind, FunctionKind, JobInfo, Json
 from ostinato.jobs.registry import Function, FunctionRef, time_limit_ms
 from ostinato.jobs.retry import Random, RetryAfter
+from ostinato.jobs.transactions.grouped_mutations import GroupedMutations, GroupMember
 from ostinato.jobs.transactions.shared_transactions import SharedTransactions
 from ostinato.jobs.transactions.transactor import ExecutionIdentity, function_log, scheduler_for
 from ostinato.jobs.worker.attempt import Attempt
@@ -59,6 +61,7 @@ class FunctionRunner:
     engine: Engine
     outcome_store: OutcomeStore
     shared_transactions: Mapping[SharingClass, SharedTransactions]
+    grouped: GroupedMutations
     stats: FunctionStats
     job_logs: JobLogWriter
     draw: Random
@@ -66,11 +69,14 @@ class FunctionRunner:
     unknown_throttle: LogThrottle = field(default_factory=lambda: LogThrottle(math.inf))
     """Allows one warning per unknown function."""
 
-    async def run(self, attempt: Attempt, progress: ProgressReport) -> Outcome | None:
+    async def run(
+        self, attempt: Attempt, progress: ProgressReport, returned: Callable[[], None]
+    ) -> Outcome | None:
         """Run an attempt; return the outcome to write, None if there is nothing to write.
 
         That is the case if a mutation has committed its success with its transaction, or if an
-        action's attempt no longer holds the job. Raises only CancelledError.
+        action's attempt no longer holds the job. Calls `returned` when a function that runs in a
+        group has returned, before the commit. Raises only CancelledError.
         """
         function = self.engine.registry.get(attempt.function_name)
         if function is None:
@@ -78,15 +84,7 @@ class FunctionRunner:
         lines = AttemptLog(self.job_logs, attempt.info)
         identity = _identity(attempt.info, progress, lines)
         try:
-            match function.kind:
-                case FunctionKind.MUTATION:
-                    await self._run_mutation(function, attempt, identity, progress)
-                    self.engine.function_counters.of(function.name).successes += 1
-                    return None
-                case FunctionKind.ACTION:
-                    return await self._run_action(function, attempt, identity, progress)
-                case never:
-                    assert_never(never)
+            return await self._call(function, attempt, identity, progress, returned)
         except AttemptLost:
             # A mutation was aborted. If its cancellation was requested, `stop` applies; if another
             # attempt holds the job, the guard of `stop` matches nothing.
@@ -100,6 +98,25 @@ class FunctionRunner:
             return await self._outcome_of_error(function, attempt, error)
         finally:
             lines.finish()
+
+    async def _call(
+        self,
+        function: Function,
+        attempt: Attempt,
+        identity: ExecutionIdentity,
+        progress: ProgressReport,
+        returned: Callable[[], None],
+    ) -> Outcome | None:
+        match function.kind:
+            case FunctionKind.MUTATION:
+                grouped = await self._run_in_group(function, attempt, identity, returned)
+                if grouped is None:
+                    await self._run_mutation(function, attempt, identity, progress)
+                return grouped
+            case FunctionKind.ACTION:
+                return await self._run_action(function, attempt, identity, progress)
+            case never:
+                assert_never(never)
 
     def _outcome_of_unknown(self, attempt: Attempt) -> Outcome:
         """Return the outcome for a function that is not registered; log each function once."""
@@ -178,6 +195,7 @@ class FunctionRunner:
         identity: ExecutionIdentity,
         progress: ProgressReport,
     ) -> None:
+        """Run a mutation function and commit it with its success."""
         keyword_arguments = function.arguments.unpack(attempt.claimed.args)
         has_returned = False
 
@@ -206,6 +224,34 @@ class FunctionRunner:
             if has_returned and not rejects_content(error):
                 raise CommitRefused(summarize(error)) from error
             raise
+        self.engine.function_counters.of(function.name).successes += 1
+
+    async def _run_in_group(
+        self,
+        function: Function,
+        attempt: Attempt,
+        identity: ExecutionIdentity,
+        returned: Callable[[], None],
+    ) -> Outcome | None:
+        """Run a built-in function with others; returns None if it must run alone."""
+        prefetch = GROUPED.get(function.name)
+        if prefetch is None or attempt.number > 1:
+            return None
+        keyword_arguments = function.arguments.unpack(attempt.claimed.args)
+
+        async def body(ctx: Context) -> Json:
+            return self._checked_result(await function.call(ctx, **keyword_arguments))
+
+        result = await self.grouped.run(
+            GroupMember(
+                identity=identity,
+                args=attempt.claimed.args,
+                body=body,
+                returned=returned,
+                prefetch=prefetch,
+            )
+        )
+        return None if result is None else attempt.outcome_of_success(*result)
 
     def _sharing_class_of(self, function: Function, attempt: Attempt) -> SharingClass:
         # A retry runs in its own transaction, so that it cannot abort the others.

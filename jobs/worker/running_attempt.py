@@ -30,6 +30,8 @@ class RunningAttempt:
     task: asyncio.Task[None]
     slot: Slot
     """The slot that it occupies."""
+    is_slot_free: bool = False
+    """Whether the slot is free again: the function has returned."""
     stop_reason: StopReason | None = None
     has_started: bool = False
     outcome: Outcome | None = None

@@ -47,6 +47,12 @@ async def kill_process(ctx: Context, when: str, name: str) -> None:
         process_killer.when = when
 
 
+@action(public=True, name="functions.killAtNextCommit")
+async def kill_at_next_commit(ctx: Context, when: str) -> None:
+    """Kill the process `during` or `after` the commit of its next transaction."""
+    process_killer.when = when
+
+
 @action(public=True, name="functions.killProcessInAction")
 async def kill_process_in_action(ctx: Context) -> None:
     """Kill the process in every attempt."""
