@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -115,6 +116,21 @@ async def test_overview_counts_jobs_and_draws_what_attempts_did(
     chromium: Chromium, reporting_api: ApiProcess
 ) -> None:
     await chromium.run_scenario("overview", reporting_api)
+
+
+async def test_overview_shows_what_needs_attention(
+    chromium: Chromium, api_server: ApiProcess, settings: Settings
+) -> None:
+    # Without a worker, nothing repairs or resolves them.
+    with closing(Mongo.connect(settings, "tests")) as mongo:
+        add_cron = partial(Documents(mongo).cron, "alice", functionName="tasks.runTask")
+        await add_cron(name="nightly", nextRunTime=datetime(2020, 1, 1, tzinfo=UTC))
+        await add_cron(name="broken", enabled=False, pausedBecause="failedRuns")
+        await add_cron(name="yearly", nextRunTime=datetime(2999, 1, 1, tzinfo=UTC))
+        await Documents(mongo).alert("alice", message="the function has failed")
+    await _run_operation(api_server, LATER)
+    token = api_server.token("root", "admin")
+    await chromium.run_scenario("attention", api_server, token=token)
 
 
 async def test_similar_failures_are_resolved_and_retried_on_the_page(

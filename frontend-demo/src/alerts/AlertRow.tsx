@@ -17,7 +17,7 @@ function Subject({ alert }: { alert: Alert }) {
   if (alert.cron) return <Link to={`/crons/${alert.cron.id}`}>{alert.cron.name}</Link>;
   if (alert.job) return <Link to={`/jobs/${alert.job.id}`}>{alert.job.functionName}</Link>;
   if (alert.functionName === null) return null;
-  return <Link to={`/jobs?function=${encodeURIComponent(alert.functionName)}&state=FAILED`}>its failed jobs</Link>;
+  return <Link to={`/failures?function=${encodeURIComponent(alert.functionName)}`}>{alert.functionName}</Link>;
 }
 
 function actionsOf(alert: Alert): Action[] {
@@ -32,18 +32,17 @@ export function AlertRow({ alert }: { alert: Alert }) {
   const { name, tone } = STATES[alert.state];
   return (
     <li className={`row alert ${tone}`} data-alert={alert.kind} data-state={alert.state}>
-      <Chip tone={tone}>{name}</Chip>
-      <div className="row-main">
-        <p>
-          {alert.message} <Subject alert={alert} />
+      <div>
+        <p>{alert.message}</p>
+        <p className="row-note alert-note">
+          <Chip tone={tone}>{name}</Chip>
+          <Subject alert={alert} />
+          <Since at={alert.resolvedAt ?? alert.openedAt} />
+          {alert.acknowledgedBy && <span>acknowledged by {alert.acknowledgedBy}</span>}
+          {alert.resolvedBy && <span>resolved by {alert.resolvedBy}</span>}
         </p>
-        {alert.acknowledgedBy && <p className="row-note">acknowledged by {alert.acknowledgedBy}</p>}
-        {alert.resolvedBy && <p className="row-note">resolved by {alert.resolvedBy}</p>}
       </div>
       <Actions actions={actionsOf(alert)} target={alert.message} />
-      <span className="row-time">
-        <Since at={alert.resolvedAt ?? alert.openedAt} />
-      </span>
     </li>
   );
 }

@@ -2,7 +2,7 @@
 import { Link } from 'react-router';
 import { useSession } from '../app/session';
 import { CapacityDocument } from '../generated';
-import type { CapacityQuery } from '../generated';
+import type { CapacityQuery, QueueRowFragment } from '../generated';
 import { Card } from '../ui/Card';
 import { Facts } from '../ui/Facts';
 import { QueryNotice } from '../ui/QueryNotice';
@@ -15,6 +15,21 @@ function problemsOf({ workers, queues }: CapacityQuery): string[] {
     if (paused) return [`The queue ${name} is paused while jobs wait in it.`];
     return serving === 0 ? [`No worker serves the queue ${name}, in which jobs wait.`] : [];
   });
+}
+
+/** Queues whose jobs would not start. */
+function Unserved({ queues }: { queues: readonly QueueRowFragment[] }) {
+  const unserved = queues.filter(({ workers }) => workers === 0);
+  if (unserved.length === 0) return <>none</>;
+  return (
+    <span className="links">
+      {unserved.map(({ name }) => (
+        <Link key={name} to={`/jobs?queue=${encodeURIComponent(name)}`} className="issue">
+          {name}
+        </Link>
+      ))}
+    </span>
+  );
 }
 
 function sum(numbers: readonly number[]): string {
@@ -37,6 +52,7 @@ function CapacityCard() {
           ['Workers', <Link to="/workers">{workers?.length ?? '…'}</Link>],
           ['Slots in use', workers ? `${sum(workers.map(({ running }) => running))} of ${sum(workers.map(({ slots }) => slots))}` : '…'],
           ['Queues', <Link to="/queues">{queues?.length ?? '…'}</Link>],
+          ['No worker serves', queues ? <Unserved queues={queues} /> : '…'],
           ['Due jobs', queues ? sum(queues.map(({ pendingDue }) => pendingDue)) : '…'],
         ]}
       />

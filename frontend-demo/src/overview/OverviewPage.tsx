@@ -1,4 +1,4 @@
-/** What happens now: the jobs by state, charts of a range, the running jobs, the workers and queues. */
+/** What happens now: the jobs by state, what needs attention, charts of a range, the running jobs, the workers. */
 import { Toggle } from '@base-ui/react/toggle';
 import { ToggleGroup } from '@base-ui/react/toggle-group';
 import { useSearchParams } from 'react-router';
@@ -8,6 +8,8 @@ import { QueryNotice } from '../ui/QueryNotice';
 import { Skeleton } from '../ui/Skeleton';
 import { ActivityCharts } from './ActivityCharts';
 import { Capacity } from './Capacity';
+import { CronProblems } from './CronProblems';
+import { OpenAlerts } from './OpenAlerts';
 import { RunningJobs } from './RunningJobs';
 import { StateCounts } from './StateCounts';
 import { useActivity } from './useActivity';
@@ -49,6 +51,10 @@ export default function OverviewPage() {
     >
       <div className={styles.overview}>
         <StateCounts />
+        <div className="columns">
+          <OpenAlerts />
+          <CronProblems />
+        </div>
         <QueryNotice error={error} />
         {activity ? <ActivityCharts activity={activity} /> : !error && <Skeleton label="charts" />}
         {activity?.countedFrom && (

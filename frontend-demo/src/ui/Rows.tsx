@@ -7,7 +7,7 @@ import { Skeleton } from './Skeleton';
 type RowsProps<Entity> = {
   label: string;
   empty: ReactNode;
-  view: LiveView<Entity>;
+  view: LiveView<unknown>;
   entities: readonly Entity[];
   row: (entity: Entity) => ReactNode;
 };

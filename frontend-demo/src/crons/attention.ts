@@ -1,0 +1,25 @@
+/** Which crons do not run as planned, and why. No I/O. */
+import { formatSince } from '../time/format';
+import type { Cron } from './cronsFeed';
+
+/** A worker ticks within some seconds; after this time, none does. */
+export const LATE_MS = 60_000;
+
+type PauseReason = NonNullable<Cron['pausedBecause']>;
+
+export const PAUSED_BECAUSE: Record<PauseReason, string> = {
+  MAX_RUNS: 'it has run as often as it may',
+  FAILED_RUNS: 'its last runs have failed',
+  OWNER_SUSPENDED: 'its owner is suspended',
+  ROLE_LOST: "its owner has lost the function's role",
+};
+
+/** Return why a cron needs attention; null if it runs as planned, or a user has paused it. */
+export function problemOf(cron: Cron, now: number): string | null {
+  const { enabled, nextRunTime, pausedBecause, warnings } = cron;
+  if (pausedBecause === 'MAX_RUNS') return null; // as planned
+  if (pausedBecause) return `Paused: ${PAUSED_BECAUSE[pausedBecause]}`;
+  const due = Date.parse(nextRunTime);
+  if (enabled && now - due > LATE_MS) return `Late: it was due ${formatSince(due, now)}`;
+  return warnings[0]?.message ?? null;
+}
