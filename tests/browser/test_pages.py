@@ -88,6 +88,15 @@ async def test_registered_cron_ticks_on_the_page(
     await chromium.run_scenario("crons", api_server)
 
 
+async def test_form_of_a_cron_explains_its_runs_and_past_ticks_are_run(
+    chromium: Chromium, api_server: ApiProcess, worker_process: Child
+) -> None:
+    hourly = {"name": "hourly", "cronspec": "0 * * * *"}
+    register = "mutation($input: RegisterCronInput!) { registerCron(input: $input) { cronId } }"
+    await _run_operation(api_server, register, input=hourly)
+    await chromium.run_scenario("cronForm", api_server)
+
+
 async def test_issue_of_an_input_is_shown_at_its_field(
     chromium: Chromium, api_server: ApiProcess
 ) -> None:

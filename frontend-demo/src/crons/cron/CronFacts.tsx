@@ -1,10 +1,12 @@
 /** A cron's schedule and policies. */
 import type { ReactNode } from 'react';
 import type { CronDetailsFragment } from '../../generated';
-import { formatDuration } from '../../time/format';
+import { formatDuration, formatExact } from '../../time/format';
 import { Since, Until } from '../../time/Instant';
 import { Facts } from '../../ui/Facts';
+import { PAUSED_BECAUSE } from '../attention';
 import { describeSchedule } from '../describeSchedule';
+import { describeExclusions, exclusionsOf } from '../form/exclusions';
 
 const OVERLAP: Record<CronDetailsFragment['overlap'], string> = {
   SKIP: 'skipped while the previous run has not ended',
@@ -18,26 +20,46 @@ const CATCH_UP: Record<CronDetailsFragment['catchUp'], string> = {
   ALL: 'every missed tick runs, up to the newest 500',
 };
 
-function factsOf(cron: CronDetailsFragment): [string, ReactNode][] {
-  const { schedule } = cron;
-  const expression: [string, ReactNode][] =
-    schedule.__typename === 'CronSchedule'
-      ? [
-          ['Cronspec', <code>{schedule.cronspec}</code>],
-          ['Time zone', schedule.tz],
-        ]
-      : [];
+const GAP = { NEXT: 'runs right after a skipped time', SKIP: 'does not run at a skipped time' };
+const FOLD = { FIRST: 'runs once at a repeated time', LAST: 'runs at the end of a repeated time', BOTH: 'runs twice at a repeated time' };
+
+type Fact = [name: string, value: ReactNode];
+
+function scheduleFacts({ schedule }: CronDetailsFragment): Fact[] {
+  if (schedule.__typename !== 'CronSchedule') return [];
   return [
-    ['Schedule', describeSchedule(schedule)],
-    ...expression,
+    ['Cronspec', <code>{schedule.cronspec}</code>],
+    ['Time zone', schedule.tz],
+    ['Clock changes', `${GAP[schedule.onGap]}, ${FOLD[schedule.onFold]}`],
+  ];
+}
+
+/** Only the limits that are set. */
+function limitFacts(cron: CronDetailsFragment): Fact[] {
+  const { maxRuns, catchUpWindowMs, pauseAfterFailures, startAt, endAt, jitterMs } = cron;
+  const facts: [string, string | null][] = [
+    ['Days without runs', describeExclusions(exclusionsOf(cron))],
+    ['Catch-up window', catchUpWindowMs === null ? null : formatDuration(catchUpWindowMs)],
+    ['Maximum runs', maxRuns === null ? null : maxRuns.toLocaleString()],
+    ['Pause after', pauseAfterFailures === null ? null : `${pauseAfterFailures} failed runs in a row`],
+    ['Jitter', jitterMs === 0 ? null : `up to ${formatDuration(jitterMs)}`],
+    ['Start', startAt && formatExact(Date.parse(startAt))],
+    ['End', endAt && formatExact(Date.parse(endAt))],
+  ];
+  return facts.filter(([, value]) => value !== null);
+}
+
+function factsOf(cron: CronDetailsFragment): Fact[] {
+  const paused = cron.pausedBecause && `none: ${PAUSED_BECAUSE[cron.pausedBecause]}`;
+  return [
+    ['Schedule', describeSchedule(cron.schedule)],
+    ...scheduleFacts(cron),
     ['Function', <code>{cron.functionName}</code>],
-    ['Next tick', cron.enabled ? <Until at={cron.nextRunTime} /> : 'none while it is paused'],
+    ['Next tick', cron.enabled ? <Until at={cron.nextRunTime} /> : (paused ?? 'none while it is paused')],
     ['Last run', cron.lastRunTime ? <Since at={cron.lastRunTime} /> : 'never'],
     ['Overlap', OVERLAP[cron.overlap]],
     ['Catch-up', CATCH_UP[cron.catchUp]],
-    ['Jitter', cron.jitterMs === 0 ? 'none' : `up to ${formatDuration(cron.jitterMs)}`],
-    ['Start', cron.startAt ? new Date(cron.startAt).toLocaleString() : 'none'],
-    ['End', cron.endAt ? new Date(cron.endAt).toLocaleString() : 'none'],
+    ...limitFacts(cron),
     ['Skipped ticks', cron.skippedTicks.toLocaleString()],
   ];
 }

@@ -62,7 +62,7 @@ export default function CronPage() {
               <Json value={cron.args} label="Arguments" />
             </Card>
           </div>
-          <Ledger cronId={cron.id} />
+          <Ledger cronId={cron.id} zone={'tz' in cron.schedule ? cron.schedule.tz : undefined} />
           <Runs runs={cron.runs.nodes} />
         </>
       )}

@@ -6,6 +6,7 @@ import { Actions, action } from '../../ui/Actions';
 import { FormDialog } from '../../ui/FormDialog';
 import { useToasts } from '../../ui/Toasts';
 import { actionsOf } from '../CronActions';
+import { BackfillForm } from './BackfillForm';
 import { EditCronForm } from '../form/EditCronForm';
 
 export function CronPageActions({ cron }: { cron: CronDetailsFragment }) {
@@ -22,6 +23,9 @@ export function CronPageActions({ cron }: { cron: CronDetailsFragment }) {
   return (
     <>
       <Actions actions={cron.enabled ? [run, skip] : [run]} target={target} />
+      <FormDialog action="Backfill" title="Run ticks of the past" className="small">
+        {(close) => <BackfillForm cron={cron} onClose={close} />}
+      </FormDialog>
       <FormDialog action="Edit" title="Change the cron" className="small" disabled={!viewer.functions}>
         {(close) => <EditCronForm cron={cron} functions={viewer.functions ?? []} onClose={close} />}
       </FormDialog>

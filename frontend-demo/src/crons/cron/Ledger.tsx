@@ -1,4 +1,4 @@
-/** What became of each planned tick, live: a strip of the newest, and a list with the reasons. */
+/** What became of each planned tick, live: by day, a strip of the newest, and a list with the reasons. */
 import { Link } from 'react-router';
 import { useLiveQuery } from 'ostinato-client/urql';
 import { CronTicksChangedDocument } from '../../generated';
@@ -6,10 +6,13 @@ import { formatExact } from '../../time/format';
 import { Card } from '../../ui/Card';
 import { Chip } from '../../ui/Chip';
 import { Rows } from '../../ui/Rows';
+import { DayStrip } from './DayStrip';
 import { OUTCOMES, describeTick, newestTick } from './ticks';
 import type { Tick } from './ticks';
 import styles from './Ledger.module.css';
 
+/** As many as the server sends; the days are counted from them. */
+const KEPT = 1_000;
 const SHOWN = 100;
 const IN_STRIP = 60;
 
@@ -44,17 +47,34 @@ function TickItem({ tick }: { tick: Tick }) {
   );
 }
 
-export function Ledger({ cronId }: { cronId: string }) {
-  const view = useLiveQuery(CronTicksChangedDocument, { cronId }, { limit: SHOWN, order: newestTick });
+type LedgerProps = {
+  cronId: string;
+  /** The time zone of its days; undefined for that of the browser. */
+  zone: string | undefined;
+};
+
+export function Ledger({ cronId, zone }: LedgerProps) {
+  const view = useLiveQuery(CronTicksChangedDocument, { cronId }, { limit: KEPT, order: newestTick });
+  const oldest = view.rows.at(-1);
   return (
-    <Card title={view.truncated ? `Newest ${SHOWN} ticks` : 'Ticks'}>
-      {view.rows.length > 0 && <Strip ticks={view.rows} />}
+    <Card title={view.rows.length > SHOWN ? `Newest ${SHOWN} ticks` : 'Ticks'}>
+      {view.rows.length > 0 && (
+        <>
+          <DayStrip ticks={view.rows} zone={zone} />
+          {view.truncated && oldest && (
+            <p className={`hint ${styles.since}`}>
+              The days count the newest {KEPT.toLocaleString()} ticks, since {formatExact(Date.parse(oldest.scheduledTime))}.
+            </p>
+          )}
+          <Strip ticks={view.rows} />
+        </>
+      )}
       <div className={styles.list}>
         <Rows
           label="Ticks"
           empty="No tick has been due yet."
           view={view}
-          entities={view.rows}
+          entities={view.rows.slice(0, SHOWN)}
           row={(tick) => <TickItem key={tick.id} tick={tick} />}
         />
       </div>

@@ -1,9 +1,9 @@
-/** The fields for a cron's overlap, catch-up, jitter, start and end. */
-import type { ReactNode } from 'react';
+/** The fields for what a cron does with overlapping, missed and failed runs, and for when it starts and ends. */
 import { Field } from '../../form/Field';
 import type { FormIssues } from '../../form/issues';
-import { toLocalInput } from '../../jobs/RescheduleForm';
 import { formatDuration } from '../../time/format';
+import { toLocal } from '../../time/local';
+import { Options } from './Options';
 import type { EnteredPolicies } from './values';
 
 const OVERLAPS: readonly (readonly [EnteredPolicies['overlap'], string])[] = [
@@ -21,25 +21,47 @@ export const NO_POLICIES: EnteredPolicies = {
   overlap: 'SKIP',
   catchUp: 'LATEST',
   jitterMs: 0,
+  catchUpWindowMs: null,
+  maxRuns: null,
+  pauseAfterFailures: null,
   startAt: null,
   endAt: null,
 };
 
-function Options({ options }: { options: readonly (readonly [string, string])[] }): ReactNode {
-  return options.map(([value, label]) => (
-    <option key={value} value={value}>
-      {label}
-    </option>
-  ));
+type TextField = { name: keyof EnteredPolicies; label: string; hint: string; value: (policies: EnteredPolicies) => string };
+
+function duration(ms: number | null): string {
+  return ms === null ? '' : formatDuration(ms);
 }
+
+const TEXTS: readonly TextField[] = [
+  {
+    name: 'catchUpWindowMs',
+    label: 'Catch-up window',
+    hint: 'ticks that are later than this are missed; empty: no limit',
+    value: ({ catchUpWindowMs }) => duration(catchUpWindowMs),
+  },
+  { name: 'jitterMs', label: 'Jitter', hint: 'a random delay of each run, up to this', value: ({ jitterMs }) => duration(jitterMs) },
+  { name: 'maxRuns', label: 'Maximum number of runs', hint: 'then it is paused', value: ({ maxRuns }) => String(maxRuns ?? '') },
+  {
+    name: 'pauseAfterFailures',
+    label: 'Pause after failures',
+    hint: 'so many failed runs in a row',
+    value: ({ pauseAfterFailures }) => String(pauseAfterFailures ?? ''),
+  },
+];
+
+const TIMES: readonly { name: 'startAt' | 'endAt'; label: string; hint: string }[] = [
+  { name: 'startAt', label: 'Start', hint: 'no ticks before it' },
+  { name: 'endAt', label: 'End', hint: 'no ticks from then on' },
+];
 
 /** Open if a policy differs from the defaults. */
 export function PolicyFields({ issues, initial }: { issues: FormIssues; initial: EnteredPolicies }) {
-  const instant = (at: string | null): string => (at === null ? '' : toLocalInput(at));
   const isOpen = JSON.stringify(initial) !== JSON.stringify(NO_POLICIES);
   return (
     <details className="more" open={isOpen}>
-      <summary>Overlap, catch-up, jitter, start and end</summary>
+      <summary>Overlap, catch-up, limits, start and end</summary>
       <div className="pair">
         <Field name="overlap" label="While the previous run has not ended" issues={issues}>
           {(control) => (
@@ -55,16 +77,18 @@ export function PolicyFields({ issues, initial }: { issues: FormIssues; initial:
             </select>
           )}
         </Field>
-        <Field name="jitterMs" label="Jitter" hint="a random delay of each run, up to this" issues={issues}>
-          {(control) => <input {...control} autoComplete="off" defaultValue={formatDuration(initial.jitterMs)} />}
-        </Field>
-        <span />
-        <Field name="startAt" label="Start" hint="no ticks before it" issues={issues}>
-          {(control) => <input {...control} type="datetime-local" step="1" defaultValue={instant(initial.startAt)} />}
-        </Field>
-        <Field name="endAt" label="End" hint="no ticks from then on" issues={issues}>
-          {(control) => <input {...control} type="datetime-local" step="1" defaultValue={instant(initial.endAt)} />}
-        </Field>
+        {TEXTS.map(({ name, label, hint, value }) => (
+          <Field key={name} name={name} label={label} hint={hint} issues={issues}>
+            {(control) => <input {...control} autoComplete="off" defaultValue={value(initial)} />}
+          </Field>
+        ))}
+        {TIMES.map(({ name, label, hint }) => (
+          <Field key={name} name={name} label={label} hint={hint} issues={issues}>
+            {(control) => (
+              <input {...control} type="datetime-local" step="1" defaultValue={toLocal(initial[name] ?? '')} />
+            )}
+          </Field>
+        ))}
       </div>
     </details>
   );

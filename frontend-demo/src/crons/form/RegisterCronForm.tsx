@@ -2,35 +2,47 @@
 import { useState } from 'react';
 import { Field } from '../../form/Field';
 import { FormFrame } from '../../form/FormFrame';
-import { FunctionFields, INVALID_JSON_MESSAGE, readFunction } from '../../form/FunctionFields';
+import { FunctionFields } from '../../form/FunctionFields';
 import type { Runnable } from '../../form/functions';
-import { fieldIssue } from '../../form/issues';
 import { useSubmit } from '../../form/useSubmit';
 import { RegisterCronDocument } from '../../generated';
+import { ExclusionFields } from './ExclusionFields';
+import { NO_EXCLUSIONS, exclusionsInput } from './exclusions';
 import { NO_POLICIES, PolicyFields } from './PolicyFields';
 import { ScheduleFields } from './ScheduleFields';
-import { INVALID_DURATION, readPolicies, readSchedule, text } from './values';
-import type { EnteredSchedule } from './values';
+import { SchedulePreview } from './SchedulePreview';
+import { isIssue, readCron } from './values';
+import type { EnteredCron } from './values';
 
 type RegisterCronFormProps = { functions: Runnable[]; onClose: () => void };
 
 export const FIELDS = [
-  ...['name', 'intervalMs', 'cronspec', 'tz', 'functionName', 'args'],
-  ...['overlap', 'catchUp', 'jitterMs', 'startAt', 'endAt'],
+  ...['name', 'intervalMs', 'cronspec', 'tz', 'onGap', 'onFold', 'functionName', 'args', 'exclusions'],
+  ...['overlap', 'catchUp', 'catchUpWindowMs', 'jitterMs', 'maxRuns', 'pauseAfterFailures', 'startAt', 'endAt'],
 ];
+
+const INITIAL: EnteredCron = {
+  name: '',
+  functionName: '',
+  args: {},
+  schedule: { intervalMs: 5_000 },
+  policies: NO_POLICIES,
+  exclusions: NO_EXCLUSIONS,
+};
 
 export function RegisterCronForm({ functions, onClose }: RegisterCronFormProps) {
   const { issues, sending, refuse, send } = useSubmit(RegisterCronDocument, FIELDS);
-  const [entered, setEntered] = useState<EnteredSchedule | 'invalid'>({ intervalMs: 5_000 });
+  const [entered, setEntered] = useState<EnteredCron | null>(INITIAL);
+  const change = (values: FormData): void => {
+    const read = readCron(values);
+    setEntered(isIssue(read) ? null : read);
+  };
   const submit = async (values: FormData): Promise<void> => {
-    const chosen = readFunction(values);
-    const schedule = readSchedule(values);
-    const policies = readPolicies(values);
-    if (!chosen) return refuse(fieldIssue('args', INVALID_JSON_MESSAGE));
-    if (schedule === 'invalid') return refuse(fieldIssue('intervalMs', INVALID_DURATION));
-    if (policies === 'invalid') return refuse(fieldIssue('jitterMs', INVALID_DURATION));
-    const accepted = await send({ input: { name: text(values, 'name'), ...chosen, ...schedule, ...policies } });
-    if (accepted) onClose();
+    const read = readCron(values);
+    if (isIssue(read)) return refuse(read);
+    const { schedule, policies, exclusions, ...rest } = read;
+    const input = { ...rest, ...schedule, ...policies, exclusions: exclusionsInput(exclusions) };
+    if (await send({ input })) onClose();
   };
   return (
     <FormFrame
@@ -38,16 +50,18 @@ export function RegisterCronForm({ functions, onClose }: RegisterCronFormProps) 
       action="Register"
       sending={sending}
       issues={issues}
-      onChange={(values) => setEntered(readSchedule(values))}
+      onChange={change}
       onSubmit={(values) => void submit(values)}
       onCancel={onClose}
     >
       <Field name="name" label="Name" hint="Unique among your crons" issues={issues}>
         {(control) => <input {...control} autoComplete="off" />}
       </Field>
-      <ScheduleFields issues={issues} entered={entered} />
+      <ScheduleFields issues={issues} />
       <FunctionFields functions={functions} issues={issues} serverFillsDefaults />
+      <ExclusionFields issues={issues} initial={NO_EXCLUSIONS} />
       <PolicyFields issues={issues} initial={NO_POLICIES} />
+      <SchedulePreview entered={entered} />
     </FormFrame>
   );
 }

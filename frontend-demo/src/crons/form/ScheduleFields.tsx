@@ -5,8 +5,8 @@ import type { FormIssues } from '../../form/issues';
 import { formatDuration } from '../../time/format';
 import { SuggestInput } from '../../ui/SuggestInput';
 import type { ScheduleInput } from '../describeSchedule';
-import { SchedulePreview } from './SchedulePreview';
-import type { EnteredSchedule } from './values';
+import { ClockFields, USUAL } from './ClockFields';
+import type { ClockRules } from './ClockFields';
 
 type ScheduleKind = 'interval' | 'cronspec';
 
@@ -36,15 +36,15 @@ function KindChoice({ kind, onSelect }: { kind: ScheduleKind; onSelect: (kind: S
   );
 }
 
+type Initial = Exclude<ScheduleInput, { cronspec: string }> | (Extract<ScheduleInput, { cronspec: string }> & ClockRules);
+
 type ScheduleFieldsProps = {
   issues: FormIssues;
   /** The schedule of an existing cron. */
-  initial?: ScheduleInput;
-  /** What is entered now. */
-  entered: EnteredSchedule | 'invalid';
+  initial?: Initial;
 };
 
-export function ScheduleFields({ issues, initial, entered }: ScheduleFieldsProps) {
+export function ScheduleFields({ issues, initial }: ScheduleFieldsProps) {
   const cronspec = initial?.__typename === 'CronSchedule' ? initial : undefined;
   const [kind, setKind] = useState<ScheduleKind>(cronspec ? 'cronspec' : 'interval');
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -64,9 +64,9 @@ export function ScheduleFields({ issues, initial, entered }: ScheduleFieldsProps
           <Field name="tz" label="Time zone" hint="such as Europe/Berlin" issues={issues}>
             {(control) => <SuggestInput control={control} options={ZONES} defaultValue={cronspec?.tz ?? zone} />}
           </Field>
+          <ClockFields issues={issues} initial={cronspec ?? USUAL} />
         </div>
       )}
-      <SchedulePreview schedule={entered} />
     </>
   );
 }

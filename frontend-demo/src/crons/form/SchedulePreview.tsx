@@ -4,42 +4,50 @@ import { PreviewDocument } from '../../generated';
 import { formatDuration } from '../../time/format';
 import { formatIn } from '../../time/zones';
 import { describeCronspec } from '../describeSchedule';
+import { previewInput, shownTicks } from './preview';
+import type { Shown } from './preview';
 import { useDebounced } from './useDebounced';
-import type { EnteredSchedule } from './values';
-
-const RUNS = 10;
+import type { EnteredCron, EnteredSchedule } from './values';
 
 function describe(schedule: EnteredSchedule): string | null {
   return 'intervalMs' in schedule ? `Every ${formatDuration(schedule.intervalMs)}` : describeCronspec(schedule.cronspec);
 }
 
-function Runs({ runs, zone }: { runs: readonly string[]; zone: string | undefined }) {
-  const format = formatIn(zone);
+function Tick({ shown, format }: { shown: Shown; format: Intl.DateTimeFormat }) {
+  if (shown.kind === 'idle') return <li className="hint">and {shown.count} more that do not run</li>;
+  const { tick, note } = shown;
+  const time = format.format(new Date(tick.dueAt));
   return (
-    <ol className="preview" aria-label="Next runs">
-      {runs.map((at) => (
-        <li key={at}>
-          <time dateTime={at}>{format.format(new Date(at))}</time>
-        </li>
-      ))}
-    </ol>
+    <li data-note={tick.note ?? ''}>
+      <time dateTime={tick.dueAt}>{tick.willRun ? time : <s>{time}</s>}</time>
+      {note && <span className="row-warning"> {note}</span>}
+    </li>
   );
 }
 
-export function SchedulePreview({ schedule }: { schedule: EnteredSchedule | 'invalid' }) {
-  const settled = useDebounced(schedule, JSON.stringify(schedule));
-  const known = settled === 'invalid' ? null : settled;
+/** Null for what cannot be read yet. */
+export function SchedulePreview({ entered }: { entered: EnteredCron | null }) {
+  const settled = useDebounced(entered, JSON.stringify(entered));
   const [{ data, error }] = useQuery({
     query: PreviewDocument,
-    variables: { input: { ...(known ?? { intervalMs: 1_000 }), count: RUNS } },
-    pause: known === null,
+    variables: { input: settled ? previewInput(settled) : {} },
+    pause: settled === null,
   });
-  if (known === null) return null;
-  const words = describe(known);
+  if (settled === null) return null;
+  const { schedule } = settled;
+  const words = describe(schedule);
+  const format = formatIn('tz' in schedule ? schedule.tz : undefined);
+  const ticks = error ? [] : shownTicks(data?.previewTicks ?? [], settled);
   return (
-    <div className="preview-box">
+    <section className="preview-box" aria-label="Preview">
       {words && <p>{words}</p>}
-      {!error && data?.previewCron && <Runs runs={data.previewCron} zone={'tz' in known ? known.tz : undefined} />}
-    </div>
+      {ticks.length > 0 && (
+        <ol className="preview" aria-label="Next runs">
+          {ticks.map((shown) => (
+            <Tick key={shown.kind === 'tick' ? shown.tick.dueAt : shown.at} shown={shown} format={format} />
+          ))}
+        </ol>
+      )}
+    </section>
   );
 }

@@ -6,20 +6,34 @@ const CRON = {
   name: 'report',
   functionName: 'reports.send',
   args: { to: 'ada' },
-  schedule: { __typename: 'CronSchedule', cronspec: '0 3 * * *', tz: 'UTC' },
+  schedule: { __typename: 'CronSchedule', cronspec: '0 3 * * *', tz: 'UTC', onGap: 'NEXT', onFold: 'FIRST' },
   overlap: 'SKIP',
   catchUp: 'LATEST',
   jitterMs: 0,
+  catchUpWindowMs: null,
+  maxRuns: 12,
+  pauseAfterFailures: null,
   startAt: '2026-03-01T12:00:00.250Z',
   endAt: null,
+  exclusions: { weekdays: ['SUNDAY'], dates: [], ranges: [{ first: '2026-12-24', last: '2026-12-31' }], calendar: null },
 } as unknown as CronDetailsFragment;
 
 const SAME = {
   name: 'report',
   functionName: 'reports.send',
   args: { to: 'ada' },
-  schedule: { cronspec: '0 3 * * *', tz: 'UTC' },
-  policies: { overlap: 'SKIP', catchUp: 'LATEST', jitterMs: 0, startAt: '2026-03-01T12:00:00.000Z', endAt: null },
+  schedule: { cronspec: '0 3 * * *', tz: 'UTC', onGap: 'NEXT', onFold: 'FIRST' },
+  policies: {
+    overlap: 'SKIP',
+    catchUp: 'LATEST',
+    jitterMs: 0,
+    catchUpWindowMs: null,
+    maxRuns: 12,
+    pauseAfterFailures: null,
+    startAt: '2026-03-01T12:00:00.000Z',
+    endAt: null,
+  },
+  exclusions: { weekdays: ['SUNDAY'], dates: [], ranges: [{ first: '2026-12-24', last: '2026-12-31' }], calendar: null },
 } as const;
 
 test('an unchanged form changes nothing', () => {
@@ -33,9 +47,22 @@ test('only changed fields are sent', () => {
 });
 
 test('a schedule is sent as a whole', () => {
-  expect(patchOf(CRON, { ...SAME, schedule: { cronspec: '0 3 * * *', tz: 'Asia/Tokyo' } })).toEqual({
+  expect(patchOf(CRON, { ...SAME, schedule: { ...SAME.schedule, tz: 'Asia/Tokyo' } })).toEqual({
     cronspec: '0 3 * * *',
     tz: 'Asia/Tokyo',
   });
   expect(patchOf(CRON, { ...SAME, schedule: { intervalMs: 5_000 } })).toEqual({ intervalMs: 5_000 });
+});
+
+test('what happens when the clocks change is sent alone', () => {
+  expect(patchOf(CRON, { ...SAME, schedule: { ...SAME.schedule, onFold: 'BOTH' } })).toEqual({ onFold: 'BOTH' });
+});
+
+test('exclusions are sent as a whole, and a removed limit as null', () => {
+  const exclusions = { ...SAME.exclusions, dates: ['2026-05-01'] };
+  const { calendar: _, ...days } = exclusions;
+  expect(patchOf(CRON, { ...SAME, exclusions })).toEqual({ exclusions: days });
+  const none = { weekdays: [], dates: [], ranges: [], calendar: null };
+  expect(patchOf(CRON, { ...SAME, exclusions: none })).toEqual({ exclusions: null });
+  expect(patchOf(CRON, { ...SAME, policies: { ...SAME.policies, maxRuns: null } })).toEqual({ maxRuns: null });
 });

@@ -1,10 +1,9 @@
 /** What an edit of a cron changes: only fields that differ are sent, so that nobody's change is undone. */
 import type { CronDetailsFragment, UpdateCronInput } from '../../generated';
-import type { EnteredPolicies, EnteredSchedule } from './values';
+import { exclusionsInput, exclusionsOf } from './exclusions';
+import type { EnteredCron, EnteredPolicies, EnteredSchedule } from './values';
 
 export type Patch = Omit<UpdateCronInput, 'cronId'>;
-
-type Entered = { name: string; functionName: string; args: unknown; schedule: EnteredSchedule; policies: EnteredPolicies };
 
 function sameInstant(a: string | null, b: string | null): boolean {
   // A form field has whole seconds.
@@ -14,24 +13,47 @@ function sameInstant(a: string | null, b: string | null): boolean {
 
 export function scheduleOf({ schedule }: CronDetailsFragment): EnteredSchedule {
   if (schedule.__typename === 'IntervalSchedule') return { intervalMs: schedule.ms };
-  return { cronspec: schedule.cronspec, tz: schedule.tz };
+  const { cronspec, tz, onGap, onFold } = schedule;
+  return { cronspec, tz, onGap, onFold };
+}
+
+export function policiesOf(cron: CronDetailsFragment): EnteredPolicies {
+  const { overlap, catchUp, jitterMs, catchUpWindowMs, maxRuns, pauseAfterFailures, startAt, endAt } = cron;
+  return { overlap, catchUp, jitterMs, catchUpWindowMs, maxRuns, pauseAfterFailures, startAt, endAt };
 }
 
 function equal(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
 
-export function patchOf(cron: CronDetailsFragment, entered: Entered): Patch {
-  const { name, functionName, args, schedule, policies } = entered;
+/** A schedule is sent as a whole; what happens when the clocks change has fields of its own. */
+function schedulePatch(before: EnteredSchedule, entered: EnteredSchedule): Patch {
+  if ('intervalMs' in entered) return equal(before, entered) ? {} : entered;
+  const { cronspec, tz, onGap, onFold } = entered;
+  const known = 'cronspec' in before ? before : null;
+  return {
+    ...(!(known?.cronspec === cronspec && known.tz === tz) && { cronspec, tz }),
+    ...(onGap !== (known?.onGap ?? 'NEXT') && { onGap }),
+    ...(onFold !== (known?.onFold ?? 'FIRST') && { onFold }),
+  };
+}
+
+function policiesPatch(before: EnteredPolicies, entered: EnteredPolicies): Patch {
+  const names = Object.keys(before) as (keyof EnteredPolicies)[];
+  const changed = names.filter((name) =>
+    name === 'startAt' || name === 'endAt' ? !sameInstant(before[name], entered[name]) : before[name] !== entered[name],
+  );
+  return Object.fromEntries(changed.map((name) => [name, entered[name]]));
+}
+
+export function patchOf(cron: CronDetailsFragment, entered: EnteredCron): Patch {
+  const { name, functionName, args, schedule, policies, exclusions } = entered;
   return {
     ...(name !== cron.name && { name }),
     ...(functionName !== cron.functionName && { functionName }),
     ...(!equal(args, cron.args) && { args }),
-    ...(!equal(schedule, scheduleOf(cron)) && schedule),
-    ...(policies.overlap !== cron.overlap && { overlap: policies.overlap }),
-    ...(policies.catchUp !== cron.catchUp && { catchUp: policies.catchUp }),
-    ...(policies.jitterMs !== cron.jitterMs && { jitterMs: policies.jitterMs }),
-    ...(!sameInstant(policies.startAt, cron.startAt) && { startAt: policies.startAt }),
-    ...(!sameInstant(policies.endAt, cron.endAt) && { endAt: policies.endAt }),
+    ...schedulePatch(scheduleOf(cron), schedule),
+    ...policiesPatch(policiesOf(cron), policies),
+    ...(!equal(exclusions, exclusionsOf(cron)) && { exclusions: exclusionsInput(exclusions) }),
   };
 }

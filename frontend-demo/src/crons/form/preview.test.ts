@@ -1,0 +1,48 @@
+import { expect, test } from 'vitest';
+import { NO_EXCLUSIONS } from './exclusions';
+import { NO_POLICIES } from './PolicyFields';
+import { previewInput, shownTicks } from './preview';
+import type { PlannedTick } from './preview';
+
+function tick(day: number, part: Partial<PlannedTick> = {}): PlannedTick {
+  const date = `2030-01-${String(day).padStart(2, '0')}T02:30:00`;
+  return { dueAt: `${date}.000Z`, plannedTime: date, note: null, willRun: true, ...part };
+}
+
+function days(count: number, part: Partial<PlannedTick> = {}): PlannedTick[] {
+  return Array.from({ length: count }, (_, index) => tick(index + 1, part));
+}
+
+const UNLIMITED = { policies: NO_POLICIES };
+
+test('ten runs are shown', () => {
+  expect(shownTicks(days(20), UNLIMITED)).toHaveLength(10);
+});
+
+test('a cron that ends before has fewer', () => {
+  expect(shownTicks(days(20), { policies: { ...NO_POLICIES, maxRuns: 3 } })).toHaveLength(3);
+  const endAt = '2030-01-05T00:00:00.000Z';
+  expect(shownTicks(days(20), { policies: { ...NO_POLICIES, endAt } })).toHaveLength(4);
+});
+
+test('ticks that do not run are shown between, with the reason, and many of them as one', () => {
+  const idle = days(9, { note: 'EXCLUDED', willRun: false });
+  const shown = shownTicks([...idle, ...days(20)], UNLIMITED);
+  expect(shown).toHaveLength(5 + 1 + 10);
+  expect(shown[0]).toMatchObject({ note: 'does not run: excluded' });
+  expect(shown[5]).toMatchObject({ kind: 'idle', count: 4 });
+});
+
+test.each([
+  ['MOVED', 'the clocks skip 02:30'],
+  ['SKIPPED', 'does not run: the clocks skip 02:30'],
+  ['REPEATED', 'the second 02:30 of this day'],
+] as const)('a clock change is explained: %s', (note, words) => {
+  expect(shownTicks([tick(1, { note })], UNLIMITED)).toMatchObject([{ note: words }]);
+});
+
+test('a preview begins at the start of the cron', () => {
+  const startAt = '2030-01-31T12:00:00.000Z';
+  const entered = { schedule: { intervalMs: 5_000 }, exclusions: NO_EXCLUSIONS, policies: { ...NO_POLICIES, startAt } };
+  expect(previewInput({ ...entered, name: '', functionName: '', args: {} })).toMatchObject({ intervalMs: 5_000, from: startAt });
+});

@@ -1,0 +1,59 @@
+/** Which of the planned ticks of a preview are shown, and in which words. No I/O. */
+import type { PreviewCronInput, PreviewQuery } from '../../generated';
+import { exclusionsInput } from './exclusions';
+import type { EnteredCron } from './values';
+
+export type PlannedTick = NonNullable<PreviewQuery['previewTicks']>[number];
+
+export const RUNS = 10;
+/** Ticks that do not run are between those that do. */
+const READ = 60;
+/** Of ticks in a row that do not run. */
+const MAX_IDLE = 5;
+
+export function previewInput({ schedule, exclusions, policies }: EnteredCron): PreviewCronInput {
+  return {
+    ...schedule,
+    count: READ,
+    exclusions: exclusionsInput(exclusions),
+    ...(policies.startAt !== null && { from: policies.startAt }),
+  };
+}
+
+export type Shown =
+  | { kind: 'tick'; tick: PlannedTick; note: string | null }
+  /** Further ticks that do not run. */
+  | { kind: 'idle'; at: string; count: number };
+
+function noteOf({ note, plannedTime }: PlannedTick): string | null {
+  const time = plannedTime.slice(11, 16);
+  switch (note) {
+    case 'MOVED':
+      return `the clocks skip ${time}`;
+    case 'SKIPPED':
+      return `does not run: the clocks skip ${time}`;
+    case 'REPEATED':
+      return `the second ${time} of this day`;
+    case 'EXCLUDED':
+      return 'does not run: excluded';
+    case null:
+      return null;
+  }
+}
+
+/** Return the next ticks until ten of them run, or fewer if the cron ends before. */
+export function shownTicks(ticks: readonly PlannedTick[], { policies }: Pick<EnteredCron, 'policies'>): Shown[] {
+  const wanted = Math.min(RUNS, policies.maxRuns ?? RUNS);
+  const shown: Shown[] = [];
+  let [runs, idle] = [0, 0];
+  for (const tick of ticks) {
+    if (runs >= wanted || (policies.endAt !== null && tick.dueAt >= policies.endAt)) break;
+    const last = shown.at(-1);
+    if (tick.willRun) [runs, idle] = [runs + 1, 0];
+    else idle += 1;
+    if (idle <= MAX_IDLE) shown.push({ kind: 'tick', tick, note: noteOf(tick) });
+    else if (last?.kind === 'idle') last.count += 1;
+    else shown.push({ kind: 'idle', at: tick.dueAt, count: 1 });
+  }
+  return shown;
+}
