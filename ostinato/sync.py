@@ -5,28 +5,35 @@ Only what is written with a session runs in the calling thread, which the sessio
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterator,
+    Sequence,
+)
 from contextlib import AbstractAsyncContextManager, contextmanager
-from datetime import datetime, timedelta
-from typing import Any, Final, Generic, TypeVar, Unpack, overload
+from datetime import timedelta
+from functools import wraps
+from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, Unpack, overload
 
 from ostinato.application import Ostinato as AsyncOstinato
 from ostinato.client.base_client import OpenOptions
 from ostinato.client.handles import JobHandle
 from ostinato.client.job_verbs import Call
 from ostinato.client.options import Args, ScheduleOptions
-from ostinato.jobs.bulk_actions import BulkAction
-from ostinato.jobs.filters import FailureFilter, JobFilter, JobOrder
-from ostinato.jobs.job_logs import LogLine
-from ostinato.jobs.paging import ListCount, Page
 from ostinato.jobs.records import Job, Json
 from ostinato.jobs.registry import FunctionRef
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.transactions.job_group import BlockingSession, insert_group_blocking
+from ostinato.resolvers.functions import CatalogEntry
 
 R = TypeVar("R")
 T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)
+P = ParamSpec("P")
 
 
 class LoopThread:
@@ -62,6 +69,38 @@ class LoopThread:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+def _blocking(
+    verb: Callable[Concatenate[AsyncOstinato, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate["Ostinato", P], T]:
+    """Return the blocking form of a verb, with its parameters and description."""
+
+    @wraps(verb)
+    def run(client: "Ostinato", /, *args: P.args, **options: P.kwargs) -> T:
+        return client.run(verb(client.app, *args, **options))
+
+    return run
+
+
+def _iterating(
+    verb: Callable[Concatenate[AsyncOstinato, P], AsyncGenerator[T, None]],
+) -> Callable[Concatenate["Ostinato", P], Generator[T, None, None]]:
+    """Return the blocking form of a verb that follows changes: close the generator to stop."""
+
+    @wraps(verb)
+    def run(client: "Ostinato", /, *args: P.args, **options: P.kwargs) -> Generator[T, None, None]:
+        messages = verb(client.app, *args, **options)
+        try:
+            while True:
+                try:
+                    yield client.run(_entered(messages.__anext__))
+                except StopAsyncIteration:
+                    return
+        finally:
+            client.run(messages.aclose())
+
+    return run
 
 
 class BlockingJobHandle(Generic[R_co]):
@@ -100,8 +139,8 @@ class BlockingJobHandle(Generic[R_co]):
 class Ostinato:
     """The blocking client: `with Ostinato.open() as app`. Any number of threads may share one.
 
-    A process that forks opens it after the fork. The verbs are those of `ostinato.Ostinato`; `run`
-    calls those that are not here.
+    A process that forks opens it after the fork. The verbs are those of `ostinato.Ostinato`.
+    Those that follow changes are generators; each message is awaited in the calling thread.
     """
 
     def __init__(self, app: AsyncOstinato, thread: LoopThread) -> None:
@@ -119,7 +158,7 @@ class Ostinato:
             yield cls(app, thread)
 
     def run(self, call: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine of the asynchronous client: `app.run(app.app.pause_cron(cron_id))`."""
+        """Run a coroutine in the thread of the asynchronous client: `app.run(other(app.app))`."""
         return self._thread.run(call)
 
     @overload
@@ -170,84 +209,115 @@ class Ostinato:
             handles = self.app.handles(calls, jobs)
         return [BlockingJobHandle(handle, self._thread) for handle in handles]
 
-    def get(self, job_id: str, *, owner: str | None = None) -> Job:
-        """Read a job; raises NotFound or Malformed."""
-        return self.run(self.app.get(job_id, owner=owner))
-
     def handle(self, job: Job) -> BlockingJobHandle[Json]:
         """Return a handle of a job that was read, to wait for its result."""
         return BlockingJobHandle(self.app.handle(job), self._thread)
 
-    def jobs(
-        self,
-        which: JobFilter | None = None,
-        *,
-        owner: str | None = None,
-        order: JobOrder = JobOrder.NEWEST,
-        first: int = 100,
-        after: Job | None = None,
-    ) -> Page[Job]:
-        """Read a page of up to 1,000 jobs; see `ostinato.Ostinato.jobs`."""
-        return self.run(self.app.jobs(which, owner=owner, order=order, first=first, after=after))
+    def functions(self) -> list[CatalogEntry]:
+        """Return the functions that this process has imported, by name."""
+        return self.app.functions()
 
-    def count_jobs(self, which: JobFilter | None = None, *, owner: str | None = None) -> ListCount:
-        """Count matching jobs, up to 10,000 and for up to a second."""
-        return self.run(self.app.count_jobs(which, owner=owner))
+    acknowledge_alert = _blocking(AsyncOstinato.acknowledge_alert)
+    activity = _blocking(AsyncOstinato.activity)
+    add_items = _blocking(AsyncOstinato.add_items)
+    alerts = _blocking(AsyncOstinato.alerts)
+    apply_crons = _blocking(AsyncOstinato.apply_crons)
+    audit_log = _blocking(AsyncOstinato.audit_log)
+    backfill_cron = _blocking(AsyncOstinato.backfill_cron)
+    batch = _blocking(AsyncOstinato.batch)
+    batches = _blocking(AsyncOstinato.batches)
+    bulk_action = _blocking(AsyncOstinato.bulk_action)
+    bulk_actions = _blocking(AsyncOstinato.bulk_actions)
+    calendars = _blocking(AsyncOstinato.calendars)
+    cancel = _blocking(AsyncOstinato.cancel)
+    cancel_batch = _blocking(AsyncOstinato.cancel_batch)
+    cancel_bulk_action = _blocking(AsyncOstinato.cancel_bulk_action)
+    cancel_jobs = _blocking(AsyncOstinato.cancel_jobs)
+    cancel_request = _blocking(AsyncOstinato.cancel_request)
+    complete_request = _blocking(AsyncOstinato.complete_request)
+    count_jobs = _blocking(AsyncOstinato.count_jobs)
+    create_calendar = _blocking(AsyncOstinato.create_calendar)
+    create_with_timeout = _blocking(AsyncOstinato.create_with_timeout)
+    cron = _blocking(AsyncOstinato.cron)
+    cron_health = _blocking(AsyncOstinato.cron_health)
+    cron_named = _blocking(AsyncOstinato.cron_named)
+    cron_ticks = _blocking(AsyncOstinato.cron_ticks)
+    crons = _blocking(AsyncOstinato.crons)
+    delete_batch = _blocking(AsyncOstinato.delete_batch)
+    delete_calendar = _blocking(AsyncOstinato.delete_calendar)
+    delete_cron = _blocking(AsyncOstinato.delete_cron)
+    delete_items = _blocking(AsyncOstinato.delete_items)
+    delete_recurring_task = _blocking(AsyncOstinato.delete_recurring_task)
+    delete_request = _blocking(AsyncOstinato.delete_request)
+    delete_revocation = _blocking(AsyncOstinato.delete_revocation)
+    extend_request = _blocking(AsyncOstinato.extend_request)
+    failure_groups = _blocking(AsyncOstinato.failure_groups)
+    failures = _blocking(AsyncOstinato.failures)
+    get = _blocking(AsyncOstinato.get)
+    job_totals = _blocking(AsyncOstinato.job_totals)
+    jobs = _blocking(AsyncOstinato.jobs)
+    logs = _blocking(AsyncOstinato.logs)
+    owner = _blocking(AsyncOstinato.owner)
+    pause_batch = _blocking(AsyncOstinato.pause_batch)
+    pause_cron = _blocking(AsyncOstinato.pause_cron)
+    pause_queue = _blocking(AsyncOstinato.pause_queue)
+    preview = _blocking(AsyncOstinato.preview)
+    preview_cron_change = _blocking(AsyncOstinato.preview_cron_change)
+    preview_ticks = _blocking(AsyncOstinato.preview_ticks)
+    purge_owner = _blocking(AsyncOstinato.purge_owner)
+    queues = _blocking(AsyncOstinato.queues)
+    quotas = _blocking(AsyncOstinato.quotas)
+    recurring_task = _blocking(AsyncOstinato.recurring_task)
+    recurring_tasks = _blocking(AsyncOstinato.recurring_tasks)
+    register_cron = _blocking(AsyncOstinato.register_cron)
+    reject_request = _blocking(AsyncOstinato.reject_request)
+    replace_calendar = _blocking(AsyncOstinato.replace_calendar)
+    request = _blocking(AsyncOstinato.request)
+    requests = _blocking(AsyncOstinato.requests)
+    reschedule = _blocking(AsyncOstinato.reschedule)
+    reschedule_jobs = _blocking(AsyncOstinato.reschedule_jobs)
+    resolve = _blocking(AsyncOstinato.resolve)
+    resolve_alert = _blocking(AsyncOstinato.resolve_alert)
+    resolve_failures = _blocking(AsyncOstinato.resolve_failures)
+    resume_batch = _blocking(AsyncOstinato.resume_batch)
+    resume_cron = _blocking(AsyncOstinato.resume_cron)
+    resume_owner = _blocking(AsyncOstinato.resume_owner)
+    resume_queue = _blocking(AsyncOstinato.resume_queue)
+    retry = _blocking(AsyncOstinato.retry)
+    retry_failures = _blocking(AsyncOstinato.retry_failures)
+    retry_jobs = _blocking(AsyncOstinato.retry_jobs)
+    revoke_token = _blocking(AsyncOstinato.revoke_token)
+    revoke_tokens = _blocking(AsyncOstinato.revoke_tokens)
+    skip_next_run = _blocking(AsyncOstinato.skip_next_run)
+    start_batch = _blocking(AsyncOstinato.start_batch)
+    start_recurring_task = _blocking(AsyncOstinato.start_recurring_task)
+    stop_recurring_task = _blocking(AsyncOstinato.stop_recurring_task)
+    suspend_owner = _blocking(AsyncOstinato.suspend_owner)
+    suspended_owners = _blocking(AsyncOstinato.suspended_owners)
+    token_revocations = _blocking(AsyncOstinato.token_revocations)
+    tree = _blocking(AsyncOstinato.tree)
+    trigger_cron = _blocking(AsyncOstinato.trigger_cron)
+    update_batch = _blocking(AsyncOstinato.update_batch)
+    update_cron = _blocking(AsyncOstinato.update_cron)
+    update_recurring_task = _blocking(AsyncOstinato.update_recurring_task)
+    workers = _blocking(AsyncOstinato.workers)
 
-    def logs(
-        self,
-        job_id: str,
-        *,
-        owner: str | None = None,
-        first: int = 1_000,
-        after: LogLine | None = None,
-    ) -> Page[LogLine]:
-        """Read a page of the lines of a job; see `ostinato.Ostinato.logs`."""
-        return self.run(self.app.logs(job_id, owner=owner, first=first, after=after))
-
-    def cancel(self, job_id: str, *, owner: str | None = None, cascade: bool = False) -> Job:
-        """Cancel a pending job, or ask a running one to stop; raises NotFound."""
-        return self.run(self.app.cancel(job_id, owner=owner, cascade=cascade))
-
-    def reschedule(
-        self,
-        job_id: str,
-        *,
-        run_at: datetime | None = None,
-        run_after: timedelta | None = None,
-        expected_version: int | None = None,
-        owner: str | None = None,
-    ) -> Job:
-        """Change when a pending job is due; see `ostinato.Ostinato.reschedule`."""
-        return self.run(
-            self.app.reschedule(
-                job_id,
-                run_at=run_at,
-                run_after=run_after,
-                expected_version=expected_version,
-                owner=owner,
-            )
-        )
-
-    def retry(self, job_id: str, *, args: Args | None = None, owner: str | None = None) -> Job:
-        """Start another set of attempts of a failed or canceled job; raises NotFound."""
-        return self.run(self.app.retry(job_id, args=args, owner=owner))
-
-    def cancel_jobs(self, which: JobFilter, *, owner: str | None = None) -> BulkAction:
-        """Start to cancel the jobs that match; see `ostinato.Ostinato.cancel_jobs`."""
-        return self.run(self.app.cancel_jobs(which, owner=owner))
-
-    def retry_jobs(self, which: JobFilter, *, owner: str | None = None) -> BulkAction:
-        """Start to retry the jobs that match; see `ostinato.Ostinato.retry_jobs`."""
-        return self.run(self.app.retry_jobs(which, owner=owner))
-
-    def resolve_failures(self, which: FailureFilter, *, owner: str | None = None) -> BulkAction:
-        """Start to resolve the failures that match."""
-        return self.run(self.app.resolve_failures(which, owner=owner))
-
-    def bulk_action(self, bulk_action_id: str, *, owner: str | None = None) -> BulkAction:
-        """Read a bulk action; raises NotFound."""
-        return self.run(self.app.bulk_action(bulk_action_id, owner=owner))
+    activity_changes = _iterating(AsyncOstinato.activity_changes)
+    alert_changes = _iterating(AsyncOstinato.alert_changes)
+    batch_changes = _iterating(AsyncOstinato.batch_changes)
+    batch_list_changes = _iterating(AsyncOstinato.batch_list_changes)
+    bulk_action_changes = _iterating(AsyncOstinato.bulk_action_changes)
+    changes = _iterating(AsyncOstinato.changes)
+    count_changes = _iterating(AsyncOstinato.count_changes)
+    cron_changes = _iterating(AsyncOstinato.cron_changes)
+    cron_tick_changes = _iterating(AsyncOstinato.cron_tick_changes)
+    failure_changes = _iterating(AsyncOstinato.failure_changes)
+    job_changes = _iterating(AsyncOstinato.job_changes)
+    log_changes = _iterating(AsyncOstinato.log_changes)
+    recurring_task_changes = _iterating(AsyncOstinato.recurring_task_changes)
+    request_changes = _iterating(AsyncOstinato.request_changes)
+    request_list_changes = _iterating(AsyncOstinato.request_list_changes)
+    tree_changes = _iterating(AsyncOstinato.tree_changes)
 
 
 @contextmanager

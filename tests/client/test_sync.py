@@ -1,11 +1,14 @@
 """The blocking client schedules and reads jobs from any thread, also in a transaction."""
 
 import asyncio
+import inspect
 import signal
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 from typing import Any, assert_type
 
@@ -13,11 +16,14 @@ import pytest
 from pymongo import MongoClient
 from pymongo.synchronous.collection import Collection
 
-from ostinato import Call, JobFailed, sync
+from ostinato import Call, JobFailed, Ostinato, sync
+from ostinato.jobs.bulk_actions import BulkAction, BulkActionState
 from ostinato.jobs.errors import BadRequest, Conflict, NotFound, QuotaExceeded
+from ostinato.jobs.filters import FailureFilter, JobFilter
 from ostinato.jobs.quotas.limits import QuotaKind
-from ostinato.jobs.records import JobState, Json
+from ostinato.jobs.records import Cron, JobState, Json
 from ostinato.jobs.settings import Settings
+from ostinato.resolvers.live.messages import ChangeKind
 from ostinato.sync import LoopThread
 from tests.client.functions import double
 from tests.client.sessions import Rollback
@@ -72,10 +78,71 @@ async def test_jobs_are_read_canceled_and_retried(in_thread: InThread) -> None:
     await in_thread(scenario)
 
 
-async def test_other_verbs_run_in_the_thread_of_the_client(in_thread: InThread) -> None:
+def verbs_of(client: type) -> dict[str, Any]:
+    """Return the verbs of the asynchronous client by name."""
+    verbs = {name: getattr(client, name) for name in dir(client) if not name.startswith("_")}
+    kinds = (inspect.iscoroutinefunction, inspect.isasyncgenfunction)
+    return {name: verb for name, verb in verbs.items() if any(is_kind(verb) for is_kind in kinds)}
+
+
+@pytest.mark.parametrize("name", verbs_of(Ostinato).keys() - {"following", "mutate", "prepare"})
+def test_each_verb_has_a_blocking_form_with_the_same_parameters(name: str) -> None:
+    verb, blocking = getattr(Ostinato, name), getattr(sync.Ostinato, name)
+    assert not inspect.iscoroutinefunction(blocking)
+    parameters = [list(inspect.signature(each).parameters) for each in (verb, blocking)]
+    assert parameters[0] == parameters[1]
+    assert blocking.__doc__
+
+
+async def test_bulk_actions_change_jobs_and_failures(in_thread: InThread, worker: None) -> None:
     def scenario(app: sync.Ostinato) -> None:
-        cron = app.run(app.app.register_cron("hourly", every=HOUR))
-        assert not app.run(app.app.pause_cron(cron.id)).enabled
+        later = [app.schedule(double, {"number": n}, run_after=HOUR, tags=["a"]) for n in (1, 2)]
+        which = JobFilter(tags=("a",))
+        done(app, app.reschedule_jobs(which, run_after=2 * HOUR), {"rescheduled": 2})
+        assert {app.get(one.id).version for one in later} == {2}
+        done(app, app.cancel_jobs(which), {"canceled": 2})
+        done(app, app.retry_jobs(which), {"retried": 2})
+        with pytest.raises(JobFailed):
+            app.schedule(fail_with, {"message": "order 7"}).result(WITHIN)
+        (group,) = app.failure_groups().items
+        similar = FailureFilter(function_name=group.function_name, fingerprint=group.fingerprint)
+        done(app, app.retry_failures(similar), {"retried": 1})
+
+    await in_thread(scenario)
+
+
+def done(app: sync.Ostinato, action: BulkAction, outcomes: dict[str, int]) -> None:
+    """Wait for the end of a bulk action, and compare its outcomes."""
+    deadline = time.monotonic() + WITHIN.total_seconds()
+    while (found := app.bulk_action(action.id)).state is BulkActionState.RUNNING:
+        assert time.monotonic() < deadline
+    assert {each.outcome: each.count for each in found.outcomes} == outcomes
+
+
+async def test_a_group_of_failures_is_resolved_and_followed(
+    in_thread: InThread, worker: None
+) -> None:
+    def scenario(app: sync.Ostinato) -> None:
+        with closing(app.failure_changes(snapshot=True)) as messages:
+            assert next(messages).kind is ChangeKind.READY
+            with pytest.raises(JobFailed):
+                app.schedule(fail_with, {"message": "order 7"}).result(WITHIN)
+            changed = next(messages)
+            done(app, app.resolve_failures(FailureFilter()), {"resolved": 1})
+            assert (next(messages).kind, changed.kind) == (ChangeKind.LEFT, ChangeKind.CHANGED)
+        assert app.failures().items == ()
+        (resolved,) = app.failures(FailureFilter(states=None)).items
+        assert resolved.resolved_at is not None
+
+    await in_thread(scenario)
+
+
+async def test_crons_are_changed_without_async(in_thread: InThread) -> None:
+    def scenario(app: sync.Ostinato) -> None:
+        cron = app.register_cron("hourly", every=HOUR)
+        assert_type(cron, Cron)
+        assert not app.pause_cron(cron.id).enabled
+        assert app.run(app.app.cron(cron.id)).version == 2
 
     await in_thread(scenario)
 
