@@ -2,15 +2,19 @@
 
 import asyncio
 import json
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 from ostinato.application import Ostinato
+from ostinato.jobs.records import OverlapPolicy
+from ostinato.jobs.time_rules import Exclusions, Weekday
 from ostinato.schema.ids import global_id
 from tests.test_setup_job_commands import app, failure, given, run
 
 __all__ = ["app", "given"]  # fixtures
+
+EXCLUDED = {"dates": ["2026-12-25"], "weekdays": ["SUNDAY"]}
 
 
 async def test_cron_is_changed_on_the_command_line(given: dict[str, str], app: Ostinato) -> None:
@@ -39,11 +43,41 @@ async def test_cron_is_deleted_in_the_expected_version(
     assert not (await app.crons()).items
 
 
+async def test_cron_is_updated_or_the_change_previewed(
+    given: dict[str, str], app: Ostinato
+) -> None:
+    cron = await app.register_cron("nights", owner="alice", cronspec="0 3 * * *")
+    update = ("crons", "update", "nights", "--owner", "alice", "--cronspec", "0 4 * * *")
+    shown = await asyncio.to_thread(run, given, *update, "--preview", "--days", "2")
+    assert "T03:00:00Z moves to" in shown or "- " in shown
+    assert "unchanged" in shown
+    assert (await app.cron(cron.id)).version == 1
+    more = {"overlap": "QUEUE", "onGap": "SKIP", "exclusions": {"weekdays": ["SUNDAY"]}}
+    changed = await asyncio.to_thread(run, given, *update, "--changes", json.dumps(more), "--json")
+    assert json.loads(changed)["schedule"]["cronspec"] == "0 4 * * *"
+    found = await app.cron(cron.id)
+    assert (found.overlap, found.exclusions.weekdays) == (OverlapPolicy.QUEUE, (Weekday.SUNDAY,))
+    wrong = await asyncio.to_thread(failure, given, *update, "--changes", '{"overlaps": "QUEUE"}')
+    assert "there is no field 'overlaps'" in wrong
+
+
+def test_schedule_is_previewed(given: dict[str, str]) -> None:
+    rules = json.dumps({"exclusions": {"dates": ["2026-12-25"], "ranges": []}, "onFold": "BOTH"})
+    args = ("crons", "preview", "0 3 25 12 *", "--tz", "Europe/Berlin", "--rules", rules)
+    first, second, *_ = run(given, *args, "--count", "3").splitlines()
+    assert first == "2026-12-25T02:00:00Z  local 2026-12-25 03:00:00  EXCLUDED"
+    assert second == "2027-12-25T02:00:00Z  local 2027-12-25 03:00:00"
+    one = ("crons", "preview", "--every", "90s", "--count", "1", "--json")
+    assert json.loads(run(given, *one))["note"] is None
+    assert "--rules can have" in failure(given, *args[:3], "--rules", '{"overlap": "SKIP"}')
+
+
 async def test_set_of_crons_is_applied_from_a_file(
     given: dict[str, str], app: Ostinato, tmp_path: Path
 ) -> None:
     file = tmp_path / "crons.json"
-    night = {"name": "night", "cronspec": "0 3 * * *", "overlap": "QUEUE", "jitterMs": 5}
+    night: dict[str, Any] = {"name": "night", "cronspec": "0 3 * * *", "overlap": "QUEUE"}
+    night |= {"jitterMs": 5, "onGap": "SKIP", "onFold": "LAST", "exclusions": EXCLUDED}
     week = {"name": "week", "intervalMs": 604_800_000, "startAt": "2099-01-01T00:00:00Z"}
     file.write_text(json.dumps({"managedBy": "deploy", "crons": [night, week]}))
     printed = await asyncio.to_thread(run, given, "crons", "apply", str(file))
@@ -51,6 +85,8 @@ async def test_set_of_crons_is_applied_from_a_file(
     file.write_text(json.dumps({"managedBy": "deploy", "crons": [night]}))
     printed = await asyncio.to_thread(run, given, "crons", "apply", str(file))
     assert printed == "1 deleted, 1 unchanged\n"
+    (stored,) = (await app.crons()).items
+    assert stored.exclusions == Exclusions(dates=(date(2026, 12, 25),), weekdays=(Weekday.SUNDAY,))
     file.write_text('{"managedBy": "deploy", "crons": [{"nam": "night"}]}')
     error = await asyncio.to_thread(failure, given, "crons", "apply", str(file))
     assert "there is no field 'nam'" in error

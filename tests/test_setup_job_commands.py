@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ostinato.application import Ostinato
-from ostinato.job_tables import print_cron_change
+from ostinato.cli.tables import print_cron_change
 from ostinato.jobs.changes import Position
 from ostinato.jobs.embedded.process import spawn
 from ostinato.jobs.ids import new_id

@@ -5,19 +5,21 @@ Commands import their dependencies lazily, so that each one starts fast.
 
 import asyncio
 import gc
-import json
 import os
 import sys
 from contextlib import suppress
-from importlib.metadata import distribution
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
-from urllib.parse import unquote, urlsplit
 
 import typer
 
-from ostinato.cli_settings import (
+from ostinato.cli.bulk import bulk_commands
+from ostinato.cli.crons import cron_commands
+from ostinato.cli.jobs import job_commands
+from ostinato.cli.patterns import alert_commands, batch_commands, request_commands
+from ostinato.cli.project import init
+from ostinato.cli.settings import (
     DEV_FOLDER,
     SERVERS_AND_KEYS,
     exit_with,
@@ -26,8 +28,6 @@ from ostinato.cli_settings import (
     require_functions,
     settings_of_dev,
 )
-from ostinato.cron_commands import cron_commands
-from ostinato.job_commands import job_commands
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
 COMMAND: Final = (sys.executable, "-P", "-m", "ostinato")
 """Starts this command line in a child process. -P ignores modules of the current folder."""
-TEMPLATE: Final = Path(__file__).parent / "project_template"
-"""The files that `ostinato init` writes."""
 GC_THRESHOLDS: Final = (50_000, 10, 10)
 """The defaults start with 700. A full collection takes up to 0.3 s with many sockets and a full
 ring."""
@@ -50,9 +48,16 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     help="A GraphQL backend for scheduled work, with live status.",
 )
+cli.command()(init)
 cli.add_typer(job_commands)
-cli.add_typer(cron_commands, name="crons")
-ProjectFolder = Annotated[Path, typer.Argument(help="Folder of the project; created if missing.")]
+for name, commands in (
+    ("jobs", bulk_commands),
+    ("crons", cron_commands),
+    ("requests", request_commands),
+    ("batches", batch_commands),
+    ("alerts", alert_commands),
+):
+    cli.add_typer(commands, name=name)
 Data = Annotated[Path, typer.Option("--data", help="Data folder of the embedded servers.")]
 Reload = Annotated[
     bool,
@@ -75,39 +80,6 @@ def main() -> None:
     sys.path.insert(0, str(Path.cwd()))  # makes the user's modules importable, like `python -m`
     with reporting_a_full_disk():
         cli(prog_name="ostinato")
-
-
-@cli.command()
-def init(folder: ProjectFolder = Path()) -> None:
-    """Write a small project: functions, tests, a Dockerfile and a compose.yaml."""
-    copies = {folder / path.relative_to(TEMPLATE): path for path in _template_files()}
-    if wheel := _installed_wheel():
-        copies[folder / "wheels" / wheel.name] = wheel
-    if existing := [str(path) for path in copies if path.exists() or path.is_symlink()]:
-        exit_with(f"Nothing was written, because of existing files: {', '.join(existing)}")
-    try:
-        for path, source in copies.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("xb") as file:
-                file.write(source.read_bytes())
-    except OSError as error:
-        exit_with(f"Cannot write {error.filename} ({error.strerror}): choose another folder")
-    typer.echo(f"Wrote {len(copies)} files into {folder.resolve()}; README.md has the commands.")
-    if not wheel:
-        typer.echo("Copy the wheel of Ostinato (make dist in a clone) into its folder wheels.")
-    typer.echo("Start the project there: OSTINATO_FUNCTIONS=orders ostinato dev")
-
-
-def _template_files() -> list[Path]:
-    found = sorted(path for path in TEMPLATE.rglob("*") if path.is_file())
-    return [path for path in found if path.parent.name != "__pycache__"]
-
-
-def _installed_wheel() -> Path | None:
-    """Return the wheel file that pip installed Ostinato from; None if there is none any more."""
-    origin = distribution("ostinato").read_text("direct_url.json") or "{}"
-    wheel = Path(unquote(urlsplit(json.loads(origin).get("url", "")).path))
-    return wheel if wheel.suffix == ".whl" and wheel.is_file() else None
 
 
 @cli.command()

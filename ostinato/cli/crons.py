@@ -5,24 +5,42 @@ They use the Python client, for the system: they need MongoDB, and no API.
 
 import json
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, cast
+from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import typer
 
-from ostinato.cli_settings import exit_with
-from ostinato.job_commands import AsJson, Limit, Owner, Watch, run_command, show
-from ostinato.job_tables import print_cron_change, print_crons, print_jobs
+from ostinato.cli.cron_fields import fields_of
+from ostinato.cli.options import (
+    AsJson,
+    Limit,
+    Owner,
+    Watch,
+    duration,
+    json_object,
+    run_command,
+    show,
+)
+from ostinato.cli.settings import exit_with
+from ostinato.cli.tables import (
+    print_cron_change,
+    print_crons,
+    print_jobs,
+    print_planned,
+    print_run_changes,
+)
 
 if TYPE_CHECKING:
     from ostinato.application import Ostinato
-    from ostinato.client.cron_verbs import DeclaredCron
-    from ostinato.jobs.records import CatchUpPolicy, Cron, OverlapPolicy
+    from ostinato.client.cron_verbs import CronChanges, DeclaredCron
+    from ostinato.client.schedule_verbs import PreviewOptions
+    from ostinato.jobs.records import Cron
 
 cron_commands = typer.Typer(
     invoke_without_command=True, help="List the newest crons, or change one."
 )
+
+PREVIEWED: Final = frozenset({"every", "tz", "count", "on_gap", "on_fold", "exclusions"})
 
 CronId = Annotated[str, typer.Argument(metavar="CRON", help="The cron's id, or its name.")]
 OwnerOfCron = Annotated[str | None, typer.Option("--owner", help="The cron's owner.")]
@@ -105,6 +123,64 @@ def delete(cron: CronId, owner: OwnerOfCron = None, version: Expected = None) ->
 
 
 @cron_commands.command()
+def update(  # noqa: PLR0913 (each is an option)
+    cron: CronId,
+    cronspec: Annotated[str | None, typer.Option("--cronspec", help="A new schedule.")] = None,
+    every: Annotated[
+        str | None, typer.Option("--every", help="A new interval instead: 90s, 5m, 2h, 1d.")
+    ] = None,
+    tz: Annotated[str | None, typer.Option("--tz", help="A new time zone.")] = None,
+    changes: Annotated[
+        str, typer.Option("--changes", help="More fields of updateCron, a JSON object.")
+    ] = "{}",
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Only print what it would do to the next runs.")
+    ] = False,
+    days: Annotated[int, typer.Option("--days", min=1, help="Of the preview.")] = 30,
+    owner: OwnerOfCron = None,
+    version: Expected = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change a cron from its next tick on, or preview the change."""
+    patch = _patch(changes, cronspec=cronspec, every=every, tz=tz)
+
+    async def run(app: "Ostinato") -> None:
+        cron_id = await _find(app, cron, owner)
+        if preview:
+            print_run_changes(await app.preview_cron_change(cron_id, days=days, **patch), as_json)
+        else:
+            changed = await app.update_cron(cron_id, expected_version=version, **patch)
+            print_crons([changed], as_json)
+
+    run_command(run)
+
+
+@cron_commands.command()
+def preview(  # noqa: PLR0913 (each is an option)
+    cronspec: Annotated[str | None, typer.Argument(help="A cron expression.")] = None,
+    every: Annotated[
+        str | None, typer.Option("--every", help="An interval instead: 90s, 5m, 2h, 1d.")
+    ] = None,
+    tz: Annotated[str, typer.Option("--tz", help="The time zone.")] = "UTC",
+    rules: Annotated[
+        str, typer.Option("--rules", help="onGap, onFold and exclusions, a JSON object.")
+    ] = "{}",
+    count: Annotated[int, typer.Option("--count", help="Number of ticks.")] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Print the next ticks of a schedule, also those that do not run."""
+    options = cast("PreviewOptions", {**_patch(rules, every=every, tz=tz), "count": count})
+    if unknown := options.keys() - PREVIEWED:
+        exit_with(f"--rules can have onGap, onFold and exclusions, not {min(unknown)}")
+
+    async def run(app: "Ostinato") -> None:
+        ticks = await app.preview_ticks(cronspec, **options)
+        print_planned(ticks, as_json)
+
+    run_command(run)
+
+
+@cron_commands.command()
 def apply(
     file: Annotated[Path, typer.Argument(help="A JSON file: the input of `applyCrons`.")],
     owner: OwnerOfCron = None,
@@ -123,6 +199,18 @@ def apply(
         typer.echo(f"{len(applied.deleted_ids)} deleted, {len(applied.unchanged)} unchanged")
 
     run_command(run)
+
+
+def _patch(changes: str, **options: str | None) -> "CronChanges":
+    """Return the given options, and fields of the API in JSON; exit if these are wrong."""
+    try:
+        patch = fields_of(json_object("--changes", changes))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        exit_with(f"{changes!r:.200} does not have the fields of updateCron: {error!r:.200}")
+    given = {name: value for name, value in options.items() if value is not None}
+    if "every" in given:
+        patch["every"] = duration(given.pop("every"), "--every")
+    return cast("CronChanges", patch | given)
 
 
 def _change(
@@ -156,7 +244,7 @@ def _read_set(file: Path) -> "tuple[str, list[DeclaredCron]]":
     """Read the input of applyCrons; exit if it is not that."""
     try:
         given = json.loads(file.read_text())
-        declared = [_declared(each) for each in given["crons"]]
+        declared = [cast("DeclaredCron", fields_of(each)) for each in given["crons"]]
         return str(given["managedBy"]), declared
     except OSError as error:
         exit_with(f"{file} cannot be read: {error.strerror}")
@@ -165,54 +253,3 @@ def _read_set(file: Path) -> "tuple[str, list[DeclaredCron]]":
             f"{file} is not the input of applyCrons ({error!r:.200}): write "
             '{"managedBy": "deploy", "crons": [{"name": "night", "cronspec": "0 3 * * *"}]}'
         )
-
-
-def _declared(given: dict[str, object]) -> "DeclaredCron":
-    unknown = given.keys() - OPTIONS.keys()
-    if unknown:
-        raise ValueError(f"there is no field {min(unknown)!r}")
-    named = {name: OPTIONS[name] for name in given}
-    return cast(
-        "DeclaredCron",
-        {option: convert(given[name]) for name, (option, convert) in named.items()},
-    )
-
-
-def _overlap(name: str) -> "OverlapPolicy":
-    from ostinato.jobs.records import OverlapPolicy
-
-    return OverlapPolicy[name]
-
-
-def _catch_up(name: str) -> "CatchUpPolicy":
-    from ostinato.jobs.records import CatchUpPolicy
-
-    return CatchUpPolicy[name]
-
-
-def _same(value: object) -> object:
-    return value
-
-
-def _milliseconds(value: int) -> timedelta:
-    return timedelta(milliseconds=value)
-
-
-OPTIONS: Final[dict[str, tuple[str, Callable[[Any], object]]]] = {
-    "name": ("name", _same),
-    "intervalMs": ("every", _milliseconds),
-    "cronspec": ("cronspec", _same),
-    "tz": ("tz", _same),
-    "functionName": ("function", _same),
-    "args": ("args", _same),
-    "overlap": ("overlap", _overlap),
-    "catchUp": ("catch_up", _catch_up),
-    "jitterMs": ("jitter", _milliseconds),
-    "startAt": ("start_at", datetime.fromisoformat),
-    "endAt": ("end_at", datetime.fromisoformat),
-    "tags": ("tags", _same),
-    "maxRuns": ("max_runs", _same),
-    "catchUpWindowMs": ("catch_up_window", _milliseconds),
-    "pauseAfterFailures": ("pause_after_failures", _same),
-}
-"""The option of the Python client for each field of the API, and how its value is converted."""
