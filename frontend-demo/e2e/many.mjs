@@ -8,6 +8,8 @@ const LOAD_MS = 120_000;
 const MIN_LOADED = 2_000;
 /** Of the page's own thread, which other programs on this machine do not add to. */
 const MAX_MS_PER_FRAME = 50;
+/** The share of frames with a task of the page's thread that takes longer than LONG_FRAME_MS of its CPU time. */
+const MAX_LONG_SHARE = 0.01;
 const MAX_GROWTH_BYTES = 60_000_000;
 
 /** Scroll down and up at once for a while, and return the durations of all frames. */
@@ -41,6 +43,24 @@ async function workedMs(session) {
   return metrics.filter(({ name }) => parts.includes(name)).reduce((sum, { value }) => sum + value * 1_000, 0);
 }
 
+/** Trace an action; return its value, and the CPU time of each task of the page's thread in milliseconds. */
+async function whileTracing(page, action) {
+  const session = await page.context().browser().newBrowserCDPSession();
+  const events = [];
+  session.on('Tracing.dataCollected', ({ value }) => events.push(...value));
+  const traceConfig = { includedCategories: ['toplevel', '__metadata'], excludedCategories: ['*'] };
+  await session.send('Tracing.start', { transferMode: 'ReportEvents', traceConfig });
+  const value = await action();
+  const completed = new Promise((resolve) => session.once('Tracing.tracingComplete', resolve));
+  await session.send('Tracing.end');
+  await completed;
+  await session.detach();
+  const place = ({ pid, tid }) => `${pid}/${tid}`;
+  const pages = events.filter(({ name, args }) => name === 'thread_name' && args.name === 'CrRendererMain').map(place);
+  const tasks = events.filter((event) => event.name === 'ThreadControllerImpl::RunTask' && pages.includes(place(event)));
+  return { value, tasks: tasks.map(({ tdur = 0 }) => tdur / 1_000) };
+}
+
 /** Load jobs by scrolling to the end; return how many. */
 async function load(page, count) {
   const deadline = Date.now() + LOAD_MS;
@@ -66,14 +86,19 @@ async function whileJobsChange(given, action) {
   return { value, rate: (1_000 * changes) / (Date.now() - start) };
 }
 
-function print({ loaded, frames, perFrame, rate, rows, before, growth }) {
-  const long = frames.filter((ms) => ms > LONG_FRAME_MS).length;
+function isLong(ms) {
+  return ms > LONG_FRAME_MS;
+}
+
+function print({ loaded, frames, tasks, perFrame, rate, rows, before, growth }) {
+  const long = frames.filter(isLong).length;
   const share = ((100 * long) / frames.length).toFixed(2);
   console.error(
     `${loaded} jobs, ${Math.round(rate)} changes/s: ${frames.length} frames, ${long} over ` +
-      `${LONG_FRAME_MS} ms (${share} %), the longest ${Math.round(Math.max(...frames))} ms, ` +
-      `${perFrame.toFixed(1)} ms of work each; ${rows} rows exist; heap ${Math.round(before / 1e6)} MB, ` +
-      `grew by ${Math.round(growth / 1e6)} MB`,
+      `${LONG_FRAME_MS} ms (${share} %), the longest ${Math.round(Math.max(...frames))} ms; ` +
+      `${perFrame.toFixed(1)} ms of work each, ${tasks.filter(isLong).length} tasks over ${LONG_FRAME_MS} ms, ` +
+      `the longest ${Math.round(Math.max(...tasks))} ms; ${rows} rows exist; ` +
+      `heap ${Math.round(before / 1e6)} MB, grew by ${Math.round(growth / 1e6)} MB`,
   );
 }
 
@@ -84,14 +109,18 @@ export default async function scenario(page, given) {
   await session.send('Performance.enable', { timeDomain: 'threadTicks' });
   await page.evaluate(scrollAndMeasure, 2_000);
   const [before, worked] = [await usedBytes(session), await workedMs(session)];
-  const measure = () => page.evaluate(scrollAndMeasure, SCROLL_MS);
-  const { value: frames, rate } = await whileJobsChange(given, measure);
+  const measure = () => whileTracing(page, () => page.evaluate(scrollAndMeasure, SCROLL_MS));
+  const { value: measured, rate } = await whileJobsChange(given, measure);
+  const { value: frames, tasks } = measured;
   const perFrame = ((await workedMs(session)) - worked) / frames.length;
   const growth = (await usedBytes(session)) - before;
   const rows = await page.locator('[data-job]').count();
-  print({ loaded, frames, perFrame, rate, rows, before, growth });
+  print({ loaded, frames, tasks, perFrame, rate, rows, before, growth });
   if (loaded < MIN_LOADED) throw new Error(`only ${loaded} jobs were loaded`);
   if (perFrame > MAX_MS_PER_FRAME) throw new Error(`a frame takes ${perFrame} ms of the page's thread`);
+  if (tasks.length < frames.length) throw new Error(`only ${tasks.length} tasks were traced`);
+  const long = tasks.filter(isLong).length;
+  if (long > Math.max(1, MAX_LONG_SHARE * frames.length)) throw new Error(`${long} tasks take over ${LONG_FRAME_MS} ms`);
   if (growth > MAX_GROWTH_BYTES) throw new Error(`the heap grew by ${growth} bytes`);
   if (rows > 100) throw new Error(`${rows} rows exist`);
 }

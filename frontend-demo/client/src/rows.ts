@@ -29,6 +29,8 @@ class WindowedRows<Row extends Versioned> {
    * left. A page may be older. Null while no page is read.
    */
   #aside: Map<string, Row | null> | null = null;
+  /** No row expires before this, so that most checks look at no row; null if none expires. */
+  #earliestExpiry: string | null = null;
   /** Whether a row may have been removed that still exists. */
   ambiguous = false;
 
@@ -55,6 +57,7 @@ class WindowedRows<Row extends Versioned> {
       return;
     }
     this.#rows.set(row, messageId);
+    this.#noteExpiry(row);
     this.#aside?.delete(row.id);
     if (this.#rows.size <= this.#limit) return;
     const dropped = this.#rows.last!;
@@ -74,12 +77,18 @@ class WindowedRows<Row extends Versioned> {
 
   /** Remove the rows that expired before `now`; return whether there were any. */
   expire(now: string): boolean {
-    const { expiresAt } = this.#window;
-    if (!expiresAt) return false;
+    if (this.#earliestExpiry === null || this.#earliestExpiry > now) return false;
+    this.#earliestExpiry = null;
     return this.#rows.keep((row) => {
-      const at = expiresAt(row);
+      const at = this.#noteExpiry(row);
       return at === null || at > now;
     });
+  }
+
+  #noteExpiry(row: Row): string | null {
+    const at = this.#window.expiresAt?.(row) ?? null;
+    if (at !== null && (this.#earliestExpiry === null || at < this.#earliestExpiry)) this.#earliestExpiry = at;
+    return at;
   }
 
   /** A snapshot that fills the window may not contain all rows. */

@@ -40,6 +40,7 @@ export class SortedRows<Row extends WithId> {
 
   /** Add a row, or replace the one with its id. */
   set(row: Row, messageId: string | null): void {
+    if (this.#replace(row, messageId)) return;
     this.delete(row.id);
     this.#entries.set(row.id, { row, messageId });
     this.#sorted.splice(this.#position(row), 0, row);
@@ -66,6 +67,17 @@ export class SortedRows<Row extends WithId> {
     this.#sorted = this.#sorted.filter((row) => passes(row) || (failed.push(row), false));
     for (const { id } of failed) this.#forget(id, this.#entries.get(id)!);
     return failed.length > 0;
+  }
+
+  /** Replace the row with this id if it stays where it is; return whether it does. */
+  #replace(row: Row, messageId: string | null): boolean {
+    const entry = this.#entries.get(row.id);
+    if (entry?.messageId !== messageId || this.#compare(entry.row, row) !== 0) return false;
+    const position = this.#position(row);
+    if (this.#sorted[position] !== entry.row) return false;
+    this.#sorted[position] = row;
+    this.#entries.set(row.id, { row, messageId });
+    return true;
   }
 
   #forget(id: string, { messageId }: Entry<Row>): void {

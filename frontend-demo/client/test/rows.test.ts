@@ -35,6 +35,33 @@ function ids(rows: LiveRows<Row>): string[] {
   return rows.sorted().map(({ id }) => id);
 }
 
+describe('rows that expire', () => {
+  type Timed = Row & { at: string | null };
+
+  test('are those whose instant is over, in every order of changes', () => {
+    const instant = fc.integer({ min: 10, max: 40 }).map(String);
+    const changed = fc.record({ id: fc.constantFrom('a', 'b', 'c', 'd'), at: fc.option(instant) });
+    fc.assert(
+      fc.property(fc.array(fc.tuple(changed, instant), { maxLength: 20 }), (steps) => {
+        const order = (a: Timed, b: Timed) => a.rank - b.rank;
+        const rows = new LiveRows<Timed>({ limit: 9, order, expiresAt: ({ at }) => at });
+        rows.startSnapshot();
+        rows.apply({ ...message('READY'), object: null });
+        const known = new Map<string, Timed>();
+        steps.forEach(([{ id, at }, now], index) => {
+          const next = { ...row(id, index + 1, index % 3), at };
+          rows.apply({ ...message('CHANGED', next), object: next });
+          known.set(id, next);
+          const gone = [...known.values()].filter((each) => each.at !== null && each.at <= now);
+          gone.forEach((each) => known.delete(each.id));
+          expect(rows.expire(now)).toBe(gone.length > 0);
+          expect(new Set(rows.sorted())).toEqual(new Set(known.values()));
+        });
+      }),
+    );
+  });
+});
+
 describe('a snapshot', () => {
   test('is shown when it is complete, sorted', () => {
     const rows = new LiveRows(window);

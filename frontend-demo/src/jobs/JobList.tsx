@@ -1,8 +1,9 @@
 /** The rows of many jobs, of which only those in sight exist. The window scrolls. */
-import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react';
+import { useCallback, useEffect, useRef, useState } from 'react';
 import { useWindowVirtualizer } from '@tanstack/react-virtual';
 import { JobRow } from './JobRow';
 import type { Job } from './jobsFeed';
+import { useKeys, useOffset, useScrolled } from './listPlace';
 import { useRowHeight } from './rowHeight';
 
 const OVERSCAN = 6;
@@ -16,23 +17,6 @@ type JobListProps = {
   /** Called when the list is scrolled away from its top, and back. */
   onScrolled: (scrolled: boolean) => void;
 };
-
-/** Return the distance of the list from the top of the page. */
-function useOffset(list: { current: HTMLElement | null }): number {
-  const [offset, setOffset] = useState(0);
-  useLayoutEffect(() => {
-    if (list.current) setOffset(Math.round(list.current.getBoundingClientRect().top + window.scrollY));
-  });
-  return offset;
-}
-
-function useScrolled(distance: number, onScrolled: (scrolled: boolean) => void): void {
-  useEffect(() => {
-    const report = (): void => onScrolled(window.scrollY > distance);
-    window.addEventListener('scroll', report, { passive: true });
-    return () => window.removeEventListener('scroll', report);
-  }, [distance, onScrolled]);
-}
 
 /** The jobs whose lines are unfolded. */
 function useOpened(): [ReadonlySet<string>, (id: string, open: boolean) => void] {
@@ -54,7 +38,7 @@ export function JobList({ jobs, onNearEnd, onScrolled }: JobListProps) {
   const virtualizer = useWindowVirtualizer<HTMLLIElement>({
     count: jobs.length,
     estimateSize: useCallback(() => rowHeight, [rowHeight]),
-    getItemKey: useCallback((index: number) => jobs[index]?.id ?? index, [jobs]),
+    getItemKey: useKeys(jobs, opened.size > 0),
     overscan: OVERSCAN,
     scrollMargin: offset,
   });
