@@ -1,6 +1,7 @@
-"""Hooks that are called after a job has failed, and the internal job that calls them.
+"""Hooks that are called after a job has failed, and the internal job that calls them; and the one
+that counts the failed runs of a cron.
 
-That job is inserted in the transaction that fails the job: no crash can separate the two.
+These jobs are inserted in the transaction that fails the job: no crash can separate them.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -22,6 +23,8 @@ from ostinato.jobs.registry import AnyFunction, Registry
 
 CALL_HOOKS: Final = "failures.callHooks"
 """The built-in function that calls the hooks."""
+CHECK_FAILURES: Final = "crons.checkFailures"
+"""The built-in function that pauses a cron whose runs have failed too often."""
 HOOK_JOB_FIELDS: Final = ("queue", "traceparent", "rootId")
 """What the job that calls the hooks inherits from the failed job."""
 
@@ -79,6 +82,17 @@ class HookJobs:
             root_id=root_id_of({**job, "_id": failure["_id"]}),
         )
         return escape_document(build_job_document(new, failure["at"], retention_ms=0))
+
+    def build_check(self, cron: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+        """Return the document to insert with the failure of a run of a cron that counts them."""
+        new = NewJob(
+            function=self._registry.resolve(CHECK_FAILURES),
+            args={"cron_id": cron["_id"]},
+            owner=cron["owner"],
+            cause=Cause(kind=CauseKind.CRON, id=cron["_id"]),
+            scheduled_time=at,
+        )
+        return build_job_document(new, at, retention_ms=0)
 
 
 def _arguments(failure: dict[str, Any], function_name: str) -> dict[str, Json]:

@@ -229,7 +229,7 @@ class Cron:
     max_runs: int | None = None
     catch_up_window_ms: int | None = None
     pause_after_failures: int | None = None
-    """The cron is paused at the tick that finds so many failed runs in a row."""
+    """The cron is paused when so many runs in a row have failed."""
     managed_by: str | None = None
     """The set that contains it, or `@cron` if it is declared in code; or None."""
     tick_counts: TickCounts = NO_TICKS

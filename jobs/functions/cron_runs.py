@@ -1,4 +1,5 @@
-"""Runs of a cron outside its schedule, which a client asks for: now, or for past ticks.
+"""Runs of a cron outside its schedule, which a client asks for: now, or for past ticks; and the
+check of failed runs.
 
 Each function runs in the caller's transaction, on behalf of the cron's owner.
 """
@@ -12,15 +13,17 @@ from typing import Any, Final
 from ostinato.jobs.async_tools.cpu_thread import run_in_cpu_thread
 from ostinato.jobs.context import Context
 from ostinato.jobs.cron_ledger import LedgerEntry, TickOrigin, TickOutcome
+from ostinato.jobs.decorators import mutation
 from ostinato.jobs.documents import cron_from
 from ostinato.jobs.due_ticks import MAX_RUNS_PER_TICK, Timetable, last_decided
 from ostinato.jobs.errors import BadRequest, PreconditionFailed
+from ostinato.jobs.failure_hooks import CHECK_FAILURES
 from ostinato.jobs.functions.calendars import read_timetable
 from ostinato.jobs.functions.cron_checks import find_cron
 from ostinato.jobs.functions.cron_ledger import record_ticks
 from ostinato.jobs.functions.cron_ticks import queued_ticks, read_run_history
-from ostinato.jobs.functions.crons import change
-from ostinato.jobs.functions.job_chain import require_rights
+from ostinato.jobs.functions.crons import change, pause_if_needed
+from ostinato.jobs.functions.job_chain import CHAIN_RETRY, MINUTE_MS, require_rights
 from ostinato.jobs.json_values import format_instant
 from ostinato.jobs.passed_ticks import MILLISECOND
 from ostinato.jobs.planned_ticks import planned_ticks
@@ -66,6 +69,18 @@ async def trigger_cron(
     recorded = await record_ticks(ctx, found, [entry])
     runs = {"executions": [*history.tracked, run], "failuresInARow": history.failures}
     return await change(ctx, found, recorded | runs), run
+
+
+@mutation(name=CHECK_FAILURES, internal=True, retry=CHAIN_RETRY, result_ttl_ms=MINUTE_MS)
+async def check_failures(ctx: Context, cron_id: str) -> bool:
+    """Pause a cron whose newest runs have failed too often; return whether it did.
+
+    A job of it is inserted with the failure of each run. The next tick checks it as well.
+    """
+    found = await ctx.db.ostinato("crons").find_one({"_id": cron_id, "owner": ctx.owner})
+    if found is None or not found["enabled"]:
+        return False
+    return await pause_if_needed(ctx, cron_from(found), found)
 
 
 def _require_no_run(cron: Cron, found: dict[str, Any], history: RunHistory) -> None:

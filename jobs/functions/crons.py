@@ -39,6 +39,7 @@ from ostinato.jobs.functions.cron_ticks import (
 )
 from ostinato.jobs.functions.job_chain import (
     CHAIN_RETRY,
+    MINUTE_MS,
     cancel_if_active,
     delete_document,
     effective_now,
@@ -236,7 +237,7 @@ async def execute_cron(ctx: Context, cron_id: str) -> None:
     if not decided.has_ticks:
         await _ensure_tick(ctx, cron, found, decided)
         return
-    if await _pause_if_needed(ctx, cron, found):
+    if await pause_if_needed(ctx, cron, found):
         return
     done = await start_due_runs(ctx, cron, found, decided.runs)
     used_up = used_up_fields(cron, found, done)
@@ -260,14 +261,14 @@ async def execute_cron(ctx: Context, cron_id: str) -> None:
     await update_document(ctx, "crons", found, fields)
 
 
-@mutation(name=RELEASE_QUEUED, internal=True, retry=CHAIN_RETRY)
+@mutation(name=RELEASE_QUEUED, internal=True, retry=CHAIN_RETRY, result_ttl_ms=MINUTE_MS)
 async def release_queued(ctx: Context, cron_id: str) -> None:
     """Start the oldest queued tick if the previous run has ended."""
     found = await ctx.db.ostinato("crons").find_one({"_id": cron_id, "owner": ctx.owner})
     if found is None or not found["queuedTicks"]:
         return
     cron = cron_from(found)
-    if await _pause_if_needed(ctx, cron, found):
+    if await pause_if_needed(ctx, cron, found):
         return
     done = await start_due_runs(ctx, cron, found, [])
     used_up = used_up_fields(cron, found, done)
@@ -307,7 +308,7 @@ async def change(ctx: Context, found: dict[str, Any], fields: dict[str, Any]) ->
     return cron_from(await update_document(ctx, "crons", found, fields))
 
 
-async def _pause_if_needed(ctx: Context, cron: Cron, found: dict[str, Any]) -> bool:
+async def pause_if_needed(ctx: Context, cron: Cron, found: dict[str, Any]) -> bool:
     """Pause a cron whose owner has lost the right to run its function, or whose runs have failed
     too often; return whether it is paused."""
     reason = await read_reason_to_pause(ctx, cron, found)

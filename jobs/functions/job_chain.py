@@ -27,6 +27,7 @@ TICK_HORIZON: Final = timedelta(
 REPAIR_AFTER: Final = timedelta(minutes=1)  # the delay before a failed job is replaced
 
 CHAIN_RETRY: Final = Retry(retries=4, base_ms=500)
+MINUTE_MS: Final = 60_000
 """Retry policy of a chain's jobs: a chain must survive a temporary database error."""
 
 

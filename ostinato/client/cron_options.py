@@ -35,7 +35,7 @@ class CronOptions(TimeRules, total=False):
     catch_up_window: timedelta
     """Ticks that are later than this are missed."""
     pause_after_failures: int
-    """Pause the cron at the tick that finds so many failed runs in a row."""
+    """Pause the cron when so many runs in a row have failed."""
     tags: Sequence[str]
     """The tags of its jobs: at most 10, of 1 to 64 characters each."""
 

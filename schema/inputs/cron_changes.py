@@ -111,8 +111,8 @@ class UpdateCronInput:
     )
     pause_after_failures: MaxFailures | None = strawberry.field(
         default=UNSET,
-        description="Pause the cron at the tick that finds so many failed runs in a row: 1 to "
-        "100; null removes it.",
+        description="Pause the cron when so many runs in a row have failed: 1 to 100; null "
+        "removes it.",
     )
     enabled: bool | None = strawberry.field(
         default=UNSET,

@@ -100,7 +100,7 @@ class RegisterCronInput:
     )
     pause_after_failures: MaxFailures | None = strawberry.field(
         default=UNSET,
-        description="Pause the cron at the tick that finds so many failed runs in a row: 1 to 100.",
+        description="Pause the cron when so many runs in a row have failed: 1 to 100.",
     )
     tags: Tags | None = strawberry.field(
         default=UNSET,

@@ -132,7 +132,7 @@ class Cron(NodeProxy[records.Cron], Node):
         description="Ticks that are later than this are missed, whatever `catchUp` says."
     )
     pause_after_failures: int | None = strawberry.field(
-        description="The cron is paused at the tick that finds so many failed runs in a row."
+        description="The cron is paused when so many runs in a row have failed."
     )
     paused_because: PauseReason | None = strawberry.field(
         description="Why Ostinato paused it; null if it is enabled, or a user paused it."

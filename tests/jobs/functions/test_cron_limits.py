@@ -13,6 +13,7 @@ from tests.jobs.functions.pattern_rig import HOUR, MINUTE, SECOND, PatternRig
 from tests.jobs.functions.test_cron_changes import update
 from tests.jobs.functions.test_cron_ledger import outcomes
 from tests.jobs.functions.test_crons import TICK, register
+from tests.processes import eventually
 
 RAN = (TickOutcome.RAN, None, 1)
 
@@ -91,6 +92,30 @@ async def test_cron_pauses_at_the_tick_that_finds_its_runs_failed(
     assert await outcomes(rig, cron) == [RAN, RAN, RAN, RAN, skipped]
     await rig.run_mutation(lambda ctx: resume_cron(ctx, cron.id))
     assert await tick(rig, cron) == (True, None)
+
+
+async def test_last_failed_run_pauses_its_cron_before_the_next_tick(rig: PatternRig) -> None:
+    counting: dict[str, Any] = {"function_name": "work.breakDown", "interval_ms": HOUR}
+    cron = await register(rig, pause_after_failures=2, **counting)
+    other = await register(rig, name="other", **counting)
+
+    async def is_paused() -> bool:
+        return not (await rig.find_one("crons", _id=cron.id))["enabled"]
+
+    for expected in (False, True):
+        await rig.advance(HOUR)
+        await eventually(lambda: no_job_is_active(rig), within=30)
+        assert await is_paused() is expected
+    assert (await rig.find_one("crons", _id=cron.id))["pausedBecause"] == PauseReason.FAILED_RUNS
+    assert await outcomes(rig, cron) == [RAN, RAN]
+    assert [job.cause.id for job in await rig.jobs("crons.checkFailures")] == [cron.id] * 2
+    assert (await rig.find_one("crons", _id=other.id))["enabled"]
+
+
+async def no_job_is_active(rig: PatternRig) -> bool:
+    """Return whether every job that is due has ended."""
+    due = {"scheduledTime": {"$lte": await rig.engine.now()}}
+    return not await rig.all("jobs", state={"$in": ["pending", "inProgress"]}, **due)
 
 
 async def end_last_run(rig: PatternRig, state: JobState) -> None:
