@@ -4,6 +4,7 @@ Each function runs in the caller's transaction, on behalf of the cron's owner. T
 before a change run as they were planned; the change counts for those after it.
 """
 
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -12,7 +13,7 @@ from ostinato.jobs.async_tools.cpu_thread import run_in_cpu_thread
 from ostinato.jobs.context import Context
 from ostinato.jobs.cron_ledger import LedgerEntry, TickOutcome, TickReason
 from ostinato.jobs.documents import cron_from
-from ostinato.jobs.due_ticks import entries_not_run, last_decided, next_tick_fields
+from ostinato.jobs.due_ticks import Timetable, last_decided, next_tick_fields
 from ostinato.jobs.errors import PreconditionFailed
 from ostinato.jobs.functions.calendars import (
     read_excluded_days,
@@ -39,7 +40,7 @@ from ostinato.jobs.functions.cron_ticks import schedule_start
 from ostinato.jobs.functions.crons import change, execute_cron, pause_found, resume_cron
 from ostinato.jobs.functions.job_chain import cancel_if_active, require_rights, update_document
 from ostinato.jobs.functions.new_cron import STATIC, NewCron, validate_cron
-from ostinato.jobs.passed_ticks import passed_ticks
+from ostinato.jobs.passed_ticks import next_runnable
 from ostinato.jobs.quotas.transaction_checks import require_tick_room
 from ostinato.jobs.records import Cron
 
@@ -97,7 +98,7 @@ async def redefine(
 
 
 async def skip_next_run(ctx: Context, cron_id: str, expected_version: int | None = None) -> Cron:
-    """Cancel the next tick of an enabled cron, even if it is overdue; the following one is next.
+    """Skip the next tick of an enabled cron that runs, even if it is overdue.
 
     The tick stays skipped when the cron is paused, resumed or changed before its time. The cron
     ends if no tick is left before its end. Raises NotFound, VersionConflict, and PreconditionFailed
@@ -107,21 +108,29 @@ async def skip_next_run(ctx: Context, cron_id: str, expected_version: int | None
     if not found["enabled"]:
         raise PreconditionFailed("the cron is paused, so it has no next run to skip")
     cron = cron_from(found)
-    table, skipped = await read_timetable(ctx, cron), cron.next_run_time
     after = last_decided(cron, found.get("undecided"))
-    passed = passed_ticks(table.schedule, after, skipped, table.excluded)
-    following = await run_in_cpu_thread(ctx.owner, partial(table.next_tick, skipped))
+    times = _skipped_later(cron, min(after, await ctx.now()))
+    plan = partial(_skip_next, cron, await read_timetable(ctx, cron), after)
+    skipped, following = await run_in_cpu_thread(ctx.owner, plan)
     requested = LedgerEntry(outcome=TickOutcome.SKIPPED, first=skipped, reason=TickReason.REQUESTED)
     await cancel_if_active(ctx, cron.scheduler_job_id)
     ended = cron.end_at is not None and following >= cron.end_at
     fields = {
-        **await record_ticks(ctx, found, [*entries_not_run(passed), requested]),
-        **next_tick_fields(following, skipped),
+        **await record_ticks(ctx, found, [requested]),
+        **next_tick_fields(following, after),
         "enabled": not ended,
         "schedulerJobId": None if ended else await schedule_start(ctx, cron, following),
-        "skippedTimes": [*_skipped_later(cron, min(after, await ctx.now())), skipped],
+        "skippedTimes": [*times, skipped],
     }
     return await change(ctx, found, fields)
+
+
+def _skip_next(cron: Cron, table: Timetable, after: datetime) -> tuple[datetime, datetime]:
+    """Return the first tick that runs, and the tick after `after` without it: one on a day of the
+    calendar, perhaps, since those are not decided ahead of time."""
+    skipped = next_runnable(cron.schedule, after, table.excluded)
+    left = replace(cron, skipped_times=(*cron.skipped_times, skipped))
+    return skipped, Timetable.of(left).next_tick(after)
 
 
 def _skipped_later(cron: Cron, decided_until: datetime) -> list[datetime]:

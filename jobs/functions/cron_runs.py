@@ -132,7 +132,7 @@ async def backfill_cron(
     decided = last_decided(cron, found.get("undecided"))
     until = min(between.end - MILLISECOND, await ctx.now())
     if cron.enabled:
-        until = min(until, decided)
+        until = min(until, cron.next_run_time - MILLISECOND)
     planned = partial(
         _planned_ticks,
         await read_timetable(ctx, replace(cron, skipped_times=())),

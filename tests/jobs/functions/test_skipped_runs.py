@@ -8,16 +8,18 @@ import pytest
 
 from ostinato.jobs.cron_ledger import TickOutcome, TickReason
 from ostinato.jobs.errors import PreconditionFailed
+from ostinato.jobs.exclusions import NewCalendar
+from ostinato.jobs.functions.calendars import create_calendar
 from ostinato.jobs.functions.cron_changes import MAX_SKIPPED, skip_next_run, update_cron
 from ostinato.jobs.functions.cron_patch import CronPatch
 from ostinato.jobs.functions.cron_previews import plan_change
 from ostinato.jobs.functions.cron_runs import TickPeriod, backfill_cron
-from ostinato.jobs.functions.crons import pause_cron, resume_cron
+from ostinato.jobs.functions.crons import execute_cron, pause_cron, resume_cron
 from ostinato.jobs.records import CatchUpPolicy, Cron
 from ostinato.jobs.time_rules import Exclusions
 from tests.jobs.functions.pattern_rig import HOUR, MINUTE, PatternRig
 from tests.jobs.functions.test_cron_changes import RUN, only_pending_tick, update
-from tests.jobs.functions.test_cron_ledger import INTERVAL, outcomes
+from tests.jobs.functions.test_cron_ledger import INTERVAL, outcomes, ticks_of
 from tests.jobs.functions.test_crons import register
 
 REQUESTED: Final = (TickOutcome.SKIPPED, TickReason.REQUESTED, 1)
@@ -138,6 +140,27 @@ async def test_run_that_was_skipped_can_be_backfilled(rig_without_worker: Patter
     period = TickPeriod(skipped, skipped + INTERVAL)
     done = await rig.run_mutation(lambda ctx: backfill_cron(ctx, cron.id, period))
     assert (done.started, done.already_ran) == (1, 0)
+
+
+async def test_next_run_to_skip_is_the_first_that_the_calendar_allows(
+    rig_without_worker: PatternRig,
+) -> None:
+    """Admins may change the calendar later, so its days are not decided ahead of time."""
+    rig = rig_without_worker
+    cron, _ = await daily(rig, skips=0)
+    first = cron.next_run_time
+    holiday = NewCalendar(name="holidays", dates=(first.date(),))
+    await rig.run_mutation(lambda ctx: create_calendar(ctx, holiday), None)
+    await update(rig, cron.id, {"exclusions": Exclusions(calendar="holidays")})
+    await rig.run_mutation(lambda ctx: skip_next_run(ctx, cron.id))
+    assert await outcomes(rig, cron) == [REQUESTED]
+    await rig.engine.advance(54 * HOUR)  # excluded, skipped, and one to run
+    await rig.run_mutation(lambda ctx: execute_cron(ctx, cron.id))
+    excluded = (TickOutcome.SKIPPED, TickReason.EXCLUDED, 1)
+    assert await outcomes(rig, cron) == [REQUESTED, excluded, (TickOutcome.RAN, None, 1)]
+    [run] = await rig.jobs(RUN)
+    [*_, record] = await ticks_of(rig, cron)
+    assert (record.job_id, record.scheduled_time) == (run.id, first + timedelta(days=2))
 
 
 async def test_number_of_runs_that_are_skipped_ahead_is_limited(
