@@ -1,6 +1,7 @@
 """The API of the job system in one process: schedules, cancels, retries and reads jobs."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -42,6 +43,7 @@ from ostinato.jobs.mongo.function_metrics import FunctionMetrics
 from ostinato.jobs.mongo.indexes import ensure_collections
 from ostinato.jobs.mongo.job_documents import build_job_document, existing_job
 from ostinato.jobs.mongo.job_store import AttemptStatus, JobStore
+from ostinato.jobs.mongo.job_trees import SETTLE_S
 from ostinato.jobs.mongo.manual_changes import ManualChanges
 from ostinato.jobs.mongo.owners import OwnerStore
 from ostinato.jobs.mongo.poisoned_jobs import PoisonedJobs
@@ -247,12 +249,29 @@ class ImmediateJobWriter:
         self._job = job
 
     async def schedule(self, new: NewJob) -> str:
-        """Insert a job; raises AttemptLost if the action's attempt no longer holds its job."""
+        """Insert a job; raises AttemptLost if the action's attempt no longer holds its job.
+
+        A cancellation of the action's descendants waits SETTLE_S for this insert. If it takes
+        longer, cancels the new job if the action was canceled meanwhile.
+        """
+        started = time.monotonic()
         status = await self._engine.store.read_attempt_status(self._job.id, self._job.attempt)
         if status is AttemptStatus.LOST:
             raise AttemptLost
         canceled = status is AttemptStatus.CANCEL_REQUESTED
-        return (await self._engine.schedule(replace(new, canceled=canceled))).id
+        job_id = (await self._engine.schedule(replace(new, canceled=canceled))).id
+        is_slow = time.monotonic() - started > SETTLE_S / 2
+        if is_slow and not canceled and await self._was_canceled():
+            await self.cancel(job_id, new.owner)
+        return job_id
+
+    async def _was_canceled(self) -> bool:
+        store, job = self._engine.store, self._job
+        status = await store.read_attempt_status(job.id, job.attempt)
+        if status is not AttemptStatus.LOST:
+            return status is AttemptStatus.CANCEL_REQUESTED
+        found = await store.find(job.id)
+        return found is not None and found.state is JobState.CANCELED
 
     async def cancel(self, job_id: str, owner: str | None) -> bool:
         try:

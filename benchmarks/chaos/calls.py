@@ -1,12 +1,12 @@
 """Sends requests as GraphQL calls, and classifies each response as ok, failed or unknown."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import httpx
 
-from benchmarks.chaos.operations import Answer, Kind, Outcome, Request
+from benchmarks.chaos.operations import BULK, Answer, Kind, Outcome, Request
 from ostinato.jobs.records import Json, JsonObject
 
 TIMEOUT_S: Final = 20.0  # longer than the API's own
@@ -18,6 +18,18 @@ _FIELDS: Final = {
     Kind.CANCEL: ("cancelJob", "JobIdInput!", "jobId job { state }"),
     Kind.REGISTER_CRON: ("registerCron", "RegisterCronInput!", "cronId cron { nextRunTime }"),
     Kind.PAUSE_CRON: ("pauseCron", "CronIdInput!", "cronId"),
+    Kind.SCHEDULE_MANY: ("scheduleJobs", "ScheduleJobsInput!", "jobIds"),
+    Kind.RESCHEDULE: ("rescheduleJob", "RescheduleJobInput!", "jobId"),
+    Kind.RETRY: ("retryJob", "JobIdInput!", "jobId"),
+    Kind.CANCEL_JOBS: ("cancelJobs", "JobFilter!", "bulkActionId"),
+    Kind.RETRY_JOBS: ("retryJobs", "JobFilter!", "bulkActionId"),
+    Kind.RESOLVE_FAILURES: ("resolveFailures", "FailureFilter!", "bulkActionId"),
+    Kind.RESUME_CRON: ("resumeCron", "CronIdInput!", "cronId"),
+    Kind.UPDATE_CRON: ("updateCron", "UpdateCronInput!", "cronId"),
+    Kind.SKIP_NEXT_RUN: ("skipNextRun", "CronIdInput!", "cronId"),
+    Kind.TRIGGER_CRON: ("triggerCron", "TriggerCronInput!", "jobId"),
+    Kind.BACKFILL_CRON: ("backfillCron", "BackfillCronInput!", "started"),
+    Kind.APPLY_CRONS: ("applyCrons", "ApplyCronsInput!", "deletedIds"),
 }
 _IDS: Final = {"jobId": "Job", "cronId": "Cron"}
 
@@ -48,7 +60,8 @@ def _body(requests: Sequence[Request]) -> JsonObject:
     for number, request in enumerate(requests):
         name, type_, selected = _FIELDS[request.kind]
         variables.append(f"$a{number}: {type_}")
-        fields.append(f"a{number}: {name}(input: $a{number}) {{ {selected} }}")
+        argument = "filter" if request.kind in BULK else "input"
+        fields.append(f"a{number}: {name}({argument}: $a{number}) {{ {selected} }}")
     query = f"mutation Load({', '.join(variables)}) {{ {' '.join(fields)} }}"
     inputs: JsonObject = {
         f"a{number}": _with_global_ids(request.input) for number, request in enumerate(requests)
@@ -74,14 +87,22 @@ def _error(outcome: Outcome, code: str, message: str) -> Answer:
 
 
 def _value(kind: Kind, payload: Mapping[str, Any]) -> JsonObject:
-    if kind is Kind.SCHEDULE:
-        return {"scheduled": document_id(payload["jobId"])}
-    if kind is Kind.CANCEL:
-        return {"state": payload["job"]["state"]}
-    if kind is Kind.REGISTER_CRON:
-        cron_id = document_id(payload["cronId"])
-        return {"registered": cron_id, "nextRunTime": payload["cron"]["nextRunTime"]}
-    return {}
+    if kind in BULK:
+        return {"bulkAction": document_id(payload["bulkActionId"])}
+    return _VALUES[kind](payload) if kind in _VALUES else {}
+
+
+_VALUES: Final[dict[Kind, Callable[[Mapping[str, Any]], JsonObject]]] = {
+    Kind.SCHEDULE: lambda payload: {"scheduled": document_id(payload["jobId"])},
+    Kind.SCHEDULE_MANY: lambda payload: {"allScheduled": [*map(document_id, payload["jobIds"])]},
+    Kind.CANCEL: lambda payload: {"state": payload["job"]["state"]},
+    Kind.REGISTER_CRON: lambda payload: {
+        "registered": document_id(payload["cronId"]),
+        "nextRunTime": payload["cron"]["nextRunTime"],
+    },
+    Kind.TRIGGER_CRON: lambda payload: {"triggered": document_id(payload["jobId"])},
+    Kind.BACKFILL_CRON: lambda payload: {"started": payload["started"]},
+}
 
 
 def _with_global_ids(input_: JsonObject) -> JsonObject:

@@ -8,7 +8,16 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from benchmarks.chaos import acknowledgements, history, outcomes, recovery, ticks, timelines
+from benchmarks.chaos import (
+    acknowledgements,
+    bulk,
+    cron_verbs,
+    history,
+    outcomes,
+    recovery,
+    ticks,
+    timelines,
+)
 from benchmarks.chaos.history import History
 
 MAX_CHARACTERS: Final = 300  # characters of a violation; an error may contain its traceback
@@ -31,6 +40,10 @@ CHECKS: Final[dict[str, Callable[[History], Iterable[str]]]] = {
     "a key gave two jobs": acknowledgements.keys,
     "a call was rejected without a reason": acknowledgements.rejections,
     "a cancellation was lost or not requested": acknowledgements.cancellations,
+    "some jobs of one call are missing": bulk.many_jobs,
+    "a retry was lost or not requested": bulk.manual_retries,
+    "a due time was lost or not requested": bulk.due_times,
+    "a bulk action has not done what it counts": bulk.bulk_actions,
     "a timeline is illegal": _timelines,
     "a job has not ended": outcomes.unfinished,
     "a job has a wrong purge time": outcomes.purge_times,
@@ -40,6 +53,8 @@ CHECKS: Final[dict[str, Callable[[History], Iterable[str]]]] = {
     "an action ran too often": outcomes.action_attempts,
     "a job ended wrongly": outcomes.final_states,
     "a tick is doubled or missing": ticks.ticks,
+    "a cron and its ledger differ": cron_verbs.ledgers,
+    "a call for a cron was lost or done twice": cron_verbs.calls,
     "a process ended by itself": _unexpected_ends,
     "recovery took too long": recovery.too_late,
 }

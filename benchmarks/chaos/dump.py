@@ -13,7 +13,7 @@ from benchmarks.chaos.ledger import EFFECTS, TALLIES
 
 COLLECTIONS: Final = (
     *("jobs", "failures", "crons", "cronTicks", "taskConfigs"),
-    *("requests", "batches", "items"),
+    *("requests", "batches", "items", "bulkActions"),
     *(EFFECTS, TALLIES),
 )
 TIMESTAMP: Final = "$instant"

@@ -58,6 +58,8 @@ class Cadence:
     """Whether its policies allow it to skip ticks, which it counts."""
 
 
+CHANGED: Final = "changed"
+"""The name of the cron that the load changes, pauses, skips, triggers and backfills."""
 CRONS: Final = {
     "every tick": Cadence(
         every_ms=1_000,
@@ -72,6 +74,11 @@ CRONS: Final = {
     "one after another": Cadence(
         every_ms=1_500,
         input={"intervalMs": 1_500, "overlap": "QUEUE", "catchUp": "ALL"},
+        may_skip=True,
+    ),
+    CHANGED: Cadence(
+        every_ms=1_000,
+        input={"cronspec": "* * * * * *", "overlap": "ALLOW", "catchUp": "ALL"},
         may_skip=True,
     ),
 }

@@ -2,8 +2,8 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from benchmarks.chaos import dump, operations
 from benchmarks.chaos.ledger import EFFECTS, TALLIES
-from benchmarks.chaos.operations import Operation
+from benchmarks.chaos.operations import Kind, Operation, Request
+from ostinato.jobs.bulk_actions import BulkAction, bulk_action_from
 from ostinato.jobs.cron_ledger import CronTick, cron_tick_from
 from ostinato.jobs.documents import cron_from, job_from
 from ostinato.jobs.records import CauseKind, Cron, Job
@@ -51,15 +52,26 @@ class History:
     effects: Sequence[Effect] = ()
     counters: Mapping[str, int] = field(default_factory=dict)
     failures: frozenset[str] = frozenset()
-    """The ids of the jobs with a recorded failure."""
+    """The ids of the jobs with a recorded failure that nobody has resolved."""
     crons: Sequence[Cron] = ()
     cron_ticks: Sequence[CronTick] = ()
     """The records of the ticks of crons."""
+    bulk_actions: Sequence[BulkAction] = ()
     notes: Sequence[Note] = ()
     unexpected_ends: Sequence[str] = ()
     """Processes that ended without being killed."""
     rejects_outcomes: bool = False
     """Whether the run made MongoDB reject outcomes."""
+
+    @cached_property
+    def schedule_calls(self) -> Sequence[Operation]:
+        """The calls of `scheduleJob`; one for each job of `scheduleJobs`."""
+        return [
+            call
+            for operation in self.operations
+            if operation.request.kind in (Kind.SCHEDULE, Kind.SCHEDULE_MANY)
+            for call in _single_calls(operation)
+        ]
 
     @cached_property
     def effects_of(self) -> Mapping[str, list[Effect]]:
@@ -94,6 +106,19 @@ class History:
         return found
 
 
+def _single_calls(operation: Operation) -> Iterator[Operation]:
+    if operation.request.kind is Kind.SCHEDULE:
+        yield operation
+        return
+    jobs, ids = operation.request.input["jobs"], operation.answer.value.get("allScheduled")
+    assert isinstance(jobs, list)
+    for number, job in enumerate(jobs):
+        assert isinstance(job, dict)
+        value = {"scheduled": ids[number]} if isinstance(ids, list) else operation.answer.value
+        answer = replace(operation.answer, value=value)
+        yield replace(operation, request=Request(Kind.SCHEDULE, job), answer=answer)
+
+
 def read(folder: Path) -> History:
     """Read the files of a run, except malformed documents and the jobs that they caused."""
     entries = _fault_entries(folder)
@@ -110,17 +135,12 @@ def read(folder: Path) -> History:
         jobs={job.id: job for job in jobs},
         effects=[effect for effect in effects if effect.job not in excluded],
         counters={document["_id"]: document["value"] for document in database[TALLIES]},
-        # A malformed cron has failures without a job.
-        failures=frozenset(
-            document["_id"]
-            for document in database["failures"]
-            if "jobId" in document or not excluded
-        )
-        - excluded,
-        crons=[
-            cron_from(document) for document in database["crons"] if document["_id"] not in excluded
+        failures=_open_failures(database["failures"], excluded),
+        crons=[cron_from(each) for each in database["crons"] if each["_id"] not in excluded],
+        cron_ticks=[
+            cron_tick_from(each) for each in database["cronTicks"] if each["cronId"] not in excluded
         ],
-        cron_ticks=[cron_tick_from(document) for document in database["cronTicks"]],
+        bulk_actions=[bulk_action_from(each) for each in database["bulkActions"]],
         notes=[note for note in notes if note.job not in excluded],
         unexpected_ends=[
             f"{entry['process']}: {entry['ending']}"
@@ -130,6 +150,16 @@ def read(folder: Path) -> History:
         rejects_outcomes=any(entry["event"] == "refused" for entry in entries),
         last_fault_at=datetime.fromtimestamp(max(ended), UTC),
     )
+
+
+def _open_failures(documents: list[dump.Document], excluded: set[str]) -> frozenset[str]:
+    """Return the ids of the failures that nobody has resolved; a malformed cron has failures
+    without a job."""
+    return frozenset(
+        each["_id"]
+        for each in documents
+        if ("jobId" in each or not excluded) and each.get("resolvedAt") is None
+    ).difference(excluded)
 
 
 def malformed_ids(folder: Path) -> list[str]:

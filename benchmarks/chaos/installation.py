@@ -210,6 +210,8 @@ class Installation:
             "OSTINATO_JWT_SECRET": SECRET,
             "OSTINATO_OPERATIONS_PER_SECOND": "0",  # few users send all operations
             "OSTINATO_FAILED_TOKENS_PER_SECOND": "0",
+            "OSTINATO_QUOTA_BULK_ACTIONS": "0",
+            "OSTINATO_MAX_COST": "1000000",
             "OSTINATO_MAX_IDLE_CONNECTIONS_PER_ADDRESS": "10000",  # one address
             "OSTINATO_PORT": str(self.api_port),
             NOTES: str(self.folder / "notes.jsonl"),

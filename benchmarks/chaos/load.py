@@ -21,7 +21,9 @@ from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 from benchmarks.chaos.calls import TIMEOUT_S, Api
-from benchmarks.chaos.expectations import CRONS
+from benchmarks.chaos.cron_load import PAUSE_S as CRON_PAUSE_S
+from benchmarks.chaos.cron_load import CronPlan, utc_now
+from benchmarks.chaos.expectations import CHANGED, CRONS
 from benchmarks.chaos.operations import Answer, Kind, OperationLog, Outcome, Request
 from benchmarks.chaos.plan import Plan
 from ostinato.jobs.records import Json, JsonObject
@@ -62,16 +64,30 @@ class Load:
     async def run(self) -> None:
         for name, cadence in CRONS.items():
             await self._register_cron(name, cadence.input)
+        plan = CronPlan(self._crons[list(CRONS).index(CHANGED)], self._random("crons"))
         async with asyncio.TaskGroup() as lanes:
+            lanes.create_task(self._change_crons(plan))
             for number in range(LANES):
                 lanes.create_task(self._lane(number))
         async with asyncio.timeout(PAUSE_CRONS_WITHIN_S):
+            for request in plan.last():
+                await self._call_until_ok(request)
             for cron_id in self._crons:
                 await self._call_until_ok(Request(Kind.PAUSE_CRON, {"cronId": cron_id}))
 
+    def _random(self, name: object) -> Random:
+        return Random(f"{self._seed}-{name}")  # noqa: S311 - no secret
+
+    async def _change_crons(self, plan: CronPlan) -> None:
+        random = self._random("pauses")
+        while not self.stopped.is_set():
+            request = plan.next(utc_now())
+            (answer,) = await self._call(self._apis[0], [request])
+            plan.on_answer(request, answer)
+            await asyncio.sleep(random.uniform(0, 2) * CRON_PAUSE_S)
+
     async def _lane(self, number: int) -> None:
-        random = Random(f"{self._seed}-{number}")  # noqa: S311 - no secret
-        plan = Plan(str(number), random, self._max_requests)
+        plan = Plan(str(number), self._random(number), self._max_requests)
         api = self._apis[number % len(self._apis)]
         while not self.stopped.is_set():
             await self.may_send.wait()

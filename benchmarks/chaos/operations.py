@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ostinato.jobs.records import JsonObject
 
@@ -16,6 +16,22 @@ class Kind(StrEnum):
     CANCEL = "cancel"
     REGISTER_CRON = "registerCron"
     PAUSE_CRON = "pauseCron"
+    SCHEDULE_MANY = "scheduleMany"
+    RESCHEDULE = "reschedule"
+    RETRY = "retry"
+    CANCEL_JOBS = "cancelJobs"
+    RETRY_JOBS = "retryJobs"
+    RESOLVE_FAILURES = "resolveFailures"
+    RESUME_CRON = "resumeCron"
+    UPDATE_CRON = "updateCron"
+    SKIP_NEXT_RUN = "skipNextRun"
+    TRIGGER_CRON = "triggerCron"
+    BACKFILL_CRON = "backfillCron"
+    APPLY_CRONS = "applyCrons"
+
+
+BULK: Final = frozenset({Kind.CANCEL_JOBS, Kind.RETRY_JOBS, Kind.RESOLVE_FAILURES})
+"""The bulk actions: their input is a filter."""
 
 
 class Outcome(StrEnum):
@@ -52,6 +68,11 @@ class Operation:
     @property
     def is_ok(self) -> bool:
         return self.answer.outcome is Outcome.OK
+
+    @property
+    def has_failed(self) -> bool:
+        """Return whether it had no effect."""
+        return self.answer.outcome is Outcome.FAILED
 
 
 NO_ANSWER = Answer(Outcome.UNKNOWN, {})
@@ -124,4 +145,5 @@ class AcknowledgedJobs:
             return
         if "scheduled" in entry["value"]:
             self._jobs.add(entry["value"]["scheduled"])
+        self._jobs.update(entry["value"].get("allScheduled", ()))
         self.crons += "registered" in entry["value"]

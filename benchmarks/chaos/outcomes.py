@@ -7,7 +7,8 @@ from typing import Final
 
 from benchmarks.chaos.expectations import EXPECTATIONS, REJECTION_ERRORS, Expectation
 from benchmarks.chaos.history import History
-from benchmarks.chaos.timelines import starts
+from benchmarks.chaos.operations import Kind
+from benchmarks.chaos.timelines import is_start, newest_events, retries, starts
 from ostinato.jobs.lifecycle import FINAL_STATES, MAX_WORKERS_LOST
 from ostinato.jobs.records import FunctionKind, Job, JobState
 
@@ -28,8 +29,21 @@ def purge_times(history: History) -> Iterator[str]:
         if job.completed_at is not None:
             is_failed = job.state is JobState.FAILED
             until = None if is_failed else job.completed_at + KEPT_FOR
-            if job.purge_at != until:
+            if job.purge_at != until and not is_resolved(history, job):
                 yield f"{job.id} ({job.function_name}, {job.state}) is kept until {job.purge_at}"
+
+
+def is_resolved(history: History, job: Job) -> bool:
+    """Return whether a failed job has no failure any more, because a client resolved it."""
+    if job.state is not JobState.FAILED or job.completed_at is None or job.purge_at is None:
+        return False
+    if job.id in history.failures or job.purge_at < job.completed_at + KEPT_FOR:
+        return False
+    return any(
+        not call.has_failed and call.request.input["functionName"] == job.function_name
+        for call in history.operations
+        if call.request.kind is Kind.RESOLVE_FAILURES
+    )
 
 
 def effects(history: History) -> Iterator[str]:
@@ -89,7 +103,7 @@ def action_attempts(history: History) -> Iterator[str]:
             yield f"{job.id} ({job.function_name}) started attempts {started}"
         if unknown := set(started) - set(starts(job)):
             yield f"{job.id} ({job.function_name}) ran attempts {unknown}, not on its timeline"
-        if len(started) > expectation.retries + 1:
+        if len(started) > (expectation.retries + 1) * (retries(job) + 1):
             yield f"{job.id} ({job.function_name}) started {len(started)} times"
         is_action = expectation.kind is FunctionKind.ACTION
         if is_action and _succeeded(job) and job.attempt not in ended:
@@ -100,8 +114,10 @@ def action_attempts(history: History) -> Iterator[str]:
 
 def final_states(history: History) -> Iterator[str]:
     """A failed job raised an exception or lost too many workers, and its failure is recorded."""
-    failed = {job.id for job in history.jobs.values() if job.state is JobState.FAILED}
-    for job_id in failed ^ history.failures:
+    jobs = history.jobs.values()
+    failed = {job.id for job in jobs if job.state is JobState.FAILED}
+    resolved = {job.id for job in jobs if is_resolved(history, job)}
+    for job_id in failed - resolved ^ history.failures:
         yield f"{job_id} {'failed without' if job_id in failed else 'has'} a recorded failure"
     for job in history.jobs.values():
         expectation = EXPECTATIONS.get(job.function_name, Expectation(kind=FunctionKind.MUTATION))
@@ -115,9 +131,10 @@ def _may_have_failed(history: History, job: Job, expectation: Expectation) -> bo
     name = job.error.name if job.error else None
     if history.rejects_outcomes and name in REJECTION_ERRORS:
         return True
-    is_last = job.attempt > expectation.retries
+    events = newest_events(job)
+    is_last = sum(map(is_start, events)) > expectation.retries
     if name == WORKER_LOST:
-        times = sum(1 for event in job.timeline if event.error and event.error.name == name)
+        times = sum(1 for event in events if event.error and event.error.name == name)
         return times >= MAX_WORKERS_LOST or (expectation.kind is FunctionKind.ACTION and is_last)
     return name in expectation.fails_by and is_last
 

@@ -6,7 +6,7 @@ from random import Random
 from typing import Final
 
 from benchmarks.chaos.operations import Answer, Kind, Outcome, Request
-from ostinato.jobs.records import JsonObject
+from ostinato.jobs.records import Json, JsonObject
 
 TALLY_NAMES: Final = tuple(f"tally-{number}" for number in range(12))
 WEIGHTS: Final = {
@@ -30,6 +30,15 @@ MAX_TOUCH_MS: Final = 60
 MAX_LINGER_MS: Final = 2_000
 MAX_PAUSE_S: Final = 1.5
 MAX_REQUESTS: Final = 40  # a document may have 50 aliases
+MANY_SHARE: Final = 0.02  # calls of `scheduleJobs`
+MAX_MANY: Final = 8
+TAGGED_SHARE: Final = 0.3
+GROUPS: Final = 3
+"""The number of tags of a lane; each job has at most one."""
+BULK_SHARE: Final = 0.006
+RESCHEDULED_SHARE: Final = 0.2  # of jobs that are delayed
+RETRIED_SHARE: Final = 0.15  # of jobs that fail or are canceled
+FAILING: Final = ("ledger.refuse", "ledger.fail")
 
 
 class Plan:
@@ -53,6 +62,8 @@ class Plan:
 
     def on_answer(self, request: Request, answer: Answer, now: float) -> None:
         """Plan the requests that follow from an answer."""
+        if request.kind is Kind.CANCEL and answer.outcome is Outcome.OK:
+            self._retry_later(now, request.input["jobId"])
         if request.kind is not Kind.SCHEDULE:
             return
         if answer.outcome is Outcome.OK:
@@ -61,6 +72,14 @@ class Plan:
             self._send_later(now, request)  # a key makes it safe to repeat
 
     def _follow_up(self, request: Request, job_id: str, now: float) -> None:
+        if request.input["functionName"] in FAILING:
+            self._retry_later(now, job_id)
+        if "runAfterMs" in request.input and self._random.random() < RESCHEDULED_SHARE:
+            later: JsonObject = {
+                "jobId": job_id,
+                "runAfterMs": self._random.randint(0, MAX_DELAY_MS),
+            }
+            self._send_later(now, Request(Kind.RESCHEDULE, later))
         if self._may_be_canceled(request) and self._random.random() < CANCELED_SHARE:
             self._send_later(now, Request(Kind.CANCEL, {"jobId": job_id}))
         if "key" in request.input and self._random.random() < REPEATED_SHARE:
@@ -73,11 +92,33 @@ class Plan:
         input_ = request.input
         return "runAfterMs" in input_ or input_["functionName"] == "ledger.linger"
 
+    def _retry_later(self, now: float, job_id: Json) -> None:
+        if self._random.random() < RETRIED_SHARE:
+            self._send_later(now, Request(Kind.RETRY, {"jobId": job_id}))
+
     def _send_later(self, now: float, request: Request) -> None:
         due = now + self._random.uniform(0, MAX_PAUSE_S)
         heapq.heappush(self._later, (due, next(self._order), request))
 
     def _new(self) -> Request:
+        draw = self._random.random()
+        if draw < BULK_SHARE:
+            return self._bulk_action()
+        if draw < BULK_SHARE + MANY_SHARE:
+            jobs: list[Json] = [self._job() for _ in range(self._random.randint(2, MAX_MANY))]
+            return Request(Kind.SCHEDULE_MANY, {"jobs": jobs})
+        return Request(Kind.SCHEDULE, self._job())
+
+    def _bulk_action(self) -> Request:
+        kind = self._random.choice((Kind.CANCEL_JOBS, Kind.RETRY_JOBS, Kind.RESOLVE_FAILURES))
+        if kind is Kind.RESOLVE_FAILURES:
+            return Request(kind, {"functionName": self._random.choice(FAILING)})
+        return Request(kind, {"tags": [self._tag()]})
+
+    def _tag(self) -> str:
+        return f"group-{self._name}-{self._random.randrange(GROUPS)}"
+
+    def _job(self) -> JsonObject:
         (name,) = self._random.choices(list(WEIGHTS), list(WEIGHTS.values()))
         function = f"ledger.{name}"
         input_: JsonObject = {"functionName": function, "args": self._args(function)}
@@ -85,7 +126,9 @@ class Plan:
             input_["runAfterMs"] = self._random.randint(1, MAX_DELAY_MS)
         if self._random.random() < KEYED_SHARE:
             input_["key"] = f"key-{self._name}-{next(self._marks)}"
-        return Request(Kind.SCHEDULE, input_)
+        if self._random.random() < TAGGED_SHARE:
+            input_["tags"] = [self._tag()]
+        return input_
 
     def _args(self, function: str) -> JsonObject:
         """Return arguments with a unique mark."""

@@ -120,6 +120,7 @@ async def _run_with_faults(fault: str, random: Random, jobs: int, folder: Path) 
             deadline = time.monotonic() + MAX_RECOVERY_S
             await installation.stop(CLIENT, within_s=CLIENT_ENDS_WITHIN_S)
             has_settled = await wait_until_settled(installation, deadline)
+            await installation.wait_until_started()  # a starting process does not stop cleanly
         await stop_and_dump(installation, has_settled)
     return faults
 

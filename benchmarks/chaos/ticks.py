@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from benchmarks.chaos.expectations import CRONS
 from benchmarks.chaos.history import History
 from benchmarks.chaos.operations import Kind
-from ostinato.jobs.cron_ledger import CronTick, TickOutcome, TickReason
+from ostinato.jobs.cron_ledger import CronTick, TickOrigin, TickOutcome, TickReason
 from ostinato.jobs.records import Cron
 
 
@@ -29,13 +29,17 @@ def ticks(history: History) -> Iterator[str]:
 def _ticks_of(history: History, cron: Cron, first: datetime) -> Iterator[str]:
     cadence = CRONS[cron.name]
     expected = set(_due_times(first, cron.next_run_time, cadence.every_ms))
-    runs = [job for job in history.children_of.get(cron.id, []) if not job.internal]
+    records = [tick for tick in history.cron_ticks if tick.cron_id == cron.id]
+    ticks = [tick for tick in records if tick.origin is TickOrigin.SCHEDULE]
+    expected |= {tick.scheduled_time for tick in ticks if tick.reason is TickReason.REQUESTED}
+    others = {tick.job_id for tick in records if tick.origin is not TickOrigin.SCHEDULE}
+    children = history.children_of.get(cron.id, [])
+    runs = [job for job in children if not job.internal and job.id not in others]
     due_times = [job.timeline[0].next_run_at for job in runs]
     if duplicates := {due for due in due_times if due_times.count(due) > 1}:
         yield f"{cron.name!r} ran more than once for {duplicates}"
     if unexpected := set(due_times) - expected:
         yield f"{cron.name!r} ran for {unexpected}, which are not its ticks"
-    ticks = [tick for tick in history.cron_ticks if tick.cron_id == cron.id]
     yield from _records_of(cron, ticks, expected)
     recorded = {(tick.scheduled_time, tick.job_id) for tick in ticks if _did_run(tick)}
     ran = {(job.timeline[0].next_run_at, job.id) for job in runs}

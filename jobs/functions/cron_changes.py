@@ -161,8 +161,8 @@ async def _reschedule(
     before, after = cron_from(found), cron_from(found | changed)
     fields: dict[str, Any] = {}
     if SCHEDULE_FIELDS & changed.keys():
-        fields = await settle_ticks(ctx, found, TickReason.CHANGED, drops_queue=False)
         undecided, now = found.get("undecided"), await ctx.now()
+        fields = await settle_ticks(ctx, found, TickReason.CHANGED, drops_queue=False, until=now)
         excluded = await read_excluded_days(ctx, after.exclusions)
         plan = partial(first_tick_after_change, before, undecided, after, now, excluded)
         fields |= next_tick_fields(*await run_in_cpu_thread(ctx.owner, plan))

@@ -109,10 +109,18 @@ def _missed_entry(
 
 
 async def settle_ticks(
-    ctx: Context, found: dict[str, Any], reason: TickReason, *, drops_queue: bool = True
+    ctx: Context,
+    found: dict[str, Any],
+    reason: TickReason,
+    *,
+    drops_queue: bool = True,
+    until: datetime | None = None,
 ) -> dict[str, Any]:
     """Record the ticks up to now that will never run, because the cron is paused, changed or
     deleted; call it with the document as it was before.
+
+    If the caller plans the next tick, it passes the time after which it has planned (`until`):
+    the clock moves on, and a tick in between would have no outcome, or two.
 
     Due ticks are canceled for `reason`, or missed if no worker ran them in time. While the cron was
     paused, they were skipped. Queued ticks are canceled, unless `drops_queue` is False. Returns
@@ -123,7 +131,7 @@ async def settle_ticks(
         cron = read_as(cron_from, found)
     except Malformed:
         return {"queuedTicks": []} if drops_queue else {}
-    now, table = await ctx.now(), await read_timetable(ctx, cron)
+    now, table = until or await ctx.now(), await read_timetable(ctx, cron)
     after = last_decided(cron, found.get("undecided"))
     compute = partial(_passed, table, after, now)
     passed, following = await run_in_cpu_thread(ctx.owner, compute)

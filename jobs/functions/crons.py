@@ -1,11 +1,7 @@
 """Crons: registration, changes and ticks of schedules stored in MongoDB."""
 
-from collections.abc import Sequence
-from datetime import datetime
-from functools import partial
 from typing import Any
 
-from ostinato.jobs.async_tools.cpu_thread import collect_in_cpu_thread, run_in_cpu_thread
 from ostinato.jobs.context import Context
 from ostinato.jobs.cron_ledger import TickReason
 from ostinato.jobs.decorators import mutation
@@ -15,7 +11,7 @@ from ostinato.jobs.due_ticks import (
     Timetable,
     next_tick_fields,
 )
-from ostinato.jobs.errors import Malformed, NotFound
+from ostinato.jobs.errors import NotFound
 from ostinato.jobs.functions.calendars import read_timetable, require_calendar
 from ostinato.jobs.functions.cron_checks import (
     find_cron,
@@ -37,6 +33,7 @@ from ostinato.jobs.functions.cron_ticks import (
     start_due_runs,
     used_up_fields,
 )
+from ostinato.jobs.functions.first_ticks import after_decided, compute_first_tick
 from ostinato.jobs.functions.job_chain import (
     CHAIN_RETRY,
     MINUTE_MS,
@@ -50,7 +47,6 @@ from ostinato.jobs.functions.job_chain import (
     update_document,
 )
 from ostinato.jobs.functions.new_cron import NewCron, validate_cron, with_default_name
-from ostinato.jobs.malformed import read_as
 from ostinato.jobs.quotas.limits import QuotaKind
 from ostinato.jobs.quotas.transaction_checks import require_room, require_tick_room
 from ostinato.jobs.records import Cron, JsonObject, PauseReason, Schedule
@@ -86,7 +82,7 @@ async def insert_cron(ctx: Context, new: NewCron, schedule: Schedule, args: Json
         cron_id=cron_id,
         jitter_ms=new.jitter_ms,
     )
-    first = await compute_first_tick(ctx, table, definition["startAt"])
+    first = await compute_first_tick(ctx, table, definition["startAt"], await ctx.now())
     due = within_end(first["nextRunTime"], definition["endAt"])
     document: dict[str, Any] = {
         "_id": cron_id,
@@ -104,41 +100,6 @@ async def insert_cron(ctx: Context, new: NewCron, schedule: Schedule, args: Json
     }
     await ctx.db.internal_collection("crons").insert_one(document)
     return cron_from(document)
-
-
-async def compute_first_tick(
-    ctx: Context, table: Timetable, start_at: datetime | None
-) -> dict[str, Any]:
-    """Compute the fields for the first tick from now in the thread: a rare date takes a while."""
-    return await run_in_cpu_thread(ctx.owner, partial(table.first_tick, await ctx.now(), start_at))
-
-
-async def compute_first_ticks(
-    ctx: Context, found: Sequence[dict[str, Any]]
-) -> list[dict[str, Any] | None]:
-    """Compute the fields for the first tick of each cron from now, in few turns of the thread.
-
-    `found` are their documents. The fields of a malformed one are None.
-    """
-    tables = [await _timetable_of(ctx, each) for each in found]
-    ticks = map(partial(_first_tick, await ctx.now()), tables, found)
-    return await collect_in_cpu_thread(ctx.owner, ticks)
-
-
-async def _timetable_of(ctx: Context, found: dict[str, Any]) -> Timetable | None:
-    try:
-        return await read_timetable(ctx, read_as(cron_from, found))
-    except Malformed:
-        return None
-
-
-def _first_tick(
-    now: datetime, table: Timetable | None, found: dict[str, Any]
-) -> dict[str, Any] | None:
-    try:
-        return None if table is None else table.first_tick(now, found.get("startAt"))
-    except Exception:  # a malformed schedule can raise anything
-        return None
 
 
 async def pause_cron(ctx: Context, cron_id: str, expected_version: int | None = None) -> Cron:
@@ -188,8 +149,10 @@ async def resume_cron(
     cron = cron_from(found)
     await require_rights(ctx, cron.function_name)
     require_run_left(found)
+    now = after_decided(found, cron, await ctx.now())
     if first_tick is None:
-        first_tick = await compute_first_tick(ctx, await read_timetable(ctx, cron), cron.start_at)
+        table = await read_timetable(ctx, cron)
+        first_tick = await compute_first_tick(ctx, table, cron.start_at, now)
     due = within_end(first_tick["nextRunTime"], cron.end_at)
     await require_tick_room(ctx, cron.schedule)
     tick = await schedule_start(ctx, cron, due)
@@ -202,7 +165,10 @@ async def resume_cron(
     if cron.pause_after_failures is not None:
         history = await read_run_history(ctx, found)
         fields |= {"executions": list(history.active), "failuresInARow": 0}
-    settled = await settle_ticks(ctx, found, TickReason.PAUSED, drops_queue=False)
+    planned_after = min(now, first_tick["undecided"]["after"])
+    settled = await settle_ticks(
+        ctx, found, TickReason.PAUSED, drops_queue=False, until=planned_after
+    )
     return await change(ctx, found, settled | fields)
 
 

@@ -6,7 +6,8 @@ from typing import Any, Final
 from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import mutation
 from ostinato.jobs.errors import OstinatoError, PreconditionFailed
-from ostinato.jobs.functions.crons import compute_first_ticks, pause_found, resume_cron
+from ostinato.jobs.functions.crons import pause_found, resume_cron
+from ostinato.jobs.functions.first_ticks import compute_first_ticks
 from ostinato.jobs.functions.job_chain import CHAIN_RETRY, read_owner, update_document
 from ostinato.jobs.functions.tasks import pause_task, resume_task
 from ostinato.jobs.records import JobState, PauseReason

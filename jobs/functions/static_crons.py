@@ -1,6 +1,7 @@
 """Synchronizes the stored crons with the `@cron` declarations in code."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from ostinato.jobs.context import Context
@@ -46,7 +47,7 @@ async def sync_static_crons(ctx: Context, declared: Iterable[StaticCron]) -> Non
     for removed in filter(_is_well_formed, declared_before):
         if removed["enabled"] or not removed.get("retired"):
             await cancel_if_active(ctx, removed.get("schedulerJobId"))
-            settled = await _settle(ctx, removed)
+            settled = await _settle(ctx, removed, await ctx.now())
             retired = {"enabled": False, "retired": True, "schedulerJobId": None}
             await change(ctx, removed, settled | retired)
 
@@ -90,8 +91,9 @@ def _fields(cron: StaticCron) -> dict[str, Any]:
 async def _redeclare(ctx: Context, known: dict[str, Any], cron: StaticCron) -> None:
     await cancel_if_active(ctx, known.get("schedulerJobId"))
     days = ExcludedDays.of(cron.exclusions).with_skipped(known.get("skippedTimes", ()))
-    first = Timetable(schedule=cron.schedule, own_exclusions=days).first_tick(await ctx.now())
-    settled, due = await _settle(ctx, known), first["nextRunTime"]
+    now = await ctx.now()
+    first = Timetable(schedule=cron.schedule, own_exclusions=days).first_tick(now)
+    settled, due = await _settle(ctx, known, now), first["nextRunTime"]
     fields = {**settled, **_fields(cron), **first, "retired": False, "managedBy": STATIC}
     if known["enabled"] or known.get("retired"):
         tick = await schedule_tick(ctx, known["_id"], known["version"] + 1, due)
@@ -99,8 +101,8 @@ async def _redeclare(ctx: Context, known: dict[str, Any], cron: StaticCron) -> N
     await change(ctx, known, fields)
 
 
-async def _settle(ctx: Context, known: dict[str, Any]) -> dict[str, Any]:
+async def _settle(ctx: Context, known: dict[str, Any], until: datetime) -> dict[str, Any]:
     """Record the ticks up to now; those of a cron that was not declared were not planned."""
     if known.get("retired"):
         return {}
-    return await settle_ticks(ctx, known, TickReason.CHANGED, drops_queue=False)
+    return await settle_ticks(ctx, known, TickReason.CHANGED, drops_queue=False, until=until)

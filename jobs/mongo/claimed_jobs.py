@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from ostinato.jobs.documents import cause_from, root_id_of
 from ostinato.jobs.json_values import to_whole_number
-from ostinato.jobs.lifecycle import MAX_ATTEMPTS, MAX_EVENTS, WORKER_LOST
+from ostinato.jobs.lifecycle import FINAL_STATES, MAX_ATTEMPTS, MAX_EVENTS, WORKER_LOST
 from ostinato.jobs.mongo.client import Document
 from ostinato.jobs.mongo.stored_json import restore_document
 from ostinato.jobs.records import JobInfo, JsonObject
@@ -108,11 +108,21 @@ def read_lost(document: Document) -> LostJob | MalformedJob:
     """Decode a job of a lost worker, with its timeline."""
     try:
         claimed = claimed_job_from(document)
-        errors = [event.get("error") or {} for event in document["timeline"]]
-        times_lost = 1 + sum(error.get("name") == WORKER_LOST for error in errors)
+        times_lost = 1 + _count_lost_workers(document["timeline"])
     except MALFORMED_ERRORS as error:
         return MalformedJob(document["_id"], error)
     return LostJob(claimed, times_lost)
+
+
+def _count_lost_workers(timeline: list[Document]) -> int:
+    """Return how often a worker of the job was lost since its last manual retry."""
+    count = 0
+    for event in timeline:
+        error = event.get("error") or {}
+        count += error.get("name") == WORKER_LOST
+        if event.get("from") in FINAL_STATES:
+            count = 0
+    return count
 
 
 def read_leases(documents: list[Document]) -> list[Lease]:

@@ -22,7 +22,9 @@ BATCH_SIZE: Final = 500
 MAX_CANCELED: Final = 10_000  # per call: about a second; the caller repeats it
 MAX_VISITED: Final = 100_000  # descendants of a job that is not the first of its tree
 MAX_PASSES: Final = 5
-SETTLE_S: Final = 0.2  # for what an action inserts after it has read that it is not canceled
+SETTLE_S: Final = 0.2
+"""The time for what an action inserts after it has read that it is not canceled. An action that
+takes longer reads it again."""
 ROUNDS: Final = 3  # a job may be retried and start between the two guards
 
 log = get_log(__name__)
@@ -57,6 +59,8 @@ class TreeCanceler:
         }
         self._canceled = 0
         self._requested = 0
+        self._has_found = False
+        """Whether the current pass has found a job that was not canceled."""
         self._rejected: set[str] = set()
         self._is_truncated = False
         """Whether there are more descendants than one call visits."""
@@ -65,17 +69,18 @@ class TreeCanceler:
         """Cancel pending descendants and ask running ones to stop, until none is left.
 
         A job that was asked to stop schedules canceled jobs only, so the last pass finds no new
-        ones; before it, jobs that running ones were about to insert get time to appear. Stops
-        after MAX_CANCELED jobs.
+        ones; before it, jobs that running ones were about to insert get time to appear. A job that
+        was found may have ended and scheduled others before it was canceled, so that another pass
+        follows. Stops after MAX_CANCELED jobs.
         """
         has_waited = job.state is not JobState.IN_PROGRESS
         for _ in range(MAX_PASSES):
-            before, requested = self._canceled, self._requested
+            self._has_found, requested = False, self._requested
             await self._cancel_found(job)
             if self._canceled >= MAX_CANCELED:
                 break
             has_waited = has_waited and self._requested == requested
-            if self._canceled == before and has_waited:
+            if not self._has_found and has_waited:
                 return self._cascade(is_complete=not self._is_truncated)
             if not has_waited:
                 await asyncio.sleep(SETTLE_S)
@@ -130,6 +135,7 @@ class TreeCanceler:
             ids = [each["_id"] for each in found if each["_id"] not in self._rejected]
             if not ids:
                 return
+            self._has_found = True
             cancel = transitions.pipeline(
                 TransitionName.CANCEL, self._at, retention_ms=self._retention_ms
             )

@@ -46,6 +46,7 @@ def timeline(
         stops = was_requested and TRANSITIONS[name].yields_to_cancel
         state = JobState.CANCELED if stops else TRANSITIONS[name].target
         was_requested = was_requested or name is TransitionName.REQUEST_CANCEL
+        was_requested = was_requested and name is not TransitionName.MANUAL_RETRY
         event = JobEvent(
             seq=len(events) + 1,
             at=at,

@@ -12,6 +12,7 @@ from benchmarks.chaos.operations import Kind, Outcome
 from ostinato.jobs.cron_ledger import TickCounts, TickOutcome
 from ostinato.jobs.lifecycle import TransitionName
 from ostinato.jobs.records import Cause, CauseKind, JobError
+from tests.chaos.call_violations import CORRECT, VIOLATIONS_OF_CALLS
 from tests.chaos.histories import (
     BEGIN,
     CRON,
@@ -206,6 +207,14 @@ VIOLATIONS: dict[str, tuple[str, Callable[[], History]]] = {
 
 def test_correct_history_has_no_violation() -> None:
     assert violations(VALID) == {}
+
+
+VIOLATIONS |= VIOLATIONS_OF_CALLS
+
+
+@pytest.mark.parametrize("name", CORRECT)
+def test_calls_that_took_effect_are_no_violation(name: str) -> None:
+    assert violations(CORRECT[name]()) == {}
 
 
 @pytest.mark.parametrize("name", VIOLATIONS)

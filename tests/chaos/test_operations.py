@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -11,6 +12,8 @@ import httpx
 import pytest
 
 from benchmarks.chaos.calls import Api
+from benchmarks.chaos.cron_load import KINDS as CRON_CALLS
+from benchmarks.chaos.cron_load import CronPlan
 from benchmarks.chaos.operations import (
     AcknowledgedJobs,
     Answer,
@@ -136,8 +139,32 @@ def test_same_seed_makes_the_same_calls_with_new_marks() -> None:
     plan, same_plan = Plan("0", Random(1)), Plan("0", Random(1))
     requests = [request for _ in range(50) for request in plan.next(0)]
     assert requests == [request for _ in range(50) for request in same_plan.next(0)]
-    marks = [str(request.input["args"]) for request in requests]
+    scheduled = [request for request in requests if request.kind is Kind.SCHEDULE]
+    marks = [str(request.input["args"]) for request in scheduled]
     assert len(set(marks)) == len(marks)
+
+
+def test_calls_for_a_cron_are_of_every_kind_and_only_safe_ones_are_repeated() -> None:
+    plan, now = CronPlan("c1", Random(1)), datetime(2030, 1, 1, tzinfo=UTC)
+    requests = [plan.next(now) for _ in range(200)]
+    assert {request.kind for request in requests} == set(CRON_CALLS)
+    for request in requests:
+        plan.on_answer(request, Answer(Outcome.UNKNOWN, {}))
+        is_repeated = plan.next(now) == request
+        assert is_repeated or request.kind not in (Kind.TRIGGER_CRON, Kind.APPLY_CRONS)
+    keys = [str(one.input["key"]) for one in requests if one.kind is Kind.TRIGGER_CRON]
+    assert len(set(keys)) == len(keys)
+
+
+def test_calls_of_jobs_are_of_every_kind() -> None:
+    plan, ok = Plan("0", Random(1)), Answer(Outcome.OK, {"scheduled": "j"})
+    kinds = set()
+    for now in range(200):
+        for request in plan.next(now):
+            plan.on_answer(request, ok, now)
+            kinds.add(request.kind)
+    of_crons = {*CRON_CALLS, Kind.REGISTER_CRON}
+    assert kinds == set(Kind) - of_crons
 
 
 def test_only_calls_with_a_key_are_repeated_until_answered() -> None:

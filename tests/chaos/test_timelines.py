@@ -20,10 +20,13 @@ TRANSITIONS_TO_END = {
 
 @st.composite
 def job_transitions(draw: st.DrawFn) -> list[TransitionName]:
-    """Choose transitions at random until the job has ended."""
+    """Choose transitions at random until the job has ended and is not retried."""
     transitions: list[TransitionName] = []
     state, was_requested = JobState.PENDING, False
-    while state not in FINAL_STATES and len(transitions) < MAX_STEPS:
+    while len(transitions) < MAX_STEPS:
+        may_retry = is_allowed(TransitionName.MANUAL_RETRY, state)
+        if state in FINAL_STATES and not (may_retry and draw(st.booleans())):
+            break
         allowed = [
             name
             for name in TRANSITIONS
@@ -36,6 +39,7 @@ def job_transitions(draw: st.DrawFn) -> list[TransitionName]:
         stops = was_requested and TRANSITIONS[name].yields_to_cancel
         state = JobState.CANCELED if stops else TRANSITIONS[name].target
         was_requested = was_requested or name is TransitionName.REQUEST_CANCEL
+        was_requested = was_requested and name is not TransitionName.MANUAL_RETRY
     return [*transitions, *TRANSITIONS_TO_END.get(state, [])]
 
 

@@ -74,6 +74,7 @@ async def _run_with_faults(random: Random, jobs: int, folder: Path, scale: Scale
             deadline = time.monotonic() + MAX_RECOVERY_S
             await installation.stop(CLIENT, BACKGROUND_LOAD, within_s=CLIENT_ENDS_WITHIN_S)
             has_settled = await wait_until_settled(installation, deadline)
+            await installation.wait_until_started()
             await installation.stop(CLIENTS, within_s=CATCH_UP_WITHIN_S)
         await stop_and_dump(installation, has_settled)
     return faults

@@ -13,8 +13,9 @@ from ostinato.jobs.cron_ledger import TickOutcome, cron_tick_from, tick_counts_f
 from ostinato.jobs.errors import PreconditionFailed
 from ostinato.jobs.functions.cron_changes import skip_next_run, update_cron
 from ostinato.jobs.functions.cron_runs import TickPeriod, backfill_cron, trigger_cron
-from ostinato.jobs.functions.crons import execute_cron, pause_cron, resume_cron
+from ostinato.jobs.functions.crons import delete_cron, execute_cron, pause_cron, resume_cron
 from ostinato.jobs.records import CatchUpPolicy, Cron, JobState, OverlapPolicy
+from ostinato.jobs.time_rules import Exclusions, Weekday
 from tests.jobs.functions.pattern_rig import HOUR, MINUTE, PatternRig
 from tests.jobs.functions.test_cron_changes import RUN
 from tests.jobs.functions.test_crons import TICK, register
@@ -77,6 +78,56 @@ async def check(rig: PatternRig, cron_id: str) -> None:
     assert tick_counts_from(stored).planned == planned
     pending = await rig.jobs(TICK, **{"cause.id": cron_id, "state": JobState.PENDING.value})
     assert [job.id for job in pending] == ([stored["schedulerJobId"]] if stored["enabled"] else [])
+
+
+class SteppingClock:
+    """A clock that moves on with each reading."""
+
+    def __init__(self, at: datetime, draw: random.Random) -> None:
+        self._at = at
+        self._draw = draw
+
+    async def now(self) -> datetime:
+        self._at += timedelta(milliseconds=self._draw.randint(0, 900))
+        return self._at
+
+
+def changes_of(cron_id: str) -> list[Verb]:
+    """Return calls that keep a tick each second planned."""
+    excluded = Exclusions(weekdays=(Weekday.MONDAY, Weekday.SUNDAY))
+    return [
+        lambda ctx: pause_cron(ctx, cron_id),
+        lambda ctx: resume_cron(ctx, cron_id),
+        lambda ctx: resume_cron(ctx, cron_id),
+        lambda ctx: execute_cron(ctx, cron_id),
+        lambda ctx: update_cron(ctx, cron_id, {"exclusions": excluded}),
+        lambda ctx: update_cron(ctx, cron_id, {"exclusions": Exclusions()}),
+        lambda ctx: update_cron(ctx, cron_id, {"exclusions": Exclusions(), "enabled": True}),
+        lambda ctx: skip_next_run(ctx, cron_id),
+    ]
+
+
+async def require_each_second(rig: PatternRig, cron: Cron) -> None:
+    """Require one outcome for each second from the first tick of the cron."""
+    records = [cron_tick_from(one) for one in await rig.all("cronTicks", cronId=cron.id)]
+    ends = Counter(at for tick in records for at in {tick.scheduled_time, tick.last_scheduled_time})
+    assert set(ends.values()) == {1}, ends
+    seconds = (max(ends) - cron.next_run_time) // timedelta(seconds=1) + 1
+    assert sum(tick.tick_count for tick in records) == seconds
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_clock_that_moves_on_during_changes_loses_and_doubles_no_tick(
+    rig_without_worker: PatternRig, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    rig, draw = rig_without_worker, random.Random(seed)
+    cron = await register(rig, cronspec="* * * * * *", overlap=OverlapPolicy.ALLOW)
+    stepping = SteppingClock(await rig.engine.now(), draw)
+    monkeypatch.setattr(type(rig.engine.clock), "now", lambda self: stepping.now())
+    for _ in range(40):
+        await call(rig, draw.choice(changes_of(cron.id)))
+    await rig.run_mutation(lambda ctx: delete_cron(ctx, cron.id))
+    await require_each_second(rig, cron)
 
 
 async def load(rig: PatternRig, done: asyncio.Event) -> None:

@@ -10,12 +10,18 @@ from structlog.testing import capture_logs
 from ostinato.jobs.alerts import Condition
 from ostinato.jobs.async_tools import cpu_thread
 from ostinato.jobs.async_tools.cpu_thread import run_in_cpu_thread
+from ostinato.jobs.bulk_actions import BulkActionKind
 from ostinato.jobs.context import Context
 from ostinato.jobs.errors import OwnerSuspended, PreconditionFailed
-from ostinato.jobs.functions import crons, owners
+from ostinato.jobs.filters import JobFilter
+from ostinato.jobs.functions import first_ticks, owners
 from ostinato.jobs.functions.batch import NewBatch, add_items, start_batch
+from ostinato.jobs.functions.bulk_actions import NewBulkAction, start_bulk_action
+from ostinato.jobs.functions.cron_runs import trigger_cron
 from ostinato.jobs.functions.crons import resume_cron
 from ostinato.jobs.functions.owners import (
+    PURGED,
+    PURGED_WITH_EVENT,
     pause_schedules,
     purge_delay_ms,
     request_purge,
@@ -25,6 +31,7 @@ from ostinato.jobs.functions.owners import (
 from ostinato.jobs.functions.requests import create_with_timeout
 from ostinato.jobs.functions.tasks import start_task
 from ostinato.jobs.ids import new_id
+from ostinato.jobs.mongo.collections import COLLECTIONS as SPECIFIED
 from ostinato.jobs.records import JobState, PauseReason
 from ostinato.jobs.rights import MAX_SUSPENDED, SUSPENSION_TTL_S, Owner
 from ostinato.jobs.settings import Settings
@@ -36,10 +43,7 @@ from tests.processes import eventually
 pytestmark = pytest.mark.audit("suspension and purge")
 
 RUN = "tasks.runTask"
-COLLECTIONS = (
-    *("jobs", "crons", "taskConfigs", "batches", "requests", "items", "failures"),
-    *("jobLogs", "alerts"),
-)
+COLLECTIONS = ("jobs", *PURGED_WITH_EVENT, *PURGED)
 
 
 async def suspend_alice(rig: PatternRig) -> Owner:
@@ -123,7 +127,7 @@ def turns(monkeypatch: pytest.MonkeyPatch) -> list[Hashable]:
         return await run_in_cpu_thread(user, compute)
 
     monkeypatch.setattr(cpu_thread, "run_in_cpu_thread", record_turn)
-    monkeypatch.setattr(crons, "run_in_cpu_thread", record_turn)
+    monkeypatch.setattr(first_ticks, "run_in_cpu_thread", record_turn)
     return users
 
 
@@ -177,6 +181,12 @@ async def test_a_stale_step_of_a_suspension_changes_nothing(rig: PatternRig) -> 
     await register(rig)
     await rig.run_mutation(pause_schedules)
     assert len(await rig.all("crons", enabled=True)) == 1
+
+
+def test_purge_covers_the_collections_whose_documents_have_an_owner() -> None:
+    """The description of each collection says what deletes its documents."""
+    described = {spec.name for spec in SPECIFIED if "owners.purge" in spec.deleted_by}
+    assert described == set(COLLECTIONS)
 
 
 async def test_purge_deletes_everything_of_one_owner(rig: PatternRig) -> None:
@@ -234,17 +244,24 @@ async def test_oldest_of_many_suspensions_is_in_effect(rig_without_worker: Patte
         await rig_without_worker.engine.owners.require_active("user 0")
 
 
+ALL = NewBulkAction(
+    kind=BulkActionKind.CANCEL_JOBS, which=JobFilter(key="none"), target_owner="nobody", total=None
+)
+
+
 async def fill(rig: PatternRig, owner: str) -> None:
     """Create an object of each kind, a failed job, and a job with a log."""
     late = {"_id": new_id(), "name": "late", "owner": owner, "nextRunTime": await rig.engine.now()}
     await rig.engine.alerts.open(Condition.cron_late(late))
+    cron = await register(rig, owner)
     bodies: tuple[Callable[[Context], Awaitable[object]], ...] = (
         partial(add_items, items=[1, 2]),
         partial(start_batch, new=NewBatch(source="items", batch_size=10, delay_ms=0)),
         partial(create_with_timeout, data=1, timeout_ms=MINUTE * 60),
         lambda ctx: ctx.scheduler.run_after(0, "work.breakDown", {}),
+        partial(trigger_cron, cron_id=cron.id),
+        partial(start_bulk_action, new=ALL),
     )
-    await register(rig, owner)
     await start_loop(rig, owner)
     for body in bodies:
         await rig.run_mutation(body, owner)

@@ -140,6 +140,18 @@ async def test_job_fails_after_losing_three_workers(rig_without_worker: Rig, nam
     assert state_changes(job).count(("inProgress", "pending")) == starts - 1
 
 
+async def test_lost_workers_are_counted_anew_after_a_manual_retry(rig_without_worker: Rig) -> None:
+    rig = rig_without_worker
+    job_id, rescuer = await rig.schedule("kill_process_always"), build_rescuer(rig)
+    for number in range(6):
+        assert len(await rig.claim(job_id, f"dead-{number}")) == 1
+        assert await rescuer._rescue_from(f"dead-{number}") == 1
+        job = await rig.job(job_id)
+        assert job["state"] == ("failed" if number in (2, 5) else "pending")
+        if number == 2:
+            await rig.engine.changes.retry(job_id)
+
+
 async def test_more_jobs_than_one_query_returns_are_all_rescued(rig_without_worker: Rig) -> None:
     ids = await asyncio.gather(*(rig_without_worker.schedule("wait_forever") for _ in range(1_100)))
     await rig_without_worker.engine.store.claim(ids, "dead", "token", 0)
