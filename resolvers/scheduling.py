@@ -1,7 +1,7 @@
 """Use cases of jobs: read, schedule, cancel, retry; and of their failures: read, resolve."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -20,7 +20,7 @@ from ostinato.jobs.paging import ListCount, Page, Window
 from ostinato.jobs.queue_warnings import SchedulingWarning
 from ostinato.jobs.records import Failure, Job, JobState, JsonObject
 from ostinato.jobs.registry import AnyTarget
-from ostinato.jobs.transactions.job_group import schedule_group
+from ostinato.jobs.transactions.job_group import ScheduledJobs, schedule_group
 from ostinato.resolvers.context import RequestContext
 from ostinato.resolvers.functions import (
     require_callable_function,
@@ -121,28 +121,32 @@ async def schedule_job(ctx: RequestContext, new: JobToSchedule) -> Job:
     arguments.
     """
     function = require_callable_function(ctx, new.function_name)
-    scheduled = await ctx.engine.schedule(await build_job(ctx, function, new))
+    await ctx.require_active()
+    scheduled = await ctx.engine.schedule(build_job(ctx, function, new, await ctx.now()))
     await ctx.engine.queues.warnings.report(new.queue)
     return scheduled
 
 
-async def schedule_jobs(ctx: RequestContext, jobs: Sequence[JobToSchedule]) -> list[Job]:
+async def schedule_jobs(ctx: RequestContext, jobs: Sequence[JobToSchedule]) -> ScheduledJobs:
     """Schedule 1 to 1,000 jobs of the viewer in one transaction: all of them, or none.
 
     Raises like `schedule_job`, with the position of each wrong job in the path, and
     PayloadTooLarge and QuotaExceeded for all of them.
     """
+    now = await ctx.now()
 
-    async def build(new: JobToSchedule) -> NewJob:
-        return await build_job(ctx, require_callable_function(ctx, new.function_name), new)
+    def build(new: JobToSchedule) -> NewJob:
+        return build_job(ctx, require_callable_function(ctx, new.function_name), new, now)
 
-    scheduled = await schedule_group(ctx.engine, await build_jobs(jobs, build))
+    new_jobs = await build_jobs(jobs, build)
+    await ctx.require_active()
+    scheduled = await schedule_group(ctx.engine, new_jobs)
     for queue in {new.queue for new in jobs}:
         await ctx.engine.queues.warnings.report(queue)
     return scheduled
 
 
-async def build_jobs(given: Sequence[T], build: Callable[[T], Awaitable[NewJob]]) -> list[NewJob]:
+async def build_jobs(given: Sequence[T], build: Callable[[T], NewJob]) -> list[NewJob]:
     """Build a job of each of the given; raises one BadRequest with the issues of all.
 
     Their paths start with `jobs` and the position. Lets other tasks run: arguments take time.
@@ -151,7 +155,7 @@ async def build_jobs(given: Sequence[T], build: Callable[[T], Awaitable[NewJob]]
     issues: list[Issue] = []
     for position, one in enumerate(given):
         try:
-            new_jobs.append(await build(one))
+            new_jobs.append(build(one))
         except BadRequest as error:
             issues += [
                 replace(issue, path=("jobs", position, *issue.path)) for issue in error.issues
@@ -169,17 +173,17 @@ def _placed(issue: Issue) -> str:
     return f"jobs[{issue.path[1]}]: {issue.message}"
 
 
-async def build_job(ctx: RequestContext, function: AnyTarget, new: JobToSchedule) -> NewJob:
-    """Validate a job that calls `function`; raises BadRequest or OwnerSuspended."""
+def build_job(
+    ctx: RequestContext, function: AnyTarget, new: JobToSchedule, now: datetime
+) -> NewJob:
+    """Validate a job that calls `function`, scheduled at `now`; raises BadRequest."""
     args = function.bind(new.args)
-    due = due_time(new.run_at, new.run_after_ms, await ctx.now())
-    await ctx.require_active()
     return NewJob(
         function=function,
         args=args,
         owner=ctx.owner,
         cause=ctx.cause,
-        scheduled_time=due,
+        scheduled_time=due_time(new.run_at, new.run_after_ms, now),
         key=new.key,
         queue=new.queue,
         priority=new.priority,

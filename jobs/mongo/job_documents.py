@@ -1,6 +1,7 @@
 """Builds new job documents and reads stored ones."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -130,6 +131,44 @@ def build_job_document(
         document["tick"] = new.tick
     document["timeline"] = [first_event(document)]
     return document
+
+
+def build_job_documents(
+    new_jobs: Sequence[NewJob], created_at: datetime, retention_ms: int, *, external: bool
+) -> list[dict[str, Any]]:
+    """Build the documents of new jobs; jobs that differ in little share the work."""
+    documents: list[dict[str, Any]] = []
+    model: NewJob | None = None
+    for new in new_jobs:
+        if model is not None and _is_alike(new, model):
+            documents.append(_copy_for(new, documents[-1]))
+        else:
+            model = new
+            documents.append(build_job_document(new, created_at, retention_ms, external=external))
+    return documents
+
+
+def _is_alike(new: NewJob, model: NewJob) -> bool:
+    """Return whether two jobs differ at most in their owners, arguments, times and ids."""
+    return (
+        new.function is model.function
+        and new.cause == model.cause
+        and (new.queue, new.priority, new.tags, new.timeout_ms, new.traceparent, new.root_id)
+        == (
+            *(model.queue, model.priority, model.tags),
+            *(model.timeout_ms, model.traceparent, model.root_id),
+        )
+        and not (new.key or model.key or new.tick or model.tick)
+        and not (new.canceled or model.canceled)
+    )
+
+
+def _copy_for(new: NewJob, document: dict[str, Any]) -> dict[str, Any]:
+    """Copy the document of a job that is alike."""
+    due = new.scheduled_time
+    common = {"scheduledTime": due, "owner": new.owner}
+    event = {**document["timeline"][0], **common, "nextRunAt": due}
+    return {**document, **common, "_id": new_id(), "args": new.args, "timeline": [event]}
 
 
 def _inherited(new: NewJob) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import closing
-from typing import Any, Final
+from typing import Any, Final, overload
 
 from pydantic_core import to_json
 
@@ -25,7 +25,7 @@ from ostinato.jobs.mongo.caller_sessions import (
     require_transaction,
 )
 from ostinato.jobs.mongo.client import Document, Session
-from ostinato.jobs.mongo.job_documents import StoredJob, build_job_document, existing_job
+from ostinato.jobs.mongo.job_documents import StoredJob, build_job_documents, existing_job
 from ostinato.jobs.mongo.stored_json import escape_document
 from ostinato.jobs.mongo.transaction import run_shielded_transaction
 from ostinato.jobs.new_job import NewJob
@@ -37,6 +37,7 @@ __all__ = [
     "BlockingSession",
     "CallerSession",
     "JobGroup",
+    "ScheduledJobs",
     "insert_group",
     "insert_group_blocking",
     "prepare_in",
@@ -45,6 +46,33 @@ __all__ = [
 
 Key = tuple[str | None, str]
 RunInLoop = Callable[[Coroutine[Any, Any, None]], None]
+
+
+class ScheduledJobs(Sequence[Job]):
+    """The jobs of a group, in its order; each is decoded when it is read."""
+
+    def __init__(self, found: Sequence[Job | Document]) -> None:
+        self._found = [*found]
+
+    @property
+    def ids(self) -> list[str]:
+        """Return their ids, without decoding them."""
+        return [each.id if isinstance(each, Job) else each["_id"] for each in self._found]
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    @overload
+    def __getitem__(self, position: int) -> Job: ...
+    @overload
+    def __getitem__(self, position: slice) -> "ScheduledJobs": ...
+    def __getitem__(self, position: int | slice) -> "Job | ScheduledJobs":
+        if isinstance(position, slice):
+            return ScheduledJobs(self._found[position])
+        found = self._found[position]
+        if not isinstance(found, Job):
+            found = self._found[position] = job_from(found)
+        return found
 
 
 class JobGroup:
@@ -57,7 +85,7 @@ class JobGroup:
         self, new_jobs: Sequence[NewJob], documents: Sequence[Document], quotas: OwnerQuotas
     ) -> None:
         self._pairs: Final = tuple(zip(new_jobs, documents, strict=True))
-        self._jobs: dict[int, Job] = {}
+        self._jobs: dict[int, Job | Document] = {}
         self._reservation: Final = GroupReservation(quotas)
         self.loop: Final = asyncio.get_running_loop()
         self.is_admitted = False
@@ -100,7 +128,7 @@ class JobGroup:
         for position, (new, document) in enumerate(self._pairs):
             used = stored.get((new.owner, new.key)) if new.key is not None else None
             if used is None:
-                self._jobs[position] = job_from(document)
+                self._jobs[position] = document
                 documents.append(document)
                 if new.key is not None:
                     stored[new.owner, new.key] = StoredJob(escape_document(document))
@@ -109,9 +137,9 @@ class JobGroup:
         return documents
 
     @property
-    def jobs(self) -> list[Job]:
+    def jobs(self) -> ScheduledJobs:
         """Return the new and the existing jobs, in the order of the group."""
-        return [self._jobs[position] for position in range(len(self._pairs))]
+        return ScheduledJobs([self._jobs[position] for position in range(len(self._pairs))])
 
 
 async def build_group(engine: Engine, new_jobs: Sequence[NewJob], *, external: bool) -> JobGroup:
@@ -131,10 +159,8 @@ async def build_group(engine: Engine, new_jobs: Sequence[NewJob], *, external: b
             f"{sum(sizes):,}: schedule fewer jobs at once"
         )
     now = await engine.clock.now()
-    documents = [
-        build_job_document(new, now, engine.settings.purge_after_ms, external=external)
-        for new in new_jobs
-    ]
+    retention_ms = engine.settings.purge_after_ms
+    documents = build_job_documents(new_jobs, now, retention_ms, external=external)
     group = JobGroup(new_jobs, documents, engine.quotas)
     try:
         await group.admit(documents)
@@ -156,7 +182,7 @@ async def prepare_in(
     return await build_group(engine, new_jobs, external=True)
 
 
-async def insert_group(engine: Engine, group: JobGroup, session: CallerSession) -> list[Job]:
+async def insert_group(engine: Engine, group: JobGroup, session: CallerSession) -> ScheduledJobs:
     """Insert a group: its jobs exist if and only if the transaction commits.
 
     The leader's change stream then wakes the dispatcher. Raises Conflict, QuotaExceeded, and the
@@ -173,7 +199,7 @@ async def insert_group(engine: Engine, group: JobGroup, session: CallerSession) 
 
 def insert_group_blocking(
     engine: Engine, group: JobGroup, session: BlockingSession, run: RunInLoop
-) -> list[Job]:
+) -> ScheduledJobs:
     """Insert a group like `insert_group`, in the calling thread.
 
     `run` runs a coroutine in the event loop of the engine.
@@ -201,7 +227,7 @@ async def _admit(group: JobGroup, documents: Sequence[Document]) -> None:
         raise converted from error
 
 
-async def schedule_group(engine: Engine, new_jobs: Sequence[NewJob]) -> list[Job]:
+async def schedule_group(engine: Engine, new_jobs: Sequence[NewJob]) -> ScheduledJobs:
     """Insert all jobs of a group in one transaction, and signal the dispatcher if one is due soon.
 
     A job whose owner has used its key before is not inserted again: the existing one is returned.

@@ -1,7 +1,9 @@
 """Handles of jobs: wait for the end of a job, and return its result or raise its error."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any, Final, Generic, Protocol, TypeVar, get_type_hints
 
 from pydantic import TypeAdapter
@@ -10,7 +12,7 @@ from ostinato.jobs.end_waiter import EndWaiter
 from ostinato.jobs.errors import OstinatoError
 from ostinato.jobs.lifecycle import FINAL_STATES
 from ostinato.jobs.records import Job, JobError, JobState
-from ostinato.jobs.registry import AnyFunction
+from ostinato.jobs.registry import FunctionRef
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -55,15 +57,22 @@ class JobActions(Protocol):
 class JobHandle(Generic[R_co]):
     """A scheduled job whose function returns `R_co`."""
 
-    def __init__(self, actions: JobActions, job: Job, returns: TypeAdapter[Any]) -> None:
+    def __init__(
+        self,
+        actions: JobActions,
+        job_id: str,
+        read_job: Callable[[], Job],
+        returns: TypeAdapter[Any],
+    ) -> None:
         self._actions = actions
+        self._read_job = read_job
         self._returns = returns
-        self.job: Final = job
-        """The job as it was when the handle was made: see `refresh`."""
+        self.id: Final = job_id
 
     @property
-    def id(self) -> str:
-        return self.job.id
+    def job(self) -> Job:
+        """The job as it was when the handle was made: see `refresh`."""
+        return self._read_job()
 
     async def result(self, timeout: timedelta | float | None = None) -> R_co:
         """Wait for the end of the job, over all its attempts, and return the function's result.
@@ -111,9 +120,12 @@ class JobHandle(Generic[R_co]):
 ANY_JSON: Final[TypeAdapter[Any]] = TypeAdapter(Any)
 
 
-def result_type(call: AnyFunction) -> TypeAdapter[Any]:
-    """Return the type of a function's results; Any without an annotation."""
+@lru_cache(maxsize=1_024)
+def result_type(function: FunctionRef) -> TypeAdapter[Any]:
+    """Return the type of a function's results; Any for a name, or without an annotation."""
+    if isinstance(function, str):
+        return ANY_JSON
     try:
-        return TypeAdapter(get_type_hints(call).get("return", Any))
+        return TypeAdapter(get_type_hints(function).get("return", Any))
     except Exception:  # annotations are user code, and Pydantic may not know the type
         return ANY_JSON

@@ -2,12 +2,11 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar, Unpack, overload
 
-from pydantic import TypeAdapter
-
 from ostinato.client.base_client import BaseClient, call, log_window, page_window
-from ostinato.client.handles import ANY_JSON, JobHandle, result_type
+from ostinato.client.handles import JobHandle, result_type
 from ostinato.client.options import (
     Args,
     JobRequest,
@@ -28,6 +27,7 @@ from ostinato.jobs.registry import FunctionRef, name_of
 from ostinato.jobs.transactions.job_group import (
     CallerSession,
     JobGroup,
+    ScheduledJobs,
     insert_group,
     prepare_in,
     schedule_group,
@@ -126,9 +126,13 @@ class JobVerbs(BaseClient):
         """
         return await self._add(calls, lambda new_jobs: prepare_in(self.engine, new_jobs, session))
 
-    def handles(self, calls: Sequence[Call], jobs: Sequence[Job]) -> list[JobHandle[Any]]:
+    def handles(self, calls: Sequence[Call], jobs: ScheduledJobs) -> list[JobHandle[Any]]:
         """Return the handles of the jobs of calls."""
-        return [self._handle(one.function, job) for one, job in zip(calls, jobs, strict=True)]
+        ids = enumerate(jobs.ids)
+        return [
+            JobHandle(self, job_id, partial(jobs.__getitem__, number), result_type(one.function))
+            for one, (number, job_id) in zip(calls, ids, strict=True)
+        ]
 
     async def get(self, job_id: str, *, owner: str | None = None) -> Job:
         """Read a job; raises NotFound or Malformed."""
@@ -314,23 +318,30 @@ class JobVerbs(BaseClient):
         """Build the jobs of calls and add them; records one entry in the audit log."""
         requests = [parse_options(name_of(one.function), one.args, one.options) for one in calls]
 
-        async def run(_context: ApplicationContext) -> T:
-            if len(requests) == 1:
-                return await add([await self._new_job(requests[0])])
-            return await add(await scheduling.build_jobs(requests, self._new_job))
-
         owners = {request.owner for request in requests}
-        owner = owners.pop() if len(owners) == 1 else None
+
+        async def run(_context: ApplicationContext) -> T:
+            contexts = {owner: self.context(owner) for owner in owners}
+            now = await self.engine.clock.now()
+
+            def build(request: JobRequest) -> NewJob:
+                target = self.engine.registry.target(request.new.function_name)
+                return scheduling.build_job(contexts[request.owner], target, request.new, now)
+
+            if len(requests) == 1:
+                new_jobs = [build(requests[0])]
+            else:
+                new_jobs = await scheduling.build_jobs(requests, build)
+            for context in contexts.values():
+                await context.require_active()
+            return await add(new_jobs)
+
+        owner = requests[0].owner if len(owners) == 1 else None
         if len(requests) == 1:
             return await self.mutate("scheduleJob", requests[0].new, run, owner)
         names = sorted({request.new.function_name for request in requests})
         given = {"jobs": len(requests), "functionNames": names}
         return await self.mutate("scheduleJobs", given, run, owner)
 
-    async def _new_job(self, request: JobRequest) -> NewJob:
-        target = self.engine.registry.target(request.new.function_name)
-        return await scheduling.build_job(self.context(request.owner), target, request.new)
-
     def _handle(self, function: FunctionRef, job: Job) -> JobHandle[Any]:
-        returns: TypeAdapter[Any] = ANY_JSON if isinstance(function, str) else result_type(function)
-        return JobHandle(self, job, returns)
+        return JobHandle(self, job.id, lambda: job, result_type(function))

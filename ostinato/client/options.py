@@ -60,11 +60,13 @@ class JobRequest:
 def parse_options(name: str, args: Args | None, options: ScheduleOptions) -> JobRequest:
     """Validate the options of a new job; raises BadRequest with an issue for each mistake."""
     issues = [*_unknown_options(options), *_due_issues(options), *_key_issues(options)]
-    plain: JobOptions = {
-        "queue": options.get("queue", "default"),
-        "priority": options.get("priority", 0),
-        "tags": options.get("tags", ()),
-    }
+    plain: JobOptions = {}
+    if "queue" in options:
+        plain["queue"] = options["queue"]
+    if "priority" in options:
+        plain["priority"] = options["priority"]
+    if "tags" in options:
+        plain["tags"] = options["tags"]
     timeout: object = options.get("timeout")
     if isinstance(timeout, timedelta) and timedelta(0) < timeout <= MAX_TIMEOUT:
         plain["timeout_ms"] = to_ms(timeout)
