@@ -11,6 +11,7 @@ export default async function scenario(page, given) {
   await page.getByText('The connection is lost.').waitFor();
   await jobs(page, 'before', 'SUCCESS').waitFor();
 
+  await page.getByRole('button', { name: 'Retry now' }).click();
   await given.request('start the API');
   await connection(page, 'live');
   await scheduleJob(page, { args: { name: 'after' } });

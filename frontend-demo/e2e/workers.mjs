@@ -1,5 +1,15 @@
 /* Admins see the queues and the workers, pause a queue and resume it; the palette opens a page by its name. */
-import { openLivePage } from './page.mjs';
+import { fits, openLivePage } from './page.mjs';
+
+/** Where there is no keyboard, a button in the header opens the palette. */
+async function searchByTouch(page) {
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.getByRole('button', { name: 'Go to…' }).click();
+  await page.getByRole('combobox', { name: 'Go to' }).fill('que');
+  await page.getByRole('option', { name: 'Queues' }).click();
+  await page.getByRole('heading', { level: 1, name: 'Queues' }).waitFor();
+  await fits(page);
+}
 
 export default async function scenario(page, given) {
   await openLivePage(page, given, '/#/queues');
@@ -20,4 +30,5 @@ export default async function scenario(page, given) {
   await page.getByRole('combobox', { name: 'Go to' }).waitFor();
   await page.keyboard.press('Escape');
   await page.getByRole('combobox', { name: 'Go to' }).waitFor({ state: 'detached' });
+  await searchByTouch(page);
 }

@@ -39,7 +39,7 @@ class MountedPages:
         return issue_token(self.settings, sub)
 
 
-@pytest.mark.parametrize("scenario", ["jobs", "graphiql", "token"])
+@pytest.mark.parametrize("scenario", ["jobs", "crons", "graphiql", "token"])
 async def test_pages_work_below_a_prefix(
     chromium: Chromium, settings: Settings, scenario: str
 ) -> None:

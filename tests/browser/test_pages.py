@@ -204,6 +204,16 @@ async def test_all_jobs_that_match_are_canceled_and_retried_on_the_page(
     await chromium.run_scenario("bulk", reporting_api, {"schedule jobs": schedule})
 
 
+async def test_selected_jobs_are_rescheduled_canceled_and_retried(
+    chromium: Chromium, api_server: ApiProcess, worker_process: Child
+) -> None:
+    async def schedule() -> None:
+        for _ in range(5):
+            await _run_operation(api_server, LATER)
+
+    await chromium.run_scenario("selection", api_server, {"schedule jobs": schedule})
+
+
 async def test_100_000_jobs_scroll_while_hundreds_of_changes_a_second_arrive(
     chromium: Chromium, api_server: ApiProcess, settings: Settings
 ) -> None:

@@ -6,16 +6,9 @@ import { Connection } from './connection';
 import { authorization, freshToken } from './access';
 import type { Access } from './access';
 
-const MIN_RETRY_MS = 250;
-const MAX_RETRY_MS = 5_000;
 const PING_INTERVAL_MS = 12_000;
 
 export type Api = { client: Client; connection: Connection; close: () => void };
-
-function backoff(retries: number): Promise<void> {
-  const wait = Math.min(MIN_RETRY_MS * 2 ** retries, MAX_RETRY_MS);
-  return new Promise((resolve) => setTimeout(resolve, wait * (0.75 + Math.random() / 2)));
-}
 
 export function connect(access: Access): Api {
   const connection = new Connection();
@@ -27,7 +20,7 @@ export function connect(access: Access): Api {
     onNonLazyError: () => {}, // The connection's state shows it.
     keepAlive: PING_INTERVAL_MS,
     retryAttempts: Infinity,
-    retryWait: backoff,
+    retryWait: connection.waitToRetry,
     shouldRetry: () => connection.state !== 'refused',
     on: connection.handlers,
   });

@@ -5,6 +5,8 @@ export type ConnectionState = 'connecting' | 'live' | 'reconnecting' | 'refused'
 
 const REJECTION_CODES = new Set([4401, 4403]);
 const PONG_TIMEOUT_MS = 5_000;
+const MIN_RETRY_MS = 250;
+const MAX_RETRY_MS = 5_000;
 
 export class Connection {
   state: ConnectionState = 'connecting';
@@ -36,6 +38,21 @@ export class Connection {
 
   /** Called when a ping gets no pong; the owner of the client closes the socket. */
   onSilence: () => void = () => {};
+
+  /** Connect at once instead of after the wait, if there is one. */
+  retryNow: () => void = () => {};
+
+  /** Wait before the next attempt, longer after each failed one, or until `retryNow`. */
+  readonly waitToRetry = (retries: number): Promise<void> => {
+    const wait = Math.min(MIN_RETRY_MS * 2 ** retries, MAX_RETRY_MS);
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, wait * (0.75 + Math.random() / 2));
+      this.retryNow = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  };
 
   readonly subscribe = (listener: () => void): (() => void) => {
     this.#listeners.add(listener);

@@ -1,7 +1,9 @@
 /** The frame of every page: the navigation, the state of the connection and the user. */
+import { useState } from 'react';
 import type { ReactNode } from 'react';
 import { ConnectionChip } from '../access/ConnectionChip';
 import { Palette } from '../palette/Palette';
+import { PaletteButton } from '../palette/PaletteButton';
 import { Mark } from './Mark';
 import { Navigation, NavigationDrawer } from './Navigation';
 import { useSession } from './session';
@@ -11,6 +13,7 @@ import styles from './Shell.module.css';
 
 export function Shell({ children }: { children: ReactNode }) {
   const { connection } = useSession();
+  const [isSearching, setSearching] = useState(false);
   return (
     <div className={styles.shell}>
       <a className={styles.skip} href="#main" onClick={skipToMain}>
@@ -21,13 +24,14 @@ export function Shell({ children }: { children: ReactNode }) {
         <Mark />
         <span className={styles.name}>Ostinato</span>
         <ConnectionChip connection={connection} />
+        <PaletteButton isSmall onOpen={() => setSearching(true)} />
       </header>
       <div className={styles.side}>
         <div className={styles.brand}>
           <Mark />
           <span className={styles.name}>Ostinato</span>
         </div>
-        <Palette />
+        <PaletteButton onOpen={() => setSearching(true)} />
         <Navigation />
         <div className={styles.foot}>
           <ConnectionChip connection={connection} />
@@ -38,6 +42,7 @@ export function Shell({ children }: { children: ReactNode }) {
       <main id="main" tabIndex={-1} className={styles.main}>
         {children}
       </main>
+      <Palette open={isSearching} onOpenChange={setSearching} />
     </div>
   );
 }

@@ -1,32 +1,50 @@
-/** A button that resolves all failures of a group, or of the filter, after a question. */
-import { ResolveFailuresDocument } from '../generated';
+/** Buttons that retry or resolve all failures of a group, or of the filter, after a question. */
+import { ResolveFailuresDocument, RetryFailuresDocument } from '../generated';
 import { action } from '../ui/Actions';
 import type { Question } from '../ui/ConfirmDialog';
 import type { Offer } from './changes';
 
 type BulkButtonsProps = {
   offer: Offer;
-  label: string;
   /** What is changed, in the question and for screen readers: `12 failures of reports.send`. */
   target: string;
+  /** After the names of the buttons. */
+  all?: string;
   ask: (question: Question) => void;
   className?: string;
 };
 
+const CHOICES = [
+  { verb: 'Retry', document: RetryFailuresDocument },
+  { verb: 'Resolve', document: ResolveFailuresDocument },
+];
+
 const DESCRIPTION = `Those that match now; later failures are not changed. It runs in the background, and can be
   stopped.`;
 
-export function BulkButtons({ offer, label, target, ask, className }: BulkButtonsProps) {
+export function BulkButtons({ offer, target, all = '', ask, className }: BulkButtonsProps) {
   if (!offer.possible) return <span className="hint">{offer.reason}</span>;
-  const start = action('Resolve them', ResolveFailuresDocument, { filter: offer.filter });
+  const { filter } = offer;
   return (
-    <button
-      type="button"
-      className={className}
-      aria-label={`Resolve ${target}`}
-      onClick={() => ask({ title: `Resolve ${target}?`, description: DESCRIPTION, action: start })}
-    >
-      {label}
-    </button>
+    <span className="row-actions">
+      {CHOICES.map(({ verb, document }) => (
+        <button
+          key={verb}
+          type="button"
+          className={className}
+          aria-label={`${verb} ${target}`}
+          onClick={() =>
+            ask({
+              title: `${verb} ${target}?`,
+              description: DESCRIPTION,
+              action: action(`${verb} them`, document, { filter }),
+            })
+          }
+        >
+          {verb}
+          {all}
+        </button>
+      ))}
+    </span>
   );
 }

@@ -18,8 +18,8 @@ function actionsOf({ id, job }: Failure, onDone: () => void) {
 
 export function Example({ group, onDone }: { group: Group; onDone: () => void }) {
   const { example, functionName } = group;
-  if (!example) return <p className="hint">It was just resolved.</p>;
-  const { at, attempts, job, error, data } = example;
+  if (!example) return <p className="hint">Its job was just retried.</p>;
+  const { at, attempts, resolvedAt, job, error, data } = example;
   return (
     <div className={styles.details}>
       {error.traceback ? (
@@ -34,12 +34,15 @@ export function Example({ group, onDone }: { group: Group; onDone: () => void })
       <Facts
         facts={[
           ['Failed', formatExact(Date.parse(at))],
+          ...(resolvedAt ? [['Resolved', formatExact(Date.parse(resolvedAt))] as const] : []),
           ['Attempts', attempts.toLocaleString()],
           ['Job', job ? <Link to={`/jobs/${job.id}`}>{job.functionName}</Link> : 'none, or it has been purged'],
         ]}
       />
       <Json value={data} label={job ? 'Arguments' : 'Data'} />
-      <Actions actions={actionsOf(example, onDone)} target={`newest failure of ${functionName}`} />
+      {resolvedAt === null && (
+        <Actions actions={actionsOf(example, onDone)} target={`newest failure of ${functionName}`} />
+      )}
     </div>
   );
 }

@@ -21,6 +21,11 @@ function useFilter(): [FailuresFilter, (filter: FailuresFilter) => void] {
   return [filter, (next) => setAddress(writeFilter(next))];
 }
 
+function emptyText(filter: FailuresFilter): string {
+  if (activeFilters(filter).length > 0) return 'No failures match the filter.';
+  return filter.state === '' ? 'No open failures.' : 'No resolved failures are stored.';
+}
+
 export default function FailuresPage() {
   const [filter, setFilter] = useFilter();
   const { viewer } = useSession();
@@ -43,7 +48,7 @@ export default function FailuresPage() {
         {!groups && !error && <Skeleton label="failures" />}
         {groups?.length === 0 && (
           <p className="empty">
-            {activeFilters(filter).length > 0 ? 'No failures match the filter.' : 'No failures: all jobs have succeeded.'}
+            {emptyText(filter)}
           </p>
         )}
         <ul aria-label="Failures">

@@ -1,4 +1,6 @@
 /** What the page shows of the failures, and what can be done with all that it shows. */
+import { Toggle } from '@base-ui/react/toggle';
+import { ToggleGroup } from '@base-ui/react/toggle-group';
 import { ListFilter } from 'lucide-react';
 import { useSession } from '../app/session';
 import { ActiveFilters } from '../filter/ActiveFilters';
@@ -9,6 +11,24 @@ import { offerOfAll } from './changes';
 import { FilterForm } from './FilterForm';
 import { NO_FILTER, activeFilters } from './filter';
 import type { FailuresFilter } from './filter';
+
+function StateChoice({ state, onChoose }: { state: string; onChoose: (state: string) => void }) {
+  return (
+    <ToggleGroup
+      className="toggle-group"
+      aria-label="State"
+      value={[state || 'OPEN']}
+      onValueChange={([chosen]) => chosen && onChoose(chosen === 'OPEN' ? '' : chosen)}
+    >
+      <Toggle value="OPEN" className="toggle">
+        Open
+      </Toggle>
+      <Toggle value="RESOLVED" className="toggle">
+        Resolved
+      </Toggle>
+    </ToggleGroup>
+  );
+}
 
 type ToolbarProps = {
   filter: FailuresFilter;
@@ -28,13 +48,14 @@ export function FailuresToolbar({ filter, onFilter, isEmpty, ask }: ToolbarProps
   return (
     <div className="toolbar">
       <div className="tools">
+        <StateChoice state={filter.state} onChoose={(state) => onFilter({ ...filter, state })} />
         <FormDialog className="with-icon" title="Filter failures" action={label}>
           {(close) => <FilterForm filter={filter} onChange={onFilter} onClose={close} />}
         </FormDialog>
-        {!isEmpty && (
+        {!isEmpty && filter.state === '' && (
           <BulkButtons
             offer={offerOfAll(filter, viewer.isAdmin)}
-            label="Resolve all…"
+            all=" all…"
             target="all matching failures"
             ask={ask}
           />
@@ -43,7 +64,7 @@ export function FailuresToolbar({ filter, onFilter, isEmpty, ask }: ToolbarProps
       <ActiveFilters
         filters={activeFilters(filter)}
         onRemove={(name) => onFilter({ ...filter, [name]: '' })}
-        onClear={() => onFilter(NO_FILTER)}
+        onClear={() => onFilter({ ...NO_FILTER, state: filter.state })}
       />
     </div>
   );

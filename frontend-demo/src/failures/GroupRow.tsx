@@ -8,6 +8,7 @@ import { offerOfGroup } from './changes';
 import { Example } from './Example';
 import styles from './Failures.module.css';
 import type { FailuresFilter } from './filter';
+import { Trend } from './Trend';
 import type { Group } from './useFailureGroups';
 
 function jobsOf({ functionName, owner }: Group): string {
@@ -41,7 +42,7 @@ export function GroupRow({ group, filter, isAdmin, ask, onDone }: GroupRowProps)
   const { functionName, errorName, message, count, owner } = group;
   const [open, setOpen] = useState(false);
   return (
-    <li className={`${styles.group} tone-failed`} data-failures={count}>
+    <li className={`${styles.group} ${filter.state === '' ? 'tone-failed' : 'tone-success'}`} data-failures={count}>
       <div className={styles.head}>
         <strong className={styles.count}>
           <span aria-hidden="true">{count.toLocaleString()}</span>
@@ -59,13 +60,15 @@ export function GroupRow({ group, filter, isAdmin, ask, onDone }: GroupRowProps)
             {isAdmin && <span className="tag">{owner ?? 'the system'}</span>}
           </p>
         </div>
-        <BulkButtons
-          className="small"
-          label="Resolve"
-          offer={offerOfGroup(group, filter)}
-          target={`${countOf(count)} of ${functionName}`}
-          ask={ask}
-        />
+        <Trend values={group.trend} />
+        {filter.state === '' && (
+          <BulkButtons
+            className="small"
+            offer={offerOfGroup(group, filter)}
+            target={`${countOf(count)} of ${functionName}`}
+            ask={ask}
+          />
+        )}
       </div>
       <details className={styles.example} onToggle={(event) => setOpen(event.currentTarget.open)}>
         <summary>{count === 1 ? 'Details' : 'Newest failure'}</summary>

@@ -4,6 +4,7 @@ import { NO_FILTER, activeFilters, readFilter, serverFilter, writeFilter } from 
 import type { Group } from './useFailureGroups';
 
 const WHOLE = {
+  state: 'RESOLVED',
   function: 'reports.send',
   fingerprint: 'a'.repeat(24),
   owner: 'ann',
@@ -17,11 +18,12 @@ test('a filter is in the address completely, and without empty values', () => {
 });
 
 test('values of another form are ignored', () => {
-  expect(readFilter(new URLSearchParams('fingerprint=xyz&from=soon&state=FAILED'))).toEqual(NO_FILTER);
+  expect(readFilter(new URLSearchParams('fingerprint=xyz&from=soon&state=OPEN'))).toEqual(NO_FILTER);
 });
 
 test('the server filters by everything', () => {
   expect(serverFilter(WHOLE)).toEqual({
+    states: ['RESOLVED'],
     functionName: 'reports.send',
     fingerprint: 'a'.repeat(24),
     owner: 'ann',
@@ -30,8 +32,8 @@ test('the server filters by everything', () => {
   });
 });
 
-test('active filters have words of their own', () => {
-  expect(activeFilters({ ...NO_FILTER, fingerprint: 'b'.repeat(24) })).toEqual([
+test('active filters have words of their own, and the state is none of them', () => {
+  expect(activeFilters({ ...NO_FILTER, state: 'RESOLVED', fingerprint: 'b'.repeat(24) })).toEqual([
     { name: 'fingerprint', label: 'similar errors', value: 'b'.repeat(24) },
   ]);
 });

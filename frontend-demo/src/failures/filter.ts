@@ -5,12 +5,14 @@ import type { Checks, TextFilter } from '../filter/address';
 import type { FailureFilter } from '../generated';
 import { formatExact } from '../time/format';
 
-const NAMES = ['function', 'fingerprint', 'owner', 'from', 'to'] as const;
+const NAMES = ['state', 'function', 'fingerprint', 'owner', 'from', 'to'] as const;
 
 export type FilterName = (typeof NAMES)[number];
+/** The state is `RESOLVED`, or empty for open failures. */
 export type FailuresFilter = TextFilter<FilterName>;
 
 const CHECKS: Checks<FilterName> = {
+  state: (text) => text === 'RESOLVED',
   fingerprint: (text) => /^[0-9a-f]{24}$/.test(text),
   from: isInstant,
   to: isInstant,
@@ -28,6 +30,7 @@ export function writeFilter(filter: FailuresFilter): URLSearchParams {
 
 export function serverFilter(filter: FailuresFilter): FailureFilter {
   return {
+    ...(filter.state && { states: ['RESOLVED' as const] }),
     ...(filter.function && { functionName: filter.function }),
     ...(filter.fingerprint && { fingerprint: filter.fingerprint }),
     ...(filter.owner && { owner: filter.owner }),
@@ -37,6 +40,7 @@ export function serverFilter(filter: FailuresFilter): FailureFilter {
 }
 
 const LABELS: Record<FilterName, string> = {
+  state: 'state',
   function: 'function',
   fingerprint: 'similar errors',
   owner: 'owner',
@@ -44,9 +48,9 @@ const LABELS: Record<FilterName, string> = {
   to: 'failed before',
 };
 
-/** Return the values that are set. */
+/** Return the values that are set, except the state, which has buttons of its own. */
 export function activeFilters(filter: FailuresFilter): ActiveFilter<FilterName>[] {
-  return NAMES.filter((name) => filter[name] !== '').map((name) => ({
+  return NAMES.filter((name) => name !== 'state' && filter[name] !== '').map((name) => ({
     name,
     label: LABELS[name],
     value: name === 'from' || name === 'to' ? formatExact(Date.parse(filter[name])) : filter[name],

@@ -13,7 +13,7 @@ const PAGE = 50;
 
 /** @param after the end of the previous page; null for the first one. */
 export function useFailureGroups(filter: FailuresFilter, after: string | null): Polled<FailureGroupsQuery> {
-  const { function: functionName } = filter;
-  const changes = useChanges(FailuresChangedDocument, functionName ? { filter: { functionName } } : {});
-  return usePolledQuery(FailureGroupsDocument, { filter: serverFilter(filter), first: PAGE, after }, changes);
+  const which = serverFilter(filter);
+  const changes = useChanges(FailuresChangedDocument, { filter: { ...which, states: null } });
+  return usePolledQuery(FailureGroupsDocument, { filter: which, first: PAGE, after }, changes);
 }

@@ -5,6 +5,7 @@ import { JobRow } from './JobRow';
 import type { Job } from './jobsFeed';
 import { useKeys, useOffset, useScrolled } from './listPlace';
 import { useRowHeight } from './rowHeight';
+import type { Selecting } from './select/useSelection';
 
 const OVERSCAN = 6;
 /** Older jobs are loaded before the reader reaches the end. */
@@ -12,6 +13,7 @@ const NEAR_END = 30;
 
 type JobListProps = {
   jobs: readonly Job[];
+  selecting: Selecting;
   /** Called when the last rows are near. */
   onNearEnd: () => void;
   /** Called when the list is scrolled away from its top, and back. */
@@ -30,7 +32,7 @@ function useOpened(): [ReadonlySet<string>, (id: string, open: boolean) => void]
   return [opened, change];
 }
 
-export function JobList({ jobs, onNearEnd, onScrolled }: JobListProps) {
+export function JobList({ jobs, selecting, onNearEnd, onScrolled }: JobListProps) {
   const list = useRef<HTMLUListElement>(null);
   const rowHeight = useRowHeight();
   const offset = useOffset(list);
@@ -61,6 +63,8 @@ export function JobList({ jobs, onNearEnd, onScrolled }: JobListProps) {
             job={job}
             open={open}
             onOpen={onOpen}
+            selected={selecting.selection?.ids.has(job.id)}
+            onSelect={selecting.onToggle}
             // Only what is unfolded has a height of its own.
             place={{ index, top: start - offset, count: jobs.length, measure: virtualizer.measureElement }}
           />

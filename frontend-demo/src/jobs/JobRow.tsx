@@ -19,6 +19,9 @@ type JobRowProps = {
   /** Whether its line is unfolded; undefined if the row keeps it. */
   open?: boolean | undefined;
   onOpen?: ((id: string, open: boolean) => void) | undefined;
+  /** Undefined if it cannot be selected. */
+  selected?: boolean | undefined;
+  onSelect?: (id: string, isRange: boolean) => void;
 };
 
 function JobTime({ job }: { job: Job }) {
@@ -70,18 +73,26 @@ function placement({ index, count, top }: Place) {
   return { style, 'data-index': index, 'aria-posinset': index + 1, 'aria-setsize': count };
 }
 
-export function JobRow({ job, place, open, onOpen }: JobRowProps) {
+export function JobRow({ job, place, open, onOpen, selected, onSelect }: JobRowProps) {
   const [fresh] = useState(() => Date.now() - Date.parse(job.createdAt) < FRESH_MS);
   const wasOpen = useRef(false);
   wasOpen.current ||= open === true;
   return (
     <li
-      className={`row job ${tone(job.state)}${fresh ? ' fresh' : ''}`}
+      className={`row job ${tone(job.state)}${fresh ? ' fresh' : ''}${selected === undefined ? '' : ' selectable'}`}
       data-job={job.id}
       data-state={job.state}
       ref={wasOpen.current ? place?.measure : undefined}
       {...(place && placement(place))}
     >
+      {selected !== undefined && (
+        <input
+          type="checkbox"
+          aria-label={`Select job ${job.functionName}`}
+          checked={selected}
+          onChange={(event) => onSelect?.(job.id, (event.nativeEvent as MouseEvent).shiftKey)}
+        />
+      )}
       <Content job={job} open={open} onOpen={onOpen} />
     </li>
   );

@@ -17,6 +17,8 @@ import { JobsToolbar } from './JobsToolbar';
 import { NewerJobs } from './NewerJobs';
 import { NoJobs } from './NoJobs';
 import { ScheduleJobForm } from './ScheduleJobForm';
+import { SelectionBar } from './select/SelectionBar';
+import { useSelection } from './select/useSelection';
 import { withArgs } from './shown';
 import { useHeldJobs } from './useHeldJobs';
 import { useJobCounts } from './useJobCounts';
@@ -49,6 +51,7 @@ export default function JobsPage() {
   const held = useHeldJobs(feed);
   const { view, hasOlder, older, loadOlder } = feed;
   const jobs = useMemo(() => withArgs(held.jobs, filter.args), [held.jobs, filter.args]);
+  const selecting = useSelection(feed.key, jobs);
   const isLoading = view.status === 'loading';
   const counts = useJobCounts(which, view.changes);
   const total = totalOf(counts, filter.state);
@@ -58,13 +61,16 @@ export default function JobsPage() {
   return (
     <Page title="Jobs" note={<span className="count">{total && countText(total)}</span>} actions={<ScheduleButton />}>
       <div className="card long">
-        <JobsToolbar counts={counts} held={held} filter={filter} onFilter={setFilter} />
+        <JobsToolbar counts={counts} held={held} filter={filter} onFilter={setFilter} selecting={selecting} />
+        <SelectionBar selecting={selecting} jobs={jobs} />
         <BulkProgress />
         <LiveNotice view={view} />
         {isLoading && !view.error && <Skeleton label="jobs" />}
         {!isLoading && jobs.length === 0 && <NoJobs filter={filter} onFilter={setFilter} />}
         <NewerJobs count={held.newer} />
-        {jobs.length > 0 && <JobList key={feed.key} jobs={jobs} onNearEnd={loadNear} onScrolled={held.hold} />}
+        {jobs.length > 0 && (
+          <JobList key={feed.key} jobs={jobs} selecting={selecting} onNearEnd={loadNear} onScrolled={held.hold} />
+        )}
         <JobsFoot feed={feed} found={filter.args === '' ? null : jobs.length} />
       </div>
     </Page>

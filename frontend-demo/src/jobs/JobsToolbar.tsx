@@ -1,5 +1,5 @@
 /** What the page shows of the jobs: their filter, and whether it is paused. */
-import { ListFilter, Pause, Play } from 'lucide-react';
+import { ListChecks, ListFilter, Pause, Play } from 'lucide-react';
 import { ActiveFilters } from '../filter/ActiveFilters';
 import { FormDialog } from '../ui/FormDialog';
 import { ArgsSearch } from './ArgsSearch';
@@ -8,6 +8,7 @@ import type { JobCounts } from './counts';
 import { FilterForm } from './FilterForm';
 import { NO_FILTER, activeFilters } from './filter';
 import type { JobsFilter } from './filter';
+import type { Selecting } from './select/useSelection';
 import { StateFilter } from './StateFilter';
 import type { HeldJobs } from './useHeldJobs';
 
@@ -16,6 +17,7 @@ type JobsToolbarProps = {
   held: HeldJobs;
   filter: JobsFilter;
   onFilter: (filter: JobsFilter) => void;
+  selecting: Selecting;
 };
 
 function PauseButton({ held }: { held: HeldJobs }) {
@@ -36,7 +38,16 @@ function PauseButton({ held }: { held: HeldJobs }) {
   );
 }
 
-export function JobsToolbar({ counts, held, filter, onFilter }: JobsToolbarProps) {
+function SelectButton({ selecting: { selection, start, end } }: { selecting: Selecting }) {
+  return (
+    <button type="button" className="with-icon" aria-pressed={selection !== null} onClick={selection ? end : start}>
+      <ListChecks aria-hidden="true" size={15} />
+      Select
+    </button>
+  );
+}
+
+export function JobsToolbar({ counts, held, filter, onFilter, selecting }: JobsToolbarProps) {
   return (
     <div className="toolbar">
       <StateFilter counts={counts} chosen={filter.state} onChoose={(state) => onFilter({ ...filter, state })} />
@@ -55,6 +66,7 @@ export function JobsToolbar({ counts, held, filter, onFilter }: JobsToolbarProps
           {(close) => <FilterForm filter={filter} onChange={onFilter} onClose={close} />}
         </FormDialog>
         <BulkMenu filter={filter} counts={counts} />
+        <SelectButton selecting={selecting} />
         <PauseButton held={held} />
       </div>
       <ActiveFilters

@@ -4,14 +4,9 @@ import { FormFrame } from '../form/FormFrame';
 import { fieldIssue } from '../form/issues';
 import { useSubmit } from '../form/useSubmit';
 import { RescheduleJobDocument } from '../generated';
+import { toLocal } from '../time/local';
 
 type RescheduleFormProps = { job: { id: string; version: number; scheduledTime: string }; onClose: () => void };
-
-/** The value of a `datetime-local` field: local time without a zone. */
-export function toLocalInput(instant: string): string {
-  const at = new Date(instant);
-  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
-}
 
 export function RescheduleForm({ job, onClose }: RescheduleFormProps) {
   const { issues, sending, refuse, send } = useSubmit(RescheduleJobDocument, ['runAt']);
@@ -32,7 +27,7 @@ export function RescheduleForm({ job, onClose }: RescheduleFormProps) {
     >
       <Field name="runAt" label="Run at" hint="In this browser's time zone" issues={issues}>
         {(control) => (
-          <input {...control} type="datetime-local" step="1" defaultValue={toLocalInput(job.scheduledTime)} />
+          <input {...control} type="datetime-local" step="1" defaultValue={toLocal(job.scheduledTime)} />
         )}
       </Field>
     </FormFrame>

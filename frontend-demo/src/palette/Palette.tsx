@@ -1,4 +1,4 @@
-/** Goes to a page, a cron, the jobs of a function or a job by id; Ctrl+K or ⌘K opens it. */
+/** Goes to a page, a cron, the jobs of a function or a job by id; Ctrl+K, ⌘K or its buttons open it. */
 import { useEffect, useState } from 'react';
 import { useNavigate } from 'react-router';
 import { useQuery } from 'urql';
@@ -62,30 +62,27 @@ function PlaceSearch({ onOpen }: { onOpen: (place: Place) => void }) {
   );
 }
 
-export function Palette() {
-  const [open, setOpen] = useState(false);
+type PaletteProps = { open: boolean; onOpenChange: (open: boolean) => void };
+
+export function Palette({ open, onOpenChange }: PaletteProps) {
   const navigate = useNavigate();
   useEffect(() => {
     const listen = (event: KeyboardEvent): void => {
       if (event.key.toLowerCase() !== 'k' || !(event.ctrlKey || event.metaKey)) return;
       event.preventDefault();
-      setOpen((opened) => !opened);
+      onOpenChange(!open);
     };
     addEventListener('keydown', listen);
     return () => removeEventListener('keydown', listen);
-  }, []);
+  }, [open, onOpenChange]);
   return (
-    <Dialog.Root open={open} onOpenChange={setOpen}>
-      <Dialog.Trigger className={styles.trigger}>
-        <Search aria-hidden="true" size={15} />
-        Go to… <kbd>Ctrl K</kbd>
-      </Dialog.Trigger>
+    <Dialog.Root open={open} onOpenChange={onOpenChange}>
       <Dialog.Portal>
         <Dialog.Backdrop className="backdrop" />
         <Dialog.Popup className={`dialog ${styles.palette}`} aria-label="Go to">
           <PlaceSearch
             onOpen={({ to }) => {
-              setOpen(false);
+              onOpenChange(false);
               void navigate(to);
             }}
           />

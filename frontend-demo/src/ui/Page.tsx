@@ -27,9 +27,12 @@ export function Page({ title, note, actions, children }: PageProps) {
         <div className="page-actions">{actions}</div>
       </header>
       {isLost && (
-        <p role="status" className="banner warning">
-          The connection is lost. What you see may have changed since.
-        </p>
+        <div className="banner warning lost">
+          <span role="status">The connection is lost. What you see may have changed since.</span>
+          <button type="button" className="small" onClick={() => connection.retryNow()}>
+            Retry now
+          </button>
+        </div>
       )}
       {children}
     </>

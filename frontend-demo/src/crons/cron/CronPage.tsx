@@ -1,14 +1,18 @@
-/** A cron: its schedule, its next ticks and its newest runs. */
+/** A cron, live: its schedule, its next ticks and its newest runs. */
 import { useParams } from 'react-router';
-import { CronDetailsDocument } from '../../generated';
-import type { CronDetailsFragment } from '../../generated';
+import { useLiveJobs } from 'ostinato-client/urql';
+import type { LiveView } from 'ostinato-client/urql';
+import { CronChangesDocument, CronDetailsDocument, JobsChangedDocument } from '../../generated';
 import { JobRow } from '../../jobs/JobRow';
+import type { Job } from '../../jobs/jobsFeed';
 import { Card } from '../../ui/Card';
 import { Chip } from '../../ui/Chip';
 import { Json } from '../../ui/Json';
 import { Page } from '../../ui/Page';
 import { QueryNotice } from '../../ui/QueryNotice';
+import { Rows } from '../../ui/Rows';
 import { Skeleton } from '../../ui/Skeleton';
+import { useChanges } from '../../ui/useChanges';
 import { usePolledQuery } from '../../ui/usePolledQuery';
 import { CronFacts } from './CronFacts';
 import { CronHealth } from './CronHealth';
@@ -16,22 +20,32 @@ import { CronPageActions } from './CronPageActions';
 import { Ledger } from './Ledger';
 import { NextRuns } from './NextRuns';
 
-function Runs({ runs }: { runs: CronDetailsFragment['runs']['nodes'] }) {
+const RUNS = 20;
+
+function Runs({ view }: { view: LiveView<Job> }) {
   return (
     <Card title="Newest runs">
-      {runs.length === 0 && <p className="empty">It has not run yet.</p>}
-      <ul className="rows" aria-label="Runs">
-        {runs.map((job) => (
-          <JobRow key={job.id} job={job} />
-        ))}
-      </ul>
+      <Rows
+        label="Runs"
+        empty="It has not run yet."
+        view={view}
+        entities={view.rows}
+        row={(job) => <JobRow key={job.id} job={job} />}
+      />
     </Card>
   );
 }
 
+/** The cron, read again when it or one of its runs has changed, and its newest runs. */
+function useCron(id: string) {
+  const runs = useLiveJobs(JobsChangedDocument, { filter: { causeId: id } }, { limit: RUNS });
+  const changes = useChanges(CronChangesDocument, {}, ({ cronsChanged }) => cronsChanged?.cronId === id);
+  return { runs, ...usePolledQuery(CronDetailsDocument, { id }, changes + runs.changes) };
+}
+
 export default function CronPage() {
   const { id = '' } = useParams();
-  const { data, error } = usePolledQuery(CronDetailsDocument, { id });
+  const { data, error, runs } = useCron(id);
   const cron = data?.cron;
   return (
     <Page
@@ -63,7 +77,7 @@ export default function CronPage() {
             </Card>
           </div>
           <Ledger cronId={cron.id} zone={'tz' in cron.schedule ? cron.schedule.tz : undefined} />
-          <Runs runs={cron.runs.nodes} />
+          <Runs view={runs} />
         </>
       )}
     </Page>

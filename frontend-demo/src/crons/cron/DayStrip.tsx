@@ -1,13 +1,16 @@
 /** The newest weeks of a cron, a cell a day, with the colour of the day's worst outcome. */
+import { useMemo } from 'react';
 import { useNow } from '../../time/now';
 import { daysOf, describeDay, toneOf } from './days';
 import styles from './Ledger.module.css';
 import type { Tick } from './ticks';
 
 const DAYS = 35;
+const MINUTE_MS = 60_000;
 
 export function DayStrip({ ticks, zone }: { ticks: readonly Tick[]; zone: string | undefined }) {
-  const days = daysOf(ticks, useNow(), zone, DAYS);
+  const minute = Math.floor(useNow() / MINUTE_MS);
+  const days = useMemo(() => daysOf(ticks, minute * MINUTE_MS, zone, DAYS), [ticks, minute, zone]);
   return (
     <ol className={styles.days} aria-label={`The last ${DAYS} days`}>
       {days.map((day) => (
