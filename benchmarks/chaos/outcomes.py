@@ -24,9 +24,9 @@ def unfinished(history: History) -> Iterator[str]:
 
 
 def purge_times(history: History) -> Iterator[str]:
-    """Jobs are kept for a week, failed ones until they are resolved."""
+    """Jobs are kept for a week, failed ones until they are resolved; internal jobs may be less."""
     for job in history.jobs.values():
-        if job.completed_at is not None:
+        if job.completed_at is not None and not job.internal:
             is_failed = job.state is JobState.FAILED
             until = None if is_failed else job.completed_at + KEPT_FOR
             if job.purge_at != until and not is_resolved(history, job):
