@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         VersionConflict,
     )
     from ostinato.jobs.failure_hooks import FailedJob
-    from ostinato.jobs.filters import JobFilter, JobOrder
+    from ostinato.jobs.filters import FailureFilter, FailureState, JobFilter, JobOrder
     from ostinato.jobs.handler_decorators import BatchPage, batch, on_failure, request_handler
     from ostinato.jobs.rate_limit import RateLimit
     from ostinato.jobs.records import Job, JobState
@@ -53,6 +53,8 @@ __all__ = [
     "DateRange",
     "Exclusions",
     "FailedJob",
+    "FailureFilter",
+    "FailureState",
     "FoldPolicy",
     "GapPolicy",
     "HistoryLost",
@@ -124,6 +126,8 @@ MODULES: Final = {
     ),
     "ostinato.jobs.failure_hooks": ("FailedJob",),
     "ostinato.jobs.filters": (
+        "FailureFilter",
+        "FailureState",
         "JobFilter",
         "JobOrder",
     ),
