@@ -45,7 +45,8 @@ class ConditionReader:
             limit=MAX_SUBJECTS,
             max_time_ms=MAX_TIME_MS,
         )
-        return [row for row in await found.to_list(None) if _has_text(row, "_id", "name")]
+        rows = await found.to_list(None)
+        return [row for row in rows if _is_whole(row, "name", at="nextRunTime")]
 
     async def find_long_running(self, before: datetime) -> list[Document]:
         """Return jobs that have run since `before`, the oldest start first."""
@@ -60,7 +61,7 @@ class ConditionReader:
         rows = await read_with_hint(
             "running", lambda **hint: jobs.find(running, fields, **options, **hint).to_list(None)
         )
-        return [row for row in rows if _has_text(row, "_id", "functionName")]
+        return [row for row in rows if _is_whole(row, "functionName", at="startedAt")]
 
     async def find_failing_crons(self, failures: int) -> list[Document]:
         """Return enabled crons whose last runs have failed, among those that failed recently."""
@@ -79,8 +80,8 @@ class ConditionReader:
         crons = await self._mongo[CRONS].find(enabled, {"name": 1, "owner": 1}).to_list(None)
         found: list[Document] = []
         for cron in crons:
-            is_whole = _has_text(cron, "_id", "name") and len(found) < MAX_SUBJECTS
-            if is_whole and await self._have_failed(cron["_id"], failures):
+            may_be_added = _is_whole(cron, "name") and len(found) < MAX_SUBJECTS
+            if may_be_added and await self._have_failed(cron["_id"], failures):
                 found.append(cron)
         return found
 
@@ -108,7 +109,10 @@ def _cron_ids(rows: list[Document]) -> Iterator[str]:
             yield cause["id"]
 
 
-def _has_text(row: Document, *names: str) -> bool:
-    """Return whether these fields are texts, and the owner is one or null."""
-    is_owned = row.get("owner") is None or type(row["owner"]) is str
-    return is_owned and all(type(row.get(name)) is str for name in names)
+def _is_whole(row: Document, name: str, at: str | None = None) -> bool:
+    """Return whether the id and the name are texts, the owner is one or null, and the time is a
+    date."""
+    owner = row.get("owner", 0)
+    is_owned = owner is None or type(owner) is str
+    is_named = type(row["_id"]) is str and type(row.get(name)) is str
+    return is_owned and is_named and (at is None or isinstance(row[at], datetime))

@@ -1,10 +1,13 @@
 """The watchdog opens an alert for each reason, once, and ends it with its reason."""
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from bson.datetime_ms import DatetimeMS
 from pymongo import MongoClient
+from pymongo.errors import BulkWriteError
 from structlog.testing import capture_logs
 
 from ostinato.jobs.alerts import WATCHDOG, AlertKind, Condition
@@ -17,7 +20,7 @@ from ostinato.jobs.watchdog.watchdog import Watchdog
 from tests.engine.rig import Document, Rig
 from tests.jobs.functions.pattern_rig import PatternRig
 from tests.jobs.functions.test_crons import register
-from tests.malformed import valid_document
+from tests.malformed import malformed_documents, valid_document
 
 MINUTE_MS = 60_000
 
@@ -204,6 +207,22 @@ async def test_doctor_lists_what_is_open_and_whether_a_process_watches(
     await rig.engine.alerts.open(Condition.queue_not_served("mail"))
     (found,) = inspect_alerts(database)
     assert (found.ok, "the queue 'mail'" in found.detail) == (True, True)
+
+
+async def test_malformed_documents_hide_no_alert_of_others(rig: Rig) -> None:
+    before = await rig.engine.now() - timedelta(hours=1)
+    for collection, at in (("crons", "nextRunTime"), ("jobs", "startedAt")):
+        late = {at: before, "state": "inProgress"} if collection == "jobs" else {at: before}
+        without_owner = valid_document(collection) | late
+        del without_owner["owner"]
+        year_0 = valid_document(collection) | late | {at: DatetimeMS(-(10**14))}
+        damaged = [late | document for _, document in malformed_documents(collection)]
+        whole = valid_document(collection, "alice") | late | {"_id": collection, "timeoutMs": 1}
+        documents = [without_owner, year_0, *damaged, whole]
+        with suppress(BulkWriteError):
+            await rig.engine.mongo[collection].insert_many(documents, ordered=False)
+    found = await check(rig.engine, AlertKind.CRON_LATE, AlertKind.JOB_STUCK)
+    assert {("cronLate", "crons", "open"), ("jobStuck", "jobs", "open")} <= set(found)
 
 
 async def test_alerts_are_opened_once_by_two_processes(rig: Rig) -> None:
