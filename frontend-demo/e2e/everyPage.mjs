@@ -49,7 +49,7 @@ function findLayoutFaults() {
   const faults = [];
   const { scrollWidth, clientWidth } = document.documentElement;
   if (scrollWidth > clientWidth) faults.push(`the page is ${scrollWidth} px wide`);
-  for (const element of document.querySelectorAll('main *, [role="dialog"] *')) {
+  for (const element of document.querySelectorAll('main *, [role$="dialog"] *')) {
     const { overflowX, textOverflow, clipPath } = getComputedStyle(element);
     const isText = [...element.childNodes].some((each) => each.nodeType === Node.TEXT_NODE && each.textContent.trim());
     const isCut = overflowX === 'hidden' && element.scrollWidth > element.clientWidth + 1;
@@ -57,7 +57,7 @@ function findLayoutFaults() {
     if (element.matches('li.row') && element.scrollHeight > element.clientHeight + 1) faults.push(`too low: ${name(element)}`);
     if (!element.matches('button, input, select, textarea') || element.closest('.filter')) continue; // it scrolls
     const { left, right } = element.getBoundingClientRect();
-    const card = element.closest('.card, [role="dialog"]')?.getBoundingClientRect();
+    const card = element.closest('.card, [role$="dialog"]')?.getBoundingClientRect();
     if (card && right > left && (left < card.left || right > card.right)) faults.push(`outside: ${name(element)}`);
   }
   return faults;

@@ -2,6 +2,16 @@
    rescheduled. */
 import { go, jobs, openLivePage, scheduleJob } from './page.mjs';
 
+/** Without TLS, pages have no `navigator.clipboard`. */
+async function copyWithoutTls(page) {
+  await page.evaluate(() => Object.defineProperty(navigator, 'clipboard', { value: undefined, configurable: true }));
+  await page.getByRole('button', { name: 'Copy arguments' }).click();
+  await page.getByRole('button', { name: 'Copied' }).waitFor();
+  await page.evaluate(() => delete navigator.clipboard);
+  const copied = await page.evaluate(() => navigator.clipboard.readText());
+  if (!copied.includes('"bob"')) throw new Error(`copied without TLS: ${copied}`);
+}
+
 export default async function scenario(page, given) {
   await page.context().grantPermissions(['clipboard-read', 'clipboard-write'], { origin: given.baseUrl });
   await openLivePage(page, given);
@@ -19,6 +29,7 @@ export default async function scenario(page, given) {
   const copied = await page.evaluate(() => navigator.clipboard.readText());
   const wanted = 'await app.schedule("reports.sendAll", {"to": ["ada", "bob"]})';
   if (copied !== wanted) throw new Error(`copied: ${copied}`);
+  await copyWithoutTls(page);
 
   await tree.getByRole('link', { name: 'reports.send' }).first().click();
   await page.getByRole('heading', { level: 1, name: 'reports.send', exact: true }).waitFor();

@@ -12,7 +12,7 @@ from tests.processes import ROOT
 
 PAGE = ROOT / "frontend-demo"
 PICTURES = ROOT / "docs" / "screenshots"
-SCENARIO_S = 300.0
+SCENARIO_S = 600.0
 CLOSE_S = 10.0
 
 Handlers = Mapping[str, Callable[[], Awaitable[object]]]

@@ -32,6 +32,7 @@ export function BulkButtons({ offer, target, all = '', ask, className }: BulkBut
           key={verb}
           type="button"
           className={className}
+          aria-haspopup="dialog"
           aria-label={`${verb} ${target}`}
           onClick={() =>
             ask({

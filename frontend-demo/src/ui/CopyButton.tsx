@@ -1,6 +1,7 @@
 /** Copies a text. */
 import { useEffect, useState } from 'react';
 import { Check, Copy } from 'lucide-react';
+import { copyText } from './copyText';
 
 const SHOWN_MS = 1_500;
 
@@ -23,7 +24,7 @@ export function CopyButton({ text, label }: CopyButtonProps) {
       className="icon-button"
       aria-label={copied ? 'Copied' : label}
       title={copied ? 'Copied' : label}
-      onClick={() => void navigator.clipboard.writeText(text).then(() => setCopied(true))}
+      onClick={() => void copyText(text).then(() => setCopied(true))}
     >
       {copied ? <Check aria-hidden="true" size={15} /> : <Copy aria-hidden="true" size={15} />}
     </button>

@@ -39,6 +39,7 @@ export function BulkMenu({ filter, counts }: BulkMenuProps) {
                   <Menu.Item
                     key={kind}
                     className="popup-item"
+                    aria-haspopup="dialog"
                     disabled={!offer.possible}
                     onClick={() => offer.possible && ask(questionOf(kind, offer))}
                   >

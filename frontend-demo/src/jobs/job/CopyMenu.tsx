@@ -1,6 +1,7 @@
 /** Copies the call that schedules a job like this one. */
 import { Menu } from '@base-ui/react/menu';
 import { useSession } from '../../app/session';
+import { copyText } from '../../ui/copyText';
 import { useToasts } from '../../ui/Toasts';
 import { asCurl, asGraphQL, asPython } from './snippets';
 import type { Scheduled } from './snippets';
@@ -9,7 +10,7 @@ export function CopyMenu({ job }: { job: Scheduled }) {
   const { access } = useSession();
   const toasts = useToasts();
   const copy = async (name: string, text: string): Promise<void> => {
-    await navigator.clipboard.writeText(text);
+    await copyText(text);
     toasts.add({ title: `Copied as ${name}` });
   };
   const choices: [string, string][] = [
