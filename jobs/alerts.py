@@ -89,7 +89,7 @@ class Condition:
 
     @property
     def key(self) -> str:
-        """Return what one open alert has for itself."""
+        """The identity of the condition: at most one open alert has it."""
         return f"{self.kind}:{self.subject}"
 
     @classmethod
@@ -131,14 +131,15 @@ class Condition:
         )
 
     @classmethod
-    def job_stuck(cls, job: Mapping[str, Any], timeout: timedelta) -> Self:
+    def job_stuck(cls, job: Mapping[str, Any], timeout: timedelta, after: timedelta) -> Self:
         return cls(
             kind=AlertKind.JOB_STUCK,
             subject=job["_id"],
             owner=job["owner"],
             message=f"The job {job['_id']} of {_shown(job['functionName'])} has run since "
-            f"{format_instant(job['startedAt'])}, longer than its timeout of {_seconds(timeout)}: "
-            "its function ignores its cancellation or blocks its worker, or its worker is lost",
+            f"{format_instant(job['startedAt'])}, longer than its timeout of {_seconds(timeout)} "
+            f"and {_seconds(after)} more: its function ignores its cancellation or blocks its "
+            "worker, or its worker is lost",
         )
 
     @classmethod

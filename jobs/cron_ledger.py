@@ -43,7 +43,6 @@ class TickReason(StrEnum):
     CAUGHT_UP = "caughtUp"
     CHANGED = "changed"
     DELETED = "deleted"
-    ENDED = "ended"
     FAILED_RUNS = "failedRuns"
     MAX_RUNS = "maxRuns"
 

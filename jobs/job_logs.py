@@ -35,7 +35,6 @@ class LogLevel(StrEnum):
     CRITICAL = "critical"
 
 
-LEVELS: Final = tuple(LogLevel)
 METHOD_LEVELS: Final[Mapping[str, LogLevel]] = {
     **{str(level): level for level in LogLevel},
     "warn": LogLevel.WARNING,

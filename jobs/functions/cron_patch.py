@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from types import MappingProxyType
 from typing import Any, Final, TypedDict
 
 from ostinato.jobs.documents import schedule_document
@@ -39,11 +38,6 @@ SCHEDULE_FIELDS: Final = frozenset({"schedule", "startAt", "exclusions"})
 """The stored fields on which the times of ticks depend; `endAt` only ends them."""
 LIMIT_FIELDS: Final = frozenset({"jitterMs", "endAt", "maxRuns"})
 """The stored fields on which the delay of the next tick depends, and whether there is one."""
-
-ADDED_LATER: Final[Mapping[str, object]] = MappingProxyType(
-    {"jitterMs": 0, "tags": [], "exclusions": {}}
-)
-"""Fields that documents of older versions lack, and their defaults, if not None."""
 
 
 class CronPatch(TypedDict, total=False):

@@ -53,7 +53,7 @@ ROW: Final[Document] = {
     "retries": "$retry.retries",
     "jobId": 1,
     "isValid": IS_VALID,
-    "hasRoom": {"$cond": [IS_VALID, transitions.HAS_ROOM_FOR_RETRY, False]},
+    "hasRoom": {"$cond": [IS_VALID, transitions.HAS_TIMELINE_ROOM, False]},
 }
 
 

@@ -59,7 +59,7 @@ class ManualChanges:
         retried: Document | None = await self._jobs.find_one_and_update(
             {
                 **transitions.guard(TransitionName.MANUAL_RETRY, [job_id]),
-                "$expr": transitions.HAS_ROOM_FOR_RETRY,
+                "$expr": transitions.HAS_TIMELINE_ROOM,
             },
             transitions.pipeline(TransitionName.MANUAL_RETRY, at, fields, event),
             return_document=ReturnDocument.AFTER,
@@ -85,7 +85,7 @@ class ManualChanges:
             {
                 **transitions.guard(TransitionName.RESCHEDULE, [job_id]),
                 **version,
-                "$expr": transitions.HAS_ROOM_FOR_RETRY,
+                "$expr": transitions.HAS_TIMELINE_ROOM,
             },
             transitions.pipeline(
                 TransitionName.RESCHEDULE,

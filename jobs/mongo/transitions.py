@@ -54,7 +54,7 @@ SMALL_FIELDS: Final = (
 
 MAX_EVENTS_BEFORE_CLAIM: Final = MAX_EVENTS - EVENTS_PER_ATTEMPT - 2
 """A job with a longer timeline fails at its next claim; the claim and failure still fit."""
-HAS_ROOM_FOR_RETRY: Final = {
+HAS_TIMELINE_ROOM: Final = {
     "$lte": [
         {
             "$add": [

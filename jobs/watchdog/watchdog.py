@@ -57,7 +57,7 @@ class Watchdog:
     async def check(self, checks: Mapping[AlertKind, Check]) -> None:
         """Open an alert for each new condition, and end those whose conditions have ended.
 
-        What a failing check has found before, or one that cannot judge now, stays as it is.
+        Alerts of a kind whose check fails or returns None stay as they are.
         """
         found: dict[AlertKind, list[Condition]] = {}
         for kind, check in checks.items():
@@ -131,7 +131,7 @@ class Watchdog:
         for job in await self._reader.find_long_running(before):
             timeout = self._timeout_of(job.get("timeoutMs"), job["functionName"])
             if job["startedAt"] < before - timeout and len(found) < MAX_SUBJECTS:
-                found.append(Condition.job_stuck(job, timeout + grace))
+                found.append(Condition.job_stuck(job, timeout, grace))
         return found
 
     def _timeout_of(self, own_ms: object, function_name: str) -> timedelta:

@@ -51,7 +51,7 @@ def _turn_budget() -> TurnBudget:
 class SelectionCache:
     """What executors compute once for the selections of an operation.
 
-    The keys contain the identity of nodes of the document, so that it must live as long.
+    The keys contain the identity of nodes of the document, so the document must outlive the cache.
     """
 
     def __init__(self) -> None:

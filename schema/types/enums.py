@@ -256,7 +256,6 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
             "CAUGHT_UP": "The newest missed tick ran instead.",
             "CHANGED": "The cron was changed before it ran.",
             "DELETED": "The cron was deleted before it ran.",
-            "ENDED": "The cron has ended before it ran.",
             "FAILED_RUNS": "The cron was paused, because its runs had failed.",
             "MAX_RUNS": "As many ticks as `maxRuns` had run.",
         },

@@ -8,7 +8,7 @@ import pytest
 from ostinato.jobs.engine import Engine
 from ostinato.resolvers.live.messages import ChangeKind, SubscribeOptions
 from ostinato.resolvers.live.subscription_sources import bulk_actions_changed
-from ostinato.schema.ids import parse_global_id
+from ostinato.schema.ids import global_id, parse_global_id
 from tests.api.conftest import Client
 from tests.api.documents import Documents
 from tests.live.reading import Client as LiveClient
@@ -175,4 +175,4 @@ async def test_changes_of_own_actions_are_sent(ann: Client, bob: Client, owner: 
             message = await live.next()
     assert message.record is not None
     assert message.record.owner == "ann"
-    assert own
+    assert global_id("BulkAction", message.record.id) == own

@@ -81,6 +81,7 @@ async def test_groups_are_those_of_the_viewer(ann: Client, admin: Client, engine
 
 async def test_a_group_has_the_counts_of_the_last_24_hours(ann: Client, engine: Engine) -> None:
     this_hour = (await engine.now()).replace(minute=0, second=0, microsecond=0)
+    await engine.clock.hold_at(this_hour + timedelta(minutes=30))
     for hours in (0, 0, 3, 23, 24):
         await fail(engine, f"order {hours}", at=this_hour - timedelta(hours=hours))
     (group,) = (await ann.get(GROUPS))["nodes"]

@@ -92,26 +92,28 @@ def test_each_verb_has_a_blocking_form_with_the_same_parameters(name: str) -> No
     parameters = [list(inspect.signature(each).parameters) for each in (verb, blocking)]
     assert parameters[0] == parameters[1]
     assert blocking.__doc__
+    if name not in ("schedule", "schedule_many"):  # they return blocking handles
+        assert blocking.__wrapped__ is verb
 
 
 async def test_bulk_actions_change_jobs_and_failures(in_thread: InThread, worker: None) -> None:
     def scenario(app: sync.Ostinato) -> None:
         later = [app.schedule(double, {"number": n}, run_after=HOUR, tags=["a"]) for n in (1, 2)]
         which = JobFilter(tags=("a",))
-        done(app, app.reschedule_jobs(which, run_after=2 * HOUR), {"rescheduled": 2})
+        expect_end(app, app.reschedule_jobs(which, run_after=2 * HOUR), {"rescheduled": 2})
         assert {app.get(one.id).version for one in later} == {2}
-        done(app, app.cancel_jobs(which), {"canceled": 2})
-        done(app, app.retry_jobs(which), {"retried": 2})
+        expect_end(app, app.cancel_jobs(which), {"canceled": 2})
+        expect_end(app, app.retry_jobs(which), {"retried": 2})
         with pytest.raises(JobFailed):
             app.schedule(fail_with, {"message": "order 7"}).result(WITHIN)
         (group,) = app.failure_groups().items
         similar = FailureFilter(function_name=group.function_name, fingerprint=group.fingerprint)
-        done(app, app.retry_failures(similar), {"retried": 1})
+        expect_end(app, app.retry_failures(similar), {"retried": 1})
 
     await in_thread(scenario)
 
 
-def done(app: sync.Ostinato, action: BulkAction, outcomes: dict[str, int]) -> None:
+def expect_end(app: sync.Ostinato, action: BulkAction, outcomes: dict[str, int]) -> None:
     """Wait for the end of a bulk action, and compare its outcomes."""
     deadline = time.monotonic() + WITHIN.total_seconds()
     while (found := app.bulk_action(action.id)).state is BulkActionState.RUNNING:
@@ -128,7 +130,7 @@ async def test_a_group_of_failures_is_resolved_and_followed(
             with pytest.raises(JobFailed):
                 app.schedule(fail_with, {"message": "order 7"}).result(WITHIN)
             changed = next(messages)
-            done(app, app.resolve_failures(FailureFilter()), {"resolved": 1})
+            expect_end(app, app.resolve_failures(FailureFilter()), {"resolved": 1})
             assert (next(messages).kind, changed.kind) == (ChangeKind.LEFT, ChangeKind.CHANGED)
         assert app.failures().items == ()
         (resolved,) = app.failures(FailureFilter(states=None)).items

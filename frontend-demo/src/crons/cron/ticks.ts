@@ -28,7 +28,6 @@ export const REASONS: Record<NonNullable<Tick['reason']>, string> = {
   CAUGHT_UP: 'the newest missed tick ran instead',
   CHANGED: 'the cron was changed',
   DELETED: 'the cron was deleted',
-  ENDED: 'the cron has ended',
   FAILED_RUNS: 'the cron was paused, because its runs had failed',
   MAX_RUNS: 'as many ticks as allowed had run',
 };
