@@ -67,15 +67,16 @@ class Timetable:
         """Return the first tick later than `after` that the cron itself does not exclude."""
         return next_runnable(self.schedule, after, self.own_exclusions)
 
-    def first_tick(self, now: datetime, start_at: datetime | None = None) -> dict[str, Any]:
+    def first_tick_fields(self, now: datetime, start_at: datetime | None = None) -> dict[str, Any]:
         """Return the fields for the first tick later than `now` and not before `start_at`.
 
-        Earlier ticks are decided; excluded ones before it are not.
+        Ticks before `start_at` count as decided; excluded ticks between it and the returned one do
+        not.
         """
-        decided_until = self.decided_before(first_run(self.schedule, now, start_at))
+        decided_until = self.last_decided_before(first_run(self.schedule, now, start_at))
         return next_tick_fields(self.next_tick(decided_until), decided_until)
 
-    def decided_before(self, tick: datetime) -> datetime:
+    def last_decided_before(self, tick: datetime) -> datetime:
         """Return the time just before a tick; of an interval, in its phase."""
         if isinstance(self.schedule, IntervalSchedule):
             return tick - timedelta(milliseconds=self.schedule.ms)
@@ -112,17 +113,17 @@ class TickDecision:
     """The ticks to run now, oldest first."""
     too_old: TickRange | None = None
     """The ticks before the catch-up window, which do not run either."""
-    not_planned_to_run: tuple[LedgerEntry, ...] = ()
+    unrunnable: tuple[LedgerEntry, ...] = ()
     """The records of ticks on excluded days, and at times that the clocks skipped."""
     next_run: datetime
-    """The first tick that is not decided yet, or not before the schedule's end."""
+    """The first undecided tick; it may be at or after the schedule's end."""
     decided_until: datetime
     """The last planned tick that is decided, whether it runs or not."""
 
     @property
     def has_ticks(self) -> bool:
         """Whether any tick was due."""
-        return bool(self.runs or self.missed or self.too_old or self.not_planned_to_run)
+        return bool(self.runs or self.missed or self.too_old or self.unrunnable)
 
     @property
     def skipped(self) -> int:
@@ -150,10 +151,10 @@ def decide_ticks(
     else:
         assert_never(policy)
     return TickDecision(
-        missed=passed.older_than(len(runs)),
+        missed=passed.without_newest(len(runs)),
         runs=runs,
         too_old=old.runnable,
-        not_planned_to_run=(*entries_not_run(old), *entries_not_run(passed)),
+        unrunnable=(*unrunnable_entries(old), *unrunnable_entries(passed)),
         next_run=table.next_tick(passed.reached),
         decided_until=passed.reached,
     )
@@ -188,14 +189,14 @@ def dropped_entries(
     the others in time.
     """
     on_time = [tick for tick in passed.newest if is_on_time(table, tick, now)]
-    late = passed.older_than(len(on_time))
+    late = passed.without_newest(len(on_time))
     missed = [] if late is None else [range_entry(late, TickOutcome.MISSED, TickReason.DOWNTIME)]
     dropped = TickRange(len(on_time), on_time[0], on_time[-1]) if on_time else None
     recently = [] if dropped is None else [range_entry(dropped, *recent)]
-    return [*entries_not_run(passed), *missed, *recently]
+    return [*unrunnable_entries(passed), *missed, *recently]
 
 
-def entries_not_run(passed: PassedTicks) -> tuple[LedgerEntry, ...]:
+def unrunnable_entries(passed: PassedTicks) -> tuple[LedgerEntry, ...]:
     """Build the records of planned ticks that could not have run."""
     kinds = (
         (passed.excluded, TickReason.EXCLUDED),

@@ -7,13 +7,13 @@ next to a change of the clocks, so that a year of seconds takes less than a seco
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import islice, takewhile
 from typing import Final, NamedTuple
 
 from ostinato.jobs.cronspec import Cronspec, parse_cronspec
-from ostinato.jobs.local_time import period_of, wall_time, zone_of
-from ostinato.jobs.planned_ticks import PlannedTick, TickNote, planned_ticks
+from ostinato.jobs.local_time import period_of, wall_time
+from ostinato.jobs.planned_ticks import PlannedTick, TickNote, first_instant, planned_ticks
 from ostinato.jobs.records import CronSchedule, IntervalSchedule, Schedule
 from ostinato.jobs.time_rules import NO_DAYS, ExcludedDays
 
@@ -53,12 +53,12 @@ class PassedTicks:
     reached: datetime
     """The last planned tick; the start of the period if there is none."""
 
-    def older_than(self, newest: int) -> TickRange | None:
-        """Return the runnable ticks without the `newest` ones; None if none are left."""
-        if self.runnable is None or self.runnable.count <= newest:
+    def without_newest(self, count: int) -> TickRange | None:
+        """Return the runnable ticks without the newest ones; None if none are left."""
+        if self.runnable is None or self.runnable.count <= count:
             return None
-        last = self.newest[-1 - newest]
-        return TickRange(self.runnable.count - newest, self.runnable.first, last)
+        last = self.newest[-1 - count]
+        return TickRange(self.runnable.count - count, self.runnable.first, last)
 
 
 class _Sums:
@@ -206,9 +206,9 @@ def _plain_day(spec: Cronspec, day: _LocalDay) -> TickRange | None:
 def _days_between(tz: str, after: datetime, until: datetime) -> Iterator[_LocalDay]:
     """Yield the local days that contain a time later than `after`, to `until`."""
     day = wall_time(after, tz).date()
-    start = _start_of(tz, day)
+    start = first_instant(day, tz)
     while start <= until:
-        end = _start_of(tz, day + _DAY)
+        end = first_instant(day + _DAY, tz)
         if end > after:
             offsets = {
                 period_of(tz, start - _DAY // 12).offset,
@@ -218,11 +218,6 @@ def _days_between(tz: str, after: datetime, until: datetime) -> Iterator[_LocalD
         day, start = day + _DAY, end
 
 
-def _start_of(tz: str, day: date) -> datetime:
-    """Return the first instant of a local day; that of the change if the clocks skip midnight."""
-    return datetime(day.year, day.month, day.day, tzinfo=zone_of(tz)).astimezone(UTC)
-
-
 def _before_next_day(tz: str, last: datetime, excluded: ExcludedDays) -> datetime:
     """Return the instant before the first local day after that of `last` that is not excluded."""
     day = wall_time(last, tz).date() + _DAY
@@ -230,7 +225,7 @@ def _before_next_day(tz: str, last: datetime, excluded: ExcludedDays) -> datetim
         if day not in excluded:
             break
         day += _DAY
-    return _start_of(tz, day) - 2 * MILLISECOND
+    return first_instant(day, tz) - 2 * MILLISECOND
 
 
 def _aligned(schedule: Schedule, phase: datetime, instant: datetime) -> datetime:

@@ -126,14 +126,14 @@ def _interval_ticks(
         after += interval
         local = wall_time(after, schedule.tz)
         while days.passes_over(local.date()):
-            resumes = _first_instant(days.next_day(local.date()), schedule.tz)
+            resumes = first_instant(days.next_day(local.date()), schedule.tz)
             after += max(1, -((after - resumes) // interval)) * interval
             local = wall_time(after, schedule.tz)
         note = TickNote.EXCLUDED if local.date() in days.excluded else None
         yield PlannedTick(after, local.replace(fold=0), note)
 
 
-def _first_instant(day: date, tz: str) -> datetime:
+def first_instant(day: date, tz: str) -> datetime:
     """Return when a day begins, or the first instant after a gap that contains its midnight."""
     midnight = datetime(day.year, day.month, day.day, tzinfo=zone_of(tz))
     return midnight.astimezone(UTC)

@@ -88,13 +88,13 @@ async def _start_with_jobs(
         message = f"states must contain {names}: other jobs are not changed"
         raise BadRequest.at("states", message=message, code="not_allowed")
     target = _target_of(ctx, which)
-    changed = replace(which, states=states, owner=None)
-    total = await ctx.engine.reads.count_jobs(target, changed)
+    target_filter = replace(which, states=states, owner=None)
+    total = await ctx.engine.reads.count_jobs(target, target_filter)
     return await _start(
         ctx,
         NewBulkAction(
             kind=kind,
-            which=changed,
+            which=target_filter,
             target_owner=target,
             total=total.count if total.is_exact else None,
             run_at=run_at,
@@ -109,13 +109,13 @@ async def _start_with_failures(
         message = "states must contain OPEN: resolved failures are not changed"
         raise BadRequest.at("states", message=message, code="not_allowed")
     target = _target_of(ctx, which)
-    changed = replace(which, states=(FailureState.OPEN,), owner=None)
-    total = await ctx.engine.reads.count_failures(target, changed)
+    target_filter = replace(which, states=(FailureState.OPEN,), owner=None)
+    total = await ctx.engine.reads.count_failures(target, target_filter)
     return await _start(
         ctx,
         NewBulkAction(
             kind=kind,
-            which=changed,
+            which=target_filter,
             target_owner=target,
             total=total.count if total.is_exact else None,
         ),

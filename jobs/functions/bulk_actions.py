@@ -44,7 +44,7 @@ MESSAGES: Final[Mapping[BulkOutcome, str]] = {
     BulkOutcome.NOT_ALLOWED: "its owner is suspended, or has lost the role of its function",
     BulkOutcome.TOO_MANY_ATTEMPTS: "it has too many attempts or events for another change",
     BulkOutcome.QUOTA_EXCEEDED: "its owner has no room for another pending job",
-    BulkOutcome.NO_JOB: "a function recorded it, so that it has no job to retry",
+    BulkOutcome.NO_JOB: "a function recorded it, so it has no job to retry",
     BulkOutcome.MALFORMED: "its document is malformed",
 }
 

@@ -126,15 +126,20 @@ async def skip_next_run(ctx: Context, cron_id: str, expected_version: int | None
 
 
 def _skip_next(cron: Cron, table: Timetable, after: datetime) -> tuple[datetime, datetime]:
-    """Return the first tick that runs, and the tick after `after` without it: one on a day of the
-    calendar, perhaps, since those are not decided ahead of time."""
+    """Return the first tick later than `after` that runs, and the next tick without it.
+
+    The latter may be on an excluded day of the calendar, which is decided only when it is due.
+    """
     skipped = next_runnable(cron.schedule, after, table.excluded)
     left = replace(cron, skipped_times=(*cron.skipped_times, skipped))
     return skipped, Timetable.of(left).next_tick(after)
 
 
 def _skipped_later(cron: Cron, decided_until: datetime) -> list[datetime]:
-    """Return the skipped ticks of a cron that are later than the others that are decided."""
+    """Return the skipped ticks later than `decided_until`.
+
+    Raises PreconditionFailed for MAX_SKIPPED or more.
+    """
     later = [each for each in cron.skipped_times if each > decided_until]
     if len(later) >= MAX_SKIPPED:
         raise PreconditionFailed(

@@ -28,10 +28,10 @@ from ostinato.jobs.due_ticks import (
     TickDecision,
     Timetable,
     dropped_entries,
-    entries_not_run,
     last_decided,
     next_tick_fields,
     range_entry,
+    unrunnable_entries,
 )
 from ostinato.jobs.errors import Malformed
 from ostinato.jobs.functions.calendars import read_timetable
@@ -87,7 +87,7 @@ async def record_decision(
         too_old = range_entry(decided.too_old, TickOutcome.MISSED, TickReason.TOO_OLD)
         entries = [too_old, *entries]
     skipped = sum(entry.count for entry in entries if not entry.did_run)
-    not_run = () if decided is None else decided.not_planned_to_run
+    not_run = () if decided is None else decided.unrunnable
     return {
         **await record_ticks(ctx, found, [*not_run, *entries]),
         "skippedTicks": cron.skipped_ticks + skipped,
@@ -159,7 +159,7 @@ def _passed_entries(
     if passed.runnable is not None:
         because = pause_reason(cron.paused_because)
         skipped = [range_entry(passed.runnable, TickOutcome.SKIPPED, because)]
-    return [*entries_not_run(passed), *skipped]
+    return [*unrunnable_entries(passed), *skipped]
 
 
 def pause_reason(paused_because: PauseReason | None) -> TickReason:

@@ -146,9 +146,9 @@ def first_tick_after_change(
     """Return the first tick of a changed schedule later than `now`, and what is decided before it.
 
     `before` has no tick due; `undecided` is that field of its document, and `excluded` are the days
-    of `after`. A new interval counts from
-    the last planned tick of the old schedule, so that the change counts at once and repeated
-    changes do not postpone the next tick. With `startAt`, it counts from there.
+    of `after`. A new interval counts from the last planned tick of the old schedule, so that the
+    change counts at once and repeated changes do not postpone the next tick. With `startAt`, it
+    counts from there.
     """
     table, schedule = Timetable.of(after, excluded), after.schedule
     if isinstance(schedule, CronSchedule):

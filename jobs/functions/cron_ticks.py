@@ -90,7 +90,7 @@ async def schedule_start(ctx: Context, cron: Cron, tick: datetime) -> str:
 async def decide_due_ticks(
     ctx: Context, table: Timetable, cron: Cron, found: dict[str, Any], now: datetime
 ) -> TickDecision:
-    """Decide about the due ticks; after a long time, in the thread."""
+    """Decide about the due ticks; after a long time, in the CPU thread."""
     after = last_decided(cron, found.get("undecided"))
     decide = partial(decide_ticks, table, after, now, cron.catch_up)
     return (

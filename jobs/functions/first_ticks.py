@@ -19,7 +19,7 @@ async def compute_first_tick(
     ctx: Context, table: Timetable, start_at: datetime | None, now: datetime
 ) -> dict[str, Any]:
     """Compute the fields for the first tick later than `now`."""
-    return await run_in_cpu_thread(ctx.owner, partial(table.first_tick, now, start_at))
+    return await run_in_cpu_thread(ctx.owner, partial(table.first_tick_fields, now, start_at))
 
 
 async def compute_first_ticks(
@@ -48,7 +48,7 @@ def _first_tick(
         if table is None:
             return None
         after = after_decided(found, cron_from(found), now)
-        return table.first_tick(after, found.get("startAt"))
+        return table.first_tick_fields(after, found.get("startAt"))
     except Exception:  # a malformed schedule can raise anything
         return None
 

@@ -92,7 +92,7 @@ async def _redeclare(ctx: Context, known: dict[str, Any], cron: StaticCron) -> N
     await cancel_if_active(ctx, known.get("schedulerJobId"))
     days = ExcludedDays.of(cron.exclusions).with_skipped(known.get("skippedTimes", ()))
     now = await ctx.now()
-    first = Timetable(schedule=cron.schedule, own_exclusions=days).first_tick(now)
+    first = Timetable(schedule=cron.schedule, own_exclusions=days).first_tick_fields(now)
     settled, due = await _settle(ctx, known, now), first["nextRunTime"]
     fields = {**settled, **_fields(cron), **first, "retired": False, "managedBy": STATIC}
     if known["enabled"] or known.get("retired"):

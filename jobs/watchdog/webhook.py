@@ -1,4 +1,4 @@
-"""Tells the operator's webhook when alerts open and end, at least once, in order for each alert."""
+"""Sends the events of alerts to the operator's webhook: at least once, in order for each alert."""
 
 import asyncio
 import hmac

@@ -12,7 +12,7 @@ from graphql.execution.executor import CollectedErrors
 from graphql.pyutils import AwaitableOrValue, Path, gather_with_cancel
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from ostinato.schema.execution.projection import Read, Unusual, project_fields, project_value
+from ostinato.schema.execution.projection import Project, Unusual, project_fields, project_value
 
 SLICE_S: Final = 0.005  # for the lists of all operations in one turn of the event loop
 MUTATIONS_S: Final = 0.02  # for the mutations of all operations: those of one turn share an insert
@@ -56,9 +56,9 @@ class SelectionCache:
 
     def __init__(self) -> None:
         self.subfields: dict[tuple[GraphQLObjectType, tuple[int, ...]], CollectedFields] = {}
-        self.fields: dict[int, Mapping[str, Read]] = {}
+        self.fields: dict[int, Mapping[str, Project]] = {}
         """The projected fields of each of the selections above, by its identity."""
-        self.values: dict[tuple[GraphQLOutputType, tuple[int, ...]], Read | None] = {}
+        self.values: dict[tuple[GraphQLOutputType, tuple[int, ...]], Project | None] = {}
         """The projection of a field's values."""
 
 
@@ -94,15 +94,15 @@ class SlicingExecutor(StrawberryGraphQLCoreExecutionContext):
         grouped_field_set: GroupedFieldSet,
         position_context: Any,
     ) -> AwaitableOrValue[dict[str, Any]]:
-        """Read the projected fields, and execute the others."""
+        """Project the projected fields, and execute the others."""
         if path is None:  # a root type: its fields have resolvers
             return super().execute_fields(
                 parent_type, source_value, path, grouped_field_set, position_context
             )
         known: dict[str, Any] = {}
-        for name, read in self._projected(parent_type, grouped_field_set).items():
+        for name, project in self._projected(parent_type, grouped_field_set).items():
             try:
-                known[name] = read(source_value)
+                known[name] = project(source_value)
             except Exception:  # noqa: S112 # graphql-core reads the field again, for its error
                 continue
         if len(known) == len(grouped_field_set):
@@ -117,7 +117,9 @@ class SlicingExecutor(StrawberryGraphQLCoreExecutionContext):
             return _merged(grouped_field_set, known, executed)
         return _merged_when_done(grouped_field_set, known, executed)
 
-    def _projected(self, kind: GraphQLObjectType, selected: GroupedFieldSet) -> Mapping[str, Read]:
+    def _projected(
+        self, kind: GraphQLObjectType, selected: GroupedFieldSet
+    ) -> Mapping[str, Project]:
         found = self._selections.fields.get(id(selected))
         if found is None:
             found = project_fields(self.schema, kind, selected, self._subfields)
@@ -127,7 +129,9 @@ class SlicingExecutor(StrawberryGraphQLCoreExecutionContext):
     def _subfields(self, kind: GraphQLObjectType, details: FieldDetailsList) -> GroupedFieldSet:
         return self.collect_subfields(kind, details).grouped_field_set
 
-    def _value_projection(self, kind: GraphQLOutputType, details: FieldDetailsList) -> Read | None:
+    def _value_projection(
+        self, kind: GraphQLOutputType, details: FieldDetailsList
+    ) -> Project | None:
         key, values = (kind, _nodes_of(details)), self._selections.values
         if key not in values:
             values[key] = project_value(self.schema, kind, details, self._subfields)

@@ -30,7 +30,9 @@ READ: Final = "read"
 """The key of a field's extensions with the function that reads it from an object."""
 
 Read: TypeAlias = Callable[[Any], Any]
-"""Returns a field of an object, or the JSON value of a field; may raise anything."""
+"""Returns a field of an object; may raise anything."""
+Project: TypeAlias = Callable[[Any], Any]
+"""Returns the JSON value of an object or of one of its fields; may raise anything."""
 CollectSubfields: TypeAlias = Callable[[GraphQLObjectType, FieldDetailsList], GroupedFieldSet]
 
 
@@ -43,25 +45,24 @@ def project_fields(
     kind: GraphQLObjectType,
     selected: GroupedFieldSet,
     collect_subfields: CollectSubfields,
-) -> Mapping[str, Read]:
+) -> Mapping[str, Project]:
     """Return the projection of each selected field that has one, by response name."""
-    found: dict[str, Read] = {}
+    found: dict[str, Project] = {}
     for name, details in selected.items():
         field = schema.get_field(kind, details[0].node.name.value)
-        read = None if field is None else _project_field(schema, field, details, collect_subfields)
-        if read is not None:
-            found[name] = read
+        if field is None:
+            continue
+        project = _project_field(schema, field, details, collect_subfields)
+        if project is not None:
+            found[name] = project
     return found
 
 
-def project_object(fields: Mapping[str, Read]) -> Read:
+def project_object(fields: Mapping[str, Project]) -> Project:
     """Return the projection of an object with only these fields."""
     items = list(fields.items())
 
-    def project(source: Any) -> dict[str, Any]:
-        return {name: read(source) for name, read in items}
-
-    return project
+    return lambda source: {name: project(source) for name, project in items}
 
 
 def project_value(
@@ -69,7 +70,7 @@ def project_value(
     kind: GraphQLOutputType,
     details: FieldDetailsList,
     collect_subfields: CollectSubfields,
-) -> Read | None:
+) -> Project | None:
     """Return the projection of a field's values; None if only graphql-core completes them."""
     if is_non_null_type(kind):
         return project_value(schema, kind.of_type, details, collect_subfields)
@@ -94,7 +95,7 @@ def _project_field(
     field: GraphQLField,
     details: FieldDetailsList,
     collect_subfields: CollectSubfields,
-) -> Read | None:
+) -> Project | None:
     read: Read | None = field.extensions.get(READ)
     if read is None:
         return None
@@ -104,13 +105,13 @@ def _project_field(
     return lambda source: complete(read(source))
 
 
-def _nullable(kind: GraphQLOutputType, complete: Read | None) -> Read | None:
+def _nullable(kind: GraphQLOutputType, complete: Project | None) -> Project | None:
     if complete is None or is_non_null_type(kind):
         return complete
     return lambda value: None if value is None else complete(value)
 
 
-def _checked(kind: GraphQLObjectType, project: Read) -> Read:
+def _checked(kind: GraphQLObjectType, project: Project) -> Project:
     def project_existing(value: Any) -> Any:
         if value is None:
             raise Unusual
@@ -128,7 +129,7 @@ def _checked(kind: GraphQLObjectType, project: Read) -> Read:
     return project_checked
 
 
-def _list(item: Read) -> Read:
+def _list(item: Project) -> Project:
     def project(value: Any) -> list[Any]:
         if not isinstance(value, list | tuple) or len(value) > MAX_ITEMS:
             raise Unusual
@@ -137,7 +138,7 @@ def _list(item: Read) -> Read:
     return project
 
 
-def _leaf(kind: GraphQLLeafType) -> Read:
+def _leaf(kind: GraphQLLeafType) -> Project:
     coerce = kind.coerce_output_value
 
     def complete(value: Any) -> Any:

@@ -32,7 +32,7 @@ from ostinato.schema.execution.operation_runner import (
     OperationExecutor,
     OperationRunner,
 )
-from ostinato.schema.execution.projection import READ, Read
+from ostinato.schema.execution.projection import READ, Project
 from ostinato.schema.execution.strawberry_internals import core_schema
 from tests.api.conftest import Client
 from tests.api.documents import ERROR, Documents
@@ -59,10 +59,14 @@ fragment Error on JobError { message traceback }"""
 class PlainExecutor(EventExecutor):
     """Executes every field with graphql-core."""
 
-    def _projected(self, kind: GraphQLObjectType, selected: GroupedFieldSet) -> Mapping[str, Read]:
+    def _projected(
+        self, kind: GraphQLObjectType, selected: GroupedFieldSet
+    ) -> Mapping[str, Project]:
         return {}
 
-    def _value_projection(self, kind: GraphQLOutputType, details: FieldDetailsList) -> Read | None:
+    def _value_projection(
+        self, kind: GraphQLOutputType, details: FieldDetailsList
+    ) -> Project | None:
         return None
 
 
