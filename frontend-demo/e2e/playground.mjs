@@ -4,6 +4,7 @@ import { connection, eventually, jobs } from './page.mjs';
 const BUTTONS = [
   'Run a job',
   'Schedule a job',
+  'Fail',
   'Register a cron',
   'Start a recurring task',
   'Process a batch',
@@ -15,6 +16,7 @@ export default async function scenario(page, given) {
   await connection(page, 'live');
   for (const name of BUTTONS) await page.getByRole('button', { name, exact: true }).click();
   await jobs(page, '"now"', 'SUCCESS').waitFor();
+  await jobs(page, 'not-allowed', 'FAILED').waitFor();
   await jobs(page, 'playground', 'SUCCESS').first().waitFor();
   await jobs(page, '"recurring"', 'SUCCESS').first().waitFor();
   const calls = jobs(page, 'actions.retryableAction', 'SUCCESS');

@@ -21,11 +21,20 @@ function countOf(data: CountsQuery | undefined, state: JobState): string {
   return `${found.count.toLocaleString()}${found.isExact ? '' : '+'}`;
 }
 
+function isEmpty(data: CountsQuery): boolean {
+  return JOB_STATES.every((state) => data[FIELDS[state]]?.totalCount?.count === 0);
+}
+
 export function StateCounts() {
   const { data, error } = usePolledQuery(CountsDocument, {});
   return (
     <>
       <QueryNotice error={error} />
+      {data && isEmpty(data) && (
+        <p className="hint">
+          There are no jobs yet. The <Link to="/playground">playground</Link> runs one of each kind.
+        </p>
+      )}
       <ul className={styles.counts} aria-label="Jobs by state">
         {JOB_STATES.map((state) => (
           <li key={state}>

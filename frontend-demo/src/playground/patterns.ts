@@ -21,6 +21,7 @@ export type Pattern = {
 
 const MINUTE_MS = 60_000;
 const TAGS = ['playground'];
+const FAILURES = { to: '/failures', title: 'Failures' };
 
 /** Names must be unique, so that each button works again. */
 function unique(name: string): string {
@@ -55,6 +56,12 @@ const PATTERNS: readonly Pattern[] = [
     name: 'Schedule a job',
     text: 'It is pending for ten seconds, then it runs. You can cancel it before.',
     run: schedule('tasks.runTask', { name: 'in ten seconds' }, 10_000),
+  },
+  {
+    name: 'Fail',
+    text: 'The job fails, because it calls a host that is not allowed. You can retry it with other arguments.',
+    page: FAILURES,
+    run: schedule('actions.retryableAction', { data: { url: 'https://not-allowed.example/' } }),
   },
   {
     name: 'Register a cron',
@@ -104,7 +111,8 @@ function retriesOf(flakyUrl: string): Pattern[] {
     },
     {
       name: 'Fail for good',
-      text: 'All four calls fail, after 1, 2 and 4 s. The failure is recorded.',
+      text: 'All four calls fail, after 1, 2 and 4 s, each in a job of its own. Then the failure is recorded.',
+      page: FAILURES,
       run: call(flakyUrl, 99),
     },
   ];

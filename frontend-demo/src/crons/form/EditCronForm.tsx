@@ -9,7 +9,7 @@ import { UpdateCronDocument } from '../../generated';
 import type { CronDetailsFragment } from '../../generated';
 import { ExclusionFields } from './ExclusionFields';
 import { exclusionsOf } from './exclusions';
-import { patchOf, policiesOf, scheduleOf } from './patch';
+import { comparedDays, lastTick, patchOf, policiesOf, scheduleOf } from './patch';
 import { PolicyFields } from './PolicyFields';
 import { FIELDS } from './RegisterCronForm';
 import { ScheduleDiff } from './ScheduleDiff';
@@ -55,8 +55,14 @@ export function EditCronForm({ cron: current, functions, onClose }: EditCronForm
       <FunctionFields functions={functions} issues={issues} initial={cron} />
       <ExclusionFields issues={issues} initial={exclusionsOf(cron)} />
       <PolicyFields issues={issues} initial={policiesOf(cron)} />
-      <SchedulePreview entered={entered} />
-      <ScheduleDiff cronId={cron.id} patch={entered && patchOf(cron, entered)} />
+      <SchedulePreview entered={entered} last={lastTick(cron, Date.now())} />
+      {entered && (
+        <ScheduleDiff
+          cronId={cron.id}
+          patch={patchOf(cron, entered)}
+          days={comparedDays(scheduleOf(cron), entered.schedule)}
+        />
+      )}
     </FormFrame>
   );
 }

@@ -61,7 +61,7 @@ export function RegisterCronForm({ functions, onClose }: RegisterCronFormProps) 
       <FunctionFields functions={functions} issues={issues} serverFillsDefaults />
       <ExclusionFields issues={issues} initial={NO_EXCLUSIONS} />
       <PolicyFields issues={issues} initial={NO_POLICIES} />
-      <SchedulePreview entered={entered} />
+      <SchedulePreview entered={entered} last={null} />
     </FormFrame>
   );
 }

@@ -36,18 +36,26 @@ function summaryOf({ addedCount, removedCount, movedCount, unchangedCount, until
   return `Runs until ${new Date(until).toLocaleDateString()}: ${parts.join(', ')}`;
 }
 
+type ScheduleDiffProps = {
+  cronId: string;
+  patch: Patch | null;
+  /** How far ahead the runs are compared. */
+  days: number;
+};
+
 /** Shows nothing for an edit that the server rejects: its form shows why when it is saved. */
-export function ScheduleDiff({ cronId, patch }: { cronId: string; patch: Patch | null }) {
+export function ScheduleDiff({ cronId, patch, days }: ScheduleDiffProps) {
   const settled = useDebounced(patch, JSON.stringify(patch));
   const isEmpty = settled === null || Object.keys(settled).length === 0;
-  const [{ data, error }] = useQuery({
+  const [{ data, error, fetching }] = useQuery({
     query: PreviewChangeDocument,
-    variables: { input: { cronId, ...settled } },
+    variables: { input: { cronId, days, ...settled } },
     pause: isEmpty,
     requestPolicy: 'network-only',
   });
   const preview = data?.previewCronChange;
   if (isEmpty) return <p className={`hint ${styles.diff}`}>Nothing is changed yet.</p>;
+  if (fetching && !preview) return <p className={`hint ${styles.diff}`}>Comparing the runs…</p>;
   if (error || !preview) return null;
   const runs = runsOf(preview);
   return (

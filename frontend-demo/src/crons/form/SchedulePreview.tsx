@@ -25,12 +25,12 @@ function Tick({ shown, format }: { shown: Shown; format: Intl.DateTimeFormat }) 
   );
 }
 
-/** Null for what cannot be read yet. */
-export function SchedulePreview({ entered }: { entered: EnteredCron | null }) {
+/** `entered` is null for what cannot be read yet, `last` the newest tick of the cron that is changed. */
+export function SchedulePreview({ entered, last }: { entered: EnteredCron | null; last: number | null }) {
   const settled = useDebounced(entered, JSON.stringify(entered));
   const [{ data, error }] = useQuery({
     query: PreviewDocument,
-    variables: { input: settled ? previewInput(settled) : {} },
+    variables: { input: settled ? previewInput(settled, last, Date.now()) : {} },
     pause: settled === null,
   });
   if (settled === null) return null;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { patchOf } from './patch';
+import { comparedDays, lastTick, patchOf } from './patch';
 import type { CronDetailsFragment } from '../../generated';
 
 const CRON = {
@@ -65,4 +65,19 @@ test('exclusions are sent as a whole, and a removed limit as null', () => {
   const none = { weekdays: [], dates: [], ranges: [], calendar: null };
   expect(patchOf(CRON, { ...SAME, exclusions: none })).toEqual({ exclusions: null });
   expect(patchOf(CRON, { ...SAME, policies: { ...SAME.policies, maxRuns: null } })).toEqual({ maxRuns: null });
+});
+
+test('the newest tick of an interval is before now, however old the next one is', () => {
+  const cron = { schedule: { __typename: 'IntervalSchedule', ms: 4_000 }, nextRunTime: new Date(60_000).toISOString() } as const;
+  expect(lastTick(cron, 58_000)).toBe(56_000);
+  expect(lastTick(cron, 60_000)).toBe(60_000);
+  expect(lastTick(cron, 71_000)).toBe(68_000);
+  expect(lastTick(cron, 50_000)).toBeNull();
+  expect(lastTick(CRON, 58_000)).toBeNull();
+});
+
+test('runs of short intervals are compared for a day', () => {
+  const daily = { cronspec: '@daily', tz: 'UTC', onGap: 'NEXT', onFold: 'FIRST' } as const;
+  expect(comparedDays(daily, { intervalMs: 7_200_000 })).toBe(30);
+  expect(comparedDays({ intervalMs: 4_000 }, daily)).toBe(1);
 });

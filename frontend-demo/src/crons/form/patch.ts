@@ -22,6 +22,25 @@ export function policiesOf(cron: CronDetailsFragment): EnteredPolicies {
   return { overlap, catchUp, jitterMs, catchUpWindowMs, maxRuns, pauseAfterFailures, startAt, endAt };
 }
 
+const HOUR_MS = 3_600_000;
+
+/** How many days of runs are compared: one for short intervals, which have thousands of runs a day. */
+export function comparedDays(...schedules: EnteredSchedule[]): number {
+  const isShort = (each: EnteredSchedule) => 'intervalMs' in each && each.intervalMs < HOUR_MS;
+  return schedules.some(isShort) ? 1 : 30;
+}
+
+/**
+ * Return the newest planned tick of a cron with an interval, in milliseconds since 1970: a new interval counts from it.
+ * Null for other schedules, and before the first tick.
+ */
+export function lastTick({ schedule, nextRunTime }: Pick<CronDetailsFragment, 'schedule' | 'nextRunTime'>, now: number): number | null {
+  if (schedule.__typename !== 'IntervalSchedule') return null;
+  const next = Date.parse(nextRunTime);
+  const last = next + Math.floor((now - next) / schedule.ms) * schedule.ms;
+  return next - last > schedule.ms ? null : last;
+}
+
 function equal(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }

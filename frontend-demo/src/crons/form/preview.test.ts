@@ -44,5 +44,14 @@ test.each([
 test('a preview begins at the start of the cron', () => {
   const startAt = '2030-01-31T12:00:00.000Z';
   const entered = { schedule: { intervalMs: 5_000 }, exclusions: NO_EXCLUSIONS, policies: { ...NO_POLICIES, startAt } };
-  expect(previewInput({ ...entered, name: '', functionName: '', args: {} })).toMatchObject({ intervalMs: 5_000, from: startAt });
+  expect(previewInput({ ...entered, name: '', functionName: '', args: {} }, null, 0)).toMatchObject({ intervalMs: 5_000, from: startAt });
+});
+
+test.each([
+  [10_000, 60_500, '1970-01-01T00:01:10.000Z'],
+  [10_000, 95_000, '1970-01-01T00:01:40.000Z'],
+  [600_000, 60_500, '1970-01-01T00:11:00.000Z'],
+])('an interval of %i counts from the newest tick, at 60 s: at %i the next is %s', (intervalMs, now, next) => {
+  const entered = { name: '', functionName: '', args: {}, exclusions: NO_EXCLUSIONS, policies: NO_POLICIES };
+  expect(previewInput({ ...entered, schedule: { intervalMs } }, 60_000, now)).toMatchObject({ from: next });
 });

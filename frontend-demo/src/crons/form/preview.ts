@@ -11,13 +11,15 @@ const READ = 60;
 /** Of ticks in a row that do not run. */
 const MAX_IDLE = 5;
 
-export function previewInput({ schedule, exclusions, policies }: EnteredCron): PreviewCronInput {
-  return {
-    ...schedule,
-    count: READ,
-    exclusions: exclusionsInput(exclusions),
-    ...(policies.startAt !== null && { from: policies.startAt }),
-  };
+/** `last` is the newest tick of the cron that is changed, from which an interval counts. */
+export function previewInput({ schedule, exclusions, policies }: EnteredCron, last: number | null, now: number): PreviewCronInput {
+  const start = policies.startAt === null ? now : Date.parse(policies.startAt);
+  let from = start > now ? policies.startAt : null;
+  if (from === null && last !== null && 'intervalMs' in schedule) {
+    const { intervalMs } = schedule;
+    from = new Date(last + Math.max(Math.floor((now - last) / intervalMs) + 1, 1) * intervalMs).toISOString();
+  }
+  return { ...schedule, count: READ, exclusions: exclusionsInput(exclusions), ...(from !== null && { from }) };
 }
 
 export type Shown =
