@@ -6,11 +6,11 @@ It assumes that every tick runs: that no worker fails and no run is skipped by i
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice, pairwise
+from itertools import islice, takewhile
 from typing import Final
 
 from ostinato.jobs.due_ticks import Timetable
-from ostinato.jobs.planned_ticks import TickNote, planned_ticks
+from ostinato.jobs.planned_ticks import running_ticks
 
 MAX_LISTED: Final = 100  # runs of each kind
 MAX_COMPARED: Final = 200_000  # ticks; a month of minutes has 43,200, before and after
@@ -91,14 +91,9 @@ class RunPlan:
 
     def _runs(self, end: datetime) -> Iterator[PlannedRun]:
         table = self.table
-        ticks = planned_ticks(table.schedule, self.decided_until, table.excluded)
-        # The delay of a tick ends before the next one that exists, even if that is excluded.
-        existing = (tick for tick in ticks if tick.note is not TickNote.SKIPPED)
-        for tick, following in pairwise(existing):
-            if tick.due >= end:
-                return
-            if tick.note is not TickNote.EXCLUDED:
-                yield PlannedRun(tick.due, table.delayed(tick.due, following.due))
+        ticks = running_ticks(table.schedule, self.decided_until, table.excluded)
+        for due in takewhile(lambda due: due < end, ticks):
+            yield PlannedRun(due, table.start_of(due))
 
 
 def compare_runs(

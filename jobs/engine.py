@@ -312,7 +312,10 @@ def to_client_error(error: Exception) -> Exception:
     if is_transient(error):
         return Unavailable("the database is unavailable: try again")
     if isinstance(error, Contended):
-        return Unavailable("too many concurrent changes to the same objects: try again")
+        return Unavailable(
+            "it took longer than 10 s, or other changes to the same objects were in its way: try "
+            "again, or change fewer objects at once"
+        )
     if isinstance(error, TimeoutError):
         return TimedOut("it timed out, but may have taken effect: check before you try again")
     return error

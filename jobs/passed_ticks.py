@@ -13,13 +13,19 @@ from typing import Final, NamedTuple
 
 from ostinato.jobs.cronspec import Cronspec, parse_cronspec
 from ostinato.jobs.local_time import period_of, wall_time
-from ostinato.jobs.planned_ticks import PlannedTick, TickNote, first_instant, planned_ticks
+from ostinato.jobs.planned_ticks import (
+    SEARCHED,
+    PlannedTick,
+    TickNote,
+    first_instant,
+    planned_ticks,
+    running_ticks,
+)
 from ostinato.jobs.records import CronSchedule, IntervalSchedule, Schedule
 from ostinato.jobs.time_rules import NO_DAYS, ExcludedDays
 
 MAX_WALKED: Final = 2_000  # ticks; they take 4 ms
 MAX_NEWEST: Final = 501  # one more than are run at once
-MAX_DAYS: Final = 50 * 366
 MILLISECOND: Final = timedelta(milliseconds=1)
 _DAY: Final = timedelta(days=1)
 
@@ -111,15 +117,18 @@ def passed_ticks(
 def next_runnable(schedule: Schedule, after: datetime, excluded: ExcludedDays) -> datetime:
     """Return the first tick later than `after` that runs; an interval counts from `after`.
 
-    If the next 50 years are excluded, returns a tick that does not run.
+    If the next 50 years are excluded, returns a tick after them that does not run.
     """
-    last, end = after, after.year + MAX_DAYS // 366
-    while True:
-        for tick in islice(planned_ticks(schedule, last, excluded), MAX_WALKED):
-            last = tick.due
-            if tick.runs or last.year >= end:
-                return last
-        last = _aligned(schedule, after, _before_next_day(schedule.tz, last, excluded))
+    for due in running_ticks(schedule, after, excluded):
+        return due
+    for tick in planned_ticks(schedule, _aligned(schedule, after, after + SEARCHED), excluded):
+        return tick.due
+    raise ValueError(f"there is no tick after {after}")
+
+
+def is_never(after: datetime, tick: datetime) -> bool:
+    """Return whether `tick` is one that `next_runnable` returns because none runs."""
+    return tick - after > SEARCHED
 
 
 def _between(
@@ -216,16 +225,6 @@ def _days_between(tz: str, after: datetime, until: datetime) -> Iterator[_LocalD
             }
             yield _LocalDay(day, start, end, is_plain=len(offsets) == 1)
         day, start = day + _DAY, end
-
-
-def _before_next_day(tz: str, last: datetime, excluded: ExcludedDays) -> datetime:
-    """Return the instant before the first local day after that of `last` that is not excluded."""
-    day = wall_time(last, tz).date() + _DAY
-    for _ in range(MAX_DAYS):
-        if day not in excluded:
-            break
-        day += _DAY
-    return first_instant(day, tz) - 2 * MILLISECOND
 
 
 def _aligned(schedule: Schedule, phase: datetime, instant: datetime) -> datetime:

@@ -16,11 +16,14 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from ostinato.jobs.cronspec import MAX_YEARS, Cronspec, NeverFires, parse_cronspec
+from ostinato.jobs.cronspec import MAX_YEARS, Cronspec, parse_cronspec
 from ostinato.jobs.local_time import Period, period_of, wall_time, zone_of
 from ostinato.jobs.records import CronSchedule, IntervalSchedule, Schedule
 from ostinato.jobs.time_rules import NO_DAYS, ExcludedDays, FoldPolicy, GapPolicy
 
+SEARCHED: Final = timedelta(days=MAX_YEARS * 366)
+"""If the exclusions leave no day for so long after a tick, it is the last one."""
+LAST_YEAR: Final = 9_900  # with 29 February, ticks are up to 40 years apart: dates end at 9999
 _SECOND: Final = timedelta(seconds=1)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _DAY: Final = timedelta(days=1)
@@ -59,9 +62,10 @@ class PlannedTick(NamedTuple):
 def planned_ticks(
     schedule: Schedule, after: datetime, excluded: ExcludedDays = NO_DAYS
 ) -> Iterator[PlannedTick]:
-    """Yield all ticks later than `after`, in order, also those that do not run; infinite.
+    """Yield all ticks later than `after`, in order, also those that do not run.
 
-    An interval counts from `after`. Takes about 1 us a tick, and up to 1 ms for a rare date.
+    They end soon after LAST_YEAR. An interval counts from `after`. Takes about 1 us a tick, and up
+    to 1 ms for a rare date.
     """
     return _ticks(schedule, after, _Days(excluded, lists_excluded=True))
 
@@ -74,7 +78,7 @@ def planned_from(
     note = TickNote.EXCLUDED if local.date() in excluded else None
     first = PlannedTick(due, local, note)
     if isinstance(schedule, CronSchedule):
-        known = next(planned_ticks(schedule, due - _MILLISECOND, excluded))
+        known = next(planned_ticks(schedule, due - _MILLISECOND, excluded), first)
         first = known if known.due == due else first
     yield first
     yield from planned_ticks(schedule, due, excluded)
@@ -85,7 +89,7 @@ def running_ticks(
 ) -> Iterator[datetime]:
     """Yield when the schedule runs, later than `after`, in order; passes over excluded days.
 
-    Infinite, but raises NeverFires if the exclusions leave no day in MAX_YEARS.
+    They end if the exclusions leave no day in MAX_YEARS, and soon after LAST_YEAR.
     """
     days = _Days(excluded, lists_excluded=False)
     return (tick.due for tick in _ticks(schedule, after, days) if tick.runs)
@@ -99,13 +103,14 @@ class _Days(NamedTuple):
     def passes_over(self, day: date) -> bool:
         return not self.lists_excluded and day in self.excluded
 
-    def next_day(self, day: date) -> date:
-        """Return the first day after `day` that is not excluded; raises NeverFires."""
-        later = (day + number * _DAY for number in range(1, MAX_YEARS * 366))
-        for each in later:
-            if each not in self.excluded:
-                return each
-        raise NeverFires(f"no day after {day} is left")
+    def next_matching(self, spec: Cronspec, day: date, until: date) -> date | None:
+        """Return the first day from `day` to `until` that matches and is not passed over."""
+        while day <= until:
+            day = spec.next_day(day)
+            if not self.passes_over(day):
+                return day if day <= until else None
+            day = self.excluded.next_day(day)
+        return None
 
 
 def _ticks(schedule: Schedule, after: datetime, days: _Days) -> Iterator[PlannedTick]:
@@ -122,15 +127,22 @@ def _interval_ticks(
     schedule: IntervalSchedule, after: datetime, days: _Days
 ) -> Iterator[PlannedTick]:
     interval = timedelta(milliseconds=schedule.ms)
-    while True:
-        after += interval
+    while after.year <= LAST_YEAR:
+        latest, after = after, after + interval
         local = wall_time(after, schedule.tz)
         while days.passes_over(local.date()):
-            resumes = first_instant(days.next_day(local.date()), schedule.tz)
-            after += max(1, -((after - resumes) // interval)) * interval
+            day = days.excluded.next_day(local.date())
+            if day > _last_searched(latest, schedule.tz):
+                return
+            after += max(1, -((after - first_instant(day, schedule.tz)) // interval)) * interval
             local = wall_time(after, schedule.tz)
         note = TickNote.EXCLUDED if local.date() in days.excluded else None
         yield PlannedTick(after, local.replace(fold=0), note)
+
+
+def _last_searched(latest: datetime, tz: str) -> date:
+    """Return the last day on which the tick after `latest` is looked for."""
+    return wall_time(latest, tz).date() + SEARCHED - 2 * _DAY
 
 
 def first_instant(day: date, tz: str) -> datetime:
@@ -142,10 +154,13 @@ def first_instant(day: date, tz: str) -> datetime:
 def _cron_ticks(schedule: CronSchedule, after: datetime, days: _Days) -> Iterator[PlannedTick]:
     spec = parse_cronspec(schedule.cronspec)
     reached = latest = after
-    while reached - latest < MAX_YEARS * 366 * _DAY:
+    while reached.year <= LAST_YEAR:
         # Skip the periods before the next matching day, from the day before: clocks can be set back
         # to it.
-        day = spec.next_day(wall_time(reached, schedule.tz).date() - _DAY)
+        until = _last_searched(latest, schedule.tz)
+        day = days.next_matching(spec, wall_time(reached, schedule.tz).date() - _DAY, until)
+        if day is None:
+            return
         reached = max(reached, datetime(day.year, day.month, day.day, tzinfo=UTC) - _DAY)
         period = period_of(schedule.tz, reached)
         for tick in _PeriodPlan(spec, schedule, period, days).ticks(
@@ -154,7 +169,6 @@ def _cron_ticks(schedule: CronSchedule, after: datetime, days: _Days) -> Iterato
             latest = tick.due
             yield tick
         reached = period.end
-    raise NeverFires(f"no day after {after:%Y-%m-%d} is left")
 
 
 class _PeriodPlan:
@@ -214,13 +228,12 @@ class _PeriodPlan:
     ) -> Iterator[PlannedTick]:
         """Yield the ticks from `lower`, to `upper` exclusive; both are local times."""
         while lower < upper:
-            day = self._spec.next_day(lower.date())
+            day = self._days.next_matching(self._spec, lower.date(), upper.date())
+            if day is None:
+                return
             midnight = datetime(day.year, day.month, day.day)  # noqa: DTZ001 (local time)
             if midnight >= upper:
                 return
-            if self._days.passes_over(day):
-                lower = midnight + _DAY
-                continue
             start = (midnight - self._period.offset).replace(tzinfo=UTC)
             kind = TickNote.EXCLUDED if day in self._days.excluded else note
             for time in self._spec.times_of_day(max(lower - midnight, _NO_TIME)):

@@ -48,11 +48,13 @@ def next_run(schedule: Schedule, after: datetime) -> datetime:
 @lru_cache(maxsize=16_384)
 def _next_cron_run(schedule: CronSchedule, after: datetime) -> datetime:
     """Compute the first tick of a cronspec; takes up to 5 ms for rare dates."""
-    return next(ticks(schedule, after))
+    for due in ticks(schedule, after):
+        return due
+    raise ValueError(f"there is no tick after {after}")
 
 
 def ticks(schedule: Schedule, after: datetime) -> Iterator[datetime]:
-    """Yield all ticks later than `after`, in order; infinite."""
+    """Yield all ticks later than `after`, in order."""
     return (tick.due for tick in planned_ticks(schedule, after) if tick.runs)
 
 

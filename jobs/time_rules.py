@@ -1,10 +1,14 @@
 """The time rules of a cron beside its schedule: clock changes and excluded days. No I/O."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
+
+_DAY: Final = timedelta(days=1)
+_LAST_DAY: Final = date.max - _DAY
 
 
 class GapPolicy(StrEnum):
@@ -114,16 +118,36 @@ def calendar_from(document: Mapping[str, Any]) -> Calendar:
     )
 
 
+def _first(days: DateRange) -> date:
+    return days.first
+
+
+def _merged(ranges: Iterable[DateRange]) -> tuple[DateRange, ...]:
+    """Return the same days as ranges in order that do not overlap."""
+    merged: list[DateRange] = []
+    for each in sorted((each for each in ranges if each.first <= each.last), key=_first):
+        if merged and each.first <= min(merged[-1].last, _LAST_DAY) + _DAY:
+            last = max(merged[-1].last, each.last)
+            merged[-1] = DateRange(first=merged[-1].first, last=last)
+        else:
+            merged.append(each)
+    return tuple(merged)
+
+
 @dataclass(frozen=True, slots=True)
 class ExcludedDays:
     """What a cron excludes: the days of its exclusions and its calendar, and skipped ticks."""
 
     dates: frozenset[date] = frozenset()
     ranges: tuple[DateRange, ...] = ()
+    """In order, and apart from each other: they are merged when this is created."""
     weekdays: frozenset[int] = frozenset()
     """As `date.weekday()` counts: Monday is 0."""
     skipped_times: frozenset[datetime] = frozenset()
     """Single ticks that were skipped ahead of time. They are decided, so they are not planned."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ranges", _merged(self.ranges))
 
     @classmethod
     def of(cls, exclusions: Exclusions, calendar: Calendar | None = None) -> "ExcludedDays":
@@ -139,10 +163,29 @@ class ExcludedDays:
 
     def __contains__(self, day: date) -> bool:
         return (
-            day in self.dates
-            or day.weekday() in self.weekdays
-            or any(each.first <= day <= each.last for each in self.ranges)
+            day in self.dates or day.weekday() in self.weekdays or self._range_of(day) is not None
         )
+
+    def next_day(self, day: date) -> date:
+        """Return the first day after `day` that is not excluded; `date.max` if there is none."""
+        if len(self.weekdays) == len(Weekday):
+            return date.max
+        day += _DAY
+        while day < date.max:
+            within = self._range_of(day)
+            if within is not None:
+                day = min(within.last, _LAST_DAY) + _DAY
+            elif day in self.dates or day.weekday() in self.weekdays:
+                day += _DAY
+            else:
+                break
+        return day
+
+    def _range_of(self, day: date) -> DateRange | None:
+        position = bisect_right(self.ranges, day, key=_first) - 1
+        if position >= 0 and day <= self.ranges[position].last:
+            return self.ranges[position]
+        return None
 
     def __bool__(self) -> bool:
         return bool(self.dates or self.ranges or self.weekdays or self.skipped_times)

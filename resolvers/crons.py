@@ -130,7 +130,7 @@ async def next_runs(ctx: RequestContext, record: Cron, count: int) -> list[datet
 
 async def next_run_time(ctx: RequestContext, record: Cron) -> datetime:
     """Return a cron's stored next tick, or the first one after it whose day is not excluded."""
-    if record.exclusions == NO_EXCLUSIONS:
+    if record.exclusions.calendar is None:  # the stored tick is on no other excluded day
         return record.next_run_time
     excluded = await excluded_days(ctx, record.exclusions)
     runs = _runs_from(record, record.next_run_time, excluded)
@@ -201,9 +201,13 @@ def _limited(ctx: RequestContext, ticks: Iterator[T]) -> Iterator[T]:
                 "some of them are rare: request fewer ticks, or those of fewer crons"
             )
         started = time.thread_time()
-        tick = next(ticks)
-        ctx.tick_seconds += time.thread_time() - started
-        yield tick
+        try:
+            found = [*islice(ticks, 1)]
+        finally:
+            ctx.tick_seconds += time.thread_time() - started
+        if not found:
+            return
+        yield found[0]
 
 
 async def check_cronspec(ctx: RequestContext, cronspec: str | None) -> None:

@@ -57,7 +57,7 @@ class PlannedChange:
             ran += len(due.runs)
         before = _plan(self.before, self.excluded_before, decided_until, ran)
         after = self._plan_after(decided_until, ran)
-        return compare_runs(before, after, self.now + period)
+        yield from compare_runs(before, after, self.now + period)
 
     def _plan_after(self, decided_until: datetime, ran: int) -> RunPlan | None:
         if not self.after.enabled:

@@ -26,7 +26,7 @@ from ostinato.jobs.functions.crons import change, pause_if_needed
 from ostinato.jobs.functions.job_chain import CHAIN_RETRY, MINUTE_MS, require_rights
 from ostinato.jobs.json_values import format_instant
 from ostinato.jobs.passed_ticks import MILLISECOND
-from ostinato.jobs.planned_ticks import planned_ticks
+from ostinato.jobs.planned_ticks import running_ticks
 from ostinato.jobs.records import Cause, CauseKind, Cron, IntervalSchedule, OverlapPolicy
 from ostinato.jobs.run_history import RunHistory
 
@@ -182,9 +182,8 @@ def _planned_ticks(table: Timetable, decided: datetime, between: TickPeriod) -> 
     if isinstance(table.schedule, IntervalSchedule):
         interval = timedelta(milliseconds=table.schedule.ms)
         start = decided + (start - decided) // interval * interval
-    ticks = planned_ticks(table.schedule, start, table.excluded)
-    passed = takewhile(lambda tick: tick.due <= table.before_end(between.end), ticks)
-    found = list(islice((tick.due for tick in passed if tick.runs), MAX_BACKFILL + 1))
+    ticks, end = running_ticks(table.schedule, start, table.excluded), table.before_end(between.end)
+    found = list(islice(takewhile(lambda due: due <= end, ticks), MAX_BACKFILL + 1))
     if len(found) > MAX_BACKFILL:
         message = (
             f"to: the period has more than {MAX_BACKFILL} ticks: end it at "

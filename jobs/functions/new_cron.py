@@ -15,6 +15,7 @@ from ostinato.jobs.time_rules import NO_EXCLUSIONS, Exclusions, FoldPolicy, GapP
 
 DEFAULT_FUNCTION: Final = "tasks.runTask"
 STATIC: Final = "@cron"  # `managedBy` of crons that are declared in code
+MIN_START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_START: Final = datetime(3000, 1, 1, tzinfo=UTC)  # ticks of rare dates stay in Python's years
 MAX_RUN_COUNT: Final = 1_000_000_000
 MIN_WINDOW_MS: Final = 15_000  # a tick that is so late is punctual
@@ -84,15 +85,24 @@ def period_issues(start_at: datetime | None, end_at: datetime | None) -> Sequenc
     if start_at and end_at and end_at <= start_at:
         message = "endAt must be later than startAt"
         return [Issue(path=("endAt",), message=message, code="too_small")]
+    if end_at and end_at < MIN_START:
+        return [_too_early("endAt", end_at)]
     return start_issues("startAt", start_at)
 
 
 def start_issues(name: str, start_at: datetime | None) -> Sequence[Issue]:
-    """Return the issue of a start of ticks that is too far in the future."""
+    """Return the issue of a start of ticks that is too far in the past or the future."""
+    if start_at and start_at < MIN_START:
+        return [_too_early(name, start_at)]
     if start_at and start_at >= MAX_START:
         message = f"{name} must be before {MAX_START:%Y}, got {start_at:%Y}"
         return [Issue(path=(name,), message=message, code="too_far")]
     return ()
+
+
+def _too_early(name: str, instant: datetime) -> Issue:
+    message = f"{name} must not be before {MIN_START:%Y}, got {instant.year}"
+    return Issue(path=(name,), message=message, code="too_early")
 
 
 def _tag_issues(tags: Sequence[str]) -> Sequence[Issue]:

@@ -13,9 +13,12 @@ from tests.malformed import DUE
 
 NEXT_RUNS = "query($id: ID!, $count: Int) { cron(id: $id) { nextRuns(count: $count) } }"
 PREVIEW = "query($input: PreviewCronInput!) { previewCron(input: $input) }"
+FAR = "2999-01-01T00:00:00Z"
 PREVIEW_TICKS = """query($input: PreviewCronInput!) { previewTicks(input: $input) {
   dueAt localTime plannedTime note willRun } }"""
 POLICIES = "query($id: ID!) { cron(id: $id) { schedule { ... on CronSchedule { onGap onFold } } } }"
+PREVIEW_CHANGE = """query($input: PreviewCronChangeInput!) { previewCronChange(input: $input) {
+  until } }"""
 SCHEDULE = """query($id: ID!) { cron(id: $id) { schedule {
   ... on IntervalSchedule { ms } ... on CronSchedule { cronspec tz } } } }"""
 TICKS = """{ jobs(filter: {internal: true, states: [PENDING]}) { nodes { id functionName
@@ -203,6 +206,26 @@ async def test_resuming_a_cron_needs_the_role_of_its_function(clients: Clients) 
     assert resumed["cron"]["enabled"] is True
 
 
+@pytest.mark.parametrize("name", ["startAt", "endAt"])
+@pytest.mark.parametrize("schedule", [{"cronspec": "@daily"}, {"intervalMs": 1_000}])
+async def test_start_or_end_before_1970_is_rejected(
+    ann: Client, name: str, schedule: dict[str, Any]
+) -> None:
+    cron = await _register(ann)
+    early = schedule | {name: "0001-01-01T00:00:00Z"}
+    change = {"cronId": cron["id"]} | early
+    declared = {"managedBy": "x", "crons": [{"name": "m"} | early]}
+    for document, input_, path in (
+        (op.REGISTER_CRON, {"name": "m"} | early, []),
+        (op.UPDATE_CRON, change, []),
+        (PREVIEW_CHANGE, change, []),
+        (op.APPLY_CRONS, declared, ["crons", 0]),
+    ):
+        answer = await ann(document, input=input_)
+        assert (answer.code, answer.paths) == ("BAD_REQUEST", [["input", *path, name]])
+        assert answer.message == f"{name} must not be before 1970, got 1"
+
+
 @pytest.mark.parametrize("schedule", [{"cronspec": "0 0 */28 2 1#5"}, {"intervalMs": 1_000}])
 async def test_start_in_the_far_future_is_rejected(ann: Client, schedule: dict[str, Any]) -> None:
     given = {"name": "n", "functionName": "functions.greet", "args": {"name": "x"}} | schedule
@@ -246,6 +269,28 @@ async def test_preview_starts_an_interval_at_from(ann: Client) -> None:
     assert found == ["2030-01-01T00:00:30.000Z", "2030-01-01T00:01:30.000Z"]
     late = await ann(PREVIEW, input={**input_, "from": "3000-01-01T00:00:00Z"})
     assert late.paths == [["input", "from"]]
+
+
+@pytest.mark.parametrize("document", [PREVIEW, PREVIEW_TICKS])
+@pytest.mark.parametrize("schedule", [{"cronspec": "@daily"}, {"intervalMs": 60_000}])
+@pytest.mark.parametrize("early", ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59.999Z"])
+async def test_preview_before_1970_is_rejected(
+    ann: Client, document: str, schedule: dict[str, Any], early: str
+) -> None:
+    answer = await ann(document, input=schedule | {"from": early})
+    assert (answer.code, answer.paths) == ("BAD_REQUEST", [["input", "from"]])
+    assert answer.message == f"from must not be before 1970, got {int(early[:4])}"
+    assert await ann.get(document, input=schedule | {"from": "1970-01-01T00:00:00Z"})
+
+
+@pytest.mark.parametrize("document", [PREVIEW, PREVIEW_TICKS])
+@pytest.mark.parametrize(
+    "given", [{"cronspec": "0 0 29 2 */6"}, {"cronspec": "0 0 29 2 */7", "from": FAR}]
+)
+async def test_preview_of_rare_ticks_ends_with_the_dates(
+    ann: Client, document: str, given: dict[str, Any]
+) -> None:
+    assert 100 < len(await ann.get(document, input=given | {"count": 1_000})) < 1_000
 
 
 async def test_policies_for_clock_changes_are_stored(ann: Client) -> None:

@@ -66,3 +66,8 @@ def test_timeout_error_is_a_timeout() -> None:
 )
 def test_other_errors_are_unchanged(error: Exception) -> None:
     assert to_client_error(error) is error
+
+
+def test_a_transaction_that_took_too_long_is_not_only_blamed_on_others() -> None:
+    error = to_client_error(Contended("no commit within 10 s"))
+    assert str(error).startswith("it took longer than 10 s, or other changes to the same objects")

@@ -40,6 +40,17 @@ async def test_preview_of_an_interval_starts_at_its_start(app: Ostinato) -> None
     assert found == [EVE, EVE + timedelta(hours=1)]
 
 
+async def test_instants_before_1970_are_rejected(app: Ostinato) -> None:
+    early = datetime(1, 1, 1, tzinfo=UTC)
+    with pytest.raises(BadRequest, match="startAt must not be before 1970, got 1"):
+        await app.preview("@daily", start=early)
+    with pytest.raises(BadRequest, match="startAt must not be before 1970, got 1"):
+        await app.register_cron("n", cronspec="@daily", start_at=early)
+    cron = await app.register_cron("n", cronspec="@daily")
+    with pytest.raises(BadRequest, match="endAt must not be before 1970, got 1"):
+        await app.update_cron(cron.id, end_at=early)
+
+
 async def test_calendars_are_created_used_replaced_and_deleted(app: Ostinato) -> None:
     created = await app.create_calendar("holidays", [date(2030, 12, 25)], description="x")
     assert await app.calendars() == [created]

@@ -76,14 +76,18 @@ async def test_an_error_is_raised_and_the_next_computation_runs() -> None:
     assert results[1] == 2
 
 
+def _busy(seconds: float) -> None:
+    end = time.thread_time() + seconds
+    while time.thread_time() <= end:
+        pass
+
+
 async def test_items_are_collected_in_turns_between_which_others_compute() -> None:
     done: list[object] = []
 
     def slow_items() -> Iterator[int]:
         for number in range(3):
-            end = time.thread_time() + TURN_S
-            while time.thread_time() <= end:
-                pass
+            _busy(TURN_S)
             done.append(number)
             yield number
 
@@ -91,6 +95,23 @@ async def test_items_are_collected_in_turns_between_which_others_compute() -> No
     other = run_in_cpu_thread("bob", partial(done.append, "bob"))
     assert (await asyncio.gather(collecting, other))[0] == [0, 1, 2]
     assert done == [0, "bob", 1, 2]
+
+
+async def test_a_canceled_collection_stops_after_its_turn() -> None:
+    started, computed = threading.Event(), [0]
+
+    def endless_items() -> Iterator[None]:
+        while True:
+            started.set()
+            computed[0] += 1
+            _busy(TURN_S)
+            yield None
+
+    collecting = asyncio.create_task(collect_in_cpu_thread("ann", endless_items()))
+    await asyncio.to_thread(started.wait, 30)
+    collecting.cancel()
+    known = await run_in_cpu_thread("ann", partial(computed.__getitem__, 0))
+    assert {await run_in_cpu_thread("ann", partial(computed.__getitem__, 0))} == {known}
 
 
 async def test_no_items_are_collected_as_an_empty_list() -> None:
