@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from ostinato.jobs.records import CauseKind
+
+MAX_IDS: Final = 100  # of a filter: a page of a list
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +18,7 @@ class JobFilter:
     states: tuple[StrEnum, ...] | None = None
     """States of jobs; filters of changes contain those of batches, requests and failures, too."""
     ids: tuple[str, ...] | None = None
+    """1 to 100."""
     function_name: str | None = None
     internal: bool | None = False
     """False excludes internal jobs, True matches only internal jobs, None matches both."""

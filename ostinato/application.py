@@ -16,9 +16,9 @@ from ostinato.client.bulk_verbs import BulkVerbs
 from ostinato.client.cron_verbs import CronVerbs
 from ostinato.client.job_verbs import JobVerbs
 from ostinato.client.live_verbs import LiveVerbs
-from ostinato.client.pattern_verbs import PatternVerbs
 from ostinato.client.request_verbs import RequestVerbs
 from ostinato.client.schedule_verbs import ScheduleVerbs
+from ostinato.client.task_verbs import TaskVerbs
 from ostinato.jobs.async_tools.supervision import SupervisedTask
 from ostinato.jobs.settings import Mode, Settings
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 class Ostinato(
     JobVerbs,
-    PatternVerbs,
     CronVerbs,
+    TaskVerbs,
     ScheduleVerbs,
     BatchVerbs,
     RequestVerbs,

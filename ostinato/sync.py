@@ -200,7 +200,11 @@ class Ostinato:
     def schedule_many(
         self, calls: Sequence[Call], *, session: BlockingSession | None = None
     ) -> list[BlockingJobHandle[Any]]:
-        """Schedule 1 to 1,000 jobs in one transaction, or in that of `session`: all, or none."""
+        """Schedule 1 to 1,000 jobs in one transaction, or in that of `session`: all, or none.
+
+        Returns them in order. Raises BadRequest, OwnerSuspended, QuotaExceeded, Unavailable,
+        Conflict for a key that was used for another call, and PayloadTooLarge.
+        """
         if session is None:
             handles = self.run(self.app.schedule_many(calls))
         else:

@@ -67,8 +67,8 @@ async def crons(
 async def register_cron(ctx: RequestContext, new: NewCron) -> Cron:
     """Register a cron of the viewer.
 
-    Raises BadRequest, Forbidden if the function is not callable, OwnerSuspended, Conflict if the
-    name exists.
+    Raises BadRequest, Forbidden if the function is not callable, OwnerSuspended,
+    QuotaExceeded, and Conflict if the name exists.
     """
     require_callable_function(ctx, new.function_name)
     await ctx.require_active()

@@ -2,15 +2,24 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
 
 from ostinato.application import Ostinato
+from ostinato.cli.tables import print_bulk_action
+from ostinato.jobs.bulk_actions import BulkActionState
+from ostinato.jobs.filters import JobFilter
 from ostinato.schema.ids import global_id
 from tests.client.functions import double
 from tests.engine.rig import run_worker
-from tests.test_setup_job_commands import app, failure, given, run
+from tests.processes import eventually
+from tests.test_setup_cli import ostinato
+from tests.test_setup_job_commands import app, failure, given, run, watching
 
-__all__ = ["app", "given"]  # fixtures
+__all__ = ["app", "given", "watching"]  # fixtures
 
 HOUR = timedelta(hours=1)
 
@@ -44,14 +53,36 @@ async def test_jobs_of_a_cron_are_listed(given: dict[str, str], app: Ostinato) -
 
 async def test_without_a_filter_nothing_is_changed(given: dict[str, str], app: Ostinato) -> None:
     job = await app.schedule(double, {"number": 1}, run_after=HOUR)
-    for args, expected in (
-        (["cancel"], "choose jobs"),
-        (["--function", "functions.double", "cancel"], "after cancel"),
-    ):
-        assert expected in await asyncio.to_thread(failure, given, "jobs", *args)
+    error = await asyncio.to_thread(failure, given, "jobs", "cancel")
+    assert "choose jobs with --state, --function" in error
     assert (await app.get(job.id)).version == 1
     started = await asyncio.to_thread(run, given, "jobs", "cancel", "--all", "--no-wait", "--json")
     assert json.loads(started)["state"] == "RUNNING"
+
+
+@pytest.mark.parametrize(
+    ("state", "text"),
+    [(BulkActionState.DONE, "DONE: no job matches"), (BulkActionState.RUNNING, "RUNNING")],
+)
+async def test_only_an_action_that_is_done_has_no_matches(
+    app: Ostinato, state: BulkActionState, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    action = await app.cancel_jobs(JobFilter())
+    print_bulk_action(replace(action, state=state), as_json=False)
+    assert capsys.readouterr().out == f"{action.id} CANCEL_JOBS {text}\n"
+
+
+async def test_command_whose_action_fails_exits_with_1(
+    given: dict[str, str], app: Ostinato
+) -> None:
+    """No worker runs, so the action ends as this test writes it."""
+    running = asyncio.create_task(
+        asyncio.to_thread(ostinato, "jobs", "cancel", "--all", variables=given)
+    )
+    actions = app.engine.mongo["bulkActions"]
+    await eventually(lambda: actions.find_one_and_update({}, {"$set": {"state": "failed"}}))
+    done = await running
+    assert (done.returncode, "CANCEL_JOBS FAILED" in done.stdout) == (1, True), done
 
 
 async def states(given: dict[str, str], *commands: tuple[str, ...]) -> list[str]:
@@ -83,13 +114,51 @@ async def test_batches_are_listed_and_changed(given: dict[str, str], app: Ostina
     assert found == ["PAUSED", "RUNNING", "CANCELED", "CANCELED"]
 
 
-async def test_alert_is_acknowledged_and_resolved(given: dict[str, str], app: Ostinato) -> None:
-    alert = {"_id": "0" * 24, "kind": "cronLate", "subject": "x", "owner": None, "state": "open"}
+def alert_of(alert_id: str) -> dict[str, Any]:
+    alert = {"_id": alert_id, "kind": "cronLate", "subject": alert_id, "owner": None}
     opened = {"message": "late", "openedAt": datetime(2026, 1, 1, tzinfo=UTC), "version": 1}
-    await app.engine.mongo["alerts"].insert_one(alert | opened)
+    return alert | opened | {"state": "open"}
+
+
+async def test_alert_is_acknowledged_and_resolved(given: dict[str, str], app: Ostinato) -> None:
+    await app.engine.mongo["alerts"].insert_one(alert_of("0" * 24))
     listed = await asyncio.to_thread(run, given, "alerts")
     assert listed.splitlines()[1].split()[1:3] == ["OPEN", "CRON_LATE"]
     changes = [("alerts", verb, "0" * 24) for verb in ("acknowledge", "resolve")]
     assert await states(given, *changes) == ["ACKNOWLEDGED", "RESOLVED"]
     wrong = await asyncio.to_thread(failure, given, "alerts", "--state", "late")
     assert "--state must be one of OPEN" in wrong
+
+
+async def test_watched_alerts_are_those_of_the_given_states(app: Ostinato, watching: Any) -> None:
+    ids = ["0" * 24, "1" * 24]
+    await app.engine.mongo["alerts"].insert_many([alert_of(ids[0]), alert_of(ids[1])])
+    log = watching("alerts", "--state", "open", "--watch")
+    await eventually(lambda: ids[1] in log.read_text())
+    await app.acknowledge_alert(ids[0])
+    await app.resolve_alert(ids[0])
+    await app.resolve_alert(ids[1])
+    await eventually(lambda: f"{ids[1]} RESOLVED" in log.read_text())
+    changes = [line.split()[:2] for line in log.read_text().splitlines()[3:]]
+    assert changes in (
+        [[ids[0], "ACKNOWLEDGED"], [ids[1], "RESOLVED"]],
+        [[ids[0], "RESOLVED"], [ids[1], "RESOLVED"]],  # both changes of the first are read as one
+    )
+
+
+@pytest.mark.parametrize(
+    ("args", "option"),
+    [
+        (("jobs", "--function", "x", "cancel", "--all"), "--function"),
+        (("jobs", "--limit", "5", "cancel", "--all"), "--limit"),
+        (("crons", "--owner", "alice", "pause", "nights"), "--owner"),
+        (("requests", "--json", "cancel", "0" * 24), "--json"),
+        (("batches", "--owner", "alice", "pause", "0" * 24), "--owner"),
+        (("alerts", "--state", "open", "resolve", "0" * 24), "--state"),
+    ],
+)
+def test_option_before_a_subcommand_is_rejected(
+    given: dict[str, str], args: tuple[str, ...], option: str
+) -> None:
+    message = f"{option} before {args[-2]} has no effect: write it after {args[-2]}, or omit it"
+    assert message in failure(given, *args)

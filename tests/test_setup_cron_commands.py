@@ -6,15 +6,22 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ostinato.application import Ostinato
+from ostinato.cli.cron_fields import CHANGED, fields_of
+from ostinato.jobs.declarations import to_camel_case
 from ostinato.jobs.records import OverlapPolicy
-from ostinato.jobs.time_rules import Exclusions, Weekday
+from ostinato.jobs.time_rules import NO_EXCLUSIONS, Exclusions, Weekday
 from ostinato.schema.ids import global_id
+from ostinato.schema.inputs.cron_changes import UpdateCronInput
 from tests.test_setup_job_commands import app, failure, given, run
 
 __all__ = ["app", "given"]  # fixtures
 
 EXCLUDED = {"dates": ["2026-12-25"], "weekdays": ["SUNDAY"]}
+START = "2099-01-01T00:00:00Z"
+SUNDAYS = Exclusions(weekdays=(Weekday.SUNDAY,))
 
 
 async def test_cron_is_changed_on_the_command_line(given: dict[str, str], app: Ostinato) -> None:
@@ -58,7 +65,37 @@ async def test_cron_is_updated_or_the_change_previewed(
     found = await app.cron(cron.id)
     assert (found.overlap, found.exclusions.weekdays) == (OverlapPolicy.QUEUE, (Weekday.SUNDAY,))
     wrong = await asyncio.to_thread(failure, given, *update, "--changes", '{"overlaps": "QUEUE"}')
-    assert "there is no field 'overlaps'" in wrong
+    assert "--changes: there is no field 'overlaps'" in wrong
+
+
+async def test_all_fields_of_an_update_can_be_changed(given: dict[str, str], app: Ostinato) -> None:
+    cron = await app.register_cron("nights", cronspec="0 3 * * *", exclusions=SUNDAYS, max_runs=3)
+    assert CHANGED.keys() == {to_camel_case(each) for each in UpdateCronInput.__annotations__} - {
+        "cronId",
+        "expectedVersion",
+    }
+    for changes in ({"enabled": False}, {"exclusions": None, "maxRuns": None}):
+        text = json.dumps(changes)
+        await asyncio.to_thread(run, given, "crons", "update", cron.id, "--changes", text)
+    found = await app.cron(cron.id)
+    assert (found.enabled, found.exclusions, found.max_runs) == (False, NO_EXCLUSIONS, None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"overlap": "SKIPPED"}, "overlap must be one of SKIP, "),
+        ({"overlap": None}, "overlap cannot be null: omit it to keep its value"),
+        ({"intervalMs": None}, "intervalMs cannot be null"),
+        ({"intervalMs": "5m"}, "intervalMs cannot be '5m'"),
+        ({"exclusions": 5}, "exclusions cannot be 5"),
+        ({"startAt": "soon"}, "startAt cannot be 'soon'"),
+        ({"enabled": "no"}, "enabled must be true or false, got 'no'"),
+    ],
+)
+def test_wrong_field_of_a_change_is_named(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        fields_of(changes, CHANGED)
 
 
 def test_schedule_is_previewed(given: dict[str, str]) -> None:
@@ -71,7 +108,9 @@ def test_schedule_is_previewed(given: dict[str, str]) -> None:
     assert second[10:20] == "T03:00:00Z"
     one = ("crons", "preview", "--every", "90s", "--count", "1", "--json")
     assert json.loads(run(given, *one))["note"] is None
-    assert "--rules can have" in failure(given, *args[:3], "--rules", '{"overlap": "SKIP"}')
+    wrong = failure(given, *args[:3], "--rules", '{"overlap": "SKIP"}')
+    assert "--rules: there is no field 'overlap', only onGap, onFold, exclusions" in wrong
+    assert "--rules is not JSON" in failure(given, *args[:3], "--rules", "{")
 
 
 async def test_set_of_crons_is_applied_from_a_file(
@@ -80,7 +119,7 @@ async def test_set_of_crons_is_applied_from_a_file(
     file = tmp_path / "crons.json"
     night: dict[str, Any] = {"name": "night", "cronspec": "0 3 * * *", "overlap": "QUEUE"}
     night |= {"jitterMs": 5, "onGap": "SKIP", "onFold": "LAST", "exclusions": EXCLUDED}
-    week = {"name": "week", "intervalMs": 604_800_000, "startAt": "2099-01-01T00:00:00Z"}
+    week = {"name": "week", "intervalMs": 604_800_000, "cronspec": None, "startAt": START}
     file.write_text(json.dumps({"managedBy": "deploy", "crons": [night, week]}))
     printed = await asyncio.to_thread(run, given, "crons", "apply", str(file))
     assert printed == "created night\ncreated week\n0 deleted, 0 unchanged\n"

@@ -16,10 +16,11 @@ from ostinato.cli.options import (
     Tags,
     Watch,
     document_id,
+    has_subcommand,
+    list_and_follow,
     members,
     one_due_time,
     run_command,
-    show,
 )
 from ostinato.cli.settings import exit_with
 from ostinato.cli.tables import print_bulk_action, print_job_change, print_jobs
@@ -39,11 +40,16 @@ OfFunction = Annotated[str | None, typer.Option("--function", help="Only its job
 OfQueue = Annotated[str | None, typer.Option("--queue", help="Only jobs of this queue.")]
 OfCause = Annotated[
     str | None,
-    typer.Option("--cause", help="Only jobs that this cron, batch, request or job has created."),
+    typer.Option(
+        "--cause",
+        help="Only jobs created by this cron, recurring task, batch, request, job or bulk action.",
+    ),
 ]
 Ids = Annotated[list[str] | None, typer.Option("--id", help="Only this job; can be repeated.")]
 All = Annotated[bool, typer.Option("--all", help="All jobs, without a filter.")]
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the end.")]
+Start = Callable[["Ostinato", "JobFilter", str | None], Awaitable["BulkAction"]]
+"""Starts a bulk action on the jobs of a filter, of one owner or of all."""
 
 
 @bulk_commands.callback()
@@ -60,11 +66,9 @@ def jobs(  # noqa: PLR0913 (each is an option)
     watch: Watch = False,
 ) -> None:
     """List the newest jobs, or change all that match."""
-    which = _filter(state=state, function=function, queue=queue, cause=cause, tag=tag)
-    if context.invoked_subcommand is not None:
-        if _is_filter(which) or owner is not None:
-            exit_with(f"write the filter after {context.invoked_subcommand}")
+    if has_subcommand(context):
         return
+    which = _filter(state=state, function=function, queue=queue, cause=cause, tag=tag)
 
     async def run(app: "Ostinato") -> None:
         async def list_rows() -> None:
@@ -72,53 +76,48 @@ def jobs(  # noqa: PLR0913 (each is an option)
             print_jobs(reversed(page.items) if watch else page.items, as_json)
 
         changes = app.changes(which, owner=owner) if watch else None
-        await show(list_rows, changes, lambda message: print_job_change(message, as_json))
+        await list_and_follow(
+            list_rows, changes, lambda message: print_job_change(message, as_json)
+        )
 
     run_command(run)
 
 
-@bulk_commands.command()
-def cancel(  # noqa: PLR0913 (each is an option)
-    state: States = None,
-    function: OfFunction = None,
-    queue: OfQueue = None,
-    cause: OfCause = None,
-    tag: Tags = None,
-    ids: Ids = None,
-    owner: Owner = None,
-    every: All = False,
-    wait: Wait = True,
-    as_json: AsJson = False,
-) -> None:
-    """Cancel all pending and running jobs that match and exist now."""
-    which = _required(
-        _filter(state=state, function=function, queue=queue, cause=cause, tag=tag, ids=ids),
-        owner,
-        every,
-    )
-    _start(lambda app: app.cancel_jobs(which, owner=owner), wait, as_json)
+def _add(name: str, start: Start, help_text: str) -> None:
+    """Add a command that changes all jobs that match, without a further option."""
+
+    @bulk_commands.command(name, help=help_text)
+    def change(  # noqa: PLR0913 (each is an option)
+        state: States = None,
+        function: OfFunction = None,
+        queue: OfQueue = None,
+        cause: OfCause = None,
+        tag: Tags = None,
+        ids: Ids = None,
+        owner: Owner = None,
+        every: All = False,
+        wait: Wait = True,
+        as_json: AsJson = False,
+    ) -> None:
+        which = _required(
+            _filter(state=state, function=function, queue=queue, cause=cause, tag=tag, ids=ids),
+            owner,
+            every,
+            "--state, ",
+        )
+        _start(lambda app: start(app, which, owner), wait, as_json)
 
 
-@bulk_commands.command()
-def retry(  # noqa: PLR0913 (each is an option)
-    state: States = None,
-    function: OfFunction = None,
-    queue: OfQueue = None,
-    cause: OfCause = None,
-    tag: Tags = None,
-    ids: Ids = None,
-    owner: Owner = None,
-    every: All = False,
-    wait: Wait = True,
-    as_json: AsJson = False,
-) -> None:
-    """Run all failed and canceled jobs again that match and exist now."""
-    which = _required(
-        _filter(state=state, function=function, queue=queue, cause=cause, tag=tag, ids=ids),
-        owner,
-        every,
-    )
-    _start(lambda app: app.retry_jobs(which, owner=owner), wait, as_json)
+_add(
+    "cancel",
+    lambda app, which, owner: app.cancel_jobs(which, owner=owner),
+    "Cancel all pending and running jobs that match and exist now.",
+)
+_add(
+    "retry",
+    lambda app, which, owner: app.retry_jobs(which, owner=owner),
+    "Run all failed and canceled jobs again that match and exist now.",
+)
 
 
 @bulk_commands.command()
@@ -183,21 +182,21 @@ def _cause_id(text: str) -> str:
     return document_id(text, *CAUSE_TYPES.values())
 
 
-def _is_filter(which: "JobFilter") -> bool:
+def _required(which: "JobFilter", owner: str | None, every: bool, more: str = "") -> "JobFilter":
+    """Exit unless something is chosen: without a filter, all jobs of all owners match."""
     from ostinato.jobs.filters import JobFilter
 
-    return which != JobFilter()
-
-
-def _required(which: "JobFilter", owner: str | None, every: bool) -> "JobFilter":
-    """Exit unless something is chosen: without a filter, all jobs of all owners match."""
-    if not _is_filter(which) and owner is None and not every:
-        exit_with("choose jobs with --function, --queue, --cause, --tag, --id, --owner or --all")
+    if which == JobFilter() and owner is None and not every:
+        options = f"{more}--function, --queue, --cause, --tag, --id, --owner or --all"
+        exit_with(f"choose jobs with {options}")
     return which
 
 
 def _start(start: "Callable[[Ostinato], Awaitable[BulkAction]]", wait: bool, as_json: bool) -> None:
-    """Start a bulk action, wait for its end unless that is not wanted, and print it."""
+    """Start a bulk action, wait for its end unless that is not wanted, and print it.
+
+    Exits with 1 if it has failed.
+    """
 
     async def run(app: "Ostinato") -> None:
         from ostinato.jobs.bulk_actions import BulkActionState
@@ -207,5 +206,7 @@ def _start(start: "Callable[[Ostinato], Awaitable[BulkAction]]", wait: bool, as_
             await asyncio.sleep(POLL_S)
             action = await app.bulk_action(action.id)
         print_bulk_action(action, as_json)
+        if action.state is BulkActionState.FAILED:
+            raise typer.Exit(1)
 
     run_command(run)

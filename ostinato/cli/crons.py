@@ -1,25 +1,23 @@
-"""The commands that list, follow and change crons, and apply sets of them.
-
-They use the Python client, for the system: they need MongoDB, and no API.
-"""
+"""The commands that list, follow and change crons, and apply sets of them."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from ostinato.cli.cron_fields import fields_of
+from ostinato.cli.cron_fields import CHANGED, DECLARED, RULES, Field, fields_of
 from ostinato.cli.options import (
     AsJson,
     Limit,
     Owner,
     Watch,
     duration,
+    has_subcommand,
     json_object,
+    list_and_follow,
     run_command,
-    show,
 )
 from ostinato.cli.settings import exit_with
 from ostinato.cli.tables import (
@@ -40,8 +38,6 @@ cron_commands = typer.Typer(
     invoke_without_command=True, help="List the newest crons, or change one."
 )
 
-PREVIEWED: Final = frozenset({"every", "tz", "count", "on_gap", "on_fold", "exclusions"})
-
 CronId = Annotated[str, typer.Argument(metavar="CRON", help="The cron's id, or its name.")]
 OwnerOfCron = Annotated[str | None, typer.Option("--owner", help="The cron's owner.")]
 Expected = Annotated[
@@ -58,7 +54,7 @@ def crons(
     watch: Watch = False,
 ) -> None:
     """List the newest crons, or change one."""
-    if context.invoked_subcommand is not None:
+    if has_subcommand(context):
         return
 
     async def run(app: "Ostinato") -> None:
@@ -67,7 +63,9 @@ def crons(
             print_crons(reversed(page.items) if watch else page.items, as_json)
 
         changes = app.cron_changes(owner=owner) if watch else None
-        await show(list_rows, changes, lambda message: print_cron_change(message, as_json))
+        await list_and_follow(
+            list_rows, changes, lambda message: print_cron_change(message, as_json)
+        )
 
     run_command(run)
 
@@ -136,13 +134,14 @@ def update(  # noqa: PLR0913 (each is an option)
     preview: Annotated[
         bool, typer.Option("--preview", help="Only print what it would do to the next runs.")
     ] = False,
-    days: Annotated[int, typer.Option("--days", min=1, help="Of the preview.")] = 30,
+    days: Annotated[int, typer.Option("--days", min=1, help="Days that --preview covers.")] = 30,
     owner: OwnerOfCron = None,
     version: Expected = None,
     as_json: AsJson = False,
 ) -> None:
     """Change a cron from its next tick on, or preview the change."""
-    patch = _patch(changes, cronspec=cronspec, every=every, tz=tz)
+    given = _fields("--changes", changes, CHANGED)
+    patch = cast("CronChanges", given | _given(cronspec=cronspec, every=every, tz=tz))
 
     async def run(app: "Ostinato") -> None:
         cron_id = await _find(app, cron, owner)
@@ -169,9 +168,8 @@ def preview(  # noqa: PLR0913 (each is an option)
     as_json: AsJson = False,
 ) -> None:
     """Print the next ticks of a schedule, also those that do not run."""
-    options = cast("PreviewOptions", {**_patch(rules, every=every, tz=tz), "count": count})
-    if unknown := options.keys() - PREVIEWED:
-        exit_with(f"--rules can have onGap, onFold and exclusions, not {min(unknown)}")
+    given = _fields("--rules", rules, RULES) | _given(every=every, tz=tz)
+    options = cast("PreviewOptions", given | {"count": count})
 
     async def run(app: "Ostinato") -> None:
         ticks = await app.preview_ticks(cronspec, **options)
@@ -201,16 +199,22 @@ def apply(
     run_command(run)
 
 
-def _patch(changes: str, **options: str | None) -> "CronChanges":
-    """Return the given options, and fields of the API in JSON; exit if these are wrong."""
+def _fields(option: str, text: str, allowed: Mapping[str, Field]) -> dict[str, Any]:
+    """Return the options of the Python client for fields of the API in JSON; exit if one is
+    wrong."""
+    given = json_object(option, text)
     try:
-        patch = fields_of(json_object("--changes", changes))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        exit_with(f"{changes!r:.200} does not have the fields of updateCron: {error!r:.200}")
-    given = {name: value for name, value in options.items() if value is not None}
+        return fields_of(given, allowed)
+    except ValueError as error:
+        exit_with(f"{option}: {error}")
+
+
+def _given(**options: str | None) -> dict[str, Any]:
+    """Return the options that are given."""
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     if "every" in given:
-        patch["every"] = duration(given.pop("every"), "--every")
-    return cast("CronChanges", patch | given)
+        given["every"] = duration(given["every"], "--every")
+    return given
 
 
 def _change(
@@ -240,12 +244,17 @@ async def _find(app: "Ostinato", given: str, owner: str | None) -> str:
         return (await app.cron_named(given, owner=owner)).id
 
 
+def _declared(given: Mapping[str, object]) -> "DeclaredCron":
+    """Return a cron of a set; null is the default, as in the API."""
+    present = {name: value for name, value in given.items() if value is not None}
+    return cast("DeclaredCron", fields_of(present, DECLARED))
+
+
 def _read_set(file: Path) -> "tuple[str, list[DeclaredCron]]":
     """Read the input of applyCrons; exit if it is not that."""
     try:
         given = json.loads(file.read_text())
-        declared = [cast("DeclaredCron", fields_of(each)) for each in given["crons"]]
-        return str(given["managedBy"]), declared
+        return str(given["managedBy"]), [_declared(each) for each in given["crons"]]
     except OSError as error:
         exit_with(f"{file} cannot be read: {error.strerror}")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

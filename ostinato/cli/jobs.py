@@ -1,7 +1,4 @@
-"""The commands that schedule, print, follow, cancel and retry one job.
-
-They use the Python client, for the system: they need MongoDB, and no API.
-"""
+"""The commands that schedule, print, follow, cancel and retry one job."""
 
 import asyncio
 from collections.abc import Sequence
@@ -43,11 +40,8 @@ JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, here or
 def schedule(  # noqa: PLR0913 (each is an option)
     function: Annotated[str, typer.Argument(help="The function's name, as `module.camelName`.")],
     args: Annotated[str, typer.Option("--args", help="The arguments, a JSON object.")] = "{}",
-    after: Annotated[str | None, typer.Option("--after", help="A delay: 90s, 5m, 2h, 1d.")] = None,
-    at: Annotated[
-        str | None,
-        typer.Option("--at", help="A time: 2030-01-31T12:00:00Z; UTC if it has no zone."),
-    ] = None,
+    after: After = None,
+    at: At = None,
     owner: Annotated[str | None, typer.Option("--owner", help="The job's owner.")] = None,
     key: Annotated[str | None, typer.Option("--key", help="An idempotency key.")] = None,
     queue: Annotated[str, typer.Option("--queue", help="The job's queue.")] = "default",

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from ostinato.cli.alerts import alert_commands
+from ostinato.cli.batches import batch_commands
 from ostinato.cli.bulk import bulk_commands
 from ostinato.cli.crons import cron_commands
 from ostinato.cli.jobs import job_commands
-from ostinato.cli.patterns import alert_commands, batch_commands, request_commands
 from ostinato.cli.project import init
+from ostinato.cli.requests import request_commands
 from ostinato.cli.settings import (
     DEV_FOLDER,
     SERVERS_AND_KEYS,

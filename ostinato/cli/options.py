@@ -29,10 +29,10 @@ Owner = Annotated[str | None, typer.Option("--owner", help="Only those of this u
 Limit = Annotated[int, typer.Option("--limit", min=1, max=1_000, help="Number of rows.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")]
 After = Annotated[str | None, typer.Option("--after", help="A delay: 90s, 5m, 2h, 1d.")]
-At = Annotated[str | None, typer.Option("--at", help="A time: 2030-01-31T12:00:00Z.")]
-States = Annotated[
-    list[str] | None, typer.Option("--state", help="PENDING, FAILED, …; can be repeated.")
+At = Annotated[
+    str | None, typer.Option("--at", help="A time: 2030-01-31T12:00:00Z; UTC if it has no zone.")
 ]
+States = Annotated[list[str] | None, typer.Option("--state", help="A state; can be repeated.")]
 Tags = Annotated[
     list[str] | None, typer.Option("--tag", help="Only jobs with this tag; can be repeated.")
 ]
@@ -61,12 +61,27 @@ def run_command(command: "Callable[[Ostinato], Awaitable[None]]") -> None:
             exit_with(str(error))
 
 
-async def show(
+def has_subcommand(context: typer.Context) -> bool:
+    """Return whether a subcommand was given; exit if an option before it would have no effect."""
+    subcommand = context.invoked_subcommand
+    if subcommand is None:
+        return False
+    for option in context.command.params:
+        source = context.get_parameter_source(option.name or "")
+        if source is not None and source.name == "COMMANDLINE":
+            name = option.opts[0]
+            exit_with(
+                f"{name} before {subcommand} has no effect: write it after {subcommand}, or omit it"
+            )
+    return True
+
+
+async def list_and_follow(
     list_rows: Callable[[], Awaitable[None]],
     changes: "AsyncGenerator[LiveMessage[Any], None] | None",
     print_change: "Callable[[LiveMessage[Any]], None]",
 ) -> None:
-    """List the rows; if changes are followed, once they are, and then print each change."""
+    """List the rows: after READY, if `changes` is given, and then print each change."""
     if changes is None:
         await list_rows()
         return
@@ -81,6 +96,7 @@ async def show(
 
 
 def json_object(option: str, text: str) -> dict[str, object]:
+    """Read a JSON object; exit if it is not one."""
     try:
         given = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -91,6 +107,7 @@ def json_object(option: str, text: str) -> dict[str, object]:
 
 
 def duration(text: str, option: str = "--after") -> timedelta:
+    """Read a number with a unit; exit if it is not one."""
     found = DURATION.fullmatch(text)
     if found is None:
         exit_with(f"{option} must be a number with s, m, h or d, such as 5m, got {text!r:.100}")
@@ -98,6 +115,7 @@ def duration(text: str, option: str = "--after") -> timedelta:
 
 
 def instant(text: str) -> datetime:
+    """Read a time, which is in UTC if it has no zone; exit if it is not one."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
@@ -106,14 +124,17 @@ def instant(text: str) -> datetime:
 
 
 def one_due_time(after: str | None, at: str | None) -> tuple[datetime | None, timedelta | None]:
-    """Read a new due time, of which exactly one form must be given."""
+    """Read a new due time; exit unless exactly one form is given."""
     if (after is None) == (at is None):
         exit_with("write either --after or --at")
     return None if at is None else instant(at), None if after is None else duration(after)
 
 
 def document_id(text: str, *type_names: str) -> str:
-    """Return the id of an object, which may be given as the GraphQL API returns it."""
+    """Return the id of an object, which may be given as the GraphQL API returns it.
+
+    Exits if it is not the id of an object of these types.
+    """
     from ostinato.jobs.ids import is_id
 
     if is_id(text):
@@ -127,11 +148,12 @@ def document_id(text: str, *type_names: str) -> str:
 
 
 def members(kind: type[E], given: Sequence[str] | None, option: str = "--state") -> tuple[E, ...]:
-    """Return the values with these names, in any case."""
+    """Return the values with these names, in any case; exit if there is none with a name."""
     return tuple(member(kind, name, option) for name in given or ())
 
 
 def member(kind: type[E], name: str, option: str) -> E:
+    """Return the value with this name, in any case; exit if there is none."""
     try:
         return kind[name.upper()]
     except KeyError:

@@ -55,22 +55,29 @@ def print_cron_change(message: "LiveMessage[Cron]", as_json: bool) -> None:
 
 
 def print_change(table: Table, message: "LiveMessage[Any]", as_json: bool) -> None:
-    """Print a changed record, or that it was deleted or is in no wanted state any more."""
+    """Print the record; for a deleted one, its id."""
+    from ostinato.resolvers.live.messages import ChangeKind
+
     record = message.record
     if record is not None:
         typer.echo(_json(record) if as_json else _line(table.row(record), table.widths))
-    elif message.kind == "left":  # a change that is read after the deletion has no record, either
+    elif message.kind is ChangeKind.LEFT:  # a change read after the deletion has no record, either
         deleted = {"id": message.id, "deleted": True}
         text = json.dumps(deleted) if as_json else f"{message.id} deleted"
         typer.echo(text)
 
 
 def print_bulk_action(action: "BulkAction", as_json: bool) -> None:
+    from ostinato.jobs.bulk_actions import BulkActionState
+
     if as_json:
         typer.echo(_json(action))
         return
     counts = ", ".join(f"{each.count:,} {each.outcome.name}" for each in action.outcomes)
-    typer.echo(f"{action.id} {action.kind.name} {action.state.name}: {counts or 'no job matches'}")
+    if not counts and action.state is BulkActionState.DONE:
+        counts = "no job matches"
+    line = f"{action.id} {action.kind.name} {action.state.name}"
+    typer.echo(f"{line}: {counts}" if counts else line)
     for error in action.errors:
         typer.echo(escape_line(f"{error.id} {error.outcome.name}: {error.message}"))
 

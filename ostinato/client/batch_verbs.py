@@ -30,7 +30,7 @@ class BatchChanges(TypedDict, total=False):
 class BatchVerbs(BaseClient):
     """Adds and deletes items; starts, reads and changes batches.
 
-    `owner` is the user for whom a verb acts, as in `PatternVerbs`.
+    `owner` is the user for whom a verb acts, as in `CronVerbs`.
     """
 
     async def add_items(self, items: Sequence[object], *, owner: str | None = None) -> list[str]:

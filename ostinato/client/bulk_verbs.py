@@ -1,20 +1,16 @@
 """The client's verbs for bulk actions."""
 
-from collections.abc import AsyncGenerator
 from datetime import datetime, timedelta
 
 from ostinato.client.base_client import BaseClient, call, page_window
-from ostinato.client.live_verbs import LiveVerbs
-from ostinato.client.options import parse_due_time
+from ostinato.client.options import job_filter, parse_due_time
 from ostinato.jobs.bulk_actions import BulkAction, filter_document
 from ostinato.jobs.filters import FailureFilter, JobFilter
 from ostinato.jobs.paging import Page
 from ostinato.resolvers import bulk_actions
-from ostinato.resolvers.live.messages import LiveMessage, SubscribeOptions
-from ostinato.resolvers.live.subscription_sources import bulk_actions_changed
 
 
-class BulkVerbs(LiveVerbs, BaseClient):
+class BulkVerbs(BaseClient):
     """Changes all jobs or failures that match a filter and exist now, in the background.
 
     They are those of `owner`, or of the filter's owner; without both, those of all owners. Each is
@@ -23,19 +19,21 @@ class BulkVerbs(LiveVerbs, BaseClient):
 
     async def cancel_jobs(self, which: JobFilter, *, owner: str | None = None) -> BulkAction:
         """Start to cancel the pending and running jobs that match."""
+        chosen = job_filter(which)
         return await self.mutate(
             "cancelJobs",
-            filter_document(which),
-            lambda context: bulk_actions.cancel_jobs(context, which),
+            filter_document(chosen),
+            lambda context: bulk_actions.cancel_jobs(context, chosen),
             owner,
         )
 
     async def retry_jobs(self, which: JobFilter, *, owner: str | None = None) -> BulkAction:
         """Start to retry the failed and canceled jobs that match."""
+        chosen = job_filter(which)
         return await self.mutate(
             "retryJobs",
-            filter_document(which),
-            lambda context: bulk_actions.retry_jobs(context, which),
+            filter_document(chosen),
+            lambda context: bulk_actions.retry_jobs(context, chosen),
             owner,
         )
 
@@ -50,10 +48,11 @@ class BulkVerbs(LiveVerbs, BaseClient):
         """Start to change when the pending jobs that match are due: at `run_at`, or after
         `run_after` from now, which is the same instant for all of them."""
         change = parse_due_time(run_at, run_after, None)
+        chosen = job_filter(which)
         return await self.mutate(
             "rescheduleJobs",
-            {**filter_document(which), "runAt": run_at, "runAfterMs": change.run_after_ms},
-            lambda context: bulk_actions.reschedule_jobs(context, which, change),
+            {**filter_document(chosen), "runAt": run_at, "runAfterMs": change.run_after_ms},
+            lambda context: bulk_actions.reschedule_jobs(context, chosen, change),
             owner,
         )
 
@@ -98,13 +97,3 @@ class BulkVerbs(LiveVerbs, BaseClient):
         """Read a page of up to 1,000 bulk actions, newest first."""
         window = page_window(first, after)
         return await call(bulk_actions.bulk_actions(self.context(owner), window))
-
-    async def bulk_action_changes(
-        self, *, owner: str | None = None, after: str | None = None, snapshot: bool = False
-    ) -> AsyncGenerator[LiveMessage[BulkAction], None]:
-        """Follow bulk actions, like `changes` follows jobs."""
-        options = SubscribeOptions(after=after, snapshot=snapshot)
-        async for message in self._follow(
-            owner, lambda context: bulk_actions_changed(context, options)
-        ):
-            yield message

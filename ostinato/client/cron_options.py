@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Unpack
 
-from ostinato.client.options import Args, require_name, to_ms
+from ostinato.client.options import Args, optional_instant, require_name, to_ms
 from ostinato.client.schedule_verbs import TimeRules
 from ostinato.jobs.arguments import plain_arguments
 from ostinato.jobs.functions.new_cron import DEFAULT_FUNCTION, NewCron
@@ -29,19 +29,21 @@ class CronOptions(TimeRules, total=False):
     jitter: timedelta
     """Maximum delay of each run, at most a day. Default: 0."""
     start_at: datetime
+    """No ticks before this time; aware, before the year 3000. Intervals are counted from it."""
     end_at: datetime
+    """No ticks at this time or later, then the cron is paused; aware, later than `start_at`."""
     max_runs: int
-    """Pause the cron after so many of its ticks have run."""
+    """Pause the cron after so many of its ticks have run, 1 to 1,000,000,000."""
     catch_up_window: timedelta
-    """Ticks that are later than this are missed."""
+    """Ticks that are later than this are missed, whatever `catch_up` says: 15 s to 366 days."""
     pause_after_failures: int
-    """Pause the cron when so many runs in a row have failed."""
+    """Pause the cron when so many runs in a row have failed, 1 to 100."""
     tags: Sequence[str]
     """The tags of its jobs: at most 10, of 1 to 64 characters each."""
 
 
 def new_cron(name: str, **options: Unpack[CronOptions]) -> NewCron:
-    """Build a cron to register; raises BadRequest for its name or arguments."""
+    """Build a cron to register; raises BadRequest for its name, arguments or times."""
     every, window = options.get("every"), options.get("catch_up_window")
     return NewCron(
         name=require_name("name", name),
@@ -53,8 +55,8 @@ def new_cron(name: str, **options: Unpack[CronOptions]) -> NewCron:
         overlap=options.get("overlap", OverlapPolicy.SKIP),
         catch_up=options.get("catch_up", CatchUpPolicy.LATEST),
         jitter_ms=to_ms(options.get("jitter", timedelta(0))),
-        start_at=options.get("start_at"),
-        end_at=options.get("end_at"),
+        start_at=optional_instant("startAt", options.get("start_at")),
+        end_at=optional_instant("endAt", options.get("end_at")),
         tags=options.get("tags", ()),
         max_runs=options.get("max_runs"),
         catch_up_window_ms=None if window is None else to_ms(window),

@@ -1,21 +1,25 @@
-"""The client's verbs that change crons or run them outside their schedule."""
+"""The client's verbs for crons."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final, TypedDict, Unpack, cast
 
-from ostinato.client.base_client import BaseClient, call
+from ostinato.client.base_client import BaseClient, call, page_window
 from ostinato.client.cron_options import CronOptions, new_cron
-from ostinato.client.options import Args, require_name, to_ms
+from ostinato.client.options import Args, optional_instant, require_name, to_ms
 from ostinato.jobs.arguments import plain_arguments
+from ostinato.jobs.cron_ledger import CronTick
 from ostinato.jobs.cron_preview import RunChanges
 from ostinato.jobs.functions.cron_patch import CronPatch
 from ostinato.jobs.functions.cron_runs import Backfill, TickPeriod
 from ostinato.jobs.functions.cron_sets import AppliedCrons
+from ostinato.jobs.paging import Page
 from ostinato.jobs.records import CatchUpPolicy, Cron, Job, OverlapPolicy
 from ostinato.jobs.registry import FunctionRef, name_of
 from ostinato.jobs.time_rules import Exclusions, FoldPolicy, GapPolicy
-from ostinato.resolvers import cron_changes, crons
+from ostinato.resolvers import cron_changes, cron_ticks, crons
+from ostinato.resolvers.cron_ticks import CronHealth
 
 
 class CronChanges(TypedDict, total=False):
@@ -52,6 +56,8 @@ CONVERSIONS: Final[dict[str, tuple[str, Callable[[Any], object]]]] = {
     "function": ("function_name", name_of),
     "args": ("args", plain_arguments),
     "jitter": ("jitter_ms", to_ms),
+    "start_at": ("start_at", partial(optional_instant, "startAt")),
+    "end_at": ("end_at", partial(optional_instant, "endAt")),
     "catch_up_window": (
         "catch_up_window_ms",
         lambda value: None if value is None else to_ms(value),
@@ -67,11 +73,102 @@ class DeclaredCron(CronOptions):
 
 
 class CronVerbs(BaseClient):
-    """Changes crons and runs them outside their schedule.
+    """Registers, reads and changes crons, and runs them outside their schedule.
 
-    Each verb is one transaction. With `expected_version`, it raises VersionConflict and changes
-    nothing if the cron has another version, so that it can be repeated after a lost answer.
+    `owner` is the user for whom a verb acts, as for jobs; None creates objects of the system. A
+    function must be imported in this process. Each verb is one transaction. With
+    `expected_version`, it raises VersionConflict and changes nothing if the cron has another
+    version, so that it can be repeated after a lost answer. Errors name the fields as the GraphQL
+    API does (`intervalMs`). Verbs that create raise BadRequest, OwnerSuspended and QuotaExceeded;
+    verbs that take an id raise NotFound.
     """
+
+    async def register_cron(
+        self, name: str, *, owner: str | None = None, **options: Unpack[CronOptions]
+    ) -> Cron:
+        """Register a cron, which creates a job at each tick; raises Conflict for a taken name."""
+        await crons.check_cronspec(self.context(owner), options.get("cronspec"))
+        new = new_cron(name, **options)
+        return await self.mutate(
+            "registerCron", new, lambda context: crons.register_cron(context, new), owner
+        )
+
+    async def pause_cron(
+        self, cron_id: str, *, owner: str | None = None, expected_version: int | None = None
+    ) -> Cron:
+        """Pause a cron until it is resumed."""
+        return await self.mutate(
+            "pauseCron",
+            {"cronId": cron_id},
+            lambda context: crons.pause_cron(context, cron_id, expected_version),
+            owner,
+        )
+
+    async def resume_cron(
+        self, cron_id: str, *, owner: str | None = None, expected_version: int | None = None
+    ) -> Cron:
+        """Resume a cron from now; raises OwnerSuspended, or PreconditionFailed after its end."""
+        return await self.mutate(
+            "resumeCron",
+            {"cronId": cron_id},
+            lambda context: crons.resume_cron(context, cron_id, expected_version),
+            owner,
+        )
+
+    async def delete_cron(
+        self, cron_id: str, *, owner: str | None = None, expected_version: int | None = None
+    ) -> None:
+        """Delete a cron; its jobs remain."""
+        await self.mutate(
+            "deleteCron",
+            {"cronId": cron_id},
+            lambda context: crons.delete_cron(context, cron_id, expected_version),
+            owner,
+        )
+
+    async def cron(self, cron_id: str, *, owner: str | None = None) -> Cron:
+        """Read a cron."""
+        return await call(crons.cron(self.context(owner), cron_id))
+
+    async def cron_named(self, name: str, *, owner: str | None = None) -> Cron:
+        """Read the cron of an owner, or of the system, with this name."""
+        found = crons.cron_named(self.context(owner), require_name("name", name))
+        return await call(found)
+
+    async def crons(
+        self,
+        *,
+        owner: str | None = None,
+        enabled: bool | None = None,
+        first: int = 100,
+        after: Cron | None = None,
+    ) -> Page[Cron]:
+        """Read a page of up to 1,000 crons, newest first."""
+        window = page_window(first, after)
+        return await call(crons.crons(self.context(owner), window, enabled, None))
+
+    async def cron_ticks(
+        self,
+        cron_id: str,
+        *,
+        owner: str | None = None,
+        first: int = 100,
+        after: CronTick | None = None,
+    ) -> Page[CronTick]:
+        """Read a page of up to 1,000 records of a cron's ticks, newest first.
+
+        A deleted cron has them until they expire; that of another owner has none.
+        """
+        window = page_window(first, after)
+        return await call(cron_ticks.cron_ticks(self.context(owner), cron_id, window))
+
+    async def cron_health(self, cron_id: str, *, owner: str | None = None) -> CronHealth:
+        """Read how a cron has done: failures in a row, its newest tick and its lateness.
+
+        `health.cron.tick_counts` are its planned ticks by outcome.
+        """
+        context = self.context(owner)
+        return await call(cron_ticks.cron_health(context, await crons.cron(context, cron_id)))
 
     async def update_cron(
         self,
@@ -103,8 +200,11 @@ class CronVerbs(BaseClient):
         days: int = cron_changes.DEFAULT_DAYS,
         **changes: Unpack[CronChanges],
     ) -> RunChanges:
-        """Return which runs of the next days a change would add, remove and move; raises what
-        `update_cron` raises for the cron and its fields."""
+        """Return which runs of the next 1 to 366 days a change would add, remove and move.
+
+        Raises BadRequest for other `days`, and what `update_cron` raises for the cron and its
+        fields.
+        """
         context = self.context(owner)
         await crons.check_cronspec(context, changes.get("cronspec"))
         patch = patch_of(changes)
@@ -132,8 +232,8 @@ class CronVerbs(BaseClient):
     ) -> Job:
         """Run a cron's function now and return the run; the schedule does not change.
 
-        A repeated call with the same key returns the run of the first one. Raises
-        PreconditionFailed if a run has not ended, unless runs may overlap.
+        A repeated call with the same key returns the run of the first one. Raises OwnerSuspended,
+        QuotaExceeded, and PreconditionFailed if a run has not ended, unless runs may overlap.
         """
         given = None if key is None else require_name("key", key)
         _, job = await self.mutate(
@@ -156,7 +256,8 @@ class CronVerbs(BaseClient):
         """Run the ticks from `start` to `end`, exclusive, that have not run, each once and now.
 
         A repeated call starts none of them again. Raises BadRequest at `from` or `to` for a period
-        that is too old or has more than 500 ticks.
+        that is too old or has more than 500 ticks, OwnerSuspended, QuotaExceeded, and
+        PreconditionFailed if a run has not ended, unless runs may overlap.
         """
         between = TickPeriod(start, end)
         return await self.mutate(
@@ -175,11 +276,11 @@ class CronVerbs(BaseClient):
         change nothing. Raises BadRequest with an issue for each wrong field, Conflict for the name
         of a cron outside the set, and QuotaExceeded.
         """
-        crons = [new_cron(**each) for each in declared]
+        new = [new_cron(**each) for each in declared]
         return await self.mutate(
             "applyCrons",
-            {"managedBy": managed_by, "crons": [each.name for each in crons]},
-            lambda context: cron_changes.apply_crons(context, managed_by, crons),
+            {"managedBy": managed_by, "crons": [each.name for each in new]},
+            lambda context: cron_changes.apply_crons(context, managed_by, new),
             owner,
         )
 

@@ -11,6 +11,7 @@ from ostinato.client.options import (
     Args,
     JobRequest,
     ScheduleOptions,
+    job_filter,
     parse_due_time,
     parse_options,
 )
@@ -157,8 +158,8 @@ class JobVerbs(BaseClient):
         """
         is_timed = order in (JobOrder.SCHEDULED_ASC, JobOrder.SCHEDULED_DESC)
         window = page_window(first, after, after.scheduled_time if after and is_timed else None)
-        reading = scheduling.jobs(self.context(owner), which or JobFilter(), order, window)
-        return await call(reading)
+        found = scheduling.jobs(self.context(owner), job_filter(which), order, window)
+        return await call(found)
 
     async def tree(
         self,
@@ -177,7 +178,7 @@ class JobVerbs(BaseClient):
         self, which: JobFilter | None = None, *, owner: str | None = None
     ) -> ListCount:
         """Count matching jobs, up to 10,000 and for up to a second."""
-        return await call(scheduling.count_jobs(self.context(owner), which or JobFilter()))
+        return await call(scheduling.count_jobs(self.context(owner), job_filter(which)))
 
     async def logs(
         self,

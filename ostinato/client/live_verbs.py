@@ -6,9 +6,10 @@ from datetime import timedelta
 from typing import TypeVar
 
 from ostinato.client.base_client import BaseClient
-from ostinato.client.options import to_ms
+from ostinato.client.options import job_filter, to_ms
 from ostinato.jobs.activity import Activity, ActivityRange
 from ostinato.jobs.alerts import Alert
+from ostinato.jobs.bulk_actions import BulkAction
 from ostinato.jobs.cron_ledger import CronTick
 from ostinato.jobs.filters import FailureFilter, JobFilter
 from ostinato.jobs.records import (
@@ -36,7 +37,7 @@ Changes = AsyncGenerator[M, None]
 
 
 class LiveVerbs(BaseClient):
-    """Follows jobs, crons, recurring tasks, batches and requests.
+    """Follows jobs, crons, recurring tasks, batches, requests, failures, alerts and bulk actions.
 
     The verbs yield the messages of the GraphQL subscriptions: SNAPSHOT, READY, CHANGED, LEFT,
     CHECKPOINT and RESET. Each has a cursor; `after=` resumes after it, once and in order. Close the
@@ -55,9 +56,9 @@ class LiveVerbs(BaseClient):
     ) -> Changes[LiveMessage[Job]]:
         """Follow matching jobs; with `snapshot`, first the newest ones that exist."""
         options = SubscribeOptions(after=after, snapshot=snapshot)
-        job_filter = which or JobFilter()
+        chosen = job_filter(which)
         async for message in self._follow(
-            owner, lambda context: sources.jobs_changed(context, job_filter, options)
+            owner, lambda context: sources.jobs_changed(context, chosen, options)
         ):
             yield message
 
@@ -182,6 +183,16 @@ class LiveVerbs(BaseClient):
         options = SubscribeOptions(after=after, snapshot=snapshot)
         async for message in self._follow(
             owner, lambda context: sources.requests_changed(context, states or None, options)
+        ):
+            yield message
+
+    async def bulk_action_changes(
+        self, *, owner: str | None = None, after: str | None = None, snapshot: bool = False
+    ) -> Changes[LiveMessage[BulkAction]]:
+        """Follow bulk actions."""
+        options = SubscribeOptions(after=after, snapshot=snapshot)
+        async for message in self._follow(
+            owner, lambda context: sources.bulk_actions_changed(context, options)
         ):
             yield message
 

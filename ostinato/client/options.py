@@ -10,6 +10,7 @@ from pydantic_core import to_json
 from ostinato.jobs.arguments import MAX_ARGS_BYTES
 from ostinato.jobs.context import MAX_HORIZON, JobOptions, validate_options
 from ostinato.jobs.errors import BadRequest, Issue
+from ostinato.jobs.filters import MAX_IDS, JobFilter
 from ostinato.jobs.json_values import (
     NotJson,
     TooLarge,
@@ -135,6 +136,15 @@ def require_text(field: str, text: object, max_chars: int) -> str:
     return _require_text(field, text, "", max_chars)
 
 
+def job_filter(which: JobFilter | None) -> JobFilter:
+    """Return a filter, or one that matches all but internal jobs; raises BadRequest at `ids`."""
+    chosen = which or JobFilter()
+    if chosen.ids is not None and not 1 <= len(chosen.ids) <= MAX_IDS:
+        problem = f"must have 1 to {MAX_IDS} ids, got {len(chosen.ids)}: ask for them in parts"
+        raise BadRequest(f"ids {problem}", [_issue("ids", problem)])
+    return chosen
+
+
 def require_instant(field: str, at: object) -> datetime:
     """Return an aware datetime in UTC, in milliseconds; raises BadRequest at `field`."""
     if not isinstance(at, datetime) or not _is_instant(at):
@@ -142,6 +152,11 @@ def require_instant(field: str, at: object) -> datetime:
         raise BadRequest(f"{field} {problem}", [_issue(field, problem)])
     instant = at.astimezone(UTC)
     return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
+
+
+def optional_instant(field: str, at: object) -> datetime | None:
+    """Return like `require_instant`, and None for None."""
+    return None if at is None else require_instant(field, at)
 
 
 def _require_text(field: str, text: object, alternative: str, max_chars: int) -> str:

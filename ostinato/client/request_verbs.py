@@ -13,7 +13,7 @@ from ostinato.resolvers import requests
 class RequestVerbs(BaseClient):
     """Creates, answers, reads and changes requests.
 
-    `owner` is the user for whom a verb acts, as in `PatternVerbs`. The verbs that answer, extend or
+    `owner` is the user for whom a verb acts, as in `CronVerbs`. The verbs that answer, extend or
     cancel raise NotFound, and PreconditionFailed if the request has ended.
     """
 

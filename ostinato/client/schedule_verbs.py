@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import TypedDict, Unpack
 
 from ostinato.client.base_client import BaseClient, call
-from ostinato.client.options import to_ms
+from ostinato.client.options import optional_instant, to_ms
 from ostinato.jobs.errors import require_range
 from ostinato.jobs.exclusions import NewCalendar
 from ostinato.jobs.functions.new_cron import NewCron, validate_cron
@@ -43,7 +43,7 @@ class PreviewOptions(TimeRules, total=False):
     count: int
     """The number of ticks, 1 to 1,000. Default: 5."""
     start: datetime
-    """Only ticks at this time or later. Default: now."""
+    """Only ticks at this time or later; aware. Default: now."""
 
 
 class ScheduleVerbs(BaseClient):
@@ -52,7 +52,10 @@ class ScheduleVerbs(BaseClient):
     async def preview(
         self, cronspec: str | None = None, **options: Unpack[PreviewOptions]
     ) -> list[datetime]:
-        """Return when a schedule would run, if it started now or at `start`."""
+        """Return when a schedule would run, if it started now or at `start`.
+
+        Raises BadRequest, and PayloadTooLarge for too many rare dates.
+        """
         return await call(crons.preview_cron(*await self._preview(cronspec, options)))
 
     async def preview_ticks(
@@ -60,14 +63,14 @@ class ScheduleVerbs(BaseClient):
     ) -> list[PlannedTick]:
         """Return the ticks of a schedule as `preview` does, also those that do not run.
 
-        Their notes are what clock changes and exclusions do to them.
+        Their notes are what clock changes and exclusions do to them. Raises like `preview`.
         """
         return await call(crons.preview_ticks(*await self._preview(cronspec, options)))
 
     async def calendars(
         self, *, first: int = calendars.MAX_CALENDARS, after: str = ""
     ) -> list[Calendar]:
-        """Read up to 50 calendars with names after `after`, by name."""
+        """Read 1 to 50 calendars with names after `after`, by name; raises BadRequest."""
         return await call(calendars.calendars(self.context(), first, after))
 
     async def create_calendar(
@@ -77,7 +80,8 @@ class ScheduleVerbs(BaseClient):
         ranges: Iterable[DateRange] = (),
         description: str | None = None,
     ) -> Calendar:
-        """Create a calendar of days that crons can exclude; raises Conflict for a taken name."""
+        """Create a calendar of days that crons can exclude; raises BadRequest, and Conflict for a
+        taken name."""
         new = _calendar(name, dates, ranges, description)
         return await self.mutate(
             "createCalendar",
@@ -92,7 +96,7 @@ class ScheduleVerbs(BaseClient):
         ranges: Iterable[DateRange] = (),
         description: str | None = None,
     ) -> Calendar:
-        """Replace the days and the description of a calendar; raises NotFound."""
+        """Replace the days and the description of a calendar; raises BadRequest and NotFound."""
         new = _calendar(name, dates, ranges, description)
         return await self.mutate(
             "replaceCalendar",
@@ -101,7 +105,7 @@ class ScheduleVerbs(BaseClient):
         )
 
     async def delete_calendar(self, name: str) -> None:
-        """Delete a calendar; raises PreconditionFailed if a cron excludes its days."""
+        """Delete a calendar; raises NotFound, or PreconditionFailed if a cron excludes its days."""
         await self.mutate(
             "deleteCalendar",
             {"name": name},
@@ -111,7 +115,10 @@ class ScheduleVerbs(BaseClient):
     async def _preview(
         self, cronspec: str | None, options: PreviewOptions
     ) -> tuple[ApplicationContext, Preview]:
-        count, start = options.get("count", DEFAULT_RUNS), options.get("start")
+        count, start = (
+            options.get("count", DEFAULT_RUNS),
+            optional_instant("start", options.get("start")),
+        )
         require_range("count", count, 1, MAX_PREVIEW)
         context = self.context()
         await crons.check_cronspec(context, cronspec)

@@ -10,6 +10,7 @@ from strawberry.scalars import JSON
 
 from ostinato.jobs.arguments import MAX_ARGS_BYTES
 from ostinato.jobs.context import MAX_HORIZON
+from ostinato.jobs.filters import MAX_IDS
 from ostinato.jobs.functions.answers import MAX_ERROR_CHARS, MAX_TIMEOUT_MS, MIN_TIMEOUT_MS
 from ostinato.jobs.functions.batch import (
     MAX_BATCH_SIZE,
@@ -37,7 +38,6 @@ from ostinato.schema.types.cause import CAUSE_TYPES
 
 MAX_DELAY_MS: Final = MAX_HORIZON // timedelta(milliseconds=1)
 MAX_REASON_CHARS: Final = 500
-MAX_IDS: Final = 100  # of a filter: a page of a list
 EXPECTED_VERSION: Final = (
     "The `version` that you have read: if the object has another one, nothing changes, and the "
     "error is a CONFLICT with its `currentVersion`. Each tick and each page increases the version."

@@ -48,6 +48,18 @@ async def test_ticks_and_health_of_a_cron_are_read(app: Ostinato) -> None:
         await app.cron_health(cron.id, owner="bob")
 
 
+async def test_naive_time_of_a_cron_is_rejected(app: Ostinato) -> None:
+    cron, naive = await app.register_cron("hourly", every=HOUR), datetime(2030, 1, 1)  # noqa: DTZ001
+    calls: list[tuple[str, Awaitable[object]]] = [
+        ("startAt", app.register_cron("other", every=HOUR, start_at=naive)),
+        ("endAt", app.update_cron(cron.id, end_at=naive)),
+        ("start", app.preview(every=HOUR, start=naive)),
+    ]
+    for field, call in calls:
+        with pytest.raises(BadRequest, match=f"{field} must be an aware datetime"):
+            await call
+
+
 async def test_cron_takes_all_options(app: Ostinato) -> None:
     start = datetime(2030, 1, 1, tzinfo=UTC)
     cron = await app.register_cron(

@@ -85,6 +85,19 @@ async def test_size_of_a_page_is_limited(app: Ostinato, first: int) -> None:
         await app.failures(first=first)
 
 
+@pytest.mark.parametrize("number", [0, 101])
+async def test_number_of_ids_of_a_filter_is_limited(app: Ostinato, number: int) -> None:
+    which = JobFilter(ids=(UNKNOWN,) * number)
+    reads = [app.jobs(which), app.count_jobs(which), anext(app.changes(which))]
+    changes = [app.cancel_jobs(which), app.retry_jobs(which)]
+    changes.append(app.reschedule_jobs(which, run_after=HOUR))
+    for call in (*reads, *changes):
+        with pytest.raises(BadRequest, match=f"ids must have 1 to 100 ids, got {number}") as error:
+            await call
+        assert error.value.issues[0].path == ("ids",)
+    assert not (await app.jobs(JobFilter(ids=(UNKNOWN,) * 100))).items
+
+
 async def test_failure_is_resolved_by_its_owner(app: Ostinato, worker: None) -> None:
     job = (await app.schedule(fail_with, {"message": "x"}, owner="alice")).job
     failure = await eventually(lambda: _first_failure(app))
