@@ -24,7 +24,8 @@ UNAUTHORIZED: Final = 13
 INDEX_NOT_FOUND: Final = 27
 BUILD_CONFLICT_CODES: Final = frozenset({85, 86, 11000})
 """Another index has the same keys or name, or existing documents contain duplicates."""
-OPTIONS: Final = ("unique", "sparse", "expireAfterSeconds", "partialFilterExpression")
+PARTIAL: Final = "partialFilterExpression"
+OPTIONS: Final = ("unique", "sparse", "expireAfterSeconds", PARTIAL)
 DUPLICATE_SEARCH_MS: Final = 5_000  # the search reads every document that the index would contain
 MAX_DUPLICATES_SHOWN: Final = 3
 MAX_IDS_SHOWN: Final = 5
@@ -115,7 +116,7 @@ def duplicates_pipeline(index: IndexModel) -> list[Document]:
     together = {f"f{n}": f"${field}" for n, field in enumerate(index.document["key"])}
     ids = {"$firstN": {"input": "$_id", "n": MAX_IDS_SHOWN}}
     return [
-        {"$match": index.document.get("partialFilterExpression", {})},
+        {"$match": index.document.get(PARTIAL, {})},
         {"$group": {"_id": together, "ids": ids, "count": {"$sum": 1}}},
         {"$match": {"count": {"$gt": 1}}},
         {"$limit": MAX_DUPLICATES_SHOWN},
@@ -139,7 +140,7 @@ def describe_missing(
     if name in existing:
         fix = f"restart one Ostinato process, which rebuilds the index ({_describe_keys(index)})"
         return Finding(subject=subject, detail="has other keys or options", fix=fix)
-    if (other := _name_of_same_keys(index, existing)) is not None:
+    if (other := _name_of_equal(index, existing)) is not None:
         fix = f'run `db.{collection}.dropIndex("{other}")` in mongosh; then {AUTOMATIC_BUILD}'
         return Finding(subject=subject, detail=f"exists under the name {other!r}", fix=fix)
     detail = f"is missing ({_describe_keys(index)})"
@@ -218,9 +219,18 @@ def _exists(index: IndexModel, existing: Existing) -> bool:
     return all(found.get(option) == index.document.get(option) for option in OPTIONS)
 
 
-def _name_of_same_keys(index: IndexModel, existing: Existing) -> str | None:
-    keys = list(index.document["key"].items())
-    return next((name for name, found in existing.items() if list(found["key"]) == keys), None)
+def _name_of_equal(index: IndexModel, existing: Existing) -> str | None:
+    """Return the name under which MongoDB has the index, which keeps it from building another.
+
+    Indexes with the same keys may differ in their partial filters.
+    """
+    keys, partial = list(index.document["key"].items()), index.document.get(PARTIAL)
+    equal = (
+        name
+        for name, found in existing.items()
+        if list(found["key"]) == keys and found.get(PARTIAL) == partial
+    )
+    return next(equal, None)
 
 
 def _describe_duplicates(index: IndexModel, found: Document) -> str:

@@ -327,7 +327,8 @@ class JobVerbs(BaseClient):
 
             def build(request: JobRequest) -> NewJob:
                 target = self.engine.registry.target(request.new.function_name)
-                return scheduling.build_job(contexts[request.owner], target, request.new, now)
+                args = target.bind(request.new.args)
+                return scheduling.build_job(contexts[request.owner], target, request.new, args, now)
 
             if len(requests) == 1:
                 new_jobs = [build(requests[0])]

@@ -141,6 +141,13 @@ async def test_indexes_with_the_same_keys_under_other_names_are_reported(
     assert logged == [one.detail for one in found]
 
 
+async def test_index_is_missing_though_another_one_has_its_keys(rig_without_worker: Rig) -> None:
+    await rig_without_worker.engine.mongo["failures"].drop_index("owner_open")
+    (found,) = await findings(rig_without_worker)
+    assert found.subject == "index failures.owner_open"
+    assert found.detail.startswith("is missing")
+
+
 @pytest.mark.parametrize("name", ["due", "fair", "running", "failed"])
 async def test_jobs_run_and_cancel_without_a_hinted_index(
     rig_without_worker: Rig, name: str
