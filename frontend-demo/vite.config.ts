@@ -7,7 +7,10 @@ const api = 'http://127.0.0.1:8000';
 export default defineConfig({
   base: './', // The pages work under any prefix.
   plugins: [react()],
-  test: { testTimeout: 60_000 }, // a busy machine is slow
+  test: {
+    env: { LC_ALL: 'en_US.UTF-8' }, // The texts that tests expect have the dates and numbers of this locale.
+    testTimeout: 60_000, // a busy machine is slow
+  },
   build: {
     assetsInlineLimit: 0, // No data: URLs of ours, so that a strict content policy can hold.
     rolldownOptions: {

@@ -47,9 +47,10 @@ export default async function scenario(page, given) {
   await edit(page);
   await go(page, 'Crons');
 
-  await row.getByRole('button', { name: 'Pause' }).click();
+  await row.getByRole('button', { name: 'Pause' }).press('Enter');
   await row.getByText('paused').waitFor();
-  await row.getByRole('button', { name: 'Resume' }).click();
+  await row.locator('button[aria-disabled="false"]:focus', { hasText: 'Resume' }).waitFor(); // it has kept the focus
+  await page.keyboard.press('Enter');
   await row.getByText(/next (now|in)/).waitFor();
 
   await row.getByRole('button', { name: 'Delete' }).click();

@@ -73,6 +73,7 @@ export default async function scenario(page, given) {
   await confirm(page, 'Resolve them');
   await isDone(page, '2 resolved.');
   await group(page, 'user').waitFor({ state: 'detached' });
+  await page.getByText('1 group', { exact: true }).waitFor();
   await retryOne(page);
 
   await page.goto(`${given.baseUrl}/#/failures?function=tasks.runTask`);

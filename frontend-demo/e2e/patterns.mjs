@@ -30,6 +30,7 @@ async function batches(page) {
   await form.getByRole('button', { name: 'Save' }).click();
   await row.getByText('2 min apart').waitFor();
   await row.getByRole('button', { name: 'Cancel' }).click();
+  await row.getByText('Really cancel?').click();
   await row.getByText('Canceled').waitFor();
 }
 

@@ -33,7 +33,7 @@ export function BatchActions({ batch }: { batch: BatchRowFragment }) {
     batch.state === 'RUNNING'
       ? action('Pause', PauseBatchDocument, variables)
       : action('Resume', ResumeBatchDocument, variables),
-    action('Cancel', CancelBatchDocument, variables),
+    action('Cancel', CancelBatchDocument, variables, { confirm: 'Really cancel?' }),
   ];
   return (
     <span className="row-actions">

@@ -49,7 +49,7 @@ export default function BatchesPage() {
             columns={COLUMNS}
             rows={view.rows}
             keyOf={({ id }) => id}
-            empty="No batches. Start one with startBatch, or on the playground."
+            empty="No batches. The mutation startBatch starts one, and so does the playground."
           />
         )}
       </div>

@@ -1,10 +1,11 @@
 /** A cron: its schedule, last and next run, and actions. */
 import { memo } from 'react';
 import { Link } from 'react-router';
-import { Since, Until } from '../time/Instant';
+import { Since } from '../time/Instant';
 import { formatDuration } from '../time/format';
 import { CronActions } from './CronActions';
 import type { Cron } from './cronsFeed';
+import { NextTick } from './NextTick';
 
 function ScheduleText({ schedule }: { schedule: Cron['schedule'] }) {
   if (schedule.__typename === 'IntervalSchedule') return <>every {formatDuration(schedule.ms)}</>;
@@ -35,7 +36,7 @@ function CronRowView({ cron }: { cron: Cron }) {
           <ScheduleText schedule={cron.schedule} /> · <code>{cron.functionName}</code>
         </p>
         <p className="row-note row-runs">
-          {cron.enabled && <Until at={cron.nextRunTime} before="next " />}
+          {cron.enabled && <NextTick at={cron.nextRunTime} before="next " />}
           {cron.lastRunTime ? <Since at={cron.lastRunTime} before="ran " /> : <span>never ran</span>}
         </p>
         {cron.warnings.map(({ message }) => (

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { LATE_MS, problemOf } from './attention';
+import { LATE_MS, formatNextTick, problemOf, textWithoutProblems } from './attention';
 import type { Cron } from './cronsFeed';
 
 const NOW = Date.parse('2030-01-31T12:00:00.000Z');
@@ -28,4 +28,19 @@ test('a cron that Ostinato has paused needs attention, unless it has run as ofte
 
 test('a warning is a problem', () => {
   expect(problem({ warnings: [{ message: 'no such function' }] })).toBe('no such function');
+});
+
+test('all crons run as planned only if all are loaded', () => {
+  expect(textWithoutProblems({ rows: [], truncated: false })).toBe('There are no crons.');
+  expect(textWithoutProblems({ rows: [{}], truncated: false })).toBe('All crons run as planned.');
+  expect(textWithoutProblems({ rows: [{}, {}], truncated: true })).toBe('The 2 loaded crons run as planned; there are more.');
+});
+
+test.each([
+  [5_000, 'in 5 s'],
+  [0, 'now'],
+  [-LATE_MS, 'now'],
+  [-LATE_MS - 60_000, '2 min ago'],
+])('the next tick, planned for %i ms from now, is %s', (ahead, text) => {
+  expect(formatNextTick(NOW + ahead, NOW)).toBe(text);
 });

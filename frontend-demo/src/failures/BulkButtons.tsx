@@ -2,10 +2,10 @@
 import { ResolveFailuresDocument, RetryFailuresDocument } from '../generated';
 import { action } from '../ui/Actions';
 import type { Question } from '../ui/ConfirmDialog';
-import type { Offer } from './changes';
+import type { FailuresOffer } from './changes';
 
 type BulkButtonsProps = {
-  offer: Offer;
+  offer: FailuresOffer;
   /** What is changed, in the question and for screen readers: `12 failures of reports.send`. */
   target: string;
   /** After the names of the buttons. */
@@ -15,8 +15,8 @@ type BulkButtonsProps = {
 };
 
 const CHOICES = [
-  { verb: 'Retry', document: RetryFailuresDocument },
-  { verb: 'Resolve', document: ResolveFailuresDocument },
+  { verb: 'Retry', danger: false, document: RetryFailuresDocument },
+  { verb: 'Resolve', danger: true, document: ResolveFailuresDocument },
 ];
 
 const DESCRIPTION = `Those that match now; later failures are not changed. It runs in the background, and can be
@@ -27,7 +27,7 @@ export function BulkButtons({ offer, target, all = '', ask, className }: BulkBut
   const { filter } = offer;
   return (
     <span className="row-actions">
-      {CHOICES.map(({ verb, document }) => (
+      {CHOICES.map(({ verb, danger, document }) => (
         <button
           key={verb}
           type="button"
@@ -38,6 +38,7 @@ export function BulkButtons({ offer, target, all = '', ask, className }: BulkBut
             ask({
               title: `${verb} ${target}?`,
               description: DESCRIPTION,
+              danger,
               action: action(`${verb} them`, document, { filter }),
             })
           }

@@ -2,7 +2,7 @@
 import { useMemo, useState } from 'react';
 import { useSearchParams } from 'react-router';
 import { useSession } from '../app/session';
-import { BulkProgress } from '../jobs/bulk/BulkProgress';
+import { BulkProgress } from '../bulk/BulkProgress';
 import { countText } from '../jobs/counts';
 import { useConfirm } from '../ui/ConfirmDialog';
 import { Page } from '../ui/Page';
@@ -40,7 +40,7 @@ export default function FailuresPage() {
     setFilter(next);
   };
   return (
-    <Page title="Failures" note={total && <span className="count">{countText(total)} groups</span>}>
+    <Page title="Failures" note={total && <span className="count">{countText(total)} {total.count === 1 ? 'group' : 'groups'}</span>}>
       <div className="card">
         <FailuresToolbar filter={filter} onFilter={change} isEmpty={groups?.length === 0} ask={ask} />
         <BulkProgress />

@@ -34,7 +34,7 @@ type GroupRowProps = {
   onDone: () => void;
 };
 
-export function countOf(count: number): string {
+function countOf(count: number): string {
   return `${count.toLocaleString()} ${count === 1 ? 'failure' : 'failures'}`;
 }
 

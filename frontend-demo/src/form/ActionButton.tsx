@@ -7,6 +7,7 @@ type ActionButtonProps = {
   /** What it acts on, for screen readers. */
   target: string;
   error: CombinedError | undefined;
+  /** It ignores clicks, but keeps the keyboard focus. */
   disabled: boolean;
   danger?: boolean;
   onClick: () => void;
@@ -19,8 +20,8 @@ export function ActionButton({ label, target, error, disabled, danger, onClick }
         type="button"
         className={danger ? 'small danger' : 'small'}
         aria-label={`${label} ${target}`}
-        disabled={disabled}
-        onClick={onClick}
+        aria-disabled={disabled}
+        onClick={disabled ? undefined : onClick}
       >
         {label}
       </button>

@@ -42,7 +42,7 @@ export function FormFrame(props: FormFrameProps) {
       {props.children}
       <div className="form-buttons">
         <button type="button" className="quiet" onClick={props.onCancel}>
-          Close
+          Cancel
         </button>
         <button type="submit" className="primary" disabled={props.sending}>
           {props.sending ? 'Sending…' : props.action}

@@ -2,11 +2,11 @@
 import { useMemo } from 'react';
 import { useSearchParams } from 'react-router';
 import { useSession } from '../app/session';
+import { BulkProgress } from '../bulk/BulkProgress';
 import { FormDialog } from '../ui/FormDialog';
 import { LiveNotice } from '../ui/LiveNotice';
 import { Page } from '../ui/Page';
 import { Skeleton } from '../ui/Skeleton';
-import { BulkProgress } from './bulk/BulkProgress';
 import { countText, totalOf } from './counts';
 import { readFilter, serverFilter, writeFilter } from './filter';
 import type { JobsFilter } from './filter';

@@ -1,4 +1,4 @@
-/** Where the list of jobs is on the page, and which job is where in it. They are read at each change, so they cost little. */
+/** Where the list of jobs is on the page, and which job is where in it. Each change reads both, so they must cost little. */
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react';
 import type { Job } from './jobsFeed';
 
@@ -18,7 +18,7 @@ export function useOffset(list: { current: HTMLElement | null }): number {
   return offset;
 }
 
-/** Return the id of the job at an index. While no row is unfolded, all have one height, and ids may be old. */
+/** Return a function from an index to the id of its job. While no row is unfolded, all have one height, and ids may be old. */
 export function useKeys(jobs: readonly Job[], isUnfolded: boolean): (index: number) => string | number {
   const newest = useRef(jobs);
   newest.current = jobs;

@@ -1,6 +1,6 @@
 /** The crons that do not run as planned, live: late ones, those that Ostinato has paused, and those with warnings. */
 import { Link } from 'react-router';
-import { problemOf } from '../crons/attention';
+import { problemOf, textWithoutProblems } from '../crons/attention';
 import { useCrons } from '../crons/cronsFeed';
 import type { Cron } from '../crons/cronsFeed';
 import { useNow } from '../time/now';
@@ -34,7 +34,7 @@ export function CronProblems() {
     <Card title={title} actions={<Link to="/crons">All crons</Link>}>
       <Rows
         label="Late or stopped crons"
-        empty={view.rows.length === 0 ? 'There are no crons.' : 'All crons run as planned.'}
+        empty={textWithoutProblems(view)}
         view={view}
         entities={found.slice(0, SHOWN)}
         row={({ cron, problem }) => <Problem key={cron.id} cron={cron} problem={problem} />}

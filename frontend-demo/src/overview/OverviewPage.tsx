@@ -9,9 +9,9 @@ import { Skeleton } from '../ui/Skeleton';
 import { ActivityCharts } from './ActivityCharts';
 import { Capacity } from './Capacity';
 import { CronProblems } from './CronProblems';
-import { OpenAlerts } from './OpenAlerts';
 import { RunningJobs } from './RunningJobs';
 import { StateCounts } from './StateCounts';
+import { UnresolvedAlerts } from './UnresolvedAlerts';
 import { useActivity } from './useActivity';
 import styles from './Overview.module.css';
 
@@ -52,7 +52,7 @@ export default function OverviewPage() {
       <div className={styles.overview}>
         <StateCounts />
         <div className="columns">
-          <OpenAlerts />
+          <UnresolvedAlerts />
           <CronProblems />
         </div>
         <QueryNotice error={error} />

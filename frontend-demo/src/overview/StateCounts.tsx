@@ -2,6 +2,7 @@
 import { Link } from 'react-router';
 import { CountsDocument } from '../generated';
 import type { CountsQuery, JobState } from '../generated';
+import { countText } from '../jobs/counts';
 import { JOB_STATES, STATE_NAMES, tone } from '../jobs/states';
 import { QueryNotice } from '../ui/QueryNotice';
 import { usePolledQuery } from '../ui/usePolledQuery';
@@ -15,10 +16,9 @@ const FIELDS: Record<JobState, keyof CountsQuery> = {
   CANCELED: 'canceled',
 };
 
-function countOf(data: CountsQuery | undefined, state: JobState): string {
+function textFor(data: CountsQuery | undefined, state: JobState): string {
   const found = data?.[FIELDS[state]]?.totalCount;
-  if (!found) return '…';
-  return `${found.count.toLocaleString()}${found.isExact ? '' : '+'}`;
+  return found ? countText(found) : '…';
 }
 
 function isEmpty(data: CountsQuery): boolean {
@@ -43,7 +43,7 @@ export function StateCounts() {
                 <span className="dot" aria-hidden="true" />
                 {STATE_NAMES[state]}
               </span>
-              <strong>{countOf(data, state)}</strong>
+              <strong>{textFor(data, state)}</strong>
             </Link>
           </li>
         ))}

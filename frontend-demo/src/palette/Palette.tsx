@@ -8,7 +8,7 @@ import { Search } from 'lucide-react';
 import { PAGES } from '../app/pages';
 import { useSession } from '../app/session';
 import { PaletteCronsDocument } from '../generated';
-import { findPlaces, placesOf } from './places';
+import { GRAPHIQL, findPlaces, placesOf } from './places';
 import type { Place, PlaceGroup } from './places';
 import styles from './Palette.module.css';
 
@@ -83,7 +83,8 @@ export function Palette({ open, onOpenChange }: PaletteProps) {
           <PlaceSearch
             onOpen={({ to }) => {
               onOpenChange(false);
-              void navigate(to);
+              if (to === GRAPHIQL) location.assign(to);
+              else void navigate(to);
             }}
           />
         </Dialog.Popup>

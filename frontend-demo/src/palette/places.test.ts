@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { findPlaces, placesOf } from './places';
+import { GRAPHIQL, findPlaces, placesOf } from './places';
 import type { PageEntry } from '../app/pages';
 
 const PLACES = placesOf({
@@ -18,10 +18,20 @@ test('places are found by a part of their name, in any case', () => {
 });
 
 test('everything is offered before the first letter', () => {
-  expect(found('')).toEqual(['/jobs', '/crons/Q3Jvbjox', '/jobs?function=reports.send']);
+  expect(found('')).toEqual(['/jobs', GRAPHIQL, '/crons/Q3Jvbjox', '/jobs?function=reports.send']);
 });
 
 test('an id opens its job', () => {
   const id = btoa('Job:01a22e89655ad5b4ab8fc74b');
   expect(found(` ${id} `)).toEqual([`/jobs/${id}`]);
+});
+
+test('all pages are offered, and at most eight crons', () => {
+  const titles = Array.from({ length: 12 }, (_, index) => `page ${index}`);
+  const places = placesOf({
+    pages: titles.map((title) => ({ path: title, title }) as PageEntry),
+    crons: titles.map((name) => ({ id: name, name })),
+    functions: [],
+  });
+  expect(findPlaces(places, '').map(({ items }) => items.length)).toEqual([13, 8]);
 });

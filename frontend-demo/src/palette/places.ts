@@ -4,11 +4,14 @@ import type { PageEntry } from '../app/pages';
 export type Place = {
   label: string;
   kind: 'Page' | 'Cron' | 'Function' | 'Job';
-  /** The address, as for the router. */
+  /** The address, as for the router, or `GRAPHIQL`. */
   to: string;
 };
 
 export type PlaceGroup = { value: string; items: Place[] };
+
+/** The address of a document of its own, which the router does not know. */
+export const GRAPHIQL = 'graphiql';
 
 /** Ids of jobs are base64 of `Job:…`. */
 const JOB_ID = /^Sm9iO[\w-]{20,80}={0,2}$/;
@@ -22,6 +25,7 @@ type Known = {
 export function placesOf({ pages, crons, functions }: Known): Place[] {
   return [
     ...pages.map(({ title, path }) => ({ label: title, kind: 'Page' as const, to: `/${path}` })),
+    { label: 'GraphiQL', kind: 'Page', to: GRAPHIQL },
     ...crons.map(({ id, name }) => ({ label: name, kind: 'Cron' as const, to: `/crons/${id}` })),
     ...functions.map(({ name }) => ({
       label: name,
@@ -47,7 +51,7 @@ export function findPlaces(places: readonly Place[], text: string): PlaceGroup[]
   return (['Job', 'Page', 'Cron', 'Function'] as const)
     .map((kind) => ({
       value: GROUP_NAMES[kind],
-      items: [...job, ...matching].filter((place) => place.kind === kind).slice(0, MAX_PER_GROUP),
+      items: [...job, ...matching].filter((place) => place.kind === kind).slice(0, kind === 'Page' ? undefined : MAX_PER_GROUP),
     }))
     .filter(({ items }) => items.length > 0);
 }

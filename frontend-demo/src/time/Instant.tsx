@@ -2,10 +2,10 @@
 import { useNow } from './now';
 import { formatSince, formatUntil } from './format';
 
-type InstantProps = { at: string; before?: string };
+export type InstantProps = { at: string; before?: string };
 type Format = (at: number, now: number) => string;
 
-function Instant({ at, before = '', format }: InstantProps & { format: Format }) {
+export function Instant({ at, before = '', format }: InstantProps & { format: Format }) {
   const now = useNow();
   const instant = new Date(at);
   return (

@@ -10,6 +10,8 @@ import type { Action } from './Actions';
 export type Question = {
   title: string;
   description: ReactNode;
+  /** Whether it ends something, and its button is red. */
+  danger: boolean;
   /** What is done on confirmation; its label is that of the button. */
   action: Action;
 };
@@ -43,7 +45,7 @@ export function ConfirmDialog({ question, open, onClose, onDone }: ConfirmDialog
 }
 
 function Popup({ question, onDone }: { question: Question; onDone: () => void }) {
-  const { title, description, action } = question;
+  const { title, description, danger, action } = question;
   const client = useClient();
   const [sending, setSending] = useState(false);
   const [error, setError] = useState<CombinedError | undefined>();
@@ -65,7 +67,7 @@ function Popup({ question, onDone }: { question: Question; onDone: () => void })
       )}
       <div className="form-buttons">
         <AlertDialog.Close className="quiet">Close</AlertDialog.Close>
-        <button type="button" className="danger" disabled={sending} onClick={() => void confirm()}>
+        <button type="button" className={danger ? 'danger' : 'primary'} disabled={sending} onClick={() => void confirm()}>
           {action.label}
         </button>
       </div>

@@ -2,11 +2,12 @@
 import type { ReactNode } from 'react';
 import type { CronDetailsFragment } from '../../generated';
 import { formatDuration, formatExact } from '../../time/format';
-import { Since, Until } from '../../time/Instant';
+import { Since } from '../../time/Instant';
 import { Facts } from '../../ui/Facts';
 import { PAUSED_BECAUSE } from '../attention';
 import { describeSchedule } from '../describeSchedule';
 import { describeExclusions, exclusionsOf } from '../form/exclusions';
+import { NextTick } from '../NextTick';
 
 const OVERLAP: Record<CronDetailsFragment['overlap'], string> = {
   SKIP: 'skipped while the previous run has not ended',
@@ -55,7 +56,7 @@ function factsOf(cron: CronDetailsFragment): Fact[] {
     ['Schedule', describeSchedule(cron.schedule)],
     ...scheduleFacts(cron),
     ['Function', <code>{cron.functionName}</code>],
-    ['Next tick', cron.enabled ? <Until at={cron.nextRunTime} /> : (paused ?? 'none while it is paused')],
+    ['Next tick', cron.enabled ? <NextTick at={cron.nextRunTime} /> : (paused ?? 'none while it is paused')],
     ['Last run', cron.lastRunTime ? <Since at={cron.lastRunTime} /> : 'never'],
     ['Overlap', OVERLAP[cron.overlap]],
     ['Catch-up', CATCH_UP[cron.catchUp]],

@@ -1,4 +1,4 @@
-/** The newest weeks of a cron, a cell a day, with the colour of the day's worst outcome. */
+/** The newest weeks of a cron, a cell a day, with the colour of one of the day's outcomes. */
 import { useMemo } from 'react';
 import { useNow } from '../../time/now';
 import { daysOf, describeDay, toneOf } from './days';

@@ -11,7 +11,7 @@ import { OUTCOMES, describeTick, newestTick } from './ticks';
 import type { Tick } from './ticks';
 import styles from './Ledger.module.css';
 
-/** As many as the server sends; the days are counted from them. */
+/** As many records as the server sends; the days are counted from them. A record may have many ticks. */
 const KEPT = 1_000;
 const SHOWN = 100;
 const IN_STRIP = 60;
@@ -57,13 +57,13 @@ export function Ledger({ cronId, zone }: LedgerProps) {
   const view = useLiveQuery(CronTicksChangedDocument, { cronId }, { limit: KEPT, order: newestTick });
   const oldest = view.rows.at(-1);
   return (
-    <Card title={view.rows.length > SHOWN ? `Newest ${SHOWN} ticks` : 'Ticks'}>
+    <Card title={view.rows.length > SHOWN ? `Newest ${SHOWN} records of ticks` : 'Ticks'}>
       {view.rows.length > 0 && (
         <>
           <DayStrip ticks={view.rows} zone={zone} />
           {view.truncated && oldest && (
             <p className={`hint ${styles.since}`}>
-              The days count the newest {KEPT.toLocaleString()} ticks, since {formatExact(Date.parse(oldest.scheduledTime))}.
+              The days show the newest {KEPT.toLocaleString()} records of ticks, since {formatExact(Date.parse(oldest.scheduledTime))}.
             </p>
           )}
           <Strip ticks={view.rows} />

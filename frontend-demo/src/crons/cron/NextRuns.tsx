@@ -1,7 +1,7 @@
 /** The next ticks of a cron, in its time zone and the browser's. */
 import type { CronDetailsFragment } from '../../generated';
-import { Until } from '../../time/Instant';
 import { formatIn } from '../../time/zones';
+import { NextTick } from '../NextTick';
 
 export function NextRuns({ cron }: { cron: CronDetailsFragment }) {
   const { schedule, nextRuns } = cron;
@@ -18,7 +18,7 @@ export function NextRuns({ cron }: { cron: CronDetailsFragment }) {
               {format.format(new Date(at))}
             </span>
             <span className="hint">
-              <Until at={at} />
+              <NextTick at={at} />
             </span>
           </li>
         ))}

@@ -2,7 +2,7 @@
 import { Field } from '../../form/Field';
 import type { FormIssues } from '../../form/issues';
 import type { FoldPolicy, GapPolicy } from '../../generated';
-import { Options } from './Options';
+import { Options } from '../../form/Options';
 
 export type ClockRules = { onGap: GapPolicy; onFold: FoldPolicy };
 

@@ -11,11 +11,10 @@ import { ExclusionFields } from './ExclusionFields';
 import { exclusionsOf } from './exclusions';
 import { comparedDays, lastTick, patchOf, policiesOf, scheduleOf } from './patch';
 import { PolicyFields } from './PolicyFields';
-import { FIELDS } from './RegisterCronForm';
 import { ScheduleDiff } from './ScheduleDiff';
 import { ScheduleFields } from './ScheduleFields';
 import { SchedulePreview } from './SchedulePreview';
-import { isIssue, readCron } from './values';
+import { FIELDS, isIssue, readCron } from './values';
 import type { EnteredCron } from './values';
 
 type EditCronFormProps = { cron: CronDetailsFragment; functions: Runnable[]; onClose: () => void };

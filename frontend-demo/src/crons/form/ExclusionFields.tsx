@@ -5,7 +5,7 @@ import type { FormIssues } from '../../form/issues';
 import { CalendarsDocument } from '../../generated';
 import { NO_EXCLUSIONS, WEEKDAYS, formatDays } from './exclusions';
 import type { EnteredExclusions } from './exclusions';
-import { Options } from './Options';
+import { Options } from '../../form/Options';
 
 type ExclusionFieldsProps = { issues: FormIssues; initial: EnteredExclusions };
 

@@ -3,7 +3,7 @@ import { Field } from '../../form/Field';
 import type { FormIssues } from '../../form/issues';
 import { formatDuration } from '../../time/format';
 import { toLocal } from '../../time/local';
-import { Options } from './Options';
+import { Options } from '../../form/Options';
 import type { EnteredPolicies } from './values';
 
 const OVERLAPS: readonly (readonly [EnteredPolicies['overlap'], string])[] = [

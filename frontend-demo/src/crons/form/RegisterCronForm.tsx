@@ -11,15 +11,10 @@ import { NO_EXCLUSIONS, exclusionsInput } from './exclusions';
 import { NO_POLICIES, PolicyFields } from './PolicyFields';
 import { ScheduleFields } from './ScheduleFields';
 import { SchedulePreview } from './SchedulePreview';
-import { isIssue, readCron } from './values';
+import { FIELDS, isIssue, readCron } from './values';
 import type { EnteredCron } from './values';
 
 type RegisterCronFormProps = { functions: Runnable[]; onClose: () => void };
-
-export const FIELDS = [
-  ...['name', 'intervalMs', 'cronspec', 'tz', 'onGap', 'onFold', 'functionName', 'args', 'exclusions'],
-  ...['overlap', 'catchUp', 'catchUpWindowMs', 'jitterMs', 'maxRuns', 'pauseAfterFailures', 'startAt', 'endAt'],
-];
 
 const INITIAL: EnteredCron = {
   name: '',

@@ -4,7 +4,7 @@ import { PreviewChangeDocument } from '../../generated';
 import type { PreviewChangeQuery } from '../../generated';
 import { formatExact } from '../../time/format';
 import type { Patch } from './patch';
-import { useDebounced } from './useDebounced';
+import { useDebounced } from '../../form/useDebounced';
 import styles from './ScheduleDiff.module.css';
 
 const SHOWN = 5;

@@ -6,7 +6,7 @@ import { formatIn } from '../../time/zones';
 import { describeCronspec } from '../describeSchedule';
 import { previewInput, shownTicks } from './preview';
 import type { Shown } from './preview';
-import { useDebounced } from './useDebounced';
+import { useDebounced } from '../../form/useDebounced';
 import type { EnteredCron, EnteredSchedule } from './values';
 
 function describe(schedule: EnteredSchedule): string | null {

@@ -5,7 +5,7 @@ import type { EnteredCron } from './values';
 
 export type PlannedTick = NonNullable<PreviewQuery['previewTicks']>[number];
 
-export const RUNS = 10;
+const RUNS = 10;
 /** Ticks that do not run are between those that do. */
 const READ = 60;
 /** Of ticks in a row that do not run. */

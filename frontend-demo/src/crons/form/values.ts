@@ -3,6 +3,7 @@ import { INVALID_JSON_MESSAGE, readFunction } from '../../form/FunctionFields';
 import { fieldIssue } from '../../form/issues';
 import type { FormIssues } from '../../form/issues';
 import type { CatchUpPolicy, FoldPolicy, GapPolicy, OverlapPolicy } from '../../generated';
+import { fromLocal } from '../../time/local';
 import { parseDuration } from '../../time/parseDuration';
 import { readExclusions } from './exclusions';
 import type { EnteredExclusions } from './exclusions';
@@ -31,6 +32,12 @@ export type EnteredCron = {
   policies: EnteredPolicies;
   exclusions: EnteredExclusions;
 };
+
+/** The names of the form's fields, which show the issues of the server. */
+export const FIELDS = [
+  ...['name', 'intervalMs', 'cronspec', 'tz', 'onGap', 'onFold', 'functionName', 'args', 'exclusions'],
+  ...['overlap', 'catchUp', 'catchUpWindowMs', 'jitterMs', 'maxRuns', 'pauseAfterFailures', 'startAt', 'endAt'],
+];
 
 export const INVALID_DURATION = 'Enter a duration, such as "every 5 minutes", "90 s" or 5000 (milliseconds).';
 const INVALID_NUMBER = 'Enter a whole number, or nothing.';
@@ -102,6 +109,5 @@ function readCount(values: FormData, name: string): number | null | 'invalid' {
 
 /** The value of a `datetime-local` field; null if it is empty. */
 export function readInstant(values: FormData, name: string): string | null {
-  const at = new Date(text(values, name));
-  return Number.isNaN(at.getTime()) ? null : at.toISOString();
+  return fromLocal(text(values, name)) || null;
 }

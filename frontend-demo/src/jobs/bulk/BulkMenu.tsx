@@ -7,18 +7,19 @@ import { useConfirm } from '../../ui/ConfirmDialog';
 import type { Question } from '../../ui/ConfirmDialog';
 import type { JobCounts } from '../counts';
 import type { JobsFilter } from '../filter';
-import { NAMES, countText, offerOf } from './changes';
-import type { BulkKind, PossibleOffer } from './changes';
+import { NAMES, jobsText, offerOf } from './changes';
+import type { BulkKind, PossibleJobsOffer } from './changes';
 
 type BulkMenuProps = { filter: JobsFilter; counts: JobCounts };
 
-function questionOf(kind: BulkKind, offer: PossibleOffer): Question {
+function questionOf(kind: BulkKind, offer: PossibleJobsOffer): Question {
   const { verb, states } = NAMES[kind];
   const document = kind === 'CANCEL_JOBS' ? CancelJobsDocument : RetryJobsDocument;
   return {
-    title: `${verb} ${countText(offer)}?`,
+    title: `${verb} ${jobsText(offer)}?`,
     description: `All ${states} jobs that match the filter now, also those that are not loaded. Jobs that are created
       later are not changed. It runs in the background, and can be stopped.`,
+    danger: kind === 'CANCEL_JOBS',
     action: action(`${verb} them`, document, { filter: offer.filter }),
   };
 }
@@ -43,7 +44,7 @@ export function BulkMenu({ filter, counts }: BulkMenuProps) {
                     disabled={!offer.possible}
                     onClick={() => offer.possible && ask(questionOf(kind, offer))}
                   >
-                    {NAMES[kind].verb} {offer.possible ? countText(offer) : 'all'}
+                    {NAMES[kind].verb} {offer.possible ? jobsText(offer) : 'all'}
                     {!offer.possible && <span className="hint popup-hint">{offer.reason}</span>}
                   </Menu.Item>
                 );

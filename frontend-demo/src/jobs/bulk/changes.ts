@@ -1,5 +1,5 @@
-/** What can be done to all jobs that match a filter, and what became of it. No I/O. */
-import type { BulkOutcome, BulkProgressFragment, JobFilter, JobState } from '../../generated';
+/** What can be done to all jobs that match a filter. No I/O. */
+import type { JobFilter, JobState } from '../../generated';
 import type { JobCounts } from '../counts';
 import { serverFilter } from '../filter';
 import type { JobsFilter } from '../filter';
@@ -12,8 +12,6 @@ export const CHANGED_STATES: Record<BulkKind, readonly JobState[]> = {
   RETRY_JOBS: ['FAILED', 'CANCELED'],
 };
 
-const CHANGED: readonly BulkOutcome[] = ['CANCELED', 'CANCEL_REQUESTED', 'RETRIED', 'RESCHEDULED', 'RESOLVED'];
-
 const NONE: Record<BulkKind, string> = {
   CANCEL_JOBS: 'None of these jobs are pending or running.',
   RETRY_JOBS: 'None of these jobs have failed or are canceled.',
@@ -24,7 +22,7 @@ export const NAMES: Record<BulkKind, { verb: string; states: string }> = {
   RETRY_JOBS: { verb: 'Retry', states: 'failed and canceled' },
 };
 
-export type PossibleOffer = {
+export type PossibleJobsOffer = {
   possible: true;
   filter: JobFilter;
   /** How many jobs match now; null if they were not counted. */
@@ -32,18 +30,18 @@ export type PossibleOffer = {
   isExact: boolean;
 };
 
-export type Offer = { possible: false; reason: string } | PossibleOffer;
+export type JobsOffer = { possible: false; reason: string } | PossibleJobsOffer;
 
-export function countText({ count, isExact }: PossibleOffer): string {
+export function jobsText({ count, isExact }: PossibleJobsOffer): string {
   if (count === null) return 'all matching jobs';
   return `${count.toLocaleString()}${isExact ? '' : ' or more'} ${count === 1 ? 'job' : 'jobs'}`;
 }
 
 /** Return what would be changed, or why nothing can be. */
-export function offerOf(kind: BulkKind, filter: JobsFilter, counts: JobCounts, isAdmin: boolean): Offer {
+export function offerOf(kind: BulkKind, filter: JobsFilter, counts: JobCounts, isAdmin: boolean): JobsOffer {
   if (filter.args !== '') return { possible: false, reason: 'The server cannot search arguments: remove that filter.' };
   if (isAdmin && filter.owner === '') {
-    return { possible: false, reason: 'Filter by owner first: it changes the jobs of one user.' };
+    return { possible: false, reason: 'To change all jobs of a user at once, filter by owner.' };
   }
   const states = CHANGED_STATES[kind].filter((state) => filter.state === '' || filter.state === state);
   if (states.length === 0) return { possible: false, reason: NONE[kind] };
@@ -57,34 +55,4 @@ export function offerOf(kind: BulkKind, filter: JobsFilter, counts: JobCounts, i
     count: isKnown ? totals.reduce((sum, total) => sum + total.count, 0) : null,
     isExact: isKnown && totals.every((total) => total.isExact),
   };
-}
-
-export type Progress = Pick<BulkProgressFragment, 'kind' | 'state' | 'processed' | 'total' | 'outcomes'>;
-
-const VERBS: Record<Progress['kind'], { running: string; done: string }> = {
-  CANCEL_JOBS: { running: 'Canceling jobs', done: 'canceled' },
-  RETRY_JOBS: { running: 'Retrying jobs', done: 'retried' },
-  RESCHEDULE_JOBS: { running: 'Rescheduling jobs', done: 'rescheduled' },
-  RESOLVE_FAILURES: { running: 'Resolving failures', done: 'resolved' },
-  RETRY_FAILURES: { running: 'Retrying failed jobs', done: 'retried' },
-};
-
-/** Return how many jobs were changed, and how many could not be. */
-export function changedAndNot({ outcomes }: Pick<Progress, 'outcomes'>): [changed: number, not: number] {
-  const sum = (wanted: boolean): number =>
-    outcomes.reduce((total, { outcome, count }) => total + (CHANGED.includes(outcome) === wanted ? count : 0), 0);
-  return [sum(true), sum(false)];
-}
-
-/** Describe a bulk action in a line. */
-export function describe(action: Progress): string {
-  const { running, done } = VERBS[action.kind];
-  const [changed, not] = changedAndNot(action);
-  if (action.state === 'RUNNING') {
-    const of = action.total === null ? '' : ` of ${action.total.toLocaleString()}`;
-    return `${running}: ${action.processed.toLocaleString()}${of}`;
-  }
-  const ends = { DONE: '', CANCELED: 'Stopped. ', FAILED: 'It failed. ' }[action.state];
-  const unchanged = not > 0 ? `, ${not.toLocaleString()} could not be` : '';
-  return `${ends}${changed.toLocaleString()} ${done}${unchanged}.`;
 }

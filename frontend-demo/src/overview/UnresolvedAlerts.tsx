@@ -7,16 +7,19 @@ import { Rows } from '../ui/Rows';
 
 const SHOWN = 4;
 
-export function OpenAlerts() {
+export function UnresolvedAlerts() {
   const view = useAlerts();
-  const open = view.rows.filter(({ state }) => state !== 'RESOLVED').toSorted(byUrgency);
+  const unresolved = view.rows.filter(({ state }) => state !== 'RESOLVED').toSorted(byUrgency);
   return (
-    <Card title="Open alerts" actions={<Link to="/alerts">{open.length > SHOWN ? `All ${open.length}` : 'All alerts'}</Link>}>
+    <Card
+      title="Unresolved alerts"
+      actions={<Link to="/alerts">{unresolved.length > SHOWN ? `All ${unresolved.length}` : 'All alerts'}</Link>}
+    >
       <Rows
-        label="Open alerts"
-        empty="No open alerts."
+        label="Unresolved alerts"
+        empty="No unresolved alerts."
         view={view}
-        entities={open.slice(0, SHOWN)}
+        entities={unresolved.slice(0, SHOWN)}
         row={(alert) => <AlertRow key={alert.id} alert={alert} />}
       />
     </Card>

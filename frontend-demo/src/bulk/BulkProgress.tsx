@@ -3,10 +3,10 @@ import { useState } from 'react';
 import { X } from 'lucide-react';
 import { useMutation } from 'urql';
 import { useLiveQuery } from 'ostinato-client/urql';
-import { BulkActionsChangedDocument, CancelBulkActionDocument } from '../../generated';
-import type { BulkProgressFragment } from '../../generated';
-import { reasonOf } from '../../form/issues';
-import { describe } from './changes';
+import { BulkActionsChangedDocument, CancelBulkActionDocument } from '../generated';
+import type { BulkProgressFragment } from '../generated';
+import { reasonOf } from '../form/issues';
+import { describe } from './describe';
 
 type ActionProps = { action: BulkProgressFragment; onDismiss: () => void };
 
