@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime
+from itertools import islice
 from typing import Final
 
-from ostinato.jobs.cronspec import MAX_YEARS, NeverFires, parse_cronspec
-from ostinato.jobs.errors import Issue
+from ostinato.jobs.cronspec import MAX_YEARS
+from ostinato.jobs.errors import BadRequest, Issue
 from ostinato.jobs.json_values import find_text_problem
 from ostinato.jobs.options import MAX_NAME_CHARS
-from ostinato.jobs.records import CronSchedule, Schedule
+from ostinato.jobs.planned_ticks import SEARCHED, running_ticks
+from ostinato.jobs.records import CronSchedule, IntervalSchedule, Schedule
 from ostinato.jobs.time_rules import DateRange, ExcludedDays, Exclusions, Weekday
 
 MAX_DATES: Final = 366  # of a cron; more belong in a calendar
@@ -19,6 +21,7 @@ MAX_CALENDAR_RANGES: Final = 500
 MAX_DESCRIPTION_CHARS: Final = 500
 FIRST_YEAR: Final = 1970
 LAST_YEAR: Final = 2999
+_VALIDATED_FROM: Final = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,20 +54,28 @@ def _within_exclusions(issues: Iterable[Issue]) -> list[Issue]:
 
 
 def never_runs_issues(schedule: Schedule, exclusions: Exclusions) -> list[Issue]:
-    """Return an issue if the excluded weekdays leave no day of a valid schedule."""
-    if not exclusions.weekdays or not isinstance(schedule, CronSchedule):
-        return []
+    """Return an issue if the exclusions leave no day of a valid schedule, at any time."""
     weekdays = ExcludedDays.of(Exclusions(weekdays=exclusions.weekdays))
-    spec, day = parse_cronspec(schedule.cronspec), date(2024, 1, 1)
-    try:
-        while (day := spec.next_day(day)).year < 2024 + MAX_YEARS:
-            if day not in weekdays:
-                return []
-            day = date.fromordinal(day.toordinal() + 1)
-    except NeverFires:
-        pass
-    message = f"weekdays excludes every day of {schedule.cronspec!r}: it would never run"
-    return _within_exclusions([Issue(path=("weekdays",), message=message, code="never_runs")])
+    if isinstance(schedule, CronSchedule) and _leaves_none(schedule, weekdays):
+        message = f"weekdays excludes every day of {schedule.cronspec!r}: it would never run"
+        return _within_exclusions([Issue(path=("weekdays",), message=message, code="never_runs")])
+    if _leaves_none(schedule, ExcludedDays.of(exclusions)):
+        return list(never_runs().issues)
+    return []
+
+
+def never_runs() -> BadRequest:
+    """Build the error for exclusions that leave no day."""
+    message = f"exclusions leave no day in {MAX_YEARS} years: it would never run"
+    return BadRequest.at("exclusions", message=message, code="never_runs")
+
+
+def _leaves_none(schedule: Schedule, excluded: ExcludedDays) -> bool:
+    if not excluded:
+        return False
+    if isinstance(schedule, IntervalSchedule):  # its phase is not known here
+        return excluded.next_day(_VALIDATED_FROM.date()) - _VALIDATED_FROM.date() > SEARCHED
+    return not [*islice(running_ticks(schedule, _VALIDATED_FROM, excluded), 1)]
 
 
 def calendar_issues(new: NewCalendar) -> list[Issue]:

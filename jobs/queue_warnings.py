@@ -28,6 +28,7 @@ class WarningCode(StrEnum):
     NOTHING_TO_PROCESS = "nothingToProcess"
     UNKNOWN_FUNCTION = "unknownFunction"
     UNKNOWN_CALENDAR = "unknownCalendar"
+    NEVER_RUNS = "neverRuns"
     ROLE_LOST = "roleLost"
     OWNER_SUSPENDED = "ownerSuspended"
     FAILED_RUNS = "failedRuns"

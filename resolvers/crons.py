@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from ostinato.jobs import schedules
 from ostinato.jobs.async_tools.cpu_thread import collect_in_cpu_thread, run_in_cpu_thread
-from ostinato.jobs.cronspec import cronspec_problem
+from ostinato.jobs.cronspec import MAX_YEARS, cronspec_problem
 from ostinato.jobs.errors import PayloadTooLarge, require_range
 from ostinato.jobs.functions import crons as functions
 from ostinato.jobs.functions.new_cron import NewCron
@@ -223,9 +223,10 @@ async def check_cronspec(ctx: RequestContext, cronspec: str | None) -> None:
 async def warnings_of(ctx: RequestContext, record: Cron) -> list[SchedulingWarning]:
     """Return why a cron's ticks create no job: Ostinato paused it, or its function is unknown.
 
-    Also returns a warning if its calendar is unknown, because its ticks run on all days then.
+    Also returns a warning if its calendar is unknown, because its ticks run on all days then, or if
+    its exclusions leave no day.
     """
-    found = await _calendar_warnings(ctx, record)
+    found = await _calendar_warnings(ctx, record) or await _never_runs_warnings(ctx, record)
     if ctx.engine.registry.get(record.function_name) is not None:
         return [*pause_warnings(ctx, record), *found]
     message = (
@@ -245,6 +246,20 @@ async def _calendar_warnings(ctx: RequestContext, record: Cron) -> list[Scheduli
         "with createCalendar; or delete the cron"
     )
     return [SchedulingWarning(code=WarningCode.UNKNOWN_CALENDAR, message=message)]
+
+
+async def _never_runs_warnings(ctx: RequestContext, record: Cron) -> list[SchedulingWarning]:
+    excluded = await excluded_days(ctx, record.exclusions)
+    if not excluded:
+        return []
+    runs = _runs_from(record, await _first_tick(ctx, record), excluded)
+    if await _compute_of(ctx, record, runs, 1):
+        return []
+    message = (
+        f"its exclusions and its calendar leave no day in {MAX_YEARS} years: change them, or pause "
+        "the cron"
+    )
+    return [SchedulingWarning(code=WarningCode.NEVER_RUNS, message=message)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

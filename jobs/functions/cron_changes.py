@@ -24,6 +24,7 @@ from ostinato.jobs.functions.cron_checks import (
     find_cron,
     require_free_name,
     require_run_left,
+    require_runnable,
     within_end,
 )
 from ostinato.jobs.functions.cron_ledger import record_ticks, settle_ticks
@@ -170,7 +171,9 @@ async def _reschedule(
         fields = await settle_ticks(ctx, found, TickReason.CHANGED, drops_queue=False, until=now)
         excluded = await read_excluded_days(ctx, after.exclusions)
         plan = partial(first_tick_after_change, before, undecided, after, now, excluded)
-        fields |= next_tick_fields(*await run_in_cpu_thread(ctx.owner, plan))
+        first = next_tick_fields(*await run_in_cpu_thread(ctx.owner, plan))
+        require_runnable(first)
+        fields |= first
     elif not LIMIT_FIELDS & changed.keys():
         return {}
     if not before.enabled:

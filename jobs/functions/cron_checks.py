@@ -1,5 +1,6 @@
 """Finds stored crons that a client wants to change, and checks what must hold."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -12,9 +13,11 @@ from ostinato.jobs.errors import (
     NotFound,
     PreconditionFailed,
 )
+from ostinato.jobs.exclusions import never_runs
 from ostinato.jobs.functions.job_chain import require_version
 from ostinato.jobs.json_values import format_instant
 from ostinato.jobs.malformed import read_as
+from ostinato.jobs.passed_ticks import is_never
 from ostinato.jobs.records import Cron
 
 
@@ -46,6 +49,12 @@ def _remedy(taken: dict[str, Any]) -> str:
     except Malformed:
         return "it is malformed; choose another name, or ask the operator to delete it in MongoDB"
     return "delete it, or choose another name"
+
+
+def require_runnable(first: Mapping[str, Any]) -> None:
+    """Raise BadRequest if the exclusions leave no day for the first tick, given its fields."""
+    if is_never(first["undecided"]["after"], first["nextRunTime"]):
+        raise never_runs()
 
 
 def within_end(due: datetime, end_at: datetime | None) -> datetime:

@@ -11,10 +11,15 @@ from ostinato.jobs.context import Context
 from ostinato.jobs.cron_ledger import tick_counts_from
 from ostinato.jobs.cron_preview import RunChanges, RunPlan, compare_runs
 from ostinato.jobs.documents import cron_from
-from ostinato.jobs.due_ticks import Timetable, decide_ticks, last_decided
+from ostinato.jobs.due_ticks import Timetable, decide_ticks, last_decided, next_tick_fields
 from ostinato.jobs.functions.calendars import read_excluded_days, require_calendar
 from ostinato.jobs.functions.cron_changes import require_editable
-from ostinato.jobs.functions.cron_checks import find_cron, require_run_after, within_end
+from ostinato.jobs.functions.cron_checks import (
+    find_cron,
+    require_run_after,
+    require_runnable,
+    within_end,
+)
 from ostinato.jobs.functions.cron_patch import (
     SCHEDULE_FIELDS,
     CronPatch,
@@ -71,7 +76,10 @@ class PlannedChange:
                 self.before, self.undecided, self.after, self.now, self.excluded_after
             )
         table = Timetable.of(self.after, self.excluded_after)
-        within_end(table.next_tick(decided_until), self.after.end_at)
+        fields = next_tick_fields(table.next_tick(decided_until), decided_until)
+        if self.moves_ticks:
+            require_runnable(fields)
+        within_end(fields["nextRunTime"], self.after.end_at)
         return _plan(self.after, self.excluded_after, decided_until, ran)
 
 

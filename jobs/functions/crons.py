@@ -17,6 +17,7 @@ from ostinato.jobs.functions.cron_checks import (
     find_cron,
     require_free_name,
     require_run_left,
+    require_runnable,
     within_end,
 )
 from ostinato.jobs.functions.cron_ledger import pause_reason, record_decision, settle_ticks
@@ -46,7 +47,7 @@ from ostinato.jobs.functions.job_chain import (
     require_version,
     update_document,
 )
-from ostinato.jobs.functions.new_cron import NewCron, validate_cron, with_default_name
+from ostinato.jobs.functions.new_cron import STATIC, NewCron, validate_cron, with_default_name
 from ostinato.jobs.quotas.limits import QuotaKind
 from ostinato.jobs.quotas.transaction_checks import require_room, require_tick_room
 from ostinato.jobs.records import Cron, JsonObject, PauseReason, Schedule
@@ -83,6 +84,8 @@ async def insert_cron(ctx: Context, new: NewCron, schedule: Schedule, args: Json
         jitter_ms=new.jitter_ms,
     )
     first = await compute_first_tick(ctx, table, definition["startAt"], await ctx.now())
+    if new.managed_by != STATIC:  # a deployment must start, also after the last day that is left
+        require_runnable(first)
     due = within_end(first["nextRunTime"], definition["endAt"])
     document: dict[str, Any] = {
         "_id": cron_id,

@@ -205,7 +205,8 @@ class Cron(NodeProxy[records.Cron], Node):
     @strawberry_field(
         description="Why its ticks create no job: its function does not exist any more, or "
         "Ostinato paused it because its owner is suspended or has lost the function's role. Or why "
-        "they create jobs on excluded days: its calendar does not exist any more.",
+        "they create jobs on excluded days: its calendar does not exist any more. Or why there is "
+        "none: its exclusions leave no day.",
         shared=True,
     )
     async def warnings(self, info: Info) -> list[SchedulingWarning]:

@@ -151,6 +151,7 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
             "NOTHING_TO_PROCESS": "The batch found no documents to process.",
             "UNKNOWN_FUNCTION": "The function of the cron does not exist any more.",
             "UNKNOWN_CALENDAR": "The calendar of the cron's exclusions does not exist any more.",
+            "NEVER_RUNS": "The cron's exclusions and its calendar leave no day.",
             "OWNER_SUSPENDED": "Ostinato paused it: its owner is suspended.",
             "ROLE_LOST": "Ostinato paused it: its owner has lost the role that its function "
             "requires.",

@@ -14,6 +14,8 @@ CREATE, REPLACE = CHANGE % "create", CHANGE % "replace"
 DELETE = """mutation($name: String!) {
   deleteCalendar(input: {name: $name}) { name calendar { name } } }"""
 CALENDARS = "query($after: String) { calendars(first: 50, after: $after) { name dates } }"
+PREVIEW_CHANGE = """query($input: PreviewCronChangeInput!) { previewCronChange(input: $input) {
+  until } }"""
 CRON = """query($id: ID!) { cron(id: $id) { nextRunTime nextRuns(count: 3)
   nextTicks(count: 3) { localTime note willRun } warnings { code message }
   exclusions { weekdays dates ranges { first last } calendar } } }"""
@@ -108,6 +110,38 @@ async def test_a_cron_that_would_never_run_is_rejected(ann: Client) -> None:
     answer = await ann(op.REGISTER_CRON, input=given)
     assert answer.paths == [["input", "exclusions", "weekdays"]]
     assert "excludes every day of '0 9 * * 6,7'" in answer.message
+
+
+@pytest.mark.parametrize("schedule", [{"cronspec": "@daily"}, {"intervalMs": 60_000}])
+@pytest.mark.parametrize("first", ["1970-01-01", "2026-01-01"])
+async def test_exclusions_that_leave_no_day_are_rejected(
+    ann: Client, schedule: dict[str, Any], first: str
+) -> None:
+    given = schedule | {"exclusions": {"ranges": [{"first": first, "last": "2999-12-31"}]}}
+    cron = (await ann.get(op.REGISTER_CRON, input={"name": "m"} | schedule))["cron"]
+    change = {"cronId": cron["id"]} | given
+    for document, input_ in (
+        (op.REGISTER_CRON, {"name": "n"} | given),
+        (op.UPDATE_CRON, change),
+        (PREVIEW_CHANGE, change),
+    ):
+        answer = await ann(document, input=input_)
+        assert answer.paths == [["input", "exclusions"]]
+        assert answer.message == "exclusions leave no day in 50 years: it would never run"
+
+
+async def test_a_calendar_that_leaves_no_day_gives_a_warning(
+    admin: Client, ann: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    await admin.get(CREATE, input=HOLIDAYS)
+    input_ = {**NIGHTLY, "exclusions": {"calendar": "holidays"}}
+    cron = (await ann.get(op.REGISTER_CRON, input=input_))["cron"]
+    days = {"name": "holidays", "ranges": [{"first": "1970-01-01", "last": "2999-12-31"}]}
+    await admin.get(REPLACE, input=days)
+    found = await ann.get(CRON, id=cron["id"])
+    assert [each["code"] for each in found["warnings"]] == ["NEVER_RUNS"]
+    assert (found["nextRuns"], found["nextRunTime"]) == ([], cron["nextRunTime"])
+    assert "malformed" not in caplog.text
 
 
 async def test_days_of_a_calendar_are_dates(admin: Client) -> None:
