@@ -6,10 +6,11 @@ It assumes that every tick runs: that no worker fails and no run is skipped by i
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice, takewhile
+from itertools import chain, islice, pairwise
 from typing import Final
 
 from ostinato.jobs.due_ticks import Timetable
+from ostinato.jobs.local_time import wall_time
 from ostinato.jobs.planned_ticks import running_ticks
 
 MAX_LISTED: Final = 100  # runs of each kind
@@ -92,8 +93,22 @@ class RunPlan:
     def _runs(self, end: datetime) -> Iterator[PlannedRun]:
         table = self.table
         ticks = running_ticks(table.schedule, self.decided_until, table.excluded)
-        for due in takewhile(lambda due: due < end, ticks):
-            yield PlannedRun(due, table.start_of(due))
+        for due, following in pairwise(chain(ticks, [None])):
+            if due is None or due >= end:
+                return
+            # The delay of a tick ends before the next one that exists, even if that is excluded.
+            if following is None or self._may_pass_over(due, following):
+                yield PlannedRun(due, table.start_of(due))
+            else:
+                yield PlannedRun(due, table.delayed(due, following))
+
+    def _may_pass_over(self, due: datetime, following: datetime) -> bool:
+        """Return whether there may be an excluded tick between two runs."""
+        excluded, tz = self.table.excluded, self.table.schedule.tz
+        if not excluded or not self.table.jitter_ms:
+            return False
+        days = (wall_time(following, tz).date() - wall_time(due, tz).date()).days
+        return days > 1 or excluded.skips_between(due, following)
 
 
 def compare_runs(

@@ -90,7 +90,13 @@ class Timetable:
         """
         if not self.jitter_ms:
             return tick
-        room = next_runnable(self.schedule, tick, NO_DAYS) - tick
+        return self.delayed(tick, next_runnable(self.schedule, tick, NO_DAYS))
+
+    def delayed(self, tick: datetime, following: datetime) -> datetime:
+        """Return when a tick runs, given the tick after it, excluded or not."""
+        if not self.jitter_ms:
+            return tick
+        room = following - tick
         if self.end_at is not None:
             room = min(room, self.end_at - tick)
         room_ms = max(room // MILLISECOND - 1, 0)

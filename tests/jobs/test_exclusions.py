@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ostinato.jobs import due_ticks
 from ostinato.jobs import planned_ticks as module
 from ostinato.jobs.cron_preview import RunPlan, compare_runs
 from ostinato.jobs.cronspec import MAX_YEARS
@@ -108,3 +110,20 @@ def test_a_far_tick_after_an_exclusion_is_found() -> None:
     years = ExcludedDays(frozenset(), (DateRange(first=FIRST, last=date(2070, 12, 31)),))
     assert next_runnable(SECONDLY, START, years) == datetime(2070, 12, 31, 23, tzinfo=UTC)
     assert next_runnable(FIVE_YEARS, START, years).year == 2075
+
+
+@pytest.mark.parametrize("cronspec", ["*/30 * * * *", "0 0,12 * * *"])
+def test_delays_of_compared_runs_are_those_of_the_runs(
+    monkeypatch: pytest.MonkeyPatch, cronspec: str
+) -> None:
+    skipped = frozenset({START + timedelta(hours=3), START + timedelta(hours=11)})
+    excluded = ExcludedDays(frozenset(), (), frozenset({4, 6}), skipped)
+    schedule = CronSchedule(cronspec=cronspec, tz="Europe/Berlin")
+    table = Timetable(schedule=schedule, excluded=excluded, jitter_ms=86_400_000, cron_id="c")
+    runs = RunPlan(table=table, decided_until=START).runs(START + timedelta(days=10))
+    searches = Mock(side_effect=next_runnable)
+    with monkeypatch.context() as patch:
+        patch.setattr(due_ticks, "next_runnable", searches)
+        found = list(runs)
+    assert [run.starts_at for run in found] == [table.start_of(run.tick) for run in found]
+    assert 0 < searches.call_count <= 6  # two skipped ticks, and two days of the week twice
