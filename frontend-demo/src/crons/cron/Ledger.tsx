@@ -37,10 +37,12 @@ function Strip({ ticks }: { ticks: readonly Tick[] }) {
 }
 
 function TickItem({ tick }: { tick: Tick }) {
+  const { name, tone } = OUTCOMES[tick.outcome];
+  const description = describeTick(tick);
   return (
     <li className={styles.tick} data-outcome={tick.outcome}>
-      <Chip tone={OUTCOMES[tick.outcome].tone}>{OUTCOMES[tick.outcome].name}</Chip>
-      <span>{describeTick(tick)}</span>
+      <Chip tone={tone}>{name}</Chip>
+      <span>{description !== name && description}</span>
       {tick.jobId && <Link to={`/jobs/${tick.jobId}`}>job</Link>}
       <span className={styles.time}>{timeOf(tick)}</span>
     </li>
