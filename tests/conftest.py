@@ -20,6 +20,7 @@ from redis import Redis
 from ostinato.cli import tune_gc
 from ostinato.jobs.logs import LogThrottle
 from ostinato.jobs.mongo.collections import COLLECTIONS
+from ostinato.jobs.registry import registry
 from ostinato.jobs.settings import Mode, Settings
 from ostinato.testing.database import COLLECTIONS_ONLY, nonempty_collections
 from ostinato.testing.servers import TestServers
@@ -125,6 +126,15 @@ def redis_admin(servers: Servers, worker_index: int) -> Iterator[Redis]:
     """Return a blocking client of this worker's Valkey database."""
     with Redis.from_url(f"{servers.redis_url.rpartition('/')[0]}/{worker_index + 1}") as client:
         yield client
+
+
+@pytest.fixture(autouse=True)
+def declared_crons() -> Iterator[None]:
+    """Forget the crons that a test declares or imports: workers of later tests would run them."""
+    known = dict(registry.static_crons)
+    yield
+    registry.static_crons.clear()
+    registry.static_crons.update(known)
 
 
 @pytest.fixture(scope="session")
