@@ -94,28 +94,33 @@ class SlicingExecutor(StrawberryGraphQLCoreExecutionContext):
         grouped_field_set: GroupedFieldSet,
         position_context: Any,
     ) -> AwaitableOrValue[dict[str, Any]]:
-        """Project the projected fields, and execute the others."""
-        if path is None:  # a root type: its fields have resolvers
-            return super().execute_fields(
-                parent_type, source_value, path, grouped_field_set, position_context
-            )
-        known: dict[str, Any] = {}
-        for name, project in self._projected(parent_type, grouped_field_set).items():
-            try:
-                known[name] = project(source_value)
-            except Exception:  # noqa: S112 # graphql-core reads the field again, for its error
-                continue
-        if len(known) == len(grouped_field_set):
+        """Project the plain fields, and execute the others."""
+        known = self._project(parent_type, source_value, path, grouped_field_set)
+        if known and len(known) == len(grouped_field_set):
             return known
-        if not known:
-            return super().execute_fields(
-                parent_type, source_value, path, grouped_field_set, position_context
-            )
         others = {name: details for name, details in grouped_field_set.items() if name not in known}
         executed = super().execute_fields(parent_type, source_value, path, others, position_context)
+        if not known:
+            return executed
         if isinstance(executed, dict):
             return _merged(grouped_field_set, known, executed)
         return _merged_when_done(grouped_field_set, known, executed)
+
+    def _project(
+        self,
+        kind: GraphQLObjectType,
+        source: Any,
+        path: Path | None,
+        selected: GroupedFieldSet,
+    ) -> dict[str, Any]:
+        """Return the values of the plain fields, except those that only graphql-core completes."""
+        known: dict[str, Any] = {}
+        if path is None:  # a root type: its fields have resolvers
+            return known
+        for name, project in self._projected(kind, selected).items():
+            with suppress(Exception):  # graphql-core reads the field again, for its error
+                known[name] = project(source)
+        return known
 
     def _projected(
         self, kind: GraphQLObjectType, selected: GroupedFieldSet
@@ -174,7 +179,7 @@ class SlicingExecutor(StrawberryGraphQLCoreExecutionContext):
         project = self._value_projection(item_type, details) or _not_projected
 
         def complete(index: int, item: object) -> bool:
-            with suppress(Exception):  # as in `execute_fields`
+            with suppress(Exception):  # as in `_project`
                 completed.append(project(item))
                 return False
             place = path.add_key(index, None)
@@ -284,7 +289,7 @@ class EventExecutor(SlicingExecutor):
         path = Path(None, name, root_type.name)
         project = self._value_projection(field.type, details)
         if project is not None:
-            with suppress(Exception):  # as in `execute_fields`
+            with suppress(Exception):  # as in `_project`
                 return {name: project(root_value)}
         info = self.build_resolve_info(field, nodes, root_type, path)
         try:
