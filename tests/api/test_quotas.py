@@ -280,7 +280,9 @@ async def _subscribed(
     }
     body = {"query": "subscription { cronsChanged { kind } }"}
     async with client.stream("POST", "/graphql", json=body, headers=headers) as response:
-        yield await anext(line async for line in response.aiter_lines() if "data: {" in line)
+        # The name keeps the generator: the collection of an abandoned one closes the response.
+        lines = (line async for line in response.aiter_lines() if "data: {" in line)
+        yield await anext(lines)
 
 
 async def _can_subscribe(client: httpx.AsyncClient, settings: Settings) -> bool:
