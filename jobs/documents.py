@@ -270,6 +270,7 @@ def failure_from(document: Document) -> records.Failure:
         version=document["version"],
         data=document.get("data"),
         job_id=document.get("jobId"),
+        recorded_by_id=document.get("recordedById"),
         fingerprint=document.get("fingerprint"),
         resolved_at=document.get("resolvedAt"),
     )
@@ -294,17 +295,24 @@ class NewFailure:
     attempts: int
     at: datetime
     job_id: str | None = None
+    recorded_by_id: str | None = None
+    """The job whose function recorded it."""
+    first_at: datetime | None = None
+    """When the job failed with a similar error for the first time, before it was retried."""
     outbox_id: object = None
     """The `_id` of an outbox entry that was rejected."""
 
     def document(self) -> dict[str, Any]:
         """Build the document to store."""
-        job = {} if self.job_id is None else {"jobId": self.job_id}
-        entry = {} if self.outbox_id is None else {"outboxId": self.outbox_id}
+        optional = {
+            "jobId": self.job_id,
+            "recordedById": self.recorded_by_id,
+            "firstAt": self.first_at,
+            "outboxId": self.outbox_id,
+        }
         return {
             "_id": self.id,
-            **job,
-            **entry,
+            **{name: value for name, value in optional.items() if value is not None},
             "owner": self.owner,
             "fingerprint": fingerprint_of(self.error.get("name"), self.error.get("message")),
             "functionName": self.function_name,

@@ -1,11 +1,11 @@
 """Groups of similar failures of a function."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from ostinato.jobs.fingerprints import digest
+from ostinato.jobs.fingerprints import digest, fingerprint_of
 from ostinato.jobs.paging import ListCount, Page, Window
 
 TREND_HOURS: Final = 24
@@ -22,6 +22,8 @@ class FailureGroup:
     message: str
     """Of the newest failure, as is `error_name`."""
     count: int
+    retryable_count: int
+    """The number of failures that have a job to retry."""
     first_seen_at: datetime
     last_seen_at: datetime
     newest_id: str
@@ -34,6 +36,20 @@ class FailureGroup:
 def trend_start(now: datetime) -> datetime:
     """Return the start of the first hour of a trend."""
     return now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=TREND_HOURS - 1)
+
+
+def first_failure(failed: Iterable[Mapping[str, Any]], error: Mapping[str, Any]) -> datetime:
+    """Return the first time that a job failed with an error like this one.
+
+    `failed` are its failures as {at, name, message}, this one included.
+    """
+    similar = fingerprint_of(error["name"], error["message"])
+    times: list[datetime] = [
+        each["at"]
+        for each in failed
+        if fingerprint_of(each.get("name"), each.get("message")) == similar
+    ]
+    return min(times)
 
 
 def group_id(owner: str | None, function_name: str, fingerprint: str | None) -> str:

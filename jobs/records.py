@@ -343,6 +343,8 @@ class Failure:
     data: Json = None
     job_id: str | None = None
     """None if a function recorded the failure."""
+    recorded_by_id: str | None = None
+    """The job whose function recorded it; None if the job of `job_id` failed."""
     fingerprint: str | None = None  # equal for similar errors; older failures have none
     resolved_at: datetime | None = None
     """None while it is open."""

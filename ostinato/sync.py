@@ -271,6 +271,7 @@ class Ostinato:
     purge_owner = _blocking(AsyncOstinato.purge_owner)
     queues = _blocking(AsyncOstinato.queues)
     quotas = _blocking(AsyncOstinato.quotas)
+    recorded_failure = _blocking(AsyncOstinato.recorded_failure)
     recurring_task = _blocking(AsyncOstinato.recurring_task)
     recurring_tasks = _blocking(AsyncOstinato.recurring_tasks)
     register_cron = _blocking(AsyncOstinato.register_cron)

@@ -36,6 +36,7 @@ class Loaders:
         self.batches = BatchLoader(self._of(Batch))
         self.requests = BatchLoader(self._of(Request))
         self.failures = BatchLoader(self._of(Failure))
+        self.recorded_failures = BatchLoader(self._read_recorded_failures)
         self.calendars = BatchLoader(self._read_calendars)
         self._children = BatchLoader(self._pages_of(EVERY_JOB))
         self._runs = BatchLoader(self._pages_of(ORDINARY_JOBS))
@@ -52,6 +53,9 @@ class Loaders:
     async def runs(self, cause_id: str, window: Window) -> Page[Job]:
         """Read the non-internal jobs of a cron or recurring task."""
         return await self._runs.load((cause_id, window)) or NO_JOBS
+
+    async def _read_recorded_failures(self, job_ids: Collection[str]) -> Mapping[str, Failure]:
+        return await self._reads.find_recorded_failures(job_ids, self._owner)
 
     async def _read_calendars(self, names: Collection[str]) -> Mapping[str, Calendar]:
         return await self._reads.find_calendars(names)

@@ -98,6 +98,18 @@ async def job_logs(ctx: RequestContext, job_id: str, window: Window) -> Page[Log
     return await ctx.engine.reads.find_log_page(found.id, window)
 
 
+async def recorded_failure(ctx: RequestContext, found: Job) -> Failure | None:
+    """Read the newest failure that the function of a job recorded."""
+    if found.attempt == 0:
+        return None
+    return await ctx.loaders.recorded_failures.load(found.id)
+
+
+async def failure_recorded_by(ctx: RequestContext, job_id: str) -> Failure | None:
+    """Read the same by the job's id; raises NotFound."""
+    return await recorded_failure(ctx, await job(ctx, job_id))
+
+
 async def failures(
     ctx: RequestContext, window: Window, which: FailureFilter | None = None
 ) -> Page[Failure]:

@@ -27,6 +27,7 @@ from ostinato.jobs.settings import Settings
 
 CALL_TIMEOUT_S: Final = 10.0
 MAX_RESPONSE_BYTES: Final = 65_536
+MAX_SHOWN: Final = 500  # characters of an error in the progress
 NAT64: Final = IPv6Network("64:ff9b::/96")
 IPV4_COMPATIBLE: Final = IPv6Network("::/96")
 SITE_LOCAL: Final = IPv6Network("fec0::/10")
@@ -65,12 +66,18 @@ async def retryable_action(
     """Call an external HTTP API, and retry after 1 s, 2 s, 4 s, …, each time in a new job.
 
     `attempts` is the number of failures so far. After 1 + `maxAttempts` calls, the failure is
-    recorded. Returns the status and body of the response, or null if the call failed.
+    recorded. Returns the status and body of the response, or null if the call failed: then, the
+    progress says why, and what follows.
     """
     try:
         return await make_call(data, ctx.settings)
     except CALL_ERRORS as error:
         message = replace_surrogates(f"{type(error).__name__}: {error}")
+    follows = (
+        f"called again after {2**attempts} s" if attempts < max_attempts else "not called again"
+    )
+    total = max(attempts, max_attempts) + 1
+    await ctx.progress(attempts + 1, total, f"{message[:MAX_SHOWN]}; {follows}")
     ctx.log.warning("action.failed", url=data.url, attempts=attempts, error=message)
     wire = data.model_dump(mode="json", by_alias=True)
     if attempts < max_attempts:

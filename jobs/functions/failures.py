@@ -12,12 +12,13 @@ from ostinato.jobs.documents import NewFailure, refusal_document
 from ostinato.jobs.errors import BadRequest, QuotaExceeded
 from ostinato.jobs.failure_hooks import CALL_HOOKS, FailedJob, hooks_of
 from ostinato.jobs.json_values import to_json_value
-from ostinato.jobs.records import Json
+from ostinato.jobs.records import CauseKind, JobInfo, Json
 from ostinato.jobs.registry import AnyFunction
 from ostinato.jobs.retry import Retry
 
 __ostinato_module__ = "errors"  # the registered name is errors.logFailure
 
+LOG_FAILURE: Final = "errors.logFailure"
 HOUR_MS: Final = 3_600_000
 QUOTA_PERIOD_S = 3_600.0
 MAX_RECORDED = 10_000  # crons and tasks per process and period; others record no exceeded quota
@@ -32,7 +33,7 @@ async def log_failure(
     ctx: Context, error: str, data: JsonValue = None, attempts: Attempts = 1
 ) -> str:
     """Insert a failure and return its id; `attempts` is the number of attempts made."""
-    function_name = ctx.running_job.function_name if ctx.running_job else "errors.logFailure"
+    function_name = ctx.running_job.function_name if ctx.running_job else LOG_FAILURE
     return await record_failure(ctx, function_name, Exception(error), data, attempts)
 
 
@@ -68,6 +69,7 @@ async def record_failure(
     """Insert a failure of the owner in the caller's transaction, and return its id."""
     failure = NewFailure(
         id=ctx.new_id(),
+        recorded_by_id=None if ctx.running_job is None else _recorder_of(ctx.running_job),
         owner=ctx.owner,
         function_name=function_name,
         error=refusal_document(error),
@@ -77,6 +79,13 @@ async def record_failure(
     )
     await ctx.db.internal_collection("failures").insert_one(failure.document())
     return failure.id
+
+
+def _recorder_of(running: JobInfo) -> str:
+    """Return the job that records a failure, which may have scheduled `errors.logFailure`."""
+    cause = running.cause
+    is_scheduled = running.function_name == LOG_FAILURE and cause.kind is CauseKind.JOB
+    return cause.id if is_scheduled and cause.id is not None else running.id
 
 
 @action(

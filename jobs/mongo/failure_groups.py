@@ -14,6 +14,7 @@ MAX_GROUPED: Final = 10_000  # failures, of which only small fields are read: so
 MAX_GROUPS: Final = 1_000
 GROUP_MS: Final = 5_000
 HOUR_MS: Final = 3_600_000
+_HAS_JOB: Final = {"$eq": [{"$type": "$jobId"}, "string"]}
 
 
 async def group_failures(
@@ -32,7 +33,8 @@ async def group_failures(
                 "error": {"$first": "$error"},
                 "newest": {"$first": "$_id"},
                 "count": {"$sum": 1},
-                "first": {"$min": "$at"},
+                "retryable": {"$sum": {"$cond": [_HAS_JOB, 1, 0]}},
+                "first": {"$min": {"$ifNull": ["$firstAt", "$at"]}},
                 "last": {"$max": "$at"},
             }
         },
@@ -43,6 +45,7 @@ async def group_failures(
                 "error": {"$first": "$error"},
                 "newest": {"$first": "$newest"},
                 "count": {"$sum": "$count"},
+                "retryable": {"$sum": "$retryable"},
                 "first": {"$min": "$first"},
                 "last": {"$max": "$last"},
                 "hours": {"$push": {"hour": "$_id.hour", "count": "$count"}},
@@ -92,6 +95,7 @@ def _group_from(found: Document) -> FailureGroup | None:
         error_name=str(error.get("name")),
         message=str(error.get("message")),
         count=found["count"],
+        retryable_count=found["retryable"],
         first_seen_at=found["first"],
         last_seen_at=found["last"],
         newest_id=found["newest"],

@@ -113,6 +113,12 @@ FAILURE_INDEXES: Final = (
     ),
     index("resolved", "sweep: failures to delete", "resolvedAt", sparse=True),
     index(
+        "recorded_by",
+        "Job.recordedFailure",
+        "recordedById -_id",
+        partialFilterExpression=exists("recordedById"),
+    ),
+    index(
         "outbox",
         "doctor: rejected entries; an application: why its entry was rejected",
         "outboxId",

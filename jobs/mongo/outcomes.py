@@ -2,9 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
 from ostinato.jobs.documents import NewFailure
+from ostinato.jobs.failure_groups import first_failure
 from ostinato.jobs.failure_log import FailedAttempt
 from ostinato.jobs.lifecycle import MAX_DELAY_MS, TRANSITIONS, Due, TransitionName
 from ostinato.jobs.mongo import transitions
@@ -161,7 +163,8 @@ class OutcomeStore:
                 await self._insert_failures(session, new)
 
     async def _insert_failures(self, session: Session, jobs: Sequence[Document]) -> None:
-        failures = [_failure_document(job) for job in jobs]
+        first_times = await self._read_first_times(session, jobs)
+        failures = [_failure_document(job, first_times.get(job["_id"])) for job in jobs]
         await self._mongo[FAILURES].insert_many(failures, session=session)
         hook_jobs = [
             hook_job
@@ -174,6 +177,22 @@ class OutcomeStore:
             hook_jobs += [self._hook_jobs.build_check(cron, at) for cron in crons]
         if hook_jobs:
             await self._jobs.insert_many(hook_jobs, session=session)
+
+    async def _read_first_times(
+        self, session: Session, jobs: Sequence[Document]
+    ) -> dict[str, datetime]:
+        """Return when jobs failed with a similar error before a manual retry, which has deleted
+        that failure: the timeline still contains it."""
+        errors = {job["_id"]: job["error"] for job in jobs if job["attempt"] > 1}
+        if not errors:
+            return {}
+        pipeline: list[Document] = [
+            {"$match": {"_id": {"$in": list(errors)}}},
+            {"$project": {"failed": _FAILED_EVENTS}},
+            {"$match": {"failed.1": {"$exists": True}}},
+        ]
+        found = await self._jobs.aggregate(pipeline, session=session).to_list(None)
+        return {job["_id"]: first_failure(job["failed"], errors[job["_id"]]) for job in found}
 
     async def _find_counting_crons(
         self, session: Session, jobs: Sequence[Document]
@@ -276,10 +295,24 @@ def _failed_attempt(outcome: Outcome, error: Document) -> FailedAttempt:
     )
 
 
-def _failure_document(job: Document) -> Document:
+_FAILED_EVENTS: Final[Document] = {
+    "$map": {
+        "input": {
+            "$filter": {
+                "input": "$timeline",
+                "cond": {"$eq": ["$$this.state", JobState.FAILED.value]},
+            }
+        },
+        "in": {"at": "$$this.at", "name": "$$this.error.name", "message": "$$this.error.message"},
+    }
+}
+
+
+def _failure_document(job: Document, first_at: datetime | None) -> Document:
     return NewFailure(
         id=job["_id"],
         job_id=job["_id"],
+        first_at=first_at,
         owner=job["owner"],
         function_name=job["functionName"],
         error=job["error"],

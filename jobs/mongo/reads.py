@@ -153,6 +153,29 @@ class Reads:
         """Return a page of matching failures, newest first."""
         return await self.find_page(Failure, owner, window, **failure_filter_query(which))
 
+    async def find_recorded_failures(
+        self, job_ids: Collection[str], owner: str | None
+    ) -> dict[str, Failure]:
+        """Return the newest failure that the function of each of these jobs recorded."""
+        newest: list[Query] = [{"$match": owned_by(owner)}, {"$sort": {"_id": -1}}, {"$limit": 1}]
+        pipeline: list[Query] = [
+            {"$documents": [{"_id": job_id} for job_id in job_ids]},
+            {
+                "$lookup": {
+                    "from": FAILURES,
+                    "localField": "_id",
+                    "foreignField": "recordedById",
+                    "pipeline": newest,
+                    "as": "failure",
+                }
+            },
+            {"$unwind": "$failure"},
+            {"$replaceWith": "$failure"},
+        ]
+        found = await self._read(Failure, aggregate(pipeline))
+        readable = [each.record for each in found if isinstance(each.record, Failure)]
+        return {str(failure.recorded_by_id): failure for failure in readable}
+
     async def count_failures(self, owner: str | None, which: FailureFilter) -> ListCount:
         """Count the matching failures, up to MAX_COUNT."""
         query = owned_by(owner) | failure_filter_query(which)

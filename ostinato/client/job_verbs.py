@@ -169,8 +169,7 @@ class JobVerbs(BaseClient):
         first: int = 100,
         after: Job | None = None,
     ) -> Page[Job]:
-        """Read a page of up to 1,000 jobs of a tree, oldest first; `root_id` is that of any of
-        them."""
+        """Read a page of up to 1,000 jobs of a tree, oldest first, by the `root_id` of its jobs."""
         window = page_window(first, after)
         return await call(scheduling.job_tree(self.context(owner), root_id, window))
 
@@ -188,10 +187,7 @@ class JobVerbs(BaseClient):
         first: int = 1_000,
         after: LogLine | None = None,
     ) -> Page[LogLine]:
-        """Read a page of up to 1,000 lines that the job's function has logged, oldest first.
-
-        Raises NotFound.
-        """
+        """Read a page of up to 1,000 lines of the job's log, oldest first; raises NotFound."""
         window = log_window(first, after)
         return await call(scheduling.job_logs(self.context(owner), job_id, window))
 
@@ -289,6 +285,10 @@ class JobVerbs(BaseClient):
         """Read a page of up to 1,000 failures, newest first; without a filter, the open ones."""
         window = page_window(first, after)
         return await call(scheduling.failures(self.context(owner), window, which))
+
+    async def recorded_failure(self, job_id: str, *, owner: str | None = None) -> Failure | None:
+        """Read the newest failure that the job's function recorded; raises NotFound."""
+        return await call(scheduling.failure_recorded_by(self.context(owner), job_id))
 
     async def failure_groups(
         self,

@@ -60,7 +60,7 @@ JOB_COST: Final = 5  # of a new job among many: a tenth of a mutation
 KIB_COST: Final = 25  # of a variable, each time it is used: it is validated again
 FIELD_COSTS: Final = MappingProxyType(
     {
-        **dict.fromkeys(("args", "argsSchema", "data", "warnings"), JSON_COST),
+        **dict.fromkeys(("args", "argsSchema", "data", "recordedFailure", "warnings"), JSON_COST),
         "health": 300,  # reads 200 ticks and the starts of their runs
         "result": 2 * JSON_COST,
         "totalCount": 250,  # counts up to 10,000 index keys, or reads documents for a second

@@ -57,6 +57,14 @@ class Failure(NodeProxy[records.Failure], Node):
         found = await info.context.loaders.jobs.load(self.record.job_id)
         return None if found is None else Job.of(found)
 
+    @strawberry_field(
+        description="The job whose function recorded the failure, and may have succeeded. Null if "
+        "`job` failed, if the failure is older than this field, or if the job has been purged.",
+        shared=True,
+    )
+    async def recorded_by(self, info: Info) -> Job | None:
+        return Job.of_optional(await info.context.loaders.jobs.load(self.record.recorded_by_id))
+
 
 @strawberry.type(
     description="Similar failures of one function, among the 10,000 newest that match the filter. "
@@ -71,7 +79,14 @@ class FailureGroup(RecordProxy[failure_groups.FailureGroup]):
     error_name: str = strawberry.field(description="The exception's class of the newest failure.")
     message: str = strawberry.field(description="The message of the newest failure.")
     count: int = strawberry.field(description="The number of failures.")
-    first_seen_at: datetime = strawberry.field(description="When the oldest of them failed.")
+    retryable_count: int = strawberry.field(
+        description="How many of them have a job that `retryFailures` can retry; those that a "
+        "function recorded have none."
+    )
+    first_seen_at: datetime = strawberry.field(
+        description="When the first of them failed. A job that is retried and fails again with a "
+        "similar error counts from its first failure on."
+    )
     last_seen_at: datetime = strawberry.field(description="When the newest of them failed.")
     trend: list[int] = strawberry.field(
         description="The number of failures in each of the last 24 hours, from the oldest hour on. "

@@ -35,6 +35,7 @@ from ostinato.schema.types.record_proxy import Node, NodeProxy, RecordProxy
 if TYPE_CHECKING:
     from ostinato.jobs.paging import Page
     from ostinato.schema.types.cause import Cause
+    from ostinato.schema.types.failure import Failure
 
 
 @strawberry.type(description="The exception that ended an attempt of a job.")
@@ -96,6 +97,7 @@ class SchedulingWarning(RecordProxy[queue_warnings.SchedulingWarning]):
 EVENT_COST = 6  # points for an event of a timeline, whatever is selected of it
 TIMED_ORDERS = (JobOrder.SCHEDULED_ASC, JobOrder.SCHEDULED_DESC)
 CauseRef = Annotated["Cause", strawberry.lazy("ostinato.schema.types.cause")]
+FailureRef = Annotated["Failure", strawberry.lazy("ostinato.schema.types.failure")]
 
 
 @strawberry.type(description="A job: one scheduled call of a function.")
@@ -163,6 +165,17 @@ class Job(NodeProxy[records.Job], Node):
     )
     def error(self) -> JobError | None:
         return JobError.of_optional(self.record.error)
+
+    @strawberry_field(
+        description="The newest failure that its function recorded itself, without failing: as "
+        "`actions.retryableAction` does after its last retry. Null if there is none, or if it has "
+        "been deleted. Recording it sends no change of the job.",
+        shared=True,
+    )
+    async def recorded_failure(self, info: Info) -> FailureRef | None:
+        from ostinato.schema.types.failure import Failure
+
+        return Failure.of_optional(await scheduling.recorded_failure(info.context, self.record))
 
     @strawberry_field(
         description="Why it has not started: no running worker takes jobs from its queue, or the "

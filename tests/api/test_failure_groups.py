@@ -15,8 +15,8 @@ from tests.malformed import DUE
 
 GROUPS = """query($filter: FailureFilter, $first: Int, $after: String) {
   failureGroups(filter: $filter, first: $first, after: $after) {
-    nodes { id functionName fingerprint errorName message count firstSeenAt lastSeenAt
-      trend example { id error { message traceback } } }
+    nodes { id functionName fingerprint errorName message count retryableCount
+      firstSeenAt lastSeenAt trend example { id error { message traceback } } }
     totalCount { count isExact } pageInfo { hasNextPage endCursor } } }"""
 
 
@@ -87,6 +87,14 @@ async def test_a_group_has_the_counts_of_the_last_24_hours(ann: Client, engine: 
     (group,) = (await ann.get(GROUPS))["nodes"]
     assert (group["count"], len(group["trend"])) == (5, 24)
     assert {n: count for n, count in enumerate(group["trend"]) if count} == {0: 1, 20: 1, 23: 2}
+
+
+async def test_a_group_counts_the_failures_that_have_a_job(ann: Client, engine: Engine) -> None:
+    for number in range(2):
+        await fail(engine, f"order {number}", jobId=new_id())
+    await fail(engine, "order 3", recordedById=new_id())
+    (group,) = (await ann.get(GROUPS))["nodes"]
+    assert (group["count"], group["retryableCount"]) == (3, 2)
 
 
 async def test_groups_contain_open_failures_unless_others_are_wanted(

@@ -115,6 +115,22 @@ async def test_a_failure_logged_by_a_function_has_no_job(ann: Client, documents:
     assert answer["failure"]["job"] is None
 
 
+async def test_a_job_has_the_newest_failure_that_its_function_recorded(
+    ann: Client, bob: Client, documents: Documents
+) -> None:
+    job, other = await documents.job(attempt=1), await documents.job(attempt=1)
+    recorder = parse_global_id(job)[1]
+    await documents.failure(recordedById=recorder)
+    newest = await documents.failure(recordedById=recorder, resolvedAt=DUE)
+    await documents.failure("bob", recordedById=parse_global_id(other)[1])
+    query = "{ jobs { nodes { id recordedFailure { id state recordedBy { id } job { id } } } } }"
+    found = {each["id"]: each["recordedFailure"] for each in (await ann.get(query))["nodes"]}
+    expected = {"id": newest, "state": "RESOLVED", "recordedBy": {"id": job}, "job": None}
+    assert found == {job: expected, other: None}
+    mine = "{ failures(filter: {states: null}) { nodes { recordedBy { id } } } }"
+    assert (await bob.get(mine))["nodes"] == [{"recordedBy": None}]
+
+
 async def test_a_resolved_job_can_be_retried_and_is_retained_again(
     ann: Client, documents: Documents, engine: Engine
 ) -> None:

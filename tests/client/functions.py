@@ -38,6 +38,15 @@ async def clean_up(ctx: Context) -> None:
 
 
 @action()
+async def record(ctx: Context, *, later: bool) -> None:
+    """Record a failure, at once or in a job of its own."""
+    if later:
+        await ctx.scheduler.run_after(0, "errors.logFailure", {"error": "it broke"})
+    else:
+        await ctx.run_mutation("errors.logFailure", {"error": "it broke"})
+
+
+@action()
 async def current_loop(_ctx: Context) -> str:
     """Return the identity of the event loop that runs the job."""
     return str(id(asyncio.get_running_loop()))

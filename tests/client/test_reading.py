@@ -12,7 +12,7 @@ from ostinato.jobs.errors import BadRequest, NotFound, PreconditionFailed, Unava
 from ostinato.jobs.filters import FailureFilter, FailureState, JobFilter, JobOrder
 from ostinato.jobs.records import Failure, Job, JobState, Json
 from ostinato.jobs.settings import Settings
-from tests.client.functions import clean_up, double
+from tests.client.functions import clean_up, double, record
 from tests.engine.functions import fail_with
 from tests.engine.proxy import proxied
 from tests.processes import eventually
@@ -31,6 +31,23 @@ async def test_handle_has_the_type_of_the_function(app: Ostinato) -> None:
     assert_type(handle, JobHandle[int])
     assert_type(await app.schedule("functions.double", {"number": 1}), JobHandle[Json])
     assert handle.id == (await app.get(handle.id)).id
+
+
+@pytest.mark.parametrize("later", [False, True])
+async def test_failure_that_a_function_recorded_is_read(
+    app: Ostinato, worker: None, later: bool
+) -> None:
+    handle = await app.schedule(record, {"later": later}, owner="alice")
+    await handle.result(WITHIN)
+
+    async def read() -> Failure | None:
+        return await app.recorded_failure(handle.id, owner="alice")
+
+    recorded = await eventually(read)
+    assert recorded is not None
+    assert (recorded.recorded_by_id, recorded.error.message) == (handle.id, "it broke")
+    with pytest.raises(NotFound):
+        await app.recorded_failure(handle.id, owner="bob")
 
 
 @pytest.mark.parametrize("verb", ["get", "cancel", "retry"])

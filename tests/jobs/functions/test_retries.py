@@ -11,7 +11,7 @@ import pytest
 
 from ostinato.jobs.errors import BadRequest, Forbidden
 from ostinato.jobs.functions.actions import HttpCall, call_addresses, make_call
-from ostinato.jobs.records import JobState
+from ostinato.jobs.records import JobState, Progress
 from ostinato.jobs.settings import Settings
 from tests.jobs.functions.flaky_api import FlakyApi, serving_flaky_api
 from tests.jobs.functions.pattern_rig import SECOND, PatternRig, running_rig
@@ -97,6 +97,30 @@ async def test_the_last_failure_is_logged_with_the_error_and_the_data(
     assert (failure["owner"], failure["functionName"], failure["attempts"]) == ("alice", CALL, 4)
     assert "HTTP 503" in failure["error"]["message"]
     assert failure["data"]["url"] == api.url
+
+
+async def test_a_recorded_failure_contains_the_job_that_recorded_it(
+    caller: PatternRig, api: FlakyApi
+) -> None:
+    api.failures = 100
+    await call_and_wait(caller, {"url": api.url}, maxAttempts=1)
+    [_, last] = await caller.jobs(CALL)
+    [failure] = await caller.all("failures")
+    assert (failure["recordedById"], failure.get("jobId")) == (last.id, None)
+
+
+async def test_the_progress_of_a_failed_call_says_what_follows(
+    caller: PatternRig, api: FlakyApi
+) -> None:
+    api.failures = 2
+    await call_and_wait(caller, {"url": api.url}, maxAttempts=2)
+    *failed, last = [job.progress for job in await caller.jobs(CALL)]
+    error = "CallFailed: HTTP 503 Service Unavailable; called again after"
+    assert failed == [
+        Progress(done=1, total=3, message=f"{error} 1 s"),
+        Progress(done=2, total=3, message=f"{error} 2 s"),
+    ]
+    assert last is None
 
 
 async def test_a_call_that_succeeds_on_retry_is_not_repeated(

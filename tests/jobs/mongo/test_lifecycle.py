@@ -1,17 +1,20 @@
 """Every transition of jobs.lifecycle from every state, against the database."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from ostinato.jobs.errors import NotFound, PreconditionFailed
+from ostinato.jobs.filters import FailureFilter
 from ostinato.jobs.lifecycle import FINAL_STATES, TRANSITIONS, TransitionName, is_allowed
 from ostinato.jobs.mongo import transitions
 from ostinato.jobs.mongo.client import Session
 from ostinato.jobs.mongo.outcomes import OutcomeStore
 from ostinato.jobs.mongo.transaction import run_transaction
 from ostinato.jobs.outcome import Outcome
+from ostinato.jobs.paging import Window
 from ostinato.jobs.records import JobState
 from ostinato.jobs.worker.stored_errors import stored_error
 from tests.engine.rig import Rig, state_changes
@@ -154,6 +157,25 @@ async def test_failed_job_has_one_failure_record_until_it_is_retried(
     retried = await rig_without_worker.engine.changes.retry(job_id)
     assert (retried.state, retried.error, retried.max_attempts) == (JobState.PENDING, None, 2)
     assert await rig_without_worker.all("failures") == []
+
+
+@pytest.mark.parametrize(("message", "is_first"), [("no 2", True), ("never", False)])
+async def test_failure_after_a_retry_knows_when_the_job_first_failed_so(
+    rig_without_worker: Rig, message: str, is_first: bool
+) -> None:
+    rig, which = rig_without_worker, FailureFilter()
+    job_id = await rig.schedule("echo")
+    for attempt, text in enumerate(("no 1", "other", message), 1):
+        await rig.claim(job_id)
+        error = stored_error("ValueError", text)
+        await rig.complete(replace(ending(job_id, TransitionName.FAIL, attempt), error=error))
+        if attempt < 3:
+            await rig.engine.changes.retry(job_id)
+    window = Window(limit=1)
+    now = await rig.engine.now()
+    (group,) = (await rig.engine.reads.find_failure_groups(None, which, window, now)).items
+    times = [entry["at"] for entry in (await rig.job(job_id))["timeline"] if "error" in entry]
+    assert (group.first_seen_at, group.last_seen_at) == (times[0 if is_first else 2], times[2])
 
 
 @pytest.mark.parametrize("state", [JobState.PENDING, JobState.IN_PROGRESS, JobState.SUCCESS])
