@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import Any, TypeGuard, cast
 
@@ -9,6 +10,7 @@ from graphql import (
     DocumentNode,
     FragmentDefinitionNode,
     GraphQLError,
+    GraphQLInputObjectType,
     GraphQLInputType,
     OperationDefinitionNode,
     OperationType,
@@ -165,6 +167,13 @@ def _contains_list(
     return any(_contains_list(each.type, outer | {nullable}) for each in nullable.fields.values())
 
 
+@lru_cache(maxsize=1_000)
+def _fields_with_lists(kind: GraphQLInputObjectType) -> tuple[tuple[str, GraphQLInputType], ...]:
+    """Return the names and types of the fields of an input that contain lists."""
+    fields = kind.fields.items()
+    return tuple((name, field.type) for name, field in fields if _contains_list(field.type))
+
+
 def _find_long_lists(
     value: object, kind: GraphQLInputType, path: str = ""
 ) -> Iterator[tuple[str, int]]:
@@ -177,5 +186,5 @@ def _find_long_lists(
             for index, item in enumerate(value):
                 yield from _find_long_lists(item, nullable.of_type, f"{path}[{index}]")
     elif is_input_object_type(nullable) and isinstance(value, dict):
-        for name, field in nullable.fields.items():
-            yield from _find_long_lists(value.get(name), field.type, f"{path}.{name}")
+        for name, field_type in _fields_with_lists(nullable):
+            yield from _find_long_lists(value.get(name), field_type, f"{path}.{name}")
