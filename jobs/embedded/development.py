@@ -32,7 +32,7 @@ from ostinato.jobs.embedded.process import (
 from ostinato.jobs.embedded.servers import EmbeddedServers, start_servers
 from ostinato.jobs.settings import Settings
 
-READY_TIMEOUT_S = 30.0  # the first start creates collections and indexes
+READY_TIMEOUT_S = 120.0  # a busy machine is slow; a process that exits is noticed at once
 DRAIN_MS = 1_500  # Ctrl-C may take 5 s in total
 PROCESS_STOP_TIMEOUT_S = 2.5
 POLL_S = 0.1

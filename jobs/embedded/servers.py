@@ -18,7 +18,7 @@ from ostinato.jobs.mongo.replica_set import Access, make_primary
 STOP_S = 2.0  # after the drain; Ctrl-C may take 5 s in total
 REPLICA_SET = "ostinato"
 USER = "ostinato"
-MONGOD_START_TIMEOUT_S = 20.0  # after a crash it replays its journal first
+MONGOD_START_TIMEOUT_S = 60.0  # after a crash it replays its journal first
 MISSING_LIBRARY = "error while loading shared libraries"
 MONGOD_OPTIONS = {
     "bind_ip": "127.0.0.1",
@@ -33,7 +33,7 @@ MONGOD_PARAMETERS = {
     "enableLocalhostAuthBypass": "false",  # others could create the first user
 }
 NO_PARAMETERS: Mapping[str, str] = MappingProxyType({})
-VALKEY_START_TIMEOUT_S = 10.0  # it reads its append-only file first
+VALKEY_START_TIMEOUT_S = 30.0  # it reads its append-only file first
 VALKEY_READY = "Ready to accept connections"
 VALKEY_OPTIONS = {
     "bind": "127.0.0.1",
