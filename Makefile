@@ -26,6 +26,8 @@ PAGE_SOURCES := $(shell find $(PAGE)/src $(PAGE)/client/src $(PAGE)/*.* -type f 
 NODE_TESTS_STAMP := tests/node/node_modules/.stamp
 PEERS := $(VENV)/peers
 PEERS_STAMP := $(PEERS)/.stamp
+OBAN_PEER_STAMP := $(PEERS)-oban/.stamp
+OBAN_PYTHON ?= $(firstword $(foreach name,python3.14 python3.13 python3.12,$(shell $(name) -c 'print("$(name)")' 2>/dev/null)))
 NODE_PEERS_STAMP := benchmarks/peers/node/node_modules/.stamp
 
 say = @printf '$(if $(MAKE_TERMOUT),\033[1m▸ %s\033[0m,▸ %s)\n' "$(1)"
@@ -84,6 +86,14 @@ $(PEERS_STAMP): deploy/requirements-bench.lock | $(BIN)/python
 	$(BIN)/python -m venv $(PEERS)
 	$(FETCH) PIP_INDEX_URL $(PEERS)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes --requirement $<
 	@touch $@
+
+# Oban needs a newer Python than the others, which are measured with ours. Its row says so if it is missing.
+$(OBAN_PEER_STAMP): deploy/requirements-bench.lock
+	$(call say,Installing Oban for the benchmarks)
+	@if [ -z "$(OBAN_PYTHON)" ]; then echo "Oban needs Python 3.12 or newer: make bench OBAN_PYTHON=/path/to/python3.12"; exit 0; fi; \
+		$(OBAN_PYTHON) -m venv $(@D) && \
+		$(FETCH) PIP_INDEX_URL $(@D)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes --requirement $< && \
+		touch $@
 
 $(NODE_PEERS_STAMP): benchmarks/peers/node/package.json benchmarks/peers/node/package-lock.json | $(NODE_STAMP)
 	$(call say,Installing the Node peers for the benchmarks)
@@ -175,12 +185,16 @@ docs: $(RUN_STAMP) ## Generate docs/configuration.md and docs/lifecycle.md from 
 	@mv docs/lifecycle.md.new docs/lifecycle.md
 
 .PHONY: bench
-bench: $(RUN_STAMP) $(MONGOD_STAMP) $(PEERS_STAMP) $(NODE_PEERS_STAMP) ## Compare with arq, BullMQ and others (ARGS=--quick takes minutes)
+bench: $(RUN_STAMP) $(MONGOD_STAMP) $(PEERS_STAMP) $(OBAN_PEER_STAMP) $(NODE_PEERS_STAMP) ## Compare with arq, BullMQ, PgQueuer and others (ARGS=--quick takes minutes)
 	$(BIN)/python -m benchmarks.queue $(ARGS)
 
 .PHONY: bench-live
 bench-live: $(RUN_STAMP) $(MONGOD_STAMP) $(NODE_PEERS_STAMP) ## Compare subscriptions with Strawberry, graphql-ws, graphql-yoga and Starlette
 	$(BIN)/python -m benchmarks.live $(ARGS)
+
+.PHONY: bench-report
+bench-report: $(PEERS_STAMP) ## Draw docs/benchmarks.svg and the table of targets from the results of both
+	$(PEERS)/bin/python -m benchmarks.charts
 
 .PHONY: chaos
 chaos: $(RUN_STAMP) $(MONGOD_STAMP) ## Kill processes under load; check that nothing is lost or done twice (RUNS=3)

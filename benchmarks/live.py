@@ -5,13 +5,15 @@ import resource
 import shlex
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from benchmarks import live_sections, report, sections
+from benchmarks import live_sections, measured, page, report, results, sections
 from benchmarks.live_servers import OURS, OURS_PLAIN, systems
 from benchmarks.machine import machine, versions
 from benchmarks.measures import fan_out, following, quiet
+from benchmarks.report import Found
 from benchmarks.servers import Servers, started
 
 SOCKETS: Final = (100, 1_000, 5_000)
@@ -28,38 +30,40 @@ def options() -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=int, help="rounds per system (3; quick: 1)")
     parser.add_argument("--sockets", type=int, nargs="+", help="numbers of sockets")
-    parser.add_argument("--output", type=Path, default=report.RESULTS, help="the file to write")
+    parser.add_argument("--output", type=Path, default=page.RESULTS, help="the file to write")
+    parser.add_argument("--figures", type=Path, default=results.FILE, help="the JSON to write")
     args = parser.parse_args()
     args.rounds = args.rounds or (1 if args.quick else 3)
     args.sockets = args.sockets or (SOCKETS[:2] if args.quick else SOCKETS)
     return args
 
 
-def run(servers: Servers, args: argparse.Namespace) -> list[str]:
-    """Measure the chosen parts and return their sections."""
-    servers_by_name = systems()
+def parts(args: argparse.Namespace) -> dict[str, Callable[[Servers], Found]]:
+    """Return the chosen parts."""
+    serving = systems()
     max_sockets = max(sockets for sockets in args.sockets if sockets <= TOPICS[-1])
     sizes = [(sockets, 1) for sockets in args.sockets]
     topic_sizes = [(max_sockets, topics) for topics in TOPICS if topics <= max_sockets]
-    fast_servers = {name: serve for name, serve in servers_by_name.items() if name != OURS_PLAIN}
-    parts = {
-        "sockets": lambda: live_sections.sockets(
-            fan_out.measure(servers, servers_by_name, sizes, args.rounds)
-        ),
-        "topics": lambda: live_sections.topics(
-            fan_out.measure(servers, fast_servers, topic_sizes, args.rounds)
-        ),
-        "quiet": lambda: live_sections.quiet(
-            quiet.measure(servers, servers_by_name[OURS], args.rounds)
-        ),
-        "followed": lambda: live_sections.followed(following.measure(servers, args.rounds)),
-    }
-    sections_ = []
-    for name in args.only:
-        print(f"▸ {name}", flush=True)
-        sections_.append(parts[name]())
-        print(f"\n{sections_[-1]}\n", flush=True)
-    return sections_
+    fast = {name: serve for name, serve in serving.items() if name != OURS_PLAIN}
+
+    def sockets(servers: Servers) -> Found:
+        found = fan_out.measure(servers, serving, sizes, args.rounds)
+        return live_sections.sockets(found), measured.delivered(found)
+
+    def topics(servers: Servers) -> Found:
+        found = fan_out.measure(servers, fast, topic_sizes, args.rounds)
+        return live_sections.topics(found), measured.delivered(found)
+
+    def write_to_socket(servers: Servers) -> Found:
+        found = quiet.measure(servers, serving[OURS], args.rounds)
+        return live_sections.quiet(found), measured.quietly(found)
+
+    def followed(servers: Servers) -> Found:
+        found = following.measure(servers, args.rounds)
+        return live_sections.followed(found), measured.followed(found)
+
+    all_parts = dict(zip(PARTS, (sockets, topics, write_to_socket, followed), strict=True))
+    return {name: all_parts[name] for name in args.only}
 
 
 def raise_file_limit() -> None:
@@ -72,15 +76,17 @@ def main() -> None:
     args = options()
     raise_file_limit()
     command = f"make bench-live ARGS={shlex.quote(' '.join(sys.argv[1:]))}"
-    opening = sections.about(command, args.rounds, machine(), versions())
+    run = results.start(command, machine(), versions(), is_quick=args.quick)
+    opening = sections.about(command, args.rounds, run.machine, run.versions)
     print(opening, flush=True)
     with (
         tempfile.TemporaryDirectory(prefix="ostinato-bench-") as folder,
         started(Path(folder)) as servers,
     ):
-        found = run(servers, args)
-    report.write([opening, *found], args.output, report.LIVE)
-    print(f"Written to {args.output}")
+        found = report.run(parts(args), servers)
+    page.write([opening, *(text for text, _ in found.values())], args.output, page.LIVE)
+    results.write(run, {name: figures for name, (_, figures) in found.items()}, args.figures)
+    print(f"Written to {args.output} and {args.figures}")
 
 
 if __name__ == "__main__":

@@ -8,13 +8,18 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from benchmarks.systems import NODE, NODE_PEERS, PEERS_PYTHON
+from benchmarks import postgres
+from benchmarks.processes import CouldNotRun
+from benchmarks.systems import NODE, NODE_PEERS, OBAN_PYTHON, PEERS_PYTHON
 from ostinato.jobs.embedded.binaries import find_mongod, find_valkey
 
 GIBIBYTE = 1_073_741_824
 MISSING = "not installed"
 OUR_PACKAGES = ("ostinato", "motor", "pymongo", "strawberry-graphql", "starlette", "uvicorn")
-PYTHON_PEERS = ("arq", "saq", "celery", "redis", "uvloop")
+PYTHON_PEERS = (
+    *("arq", "saq", "celery", "redis", "uvloop"),
+    *("pgqueuer", "asyncpg", "procrastinate", "dbos", "psycopg"),
+)
 NODE_PACKAGES = (
     "bullmq",
     "ioredis",
@@ -26,9 +31,12 @@ NODE_PACKAGES = (
     "mongodb",
 )
 PRINT_VERSIONS = """
-import json, sys
+import json, platform, sys
 from importlib.metadata import version
-print(json.dumps({name: version(name) for name in sys.argv[1:]}))
+found = {name: version(name) for name in sys.argv[1:]}
+if "oban" in found:
+    found["Python of oban"] = platform.python_version()
+print(json.dumps(found))
 """
 
 
@@ -50,9 +58,18 @@ def versions() -> dict[str, str]:
     found["mongod"] = _version_of(str(find_mongod()), "--version")
     found["Valkey"] = _version_of(str(find_valkey()), "--version")
     found |= {name: _version(name) for name in OUR_PACKAGES}
-    peers = _version_of(PEERS_PYTHON, "-c", PRINT_VERSIONS, *PYTHON_PEERS)
-    found |= json.loads(peers) if peers.startswith("{") else {"Python peers": peers}
+    found["PostgreSQL"] = _postgres()
+    for python, names in ((PEERS_PYTHON, PYTHON_PEERS), (OBAN_PYTHON, ("oban",))):
+        peers = _version_of(python, "-c", PRINT_VERSIONS, *names)
+        found |= json.loads(peers) if peers.startswith("{") else {", ".join(names): peers}
     return found | {name: _node_version(name) for name in NODE_PACKAGES}
+
+
+def _postgres() -> str:
+    try:
+        return postgres.version()
+    except CouldNotRun:
+        return MISSING
 
 
 def _processor() -> str:

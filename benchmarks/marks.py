@@ -17,8 +17,21 @@ def late_ms(servers: Servers) -> list[float]:
     return [seconds * 1000 for seconds in _values(servers, "late")]
 
 
+def starts(servers: Servers) -> dict[str, list[float]]:
+    """Return when each held job started, as Unix times in seconds."""
+    found: dict[str, list[float]] = {}
+    for value in _texts(servers, "held"):
+        number, at = value.split()
+        found.setdefault(number, []).append(float(at))
+    return found
+
+
 def _values(servers: Servers, word: str) -> list[float]:
+    return [float(text) for text in _texts(servers, word)]
+
+
+def _texts(servers: Servers, word: str) -> list[str]:
     if not servers.marks.exists():
         return []
     lines = servers.marks.read_text().splitlines()
-    return [float(line.partition(" ")[2]) for line in lines if line.startswith(f"{word} ")]
+    return [line.partition(" ")[2] for line in lines if line.startswith(f"{word} ")]

@@ -59,8 +59,11 @@ class Program:
 
 
 def cpu_s(children: Iterable[Child]) -> float:
-    """Return the processor time that the processes have used so far."""
-    return sum(_cpu_s(child.popen.pid) for child in children)
+    """Return the processor time that the processes and their own children have used so far."""
+    pids = {child.popen.pid for child in children}
+    stats = map(_stat, Path("/proc").glob("[0-9]*/stat"))
+    used = [found for found in stats if found and (found.pid in pids or found.parent in pids)]
+    return sum(found.used_s for found in used)
 
 
 def memory_mib(child: Child) -> float:
@@ -86,6 +89,18 @@ def last_line(text: str) -> str:
     return lines[-1][:200] if lines else ""
 
 
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+@dataclass(frozen=True, slots=True)
+class _Stat:
+    pid: int
+    parent: int
+    used_s: float
+    """Processor time, with that of ended children."""
+
+
+def _stat(path: Path) -> _Stat | None:
+    """Read a file of /proc; None if the process has ended."""
+    try:
+        fields = path.read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return _Stat(int(path.parent.name), int(fields[1]), sum(map(int, fields[11:15])) / TICKS_PER_S)

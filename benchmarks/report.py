@@ -1,36 +1,19 @@
-"""Writes the results into a page between two marks and keeps the text around them."""
+"""Runs the parts of a benchmark."""
 
-from pathlib import Path
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
 
-RESULTS: Final = Path(__file__).with_name("RESULTS.md")
-START: Final = "<!-- figures: written by `make bench` -->"
-END: Final = "<!-- end of figures -->"
-LIVE: Final = (
-    "<!-- live figures: written by `make bench-live` -->",
-    "<!-- end of live figures -->",
-)
-EMPTY: Final = f"""# Ostinato beside its peers
+from benchmarks.results import Measured
+from benchmarks.servers import Servers
 
-{START}
-{END}
-
-# Live, beside its peers
-
-{LIVE[0]}
-{LIVE[1]}
-"""
+Found = tuple[str, Iterable[Measured]]
+"""A section of RESULTS.md, and its figures."""
 
 
-def write(sections: list[str], path: Path = RESULTS, marks: tuple[str, str] = (START, END)) -> None:
-    """Replace the text between the marks."""
-    start, end = marks
-    text = path.read_text() if path.exists() else EMPTY
-    before, found, rest = text.partition(start)
-    _, ended, after = rest.partition(end)
-    if not found or not ended:
-        raise ValueError(
-            f"{path} has no marks {start!r} and {end!r}: add them where the results belong"
-        )
-    body = "\n\n".join(sections)
-    path.write_text(f"{before}{start}\n\n{body}\n\n{end}{after}")
+def run(parts: Mapping[str, Callable[[Servers], Found]], servers: Servers) -> dict[str, Found]:
+    """Measure each part, and print its section."""
+    found: dict[str, Found] = {}
+    for name, measure in parts.items():
+        print(f"▸ {name}", flush=True)
+        found[name] = measure(servers)
+        print(f"\n{found[name][0]}\n", flush=True)
+    return found

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from benchmarks.figures import NOTHING, Figures, percentile, ratio, short, table
 from benchmarks.measures import backlog, drain, idle, latency, profile, requests
-from benchmarks.systems import ARQ_TUNED, BULLMQ_FSYNCED, OURS
+from benchmarks.systems import ARQ_TUNED, BULLMQ_FSYNCED, OURS, PGQUEUER
 
 
 def about(command: str, rounds: int, machine: Mapping[str, str], used: Mapping[str, str]) -> str:
@@ -19,7 +19,8 @@ def about(command: str, rounds: int, machine: Mapping[str, str], used: Mapping[s
 def drained(results: Sequence[drain.Result], jobs: int) -> str:
     head = [
         *("system", "workers", "jobs/s drained", "vs Ostinato", "vs arq tuned"),
-        *("vs BullMQ fsynced", "jobs/s enqueued", "CPU ms per job: worker + servers"),
+        *("vs BullMQ fsynced", "vs PgQueuer", "jobs/s enqueued"),
+        "CPU ms per job: worker + servers",
         "stored when done",
     ]
     return (
@@ -33,15 +34,15 @@ def drained(results: Sequence[drain.Result], jobs: int) -> str:
 def _drain_row(result: drain.Result, results: Sequence[drain.Result]) -> list[str]:
     name, workers = result.system.name, str(result.workers)
     if not result.rounds:
-        return [name, workers, f"could not run: {result.problem}", *[NOTHING] * 6]
+        return [name, workers, f"could not run: {result.problem}", *[NOTHING] * 7]
     rate = _rate(result)
-    servers = [round_.mongod_ms + round_.valkey_ms + round_.watch_ms for round_ in result.rounds]
+    servers = [round_.servers_ms for round_ in result.rounds]
     worker = Figures(tuple(round_.worker_ms for round_ in result.rounds))
     return [
         *(name, workers, str(rate)),
         *(
             ratio(rate.median, _rate_of(results, other.name))
-            for other in (OURS, ARQ_TUNED, BULLMQ_FSYNCED)
+            for other in (OURS, ARQ_TUNED, BULLMQ_FSYNCED, PGQUEUER)
         ),
         str(Figures(tuple(round_.enqueued for round_ in result.rounds))),
         f"{worker.median:.3f} + {Figures(tuple(servers)).median:.3f}",
@@ -151,6 +152,12 @@ def _profile(result: profile.Result) -> str:
         f"{result.system.name}, {result.jobs:,} jobs at {short(drained.drained)} jobs/s with a "
         f"command listener; CPU per job: worker {drained.worker_ms:.3f} ms, mongod "
         f"{drained.mongod_ms:.3f}, Valkey {drained.valkey_ms:.3f}, "
-        f"the API {drained.watch_ms:.3f}.\n\n"
+        f"the API {drained.watch_ms:.3f}.{_redis(result)}\n\n"
         + table(["command", "count", "total s", "ms each", "documents"], rows)
     )
+
+
+def _redis(result: profile.Result) -> str:
+    if result.redis_per_chunk is None:
+        return ""
+    return f" Redis processed {short(result.redis_per_chunk)} commands per claimed chunk."

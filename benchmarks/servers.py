@@ -1,8 +1,11 @@
-"""The servers of one run: MongoDB, Valkey, and a Valkey that journals each write."""
+"""The servers of one run: MongoDB, Valkey, a Valkey that journals each write, and PostgreSQL.
+
+PostgreSQL is Debian's, so that it may be missing; the others are installed with the product.
+"""
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,9 @@ from typing import Any
 from pymongo import MongoClient
 from redis import Redis
 
+from benchmarks import postgres
+from benchmarks.postgres import Postgres
+from benchmarks.processes import CouldNotRun
 from ostinato.jobs.embedded import start_servers
 from ostinato.jobs.embedded.process import Child
 from ostinato.jobs.embedded.servers import start_valkey
@@ -28,6 +34,18 @@ class Servers:
     fsynced: Redis
     mongod: Child
     valkeys: tuple[Child, Child]
+    installed_postgres: Postgres | None = None
+
+    @property
+    def postgres(self) -> Postgres:
+        """Return PostgreSQL; raises CouldNotRun if this run started none."""
+        if self.installed_postgres is None:
+            raise CouldNotRun(postgres.MISSING)
+        return self.installed_postgres
+
+    @property
+    def postgreses(self) -> tuple[Child, ...]:
+        return (self.installed_postgres.child,) if self.installed_postgres else ()
 
     @property
     def marks(self) -> Path:
@@ -41,6 +59,8 @@ class Servers:
         for name in self.mongo.list_database_names():
             if name not in {"admin", "config", "local"}:
                 self.mongo.drop_database(name)
+        if self.installed_postgres is not None:
+            self.installed_postgres.clean()
 
 
 def query_number(redis: Redis, *command: str) -> int:
@@ -50,8 +70,8 @@ def query_number(redis: Redis, *command: str) -> int:
 
 
 @contextmanager
-def started(folder: Path) -> Iterator[Servers]:
-    """Start all servers, with their data under the folder."""
+def started(folder: Path, *, with_postgres: bool = False) -> Iterator[Servers]:
+    """Start all servers, with their data under the folder, and PostgreSQL if it is installed."""
     services = asyncio.run(start_servers(folder))
     valkey, mongod = services.children
     try:
@@ -60,6 +80,7 @@ def started(folder: Path) -> Iterator[Servers]:
             MongoClient[Document](services.mongo_url) as mongo,
             Redis.from_url(services.redis_url) as redis,
             Redis.from_url(fsynced_url) as fsyncing,
+            _postgres() if with_postgres else nullcontext() as found_postgres,
         ):
             redis.config_set("appendonly", "no")
             fsyncing.config_set("appendfsync", "always")
@@ -74,8 +95,22 @@ def started(folder: Path) -> Iterator[Servers]:
                     fsynced=fsyncing,
                     mongod=mongod,
                     valkeys=(valkey, fsynced),
+                    installed_postgres=found_postgres,
                 )
             finally:
                 asyncio.run(fsynced.stop())
     finally:
         asyncio.run(services.stop())
+
+
+@contextmanager
+def _postgres() -> Iterator[Postgres | None]:
+    """Start PostgreSQL; say what is missing if that is not possible."""
+    try:
+        postgres.binaries()
+    except CouldNotRun as error:
+        print(f"{error}; its peers are left out.", flush=True)
+        yield None
+        return
+    with postgres.started() as running:
+        yield running

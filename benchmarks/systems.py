@@ -13,11 +13,15 @@ from benchmarks.processes import ROOT, Program
 from benchmarks.servers import Servers, query_number
 
 PEERS_PYTHON: Final = str(ROOT / ".venv" / "peers" / "bin" / "python")
+OBAN_PYTHON: Final = str(ROOT / ".venv" / "peers-oban" / "bin" / "python")
+"""Its own, because Oban needs a newer Python than we do."""
 NODE_PEERS: Final = ROOT / "benchmarks" / "peers" / "node"
 NODE: Final = shutil.which("node") or "node"
 DATABASE: Final = "bench"
 SECRET: Final = "a-secret-of-the-benchmark-0123456789abcdef"  # noqa: S105 - no real secret
 
+SLOW_POLL_S: Final = 0.1
+ROW_POLL_S: Final = 0.02
 MEMORY_ONLY: Final = "nothing: this Valkey keeps no journal"
 ALL_JOURNALED: Final = "every state and event, with the result, journaled before it counts"
 
@@ -33,8 +37,10 @@ class System:
     """Whether no job is waiting or running."""
     env: Mapping[str, str] = field(default_factory=dict)
     ours: bool = False
-    is_slow_to_query: bool = False
-    """Whether frequent calls of `is_empty` would slow it down."""
+    poll_s: float = 0.0
+    """The pause before each call of `is_empty`, if calls without one would slow the system down."""
+    rescue: str = ""
+    """What starts the jobs of a killed worker again."""
 
     def program(self, servers: Servers) -> Program:
         env = {"BENCH_URL": self.url(servers), "BENCH_MARKS": str(servers.marks)}
@@ -89,6 +95,12 @@ def _agenda_is_empty(servers: Servers) -> bool:
     return jobs.find_one({"lastFinishedAt": None}) is None
 
 
+def _has_no(table: str, states: str = "") -> Callable[[Servers], bool]:
+    """Return whether a table of PostgreSQL has no row, or none in the states."""
+    query = f"SELECT count(*) FROM (SELECT FROM {table} {states} LIMIT 1) AS found"  # noqa: S608 - constants
+    return lambda servers: servers.postgres.query_number(query) == 0
+
+
 def _python(module: str, python: str = PEERS_PYTHON) -> tuple[str, ...]:
     return (python, "-m", f"benchmarks.peers.{module}")
 
@@ -104,7 +116,8 @@ OURS: Final = System(
     url=lambda servers: servers.mongo_url,
     is_empty=_ours_is_empty,
     ours=True,
-    is_slow_to_query=True,
+    poll_s=SLOW_POLL_S,
+    rescue="the worker's lease, 6 s by default, and a sweep 3.5 s later",
 )
 
 
@@ -125,7 +138,10 @@ OUR_MUTATIONS: Final = System(
     is_empty=_ours_is_empty,
     env={"BENCH_FUNCTION": "noop.mutate"},
     ours=True,
+    poll_s=SLOW_POLL_S,
 )
+OUR_CALLS: Final = replace(OURS, name="Ostinato, 2,000 calls at once")
+OUR_BULK: Final = replace(OURS, name="Ostinato, schedule_many", env={"BENCH_BULK": "1"})
 ARQ: Final = System(
     name="arq, default",
     durable=MEMORY_ONLY,
@@ -140,6 +156,7 @@ ARQ_TUNED: Final = System(
     url=ARQ.url,
     is_empty=ARQ.is_empty,
     env={"BENCH_TUNED": "1"},
+    rescue="the expiry of a key in Redis, 310 s after the start by default",
 )
 SAQ: Final = System(
     name="SAQ",
@@ -161,6 +178,7 @@ BULLMQ_FSYNCED: Final = System(
     command=_node("bullmq"),
     url=lambda servers: servers.fsynced_url,
     is_empty=_bullmq(lambda servers: servers.fsynced),
+    rescue="the expiry of its lock, 30 s, and a check every 30 s by default",
 )
 AGENDA: Final = System(
     name="Agenda on MongoDB",
@@ -168,7 +186,7 @@ AGENDA: Final = System(
     command=_node("agenda"),
     url=lambda servers: servers.mongo_url,
     is_empty=_agenda_is_empty,
-    is_slow_to_query=True,
+    poll_s=SLOW_POLL_S,
 )
 CELERY: Final = System(
     name="Celery on Redis",
@@ -177,7 +195,44 @@ CELERY: Final = System(
     url=ARQ.url,
     is_empty=_celery_is_empty,
 )
+PGQUEUER: Final = System(
+    name="PgQueuer on PostgreSQL",
+    durable="a log of its states, fsynced up to 100 ms after the job; the job itself is deleted",
+    command=_python("pgqueuer"),
+    url=lambda servers: servers.postgres.url,
+    is_empty=_has_no("pgqueuer"),
+    poll_s=ROW_POLL_S,
+    rescue="its heartbeat, 30 s by default",
+)
+OBAN: Final = System(
+    name="Oban for Python on PostgreSQL",
+    durable="its current state, fsynced; no result, no history",
+    command=_python("oban", OBAN_PYTHON),
+    url=PGQUEUER.url,
+    is_empty=_has_no("oban_jobs", "WHERE state IN ('available', 'executing')"),
+    poll_s=ROW_POLL_S,
+    rescue="a time that no job may run longer than, 300 s, and a check every 60 s by default",
+)
+PROCRASTINATE: Final = System(
+    name="Procrastinate on PostgreSQL",
+    durable="its current state and each state's time, fsynced; no result",
+    command=_python("procrastinate"),
+    url=PGQUEUER.url,
+    is_empty=_has_no("procrastinate_jobs", "WHERE status IN ('todo', 'doing')"),
+    poll_s=ROW_POLL_S,
+    rescue="the worker's heartbeat, 30 s by default, and an own task, here each minute",
+)
+DBOS: Final = System(
+    name="DBOS on PostgreSQL",
+    durable="its current state and result, fsynced",
+    command=_python("dbos"),
+    url=PGQUEUER.url,
+    is_empty=_has_no("dbos.workflow_status", "WHERE status IN ('ENQUEUED', 'PENDING')"),
+    poll_s=ROW_POLL_S,
+    rescue="the start of a process with the same executor id",
+)
 ALL: Final = (
     *(OURS, OUR_MUTATIONS, ARQ, ARQ_TUNED, SAQ),
     *(BULLMQ, BULLMQ_FSYNCED, AGENDA, CELERY),
+    *(PGQUEUER, OBAN, PROCRASTINATE, DBOS),
 )

@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-from benchmarks import report
 from benchmarks.chaos.recovery import Recovery
 from benchmarks.chaos.run import RunResult
 from benchmarks.chaos.summary import Entry, Environment, page
 from benchmarks.machine import OUR_PACKAGES, machine, versions
+from benchmarks.page import write
 
 FOLDER: Final = Path(__file__).parent.parent
 SERVERS: Final = ("Python", "mongod", "Valkey")
@@ -49,7 +49,7 @@ class Record:
         return [_entry(json.loads(line)) for line in self.log.read_text().splitlines()]
 
     def _write_page(self) -> None:
-        report.write(page(self.read()), self.page, (START, END))
+        write(page(self.read()), self.page, (START, END))
 
     @contextmanager
     def _locked(self) -> Iterator[TextIO]:

@@ -14,7 +14,6 @@ from ostinato.jobs.embedded.process import Child
 
 BEGIN_S = 60.0
 FINISH_S = 600.0
-SLOW_POLL_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,10 +25,16 @@ class Drained:
     worker_ms: float
     mongod_ms: float
     valkey_ms: float
+    postgres_ms: float
     watch_ms: float
     """The processor time of the API process, whose change feed follows every change."""
     worker_mib: float
     watch_mib: float
+
+    @property
+    def servers_ms(self) -> float:
+        """The processor time of all but the workers."""
+        return self.mongod_ms + self.valkey_ms + self.postgres_ms + self.watch_ms
 
 
 @dataclass(slots=True)
@@ -71,27 +76,29 @@ def drain(servers: Servers, system: System, jobs: int, workers: int = 1) -> Drai
         log.unlink(missing_ok=True)
         working = [stack.enter_context(program.running(log, "work")) for _ in range(workers)]
         wait_until(lambda: first_started_at(servers) is not None, BEGIN_S, working)
-        groups = (working, [servers.mongod], servers.valkeys, watching)
+        groups = (working, [servers.mongod], servers.valkeys, servers.postgreses, watching)
         before = [cpu_s(group) for group in groups]
-        seconds = _until_empty(servers, system, working)
+        seconds = until_empty(servers, system, working)
         used = [(cpu_s(group) - b) * 1000 / jobs for group, b in zip(groups, before, strict=True)]
-        worker_ms, mongod_ms, valkey_ms, watch_ms = used
+        worker_ms, mongod_ms, valkey_ms, postgres_ms, watch_ms = used
         return Drained(
             enqueued=jobs / enqueued_s,
             drained=jobs / seconds,
             worker_ms=worker_ms,
             mongod_ms=mongod_ms,
             valkey_ms=valkey_ms,
+            postgres_ms=postgres_ms,
             watch_ms=watch_ms,
             worker_mib=max(memory_mib(worker) for worker in working),
             watch_mib=max(map(memory_mib, watching), default=0.0),
         )
 
 
-def _until_empty(servers: Servers, system: System, working: Sequence[Child]) -> float:
+def until_empty(servers: Servers, system: System, working: Sequence[Child]) -> float:
+    """Wait until no job is left; return the seconds since the first one started."""
+
     def is_empty() -> bool:
-        if system.is_slow_to_query:
-            time.sleep(SLOW_POLL_S)
+        time.sleep(system.poll_s)
         return system.is_empty(servers)
 
     wait_until(is_empty, FINISH_S, working)

@@ -54,8 +54,8 @@ def _plan(servers: Servers, system: System, load: int, jobs: int) -> list[float]
     program = system.program(servers)
     log = servers.folder / "worker.log"
     log.unlink(missing_ok=True)
+    program.call("enqueue", "1")  # also creates tables
     with program.running(log, "work") as worker:
-        program.call("enqueue", "1")
         wait_until(lambda: first_started_at(servers) is not None, BEGIN_S, [worker])
         program.call("plan", str(jobs), str(jobs / JOBS_PER_S), str(load))
         within_s = jobs / JOBS_PER_S + MISSING_S

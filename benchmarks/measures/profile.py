@@ -4,6 +4,7 @@ import json
 import shutil
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from benchmarks.measures.drain import Drained, drain
 from benchmarks.processes import CouldNotRun
@@ -12,6 +13,7 @@ from benchmarks.systems import System
 
 SHOWN = 12
 FUNCTIONS = "benchmarks.noop,benchmarks.commands"
+CLAIMS = "update jobs, from pending"  # one for each chunk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,8 @@ class Result:
     jobs: int
     drained: Drained | None = None
     commands: list[Command] = field(default_factory=list)
+    redis_per_chunk: float | None = None
+    """Commands that Redis processed, of all processes, per chunk that was claimed."""
     problem: str | None = None
 
 
@@ -45,12 +49,16 @@ def _profile(servers: Servers, system: System, jobs: int) -> Result:
     path.mkdir()
     env = {**system.env, "OSTINATO_FUNCTIONS": FUNCTIONS, "BENCH_COMMANDS": str(path)}
     result = Result(system, jobs)
+    redis_before = _redis_commands(servers)
     try:
         result.drained = drain(servers, replace(system, env=env), jobs)
     except CouldNotRun as error:
         result.problem = str(error)
         return result
+    redis_commands = _redis_commands(servers) - redis_before
     found = _totals([json.loads(file.read_text()) for file in path.iterdir()])
+    if CLAIMS in found:
+        result.redis_per_chunk = redis_commands / found[CLAIMS]["count"]
     commands = [
         Command(
             name=name,
@@ -62,6 +70,11 @@ def _profile(servers: Servers, system: System, jobs: int) -> Result:
     ]
     result.commands = sorted(commands, key=lambda command: -command.seconds)[:SHOWN]
     return result
+
+
+def _redis_commands(servers: Servers) -> int:
+    info: Any = servers.redis.info("stats")
+    return int(info["total_commands_processed"])
 
 
 def _totals(processes: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:

@@ -10,7 +10,7 @@ from arq.connections import ArqRedis, RedisSettings, create_pool
 from arq.worker import Worker, func
 
 from benchmarks.peers import program
-from benchmarks.peers.marks import note_lateness, note_start
+from benchmarks.peers.marks import hold, note_lateness, note_start
 
 CHUNK_SIZE = 500
 TUNED: dict[str, Any] = {"max_jobs": 100, "poll_delay": 0.01, "keep_result": 0}
@@ -23,6 +23,10 @@ async def act(ctx: dict[str, Any], n: int) -> dict[str, int]:
 
 async def timed(ctx: dict[str, Any], due_s: float) -> None:
     note_lateness(due_s)
+
+
+async def held(ctx: dict[str, Any], n: int) -> None:
+    await hold(n)
 
 
 class Producer:
@@ -38,6 +42,10 @@ class Producer:
         until = datetime.fromtimestamp(due_s, UTC)
         await self._pool.enqueue_job("timed", due_s, _defer_until=until)
 
+    async def hold(self, jobs: int) -> None:
+        for n in range(jobs):
+            await self._pool.enqueue_job("held", n)
+
 
 async def produce(use: program.Enqueue) -> dict[str, float]:
     pool = await create_pool(_servers())
@@ -51,7 +59,7 @@ def work() -> None:
     tuned = "BENCH_TUNED" in os.environ
     loop = uvloop.new_event_loop() if tuned else asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    functions = [func(act, name="act"), func(timed, name="timed")]
+    functions = [func(act, name="act"), func(timed, name="timed"), func(held, name="held")]
     Worker(functions, redis_settings=_servers(), **(TUNED if tuned else {})).run()
 
 

@@ -27,6 +27,9 @@ class Producer:
     async def plan(self, due_s: float) -> None:
         raise RuntimeError("Celery's latency is not measured: its ETA queue is the worker's memory")
 
+    async def hold(self, jobs: int) -> None:
+        raise RuntimeError("not measured: Celery by default loses the jobs of a killed worker")
+
 
 async def produce(use: program.Enqueue) -> dict[str, float]:
     app = _app()

@@ -1,6 +1,6 @@
-"""The command line of a measured program: `enqueue JOBS`, `plan JOBS SPAN LOAD` or `work`.
+"""The command line of a program: `enqueue JOBS`, `plan JOBS SPAN LOAD`, `hold JOBS` or `work`.
 
-`enqueue` and `plan` print what they measured as one JSON object.
+All but `work` print what they measured as one JSON object.
 """
 
 import asyncio
@@ -26,6 +26,9 @@ class Producer(Protocol):
     async def plan(self, due_s: float) -> None:
         """Schedule a job for a Unix time in seconds; it notes how late it starts."""
 
+    async def hold(self, jobs: int) -> None:
+        """Enqueue jobs that note each start, and wait in their first attempt."""
+
 
 Enqueue = Callable[[Producer], Awaitable[dict[str, float]]]
 
@@ -39,6 +42,8 @@ def run(produce: Callable[[Enqueue], Coroutine[Any, Any, dict[str, float]]], wor
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         if command == "enqueue":
             found = runner.run(produce(lambda to: _enqueue(to, int(numbers[0]))))
+        elif command == "hold":
+            found = runner.run(produce(lambda to: _hold(to, int(numbers[0]))))
         else:
             jobs, span_s, load = int(numbers[0]), float(numbers[1]), int(numbers[2])
             found = runner.run(produce(lambda to: _plan(to, jobs, span_s, load)))
@@ -46,9 +51,14 @@ def run(produce: Callable[[Enqueue], Coroutine[Any, Any, dict[str, float]]], wor
 
 
 async def _enqueue(to: Producer, jobs: int) -> dict[str, float]:
-    started = time.perf_counter()
+    started, used = time.perf_counter(), time.process_time()
     await to.enqueue(jobs)
-    return {"seconds": time.perf_counter() - started}
+    return {"seconds": time.perf_counter() - started, "cpu_s": time.process_time() - used}
+
+
+async def _hold(to: Producer, jobs: int) -> dict[str, float]:
+    await to.hold(jobs)
+    return {"jobs": jobs}
 
 
 async def _plan(to: Producer, jobs: int, span_s: float, load: int) -> dict[str, float]:

@@ -31,6 +31,9 @@ class Producer:
     async def plan(self, due_s: float) -> None:
         raise RuntimeError("SAQ's latency is not measured: it plans in whole seconds")
 
+    async def hold(self, jobs: int) -> None:
+        raise RuntimeError("not measured: SAQ by default fails the jobs of a killed worker")
+
 
 async def produce(use: program.Enqueue) -> dict[str, float]:
     queue = _queue()

@@ -1,6 +1,6 @@
 // Runs BullMQ, 100 jobs at once, on the server of BENCH_URL.
 import { Queue, Worker } from "bullmq";
-import { begun, late } from "./marks.mjs";
+import { begun, hold, late } from "./marks.mjs";
 import { run } from "./program.mjs";
 
 const CONCURRENCY = 100;
@@ -22,12 +22,16 @@ async function open() {
     async plan(dueMs) {
       await queue.add("timed", { dueMs }, { delay: Math.max(0, Math.ceil(dueMs - Date.now())) });
     },
+    async hold(jobs) {
+      await queue.addBulk(Array.from({ length: jobs }, (_, n) => ({ name: "held", data: { n } })));
+    },
     close: () => queue.close(),
   };
 }
 
 async function process_(job) {
   if (job.name === "timed") return late(job.data.dueMs);
+  if (job.name === "held") return hold(job.data.n);
   begun();
   return { n: job.data.n };
 }

@@ -1,24 +1,30 @@
-// The command line of a measured program: `enqueue JOBS`, `plan JOBS SPAN LOAD` or `work`.
-// `enqueue` and `plan` print what they measured as one JSON object.
+// The command line of a measured program: `enqueue JOBS`, `plan JOBS SPAN LOAD`, `hold JOBS` or `work`.
+// All but `work` print what they measured as one JSON object.
 import { setTimeout as sleep } from "node:timers/promises";
 
 const LEAD_MS = 1_000; // from planning to the first due time
 const BEAT_MS = 50; // the load comes in portions
 
-/** `open` returns {enqueue(jobs), plan(dueMs), close()}; `work` runs until it is stopped. */
+/** `open` returns {enqueue(jobs), plan(dueMs), hold(jobs), close()}; `work` runs until it is stopped. */
 export async function run(open, work) {
   const [command, ...numbers] = process.argv.slice(2);
   if (command === "work") return work();
   const producer = await open();
-  const measure = command === "enqueue" ? enqueue : plan;
-  console.log(JSON.stringify(await measure(producer, ...numbers.map(Number))));
+  const measures = { enqueue, plan, hold };
+  console.log(JSON.stringify(await measures[command](producer, ...numbers.map(Number))));
   await producer.close();
 }
 
 async function enqueue(producer, jobs) {
-  const started = performance.now();
+  const [started, used] = [performance.now(), process.cpuUsage()];
   await producer.enqueue(jobs);
-  return { seconds: (performance.now() - started) / 1000 };
+  const { user, system } = process.cpuUsage(used);
+  return { seconds: (performance.now() - started) / 1000, cpu_s: (user + system) / 1e6 };
+}
+
+async function hold(producer, jobs) {
+  await producer.hold(jobs);
+  return { jobs };
 }
 
 async function plan(producer, jobs, spanS, load) {
