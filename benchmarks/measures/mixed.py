@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from benchmarks.live_servers import OUR_COMMAND, ours
@@ -20,6 +20,7 @@ SOCKETS = 100
 CALLED_AT_ONCE = 1_000
 RETRIED_SHARE = 10  # one retried job for so many no-op jobs
 RETRIED = {"functionName": "noop.flaky", "state": "success"}
+NOOPS = {"functionName": "noop.act"}
 TICKED = {"functionName": "noop.mutate"}
 
 
@@ -73,7 +74,7 @@ def _drain(servers: Servers, jobs: int, *, mixed: bool) -> Drained:
         groups = ([worker], [servers.mongod, *servers.valkeys, api.child])
         wait_until(lambda: first_started_at(servers) is not None, BEGIN_S, [worker])
         before = [cpu_s(group) for group in groups]
-        seconds = until_empty(servers, OURS, [worker])
+        seconds = until_empty(servers, replace(OURS, is_empty=_are_noops_done), [worker])
         used = [(cpu_s(group) - b) * 1000 / jobs for group, b in zip(groups, before, strict=True)]
         return Drained(
             rate=jobs / seconds,
@@ -82,6 +83,15 @@ def _drain(servers: Servers, jobs: int, *, mixed: bool) -> Drained:
             ticks=collection.count_documents(TICKED),
             retried=collection.count_documents(RETRIED),
         )
+
+
+def _are_noops_done(servers: Servers) -> bool:
+    """Query like `OURS.is_empty`, which would also wait for the crons."""
+    jobs = servers.mongo[DATABASE]["jobs"]
+    return all(
+        jobs.find_one({"state": state, **NOOPS}, hint=index) is None
+        for state, index in (("pending", "due"), ("inProgress", "running"))
+    )
 
 
 async def _add_other_work(servers: Servers, retried: int) -> None:
