@@ -3,15 +3,16 @@
 It assumes that every tick runs: that no worker fails and no run is skipped by its overlap policy.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import chain, islice, pairwise
+from itertools import chain, islice, pairwise, takewhile
 from typing import Final
 
 from ostinato.jobs.due_ticks import Timetable
 from ostinato.jobs.local_time import wall_time
 from ostinato.jobs.planned_ticks import running_ticks
+from ostinato.jobs.schedules import with_jitter
 
 MAX_LISTED: Final = 100  # runs of each kind
 MAX_COMPARED: Final = 200_000  # ticks; a month of minutes has 43,200, before and after
@@ -51,27 +52,17 @@ class RunChanges:
     removed: list[PlannedRun] = field(default_factory=list)
     moved: list[MovedRun] = field(default_factory=list)
 
-    def add(self, run: PlannedRun) -> None:
-        self.added_count += 1
-        if len(self.added) < MAX_LISTED:
-            self.added.append(run)
-
-    def remove(self, run: PlannedRun) -> None:
-        self.removed_count += 1
-        if len(self.removed) < MAX_LISTED:
-            self.removed.append(run)
-
-    def move(self, before: PlannedRun, after: PlannedRun) -> None:
-        self.moved_count += 1
-        if len(self.moved) < MAX_LISTED:
-            self.moved.append(MovedRun(before, after))
-
     def end(self, until: datetime) -> None:
         """Set whether something is missing; `until` is the end of the period that was reached."""
         listed = len(self.added) + len(self.removed) + len(self.moved)
         count = self.added_count + self.removed_count + self.moved_count
         self.truncated = until < self.until or listed < count
         self.until = until
+
+
+DueRun = tuple[datetime, int]
+"""A tick that runs, and the longest random delay of it in ms. Its own delay is computed only for
+runs that are listed or may be equal: hashing takes longer than the rest of the comparison."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,29 +75,32 @@ class RunPlan:
     limit: int | None = None
     """The number of runs after which the cron ends."""
 
-    def runs(self, until: datetime) -> Iterator[PlannedRun]:
+    def due_runs(self, until: datetime) -> Iterator[DueRun]:
         """Yield the runs of ticks before `until`, in order."""
         end_at = self.table.end_at
-        found = self._runs(until if end_at is None else min(until, end_at))
-        return found if self.limit is None else islice(found, max(self.limit, 0))
-
-    def _runs(self, end: datetime) -> Iterator[PlannedRun]:
+        end = until if end_at is None else min(until, end_at)
         table = self.table
         ticks = running_ticks(table.schedule, self.decided_until, table.excluded)
+        found = (
+            self._delayed(ticks, end)
+            if table.jitter_ms
+            else ((due, 0) for due in takewhile(end.__gt__, ticks))
+        )
+        return found if self.limit is None else islice(found, max(self.limit, 0))
+
+    def _delayed(self, ticks: Iterator[datetime], end: datetime) -> Iterator[DueRun]:
+        table, has_exclusions = self.table, bool(self.table.excluded)
         for due, following in pairwise(chain(ticks, [None])):
             if due is None or due >= end:
                 return
-            # The delay of a tick ends before the next one that exists, even if that is excluded.
-            if following is None or self._may_pass_over(due, following):
-                yield PlannedRun(due, table.start_of(due))
-            else:
-                yield PlannedRun(due, table.delayed(due, following))
+            is_next = not has_exclusions or not self._may_pass_over(due, following)
+            yield due, table.longest_delay_ms(due, following if is_next else None)
 
-    def _may_pass_over(self, due: datetime, following: datetime) -> bool:
+    def _may_pass_over(self, due: datetime, following: datetime | None) -> bool:
         """Return whether there may be an excluded tick between two runs."""
+        if following is None:
+            return True
         excluded, tz = self.table.excluded, self.table.schedule.tz
-        if not excluded or not self.table.jitter_ms:
-            return False
         days = (wall_time(following, tz).date() - wall_time(due, tz).date()).days
         return days > 1 or excluded.skips_between(due, following)
 
@@ -114,17 +108,21 @@ class RunPlan:
 def compare_runs(
     before: RunPlan | None, after: RunPlan | None, until: datetime
 ) -> Iterator[RunChanges]:
-    """Compare two plans to `until`; yields the same changes after each slice and at the end.
+    """Compare two plans of a cron to `until`.
 
-    A plan is None for a paused cron. A run is moved if its tick stays and its delay changes, or if
-    a removed and an added run follow each other, without another run between them.
+    Yields the same changes after each slice and at the end. A plan is None for a paused cron. A run
+    is moved if its tick stays and its delay changes, or if a removed and an added run follow each
+    other, without another run between them.
     """
     changes, reached = RunChanges(until=until), until
-    pairs = _merge(before.runs(until) if before else (), after.runs(until) if after else ())
-    matcher = _Matcher(changes)
+    pairs = _merge(
+        before.due_runs(until) if before else iter(()), after.due_runs(until) if after else iter(())
+    )
+    plan = before or after
+    matcher = _Matcher(changes, plan.table.cron_id if plan else "")
     for compared, (old, new) in enumerate(pairs, 1):
         if compared > MAX_COMPARED:
-            reached = min(run.tick for run in (old, new) if run is not None)
+            reached = min(run[0] for run in (old, new) if run is not None)
             break
         matcher.add(old, new)
         if compared % SLICE == 0:
@@ -134,51 +132,79 @@ def compare_runs(
     yield changes
 
 
-Pair = tuple[PlannedRun | None, PlannedRun | None]
+Pair = tuple[DueRun | None, DueRun | None]
 
 
-def _merge(before: Iterable[PlannedRun], after: Iterable[PlannedRun]) -> Iterator[Pair]:
+def _merge(old_runs: Iterator[DueRun], new_runs: Iterator[DueRun]) -> Iterator[Pair]:
     """Yield the runs of both plans in order; those with the same tick together."""
-    old_runs, new_runs = iter(before), iter(after)
     old, new = next(old_runs, None), next(new_runs, None)
-    while old is not None or new is not None:
-        if new is None or (old is not None and old.tick < new.tick):
-            yield old, None
-            old = next(old_runs, None)
-        elif old is None or new.tick < old.tick:
-            yield None, new
-            new = next(new_runs, None)
-        else:
+    while old is not None and new is not None:
+        if old[0] == new[0]:
             yield old, new
             old, new = next(old_runs, None), next(new_runs, None)
+        elif old[0] < new[0]:
+            yield old, None
+            old = next(old_runs, None)
+        else:
+            yield None, new
+            new = next(new_runs, None)
+    if old is not None:
+        yield from ((run, None) for run in chain([old], old_runs))
+    if new is not None:
+        yield from ((None, run) for run in chain([new], new_runs))
 
 
 class _Matcher:
     """Joins removed and added runs that follow each other."""
 
-    def __init__(self, changes: RunChanges) -> None:
+    def __init__(self, changes: RunChanges, cron_id: str) -> None:
         self._changes = changes
-        self._old: PlannedRun | None = None
-        self._new: PlannedRun | None = None
+        self._cron_id = cron_id
+        self._old: DueRun | None = None
+        """A removed run that waits for an added one, or the other way around."""
+        self._new: DueRun | None = None
 
-    def add(self, old: PlannedRun | None, new: PlannedRun | None) -> None:
+    def add(self, old: DueRun | None, new: DueRun | None) -> None:
         """Add the next tick of both plans."""
-        if (old is not None and self._old is not None) or (
-            new is not None and self._new is not None
-        ):
+        if old is not None and new is not None:
             self.flush()
-        self._old, self._new = old or self._old, new or self._new
-        if self._old is not None and self._new is not None:
-            if self._old == self._new:
-                self._changes.unchanged_count += 1
-            else:
-                self._changes.move(self._old, self._new)
-            self._old = self._new = None
+            self._keep(old, new)
+        elif old is not None and self._new is not None:
+            self._move(old, self._new)
+            self._new = None
+        elif new is not None and self._old is not None:
+            self._move(self._old, new)
+            self._old = None
+        else:
+            self.flush()
+            self._old, self._new = old, new
 
     def flush(self) -> None:
         """Count the waiting run, which has no partner."""
+        changes = self._changes
         if self._old is not None:
-            self._changes.remove(self._old)
+            changes.removed_count += 1
+            if len(changes.removed) < MAX_LISTED:
+                changes.removed.append(self._run(self._old))
         if self._new is not None:
-            self._changes.add(self._new)
+            changes.added_count += 1
+            if len(changes.added) < MAX_LISTED:
+                changes.added.append(self._run(self._new))
         self._old = self._new = None
+
+    def _keep(self, old: DueRun, new: DueRun) -> None:
+        """Count a tick that both plans have; its delay may differ."""
+        if old[1] == new[1] or self._run(old) == self._run(new):
+            self._changes.unchanged_count += 1
+        else:
+            self._move(old, new)
+
+    def _move(self, old: DueRun, new: DueRun) -> None:
+        changes = self._changes
+        changes.moved_count += 1
+        if len(changes.moved) < MAX_LISTED:
+            changes.moved.append(MovedRun(self._run(old), self._run(new)))
+
+    def _run(self, run: DueRun) -> PlannedRun:
+        tick, longest_delay_ms = run
+        return PlannedRun(tick, with_jitter(self._cron_id, tick, longest_delay_ms))

@@ -90,17 +90,17 @@ class Timetable:
         """
         if not self.jitter_ms:
             return tick
-        return self.delayed(tick, next_runnable(self.schedule, tick, NO_DAYS))
+        return with_jitter(self.cron_id, tick, self.longest_delay_ms(tick))
 
-    def delayed(self, tick: datetime, following: datetime) -> datetime:
-        """Return when a tick runs, given the tick after it, excluded or not."""
-        if not self.jitter_ms:
-            return tick
-        room = following - tick
+    def longest_delay_ms(self, tick: datetime, following: datetime | None = None) -> int:
+        """Return how long a tick is delayed at most: it runs before the tick after it.
+
+        `following` is that tick, excluded or not, if it is known.
+        """
+        room = (following or next_runnable(self.schedule, tick, NO_DAYS)) - tick
         if self.end_at is not None:
             room = min(room, self.end_at - tick)
-        room_ms = max(room // MILLISECOND - 1, 0)
-        return with_jitter(self.cron_id, tick, min(self.jitter_ms, room_ms))
+        return min(self.jitter_ms, max(room // MILLISECOND - 1, 0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

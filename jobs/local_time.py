@@ -1,21 +1,20 @@
 """Local time: when the clocks of a time zone change, and the offset between two changes. No I/O."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 _SECOND: Final = timedelta(seconds=1)
-_STEP: Final = timedelta(days=3)  # since 1970, no two changes of a zone are less than 7 days apart
+_QUARTER: Final = timedelta(minutes=15)  # nearly all clocks change at a quarter of an hour
+_STEP: Final = timedelta(days=6)  # since 1970, all changes of a zone are 6.9 days or more apart
 _WINDOW: Final = timedelta(days=8)  # ticks of rare dates need the changes of few days only
 _MARGIN: Final = timedelta(days=2)  # more than any change of the clocks
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Period:
+class Period(NamedTuple):
     """A time in which the offset of a zone is constant, with the offsets around it.
 
     It ends when the clocks change, or after some days; the offset is then the same on both sides.
@@ -28,6 +27,11 @@ class Period:
     offset: timedelta
     before: timedelta
     after: timedelta
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether no clocks change at its start or end."""
+        return self.before == self.offset == self.after
 
     @property
     def first_wall(self) -> datetime:
@@ -63,6 +67,8 @@ def wall_time(instant: datetime, tz: str) -> datetime:
 def period_of(tz: str, instant: datetime) -> Period:
     """Return the period that contains an instant."""
     periods = _periods(tz, (instant - _EPOCH) // _WINDOW)
+    if len(periods) == 1:
+        return periods[0]
     return next(each for each in periods if instant < each.end)
 
 
@@ -75,9 +81,9 @@ def _periods(tz: str, window: int) -> tuple[Period, ...]:
     """
     zone, start = zone_of(tz), _EPOCH + window * _WINDOW
     end = start + _WINDOW
-    changes = _changes(zone, start - _MARGIN, end + _MARGIN)
+    offset = _offset(zone, start - _MARGIN)
+    changes = _changes(zone, start - _MARGIN, end + _MARGIN, offset)
     if not changes:
-        offset = _offset(zone, start)
         return (Period(start, end, offset, offset, offset),)
     first = max((each for each in changes if each <= start), default=start)
     last = min((each for each in changes if each >= end), default=end)
@@ -89,10 +95,12 @@ def _periods(tz: str, window: int) -> tuple[Period, ...]:
     )
 
 
-def _changes(zone: ZoneInfo, start: datetime, end: datetime) -> list[datetime]:
-    """Find the changes in (start, end), which are at least a step apart."""
+def _changes(zone: ZoneInfo, start: datetime, end: datetime, known: timedelta) -> list[datetime]:
+    """Find the changes in (start, end], which are more than a step apart.
+
+    `known` is the offset at the start.
+    """
     found = []
-    known = _offset(zone, start)
     for number in range(1, (end - start) // _STEP + 1):
         instant = start + number * _STEP
         offset = _offset(zone, instant)
@@ -104,14 +112,24 @@ def _changes(zone: ZoneInfo, start: datetime, end: datetime) -> list[datetime]:
 
 def _change(zone: ZoneInfo, low: datetime, high: datetime) -> datetime:
     """Find the second in (low, high] at which the offset changes."""
+    low, high = _narrowed(zone, low, high, _QUARTER)
+    if _offset(zone, high - _SECOND) != _offset(zone, high):
+        return high
+    return _narrowed(zone, low, high, _SECOND)[1]
+
+
+def _narrowed(
+    zone: ZoneInfo, low: datetime, high: datetime, unit: timedelta
+) -> tuple[datetime, datetime]:
+    """Narrow the range in which the offset changes to one unit."""
     before = _offset(zone, low)
-    while high - low > _SECOND:
-        middle = low + (high - low) // _SECOND // 2 * _SECOND
+    while high - low > unit:
+        middle = low + (high - low) // unit // 2 * unit
         if _offset(zone, middle) == before:
             low = middle
         else:
             high = middle
-    return high
+    return low, high
 
 
 def _offset(zone: ZoneInfo, instant: datetime) -> timedelta:

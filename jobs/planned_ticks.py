@@ -100,16 +100,37 @@ class _Days(NamedTuple):
     lists_excluded: bool
     """Whether ticks on excluded days are listed, with a note."""
 
+    @property
+    def passes_over_any(self) -> bool:
+        return not self.lists_excluded and bool(self.excluded)
+
     def passes_over(self, day: date) -> bool:
         return not self.lists_excluded and day in self.excluded
 
-    def next_matching(self, spec: Cronspec, day: date, until: date) -> date | None:
+
+class _DaySearch:
+    """The days of a cronspec. A search that begins before the day found last costs nothing."""
+
+    def __init__(self, spec: Cronspec, days: _Days) -> None:
+        self._spec = spec
+        self.days = days
+        self._found = self._from = date.max
+
+    def next_matching(self, day: date, until: date) -> date | None:
         """Return the first day from `day` to `until` that matches and is not passed over."""
+        if not self._from <= day <= self._found:
+            found = self._next(day, until)
+            if found is None:
+                return None
+            self._from, self._found = day, found
+        return self._found if self._found <= until else None
+
+    def _next(self, day: date, until: date) -> date | None:
         while day <= until:
-            day = spec.next_day(day)
-            if not self.passes_over(day):
-                return day if day <= until else None
-            day = self.excluded.next_day(day)
+            day = self._spec.next_day(day)
+            if not self.days.passes_over(day):
+                return day
+            day = self.days.excluded.next_day(day)
         return None
 
 
@@ -153,31 +174,34 @@ def first_instant(day: date, tz: str) -> datetime:
 
 def _cron_ticks(schedule: CronSchedule, after: datetime, days: _Days) -> Iterator[PlannedTick]:
     spec = parse_cronspec(schedule.cronspec)
+    search = _DaySearch(spec, days)
     reached = latest = after
+    local_day = wall_time(reached, schedule.tz).date()
     while reached.year <= LAST_YEAR:
         # Skip the periods before the next matching day, from the day before: clocks can be set back
         # to it.
-        until = _last_searched(latest, schedule.tz)
-        day = days.next_matching(spec, wall_time(reached, schedule.tz).date() - _DAY, until)
+        until = _last_searched(latest, schedule.tz) if days.passes_over_any else date.max
+        day = search.next_matching(local_day - _DAY, until)
         if day is None:
             return
         reached = max(reached, datetime(day.year, day.month, day.day, tzinfo=UTC) - _DAY)
         period = period_of(schedule.tz, reached)
-        for tick in _PeriodPlan(spec, schedule, period, days).ticks(
-            max(after, reached - 2 * _MILLISECOND)
-        ):
+        plan = _PeriodPlan(spec, schedule, period, search)
+        for tick in plan.ticks(max(after, reached - 2 * _MILLISECOND)):
             latest = tick.due
             yield tick
-        reached = period.end
+        reached, local_day = period.end, period.next_wall.date()
 
 
 class _PeriodPlan:
     """The ticks of a cronspec in one period."""
 
-    def __init__(self, spec: Cronspec, schedule: CronSchedule, period: Period, days: _Days) -> None:
+    def __init__(
+        self, spec: Cronspec, schedule: CronSchedule, period: Period, search: _DaySearch
+    ) -> None:
         self._spec = spec
         self._period = period
-        self._days = days
+        self._search = search
         fixed = not spec.follows_wall_clock
         self._on_gap = schedule.on_gap if fixed else GapPolicy.SKIP
         self._on_fold = schedule.on_fold if fixed else FoldPolicy.BOTH
@@ -186,11 +210,15 @@ class _PeriodPlan:
         """Yield the ticks later than `after`."""
         period = self._period
         if after >= period.start:
-            yield from self._matching(
-                after.replace(tzinfo=None, microsecond=0) + period.offset + _SECOND
-            )
-            return
-        ticks = self._matching(period.first_wall)
+            wall = after.replace(tzinfo=None, microsecond=0) + period.offset + _SECOND
+            return self._matching(wall)
+        if period.is_plain:
+            return self._matching(period.first_wall)
+        return self._ticks_after_change(after)
+
+    def _ticks_after_change(self, after: datetime) -> Iterator[PlannedTick]:
+        """Yield the ticks of the whole period, and that of the gap at its start."""
+        ticks = self._matching(self._period.first_wall)
         gap, first = self._gap_tick(), next(ticks, None)
         if gap is not None and gap.due > after:
             if first is not None and first.due == gap.due:
@@ -215,6 +243,11 @@ class _PeriodPlan:
 
     def _matching(self, wall: datetime) -> Iterator[PlannedTick]:
         """Yield the ticks at the local time `wall` or later, by the policy for repeated times."""
+        if self._period.is_plain:
+            return self._between(wall, self._period.last_wall, None)
+        return self._matching_once(wall)
+
+    def _matching_once(self, wall: datetime) -> Iterator[PlannedTick]:
         period = self._period
         end, first = period.last_wall, period.reached_wall
         if self._on_fold is FoldPolicy.LAST:
@@ -228,14 +261,14 @@ class _PeriodPlan:
     ) -> Iterator[PlannedTick]:
         """Yield the ticks from `lower`, to `upper` exclusive; both are local times."""
         while lower < upper:
-            day = self._days.next_matching(self._spec, lower.date(), upper.date())
+            day = self._search.next_matching(lower.date(), upper.date())
             if day is None:
                 return
             midnight = datetime(day.year, day.month, day.day)  # noqa: DTZ001 (local time)
             if midnight >= upper:
                 return
             start = (midnight - self._period.offset).replace(tzinfo=UTC)
-            kind = TickNote.EXCLUDED if day in self._days.excluded else note
+            kind = TickNote.EXCLUDED if day in self._search.days.excluded else note
             for time in self._spec.times_of_day(max(lower - midnight, _NO_TIME)):
                 local = midnight + time
                 if local >= upper:

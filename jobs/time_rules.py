@@ -163,7 +163,9 @@ class ExcludedDays:
 
     def __contains__(self, day: date) -> bool:
         return (
-            day in self.dates or day.weekday() in self.weekdays or self._range_of(day) is not None
+            day in self.dates
+            or (bool(self.weekdays) and day.weekday() in self.weekdays)
+            or (bool(self.ranges) and self._range_of(day) is not None)
         )
 
     def next_day(self, day: date) -> date:

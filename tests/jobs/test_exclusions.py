@@ -17,6 +17,7 @@ from ostinato.jobs.due_ticks import Timetable
 from ostinato.jobs.passed_ticks import is_never, next_runnable
 from ostinato.jobs.planned_ticks import PlannedTick, planned_ticks, running_ticks
 from ostinato.jobs.records import CronSchedule, IntervalSchedule, Schedule
+from ostinato.jobs.schedules import with_jitter
 from ostinato.jobs.time_rules import NO_DAYS, DateRange, ExcludedDays
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -120,10 +121,11 @@ def test_delays_of_compared_runs_are_those_of_the_runs(
     excluded = ExcludedDays(frozenset(), (), frozenset({4, 6}), skipped)
     schedule = CronSchedule(cronspec=cronspec, tz="Europe/Berlin")
     table = Timetable(schedule=schedule, excluded=excluded, jitter_ms=86_400_000, cron_id="c")
-    runs = RunPlan(table=table, decided_until=START).runs(START + timedelta(days=10))
+    runs = RunPlan(table=table, decided_until=START).due_runs(START + timedelta(days=10))
     searches = Mock(side_effect=next_runnable)
     with monkeypatch.context() as patch:
         patch.setattr(due_ticks, "next_runnable", searches)
         found = list(runs)
-    assert [run.starts_at for run in found] == [table.start_of(run.tick) for run in found]
+    starts = [with_jitter("c", tick, longest_delay_ms) for tick, longest_delay_ms in found]
+    assert starts == [table.start_of(tick) for tick, _ in found]
     assert 0 < searches.call_count <= 6  # two skipped ticks, and two days of the week twice
