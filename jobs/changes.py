@@ -72,7 +72,7 @@ class MatchState(NamedTuple):
     """The mutable fields of a document that determine whether a filter matches."""
 
     state: str
-    """That of a job, batch, request or failure."""
+    """That of a job, batch, request, failure or alert."""
     due: datetime | None
     """Of a job; None if unknown."""
 
@@ -125,7 +125,7 @@ class _Write(NamedTuple):
     match_state: MatchState | None = None
     """The state, resolved with the route for a write that does not tell it."""
     states: tuple[str | None, str] | None = None
-    """The states of a batch, request or failure before and after a write that changed it."""
+    """The states of a batch, request, failure or alert before and after a write that changed it."""
     labels: JobLabels | None = None
     """The job's labels, if the event does not contain them; resolved with the route."""
 

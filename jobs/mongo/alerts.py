@@ -82,7 +82,7 @@ class AlertStore:
         was_resolved = {"$eq": ["$state", AlertState.RESOLVED.value]}
         resolved_at = {"$cond": [was_resolved, "$resolvedAt", "$$NOW"]}
         changes = {
-            "state": AlertState.RESOLVED.value,
+            **_moved_to(AlertState.RESOLVED),
             "resolvedAt": resolved_at,
             "purgeAt": {"$add": ["$$NOW", self._kept_ms]},
             "version": {"$add": ["$version", 1]},
@@ -98,7 +98,7 @@ class AlertStore:
     async def acknowledge(self, alert_id: str, owner: str | None, by: str) -> Alert | None:
         """Acknowledge an open alert; returns None if it is not open, or unknown."""
         changes = {
-            "state": AlertState.ACKNOWLEDGED.value,
+            **_moved_to(AlertState.ACKNOWLEDGED),
             "acknowledgedAt": "$$NOW",
             "acknowledgedBy": {"$literal": by},
             "version": {"$add": ["$version", 1]},
@@ -111,7 +111,7 @@ class AlertStore:
         While its condition lasts, it keeps its key, so that no other one opens.
         """
         changes = {
-            "state": AlertState.RESOLVED.value,
+            **_moved_to(AlertState.RESOLVED),
             "resolvedAt": "$$NOW",
             "resolvedBy": {"$literal": by},
             "version": {"$add": ["$version", 1]},
@@ -158,6 +158,14 @@ class AlertStore:
             return_document=ReturnDocument.AFTER,
         )
         return None if changed is None else read_as(alert_from, changed)
+
+
+def _moved_to(state: AlertState) -> Document:
+    """Return the fields of a new state; `stateChange` is for filters of changes."""
+    return {
+        "state": state.value,
+        "stateChange": {"$concat": [{"$ifNull": ["$state", ""]}, f" {state}"]},
+    }
 
 
 def _read(document: Document) -> Alert | None:

@@ -148,7 +148,9 @@ def _logged(event: Document) -> DocumentChange:
 
 
 def _replaced(event: Document) -> DocumentChange:
-    return _with_document(event, WriteType.CHANGED)
+    # An update of most fields is reported as a replacement.
+    states = _states_in(event["fullDocument"].get("stateChange"))
+    return _with_document(event, WriteType.CHANGED)._replace(states=states)
 
 
 def _with_document(event: Document, write_type: WriteType) -> DocumentChange:
@@ -190,7 +192,7 @@ def _updated(event: Document) -> DocumentChange:
 
 
 def _states_in(change: object) -> tuple[str, str] | None:
-    """Return the states of a batch, request or failure that an update changed; see
+    """Return the states of a batch, request, failure or alert that an update changed; see
     `update_document`."""
     match change.split(" ") if isinstance(change, str) else ():
         case [before, after]:
@@ -276,7 +278,7 @@ def _is_failure(collection: str) -> bool:
 
 
 def _state_of(collection: str, fields: Document) -> MatchState | None:
-    """Return the match state of a batch, request or failure; None for other documents."""
+    """Return the match state of a batch, request, failure or alert; None for other documents."""
     state = fields.get("state")
     if _is_failure(collection):
         is_open = fields.get("resolvedAt") is None

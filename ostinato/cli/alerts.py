@@ -1,7 +1,5 @@
 """The commands that list, follow and change alerts."""
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,7 +12,6 @@ if TYPE_CHECKING:
     from ostinato.application import Ostinato
     from ostinato.jobs.alerts import Alert, AlertState
     from ostinato.jobs.paging import Page
-    from ostinato.resolvers.live.messages import LiveMessage
 
 AlertId = Annotated[str, typer.Argument(metavar="ALERT", help="The alert's id.")]
 
@@ -33,25 +30,14 @@ async def _read(
     return await app.alerts(AlertFilter(states=states or None), owner=owner, first=limit)
 
 
-async def _follow(
-    app: "Ostinato", states: "tuple[AlertState, ...]", owner: str | None
-) -> "AsyncGenerator[LiveMessage[Alert], None]":
-    """Follow the alerts in some states, and the change with which one leaves them.
-
-    The subscription has no filter: the snapshot tells which ones were in these states before.
-    """
-    matching: set[str | None] = set()
-    async with aclosing(app.alert_changes(owner=owner, snapshot=bool(states))) as messages:
-        async for message in messages:
-            is_match = message.record is not None and message.record.state in states
-            if not states or message.id is None or is_match or message.id in matching:
-                yield message
-            (matching.add if is_match else matching.discard)(message.id)
-
-
 alert_commands = list_commands(
     "List the newest alerts, or change one.",
-    RecordList(table=ALERTS, states=_states, read=_read, follow=_follow),
+    RecordList(
+        table=ALERTS,
+        states=_states,
+        read=_read,
+        follow=lambda app, states, owner: app.alert_changes(*states, owner=owner),
+    ),
 )
 
 

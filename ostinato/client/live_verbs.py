@@ -8,7 +8,7 @@ from typing import TypeVar
 from ostinato.client.base_client import BaseClient
 from ostinato.client.options import job_filter, to_ms
 from ostinato.jobs.activity import Activity, ActivityRange
-from ostinato.jobs.alerts import Alert
+from ostinato.jobs.alerts import Alert, AlertState
 from ostinato.jobs.bulk_actions import BulkAction
 from ostinato.jobs.cron_ledger import CronTick
 from ostinato.jobs.filters import FailureFilter, JobFilter
@@ -121,12 +121,17 @@ class LiveVerbs(BaseClient):
             yield message
 
     async def alert_changes(
-        self, *, owner: str | None = None, after: str | None = None, snapshot: bool = False
+        self,
+        *states: AlertState,
+        owner: str | None = None,
+        after: str | None = None,
+        snapshot: bool = False,
     ) -> Changes[LiveMessage[Alert]]:
-        """Follow all alerts, or those about an owner's crons and jobs."""
+        """Follow all alerts or those about an owner's crons and jobs, of some states if given; LEFT
+        reports one that is in no such state."""
         options = SubscribeOptions(after=after, snapshot=snapshot)
         async for message in self._follow(
-            owner, lambda context: sources.alerts_changed(context, options)
+            owner, lambda context: sources.alerts_changed(context, states or None, options)
         ):
             yield message
 

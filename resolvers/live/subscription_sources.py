@@ -8,7 +8,7 @@ from collections.abc import Collection
 from enum import StrEnum
 from typing import Final, TypeVar
 
-from ostinato.jobs.alerts import Alert
+from ostinato.jobs.alerts import Alert, AlertState
 from ostinato.jobs.bulk_actions import BulkAction
 from ostinato.jobs.changefeed import ChangeFilter
 from ostinato.jobs.changes import ClusterTime, WatchedCollection
@@ -151,9 +151,12 @@ def cron_ticks_changed(
     return ListQuery(ctx, source, options)
 
 
-def alerts_changed(ctx: RequestContext, options: SubscribeOptions) -> LiveQuery[LiveMessage[Alert]]:
-    """Follow the alerts about the viewer's crons and jobs, or all for an admin."""
-    return _list_query(ctx, options, Alert)
+def alerts_changed(
+    ctx: RequestContext, states: tuple[AlertState, ...] | None, options: SubscribeOptions
+) -> LiveQuery[LiveMessage[Alert]]:
+    """Follow the alerts about the viewer's crons and jobs, or all for an admin, in some states;
+    LEFT reports one that is in no such state."""
+    return _list_query(ctx, options, Alert, _in_states(states))
 
 
 def recurring_tasks_changed(

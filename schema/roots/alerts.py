@@ -116,11 +116,18 @@ class AlertMutation(AdminMutation):
 )
 class AlertSubscription(OverviewSubscription):
     @strawberry_subscription(
-        description="Alerts about your crons and jobs, or all alerts for admins."
+        description="Alerts about your crons and jobs, or all alerts for admins. LEFT reports one "
+        "that is in none of the states."
     )
     def alerts_changed(
         self,
         info: Info,
+        states: Annotated[
+            list[AlertState] | None,
+            strawberry.argument(
+                description="Only alerts in one of these states. If omitted, in any."
+            ),
+        ] = UNSET,
         snapshot: Snapshot = False,
         first: SnapshotRows = UNSET,
         after: AfterCursor = UNSET,
@@ -131,5 +138,6 @@ class AlertSubscription(OverviewSubscription):
             first=unset_to_none(first),
             wants_object=selects(info, "alert"),
         )
-        query = subscription_sources.alerts_changed(info.context, options)
+        chosen = None if unset_to_none(states) is None else tuple(dict.fromkeys(states or ()))
+        query = subscription_sources.alerts_changed(info.context, chosen, options)
         return query.map(AlertChange.of)

@@ -2,8 +2,8 @@
 
 from typing import Any, Final
 
-from ostinato.jobs.alerts import Condition
-from ostinato.resolvers.live.messages import SubscribeOptions
+from ostinato.jobs.alerts import AlertState, Condition
+from ostinato.resolvers.live.messages import ChangeKind, SubscribeOptions
 from ostinato.resolvers.live.subscription_sources import alerts_changed
 from ostinato.schema.ids import document_id
 from tests.api import operations as op
@@ -73,8 +73,8 @@ async def test_changes_of_alerts_are_followed_by_those_who_see_them(
 ) -> None:
     options = SubscribeOptions(snapshot=True)
     async with (
-        Reader(alerts_changed(admin.context, options)) as all_alerts,
-        Reader(alerts_changed(bob.context, options)) as of_bob,
+        Reader(alerts_changed(admin.context, None, options)) as all_alerts,
+        Reader(alerts_changed(bob.context, None, options)) as of_bob,
     ):
         await all_alerts.ready()
         await of_bob.ready()
@@ -83,6 +83,29 @@ async def test_changes_of_alerts_are_followed_by_those_who_see_them(
         changes = await of_bob.take(2)
     states = [(message.id, message.record and message.record.state) for message in changes]
     assert states[-1] == (second, "resolved")
+
+
+async def test_an_alert_leaves_a_subscription_to_some_states_once(
+    admin: Client, documents: Documents
+) -> None:
+    alerts, states = admin.context.engine.alerts, (AlertState.OPEN,)
+    before = await documents.alert(None, kind="queueNotServed", subject="news")
+    await documents.alert(None, kind="queueNotServed", subject="print", state="resolved")
+    query = alerts_changed(admin.context, states, SubscribeOptions(snapshot=True))
+    async with Reader(query) as reader:
+        rows = await reader.until(ChangeKind.READY)
+        opened = await alerts.open(Condition.queue_not_served("mail"))
+        assert opened is not None
+        await alerts.acknowledge(opened.id, None, "ada")
+        await alerts.end(opened.id)
+        await alerts.resolve(document_id(before, "Alert"), None, "ada")
+        changes = await reader.take(3)
+    assert [row.id for row in rows[:-1]] == [document_id(before, "Alert")]
+    assert [(change.id, change.kind) for change in changes] == [
+        (opened.id, ChangeKind.CHANGED),
+        (opened.id, ChangeKind.LEFT),
+        (document_id(before, "Alert"), ChangeKind.LEFT),
+    ]
 
 
 async def test_malformed_alerts_are_left_out(admin: Client, documents: Documents) -> None:

@@ -194,7 +194,7 @@ LINES: Final[dict[str, Line]] = {
     ),
     "Subscription.jobLogsChanged": Line(access=OBJECT, args={"jobId": "$id"}, shows_object=False),
     "Subscription.alertsChanged": Line(
-        access=OWN, of="alert", args={"snapshot": True, "first": 10}
+        access=OWN, of="alert", args={"snapshot": True, "first": 10, "states": ["OPEN"]}
     ),
     "Subscription.cronsChanged": Line(access=OWN, of="cron", args={"snapshot": True, "first": 5}),
     "Subscription.cronTicksChanged": Line(access=OWN, of="cron_tick", args={"snapshot": True}),
