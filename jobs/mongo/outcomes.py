@@ -12,12 +12,12 @@ from ostinato.jobs.lifecycle import MAX_DELAY_MS, TRANSITIONS, Due, TransitionNa
 from ostinato.jobs.mongo import transitions
 from ostinato.jobs.mongo.client import Document, Mongo, Session
 from ostinato.jobs.mongo.clock import ClockTime
-from ostinato.jobs.mongo.collections import CRONS, FAILURES, JOBS
+from ostinato.jobs.mongo.collections import FAILURES, JOBS
 from ostinato.jobs.mongo.poisoned_jobs import HeldJob, PoisonedJobs, write_bisecting
 from ostinato.jobs.mongo.stored_json import escape
 from ostinato.jobs.mongo.transaction import TIMEOUT_S, run_shielded_transaction
 from ostinato.jobs.outcome import Outcome
-from ostinato.jobs.records import CauseKind, JobState
+from ostinato.jobs.records import JobState
 
 LOOKUP_BATCH_SIZE = 250  # `$indexOfArray` is linear: larger groups cost more per job
 
@@ -171,10 +171,7 @@ class OutcomeStore:
             for job, failure in zip(jobs, failures, strict=True)
             if self._hook_jobs and (hook_job := self._hook_jobs.build(failure, job))
         ]
-        if self._hook_jobs:
-            crons = await self._find_counting_crons(session, jobs)
-            at = max(job["completedAt"] for job in jobs)
-            hook_jobs += [self._hook_jobs.build_check(cron, at) for cron in crons]
+        hook_jobs += await self._poisoned.build_checks(session, jobs)
         if hook_jobs:
             await self._jobs.insert_many(hook_jobs, session=session)
 
@@ -193,23 +190,6 @@ class OutcomeStore:
         ]
         found = await self._jobs.aggregate(pipeline, session=session).to_list(None)
         return {job["_id"]: first_failure(job["failed"], errors[job["_id"]]) for job in found}
-
-    async def _find_counting_crons(
-        self, session: Session, jobs: Sequence[Document]
-    ) -> list[Document]:
-        """Return the crons of failed runs that are paused after a number of failures."""
-        causes = [job.get("cause") for job in jobs if not job.get("internal")]
-        ids = [
-            cause["id"]
-            for cause in causes
-            if isinstance(cause, dict) and cause.get("kind") == CauseKind.CRON and "id" in cause
-        ]
-        if not ids:
-            return []
-        counting = {"_id": {"$in": ids}, "enabled": True, "pauseAfterFailures": {"$gte": 1}}
-        found = self._mongo[CRONS].find(counting, {"owner": 1}, session=session)
-        crons: list[Document] = await found.to_list(None)
-        return crons
 
     async def _read_reached(
         self, group: Sequence[Outcome], session: Session | None = None

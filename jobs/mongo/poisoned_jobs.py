@@ -24,10 +24,10 @@ from ostinato.jobs.mongo.client import (
     summarize,
 )
 from ostinato.jobs.mongo.clock import ClockTime
-from ostinato.jobs.mongo.collections import FAILURES, JOBS
+from ostinato.jobs.mongo.collections import CRONS, FAILURES, JOBS
 from ostinato.jobs.mongo.transaction import run_shielded_transaction
 from ostinato.jobs.quarantine import Quarantine
-from ostinato.jobs.records import JobState
+from ostinato.jobs.records import CauseKind, JobState
 
 TOO_LARGE: Final = frozenset({10334, 17419, 17420})
 DOCUMENT_ERROR_CODES: Final = frozenset({2, 9, 14, 15, 28, 52, 54, 56, 57, 66, 10334})
@@ -161,20 +161,40 @@ class PoisonedJobs:
         return await run_shielded_transaction(self._mongo, body)
 
     async def _record_failure(self, session: Session, job_id: str) -> Document:
-        fields = {**_FAILURE, **dict.fromkeys(HOOK_JOB_FIELDS, 1)}
+        fields = {**_FAILURE, **dict.fromkeys(_JOB_FIELDS, 1)}
         pipeline: list[dict[str, Any]] = [{"$match": {"_id": job_id}}, {"$project": fields}]
         (failure,) = await self._mongo[JOBS].aggregate(pipeline, session=session).to_list(None)
-        job = {name: failure.pop(name, None) for name in HOOK_JOB_FIELDS}
+        job = {name: failure.pop(name, None) for name in _JOB_FIELDS}
         where = {"_id": job_id}
         error = failure["error"]
         failure["fingerprint"] = fingerprint_of(error.get("name"), error.get("message"))
         await self._mongo[FAILURES].replace_one(where, failure, upsert=True, session=session)
+        jobs = await self.build_checks(session, [{**job, "completedAt": failure["at"]}])
         if self.hook_jobs and (hook_job := self.hook_jobs.build(failure, job)):
-            await self._mongo[JOBS].insert_one(hook_job, session=session)
+            jobs.append(hook_job)
+        if jobs:
+            await self._mongo[JOBS].insert_many(jobs, session=session)
         recorded: Document = failure
         return recorded
 
+    async def build_checks(self, session: Session, failed: Sequence[Document]) -> list[Document]:
+        """Build the jobs to insert with failed jobs: those that check the crons of failed runs,
+        if they are paused after a number of failures."""
+        causes = [job.get("cause") for job in failed if not job.get("internal")]
+        ids = [
+            cause["id"]
+            for cause in causes
+            if isinstance(cause, dict) and cause.get("kind") == CauseKind.CRON and "id" in cause
+        ]
+        if not ids or self.hook_jobs is None:
+            return []
+        counting = {"_id": {"$in": ids}, "enabled": True, "pauseAfterFailures": {"$gte": 1}}
+        crons = await self._mongo[CRONS].find(counting, {"owner": 1}, session=session).to_list(None)
+        at = max(job["completedAt"] for job in failed)
+        return [self.hook_jobs.build_check(cron, at) for cron in crons]
 
+
+_JOB_FIELDS: Final = (*HOOK_JOB_FIELDS, "cause", "internal")
 _SMALL_ARGS: Final = {
     "$cond": [{"$eq": [{"$type": "$args"}, "object"]}, {"$bsonSize": "$args"}, 2**31 - 1]
 }

@@ -7,7 +7,9 @@ import pytest
 
 from ostinato.jobs.cron_ledger import TickOutcome, TickReason
 from ostinato.jobs.errors import BadRequest, PreconditionFailed
+from ostinato.jobs.functions.cron_runs import check_failures
 from ostinato.jobs.functions.crons import execute_cron, resume_cron
+from ostinato.jobs.mongo.poisoned_jobs import HeldJob
 from ostinato.jobs.records import CatchUpPolicy, Cron, JobState, OverlapPolicy, PauseReason
 from tests.jobs.functions.pattern_rig import HOUR, MINUTE, SECOND, PatternRig
 from tests.jobs.functions.test_cron_changes import update
@@ -110,6 +112,22 @@ async def test_last_failed_run_pauses_its_cron_before_the_next_tick(rig: Pattern
     assert await outcomes(rig, cron) == [RAN, RAN]
     assert [job.cause.id for job in await rig.jobs("crons.checkFailures")] == [cron.id] * 2
     assert (await rig.find_one("crons", _id=other.id))["enabled"]
+
+
+async def test_poisoned_run_is_counted_before_the_next_tick(
+    rig_without_worker: PatternRig,
+) -> None:
+    rig = rig_without_worker
+    cron = await register(rig, pause_after_failures=1)
+    await tick(rig, cron)
+    [run] = await rig.jobs("tasks.runTask")
+    await rig.engine.mongo["jobs"].update_one({"_id": run.id}, {"$set": {"timeline": "x"}})
+    held = HeldJob(run.id, JobState.PENDING)
+    assert await rig.engine.store.poisoned.fail(held, ValueError("malformed"), 0)
+    [check] = await rig.jobs("crons.checkFailures")
+    assert check.args == {"cron_id": cron.id}
+    assert await rig.run_mutation(lambda ctx: check_failures(ctx, cron.id))
+    assert (await rig.find_one("crons", _id=cron.id))["pausedBecause"] == PauseReason.FAILED_RUNS
 
 
 async def no_job_is_active(rig: PatternRig) -> bool:
