@@ -5,25 +5,23 @@ cron has the expected version, if one is given.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
 from ostinato.jobs.async_tools.cpu_thread import collect_in_cpu_thread
 from ostinato.jobs.cron_preview import RunChanges
-from ostinato.jobs.errors import BadRequest, require_range
+from ostinato.jobs.errors import require_range
 from ostinato.jobs.functions import cron_changes as functions
 from ostinato.jobs.functions.cron_patch import CronPatch
 from ostinato.jobs.functions.cron_previews import plan_change
 from ostinato.jobs.functions.cron_runs import Backfill, TickPeriod
 from ostinato.jobs.functions.cron_runs import backfill_cron as backfill
 from ostinato.jobs.functions.cron_runs import trigger_cron as trigger
-from ostinato.jobs.functions.cron_sets import MAX_SET, AppliedCrons
+from ostinato.jobs.functions.cron_sets import MAX_SET, AppliedCrons, errors_about
 from ostinato.jobs.functions.cron_sets import apply_crons as apply_set
 from ostinato.jobs.functions.new_cron import NewCron
 from ostinato.jobs.records import Cron, Job
 from ostinato.resolvers.context import RequestContext
-from ostinato.resolvers.crons import check_cronspec
 from ostinato.resolvers.functions import require_callable_function, require_roles_of
 
 DEFAULT_DAYS: Final = 30
@@ -115,14 +113,8 @@ async def apply_crons(
     name of a cron outside the set, and QuotaExceeded.
     """
     for position, new in enumerate(declared[:MAX_SET]):
-        await check_cronspec(ctx, new.cronspec)
-        try:
+        with errors_about(position, new.name):
             require_callable_function(ctx, new.function_name)
-        except BadRequest as error:
-            placed = [
-                replace(issue, path=("crons", position, *issue.path)) for issue in error.issues
-            ]
-            raise BadRequest(str(error), placed) from error
     await ctx.require_active()
     return await ctx.engine.transact(
         ctx.owner, lambda context: apply_set(context, managed_by, declared)

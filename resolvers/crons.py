@@ -9,12 +9,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from itertools import islice
 from typing import TypeVar
 
 from ostinato.jobs import schedules
-from ostinato.jobs.async_tools.cpu_thread import collect_in_cpu_thread, run_in_cpu_thread
+from ostinato.jobs.async_tools.cpu_thread import collect_in_cpu_thread
 from ostinato.jobs.cronspec import MAX_YEARS, cronspec_problem
 from ostinato.jobs.errors import PayloadTooLarge, require_range
 from ostinato.jobs.functions import crons as functions
@@ -210,14 +209,14 @@ def _limited(ctx: RequestContext, ticks: Iterator[T]) -> Iterator[T]:
         yield found[0]
 
 
-async def check_cronspec(ctx: RequestContext, cronspec: str | None) -> None:
-    """Find the problem of a cronspec in the thread, so that the validation has it in its cache.
+async def check_cronspec(ctx: RequestContext, *cronspecs: str | None) -> None:
+    """Find the problems of cronspecs in the thread, so that the validation has them in its cache.
 
-    It takes up to 30 ms if the date does not exist.
+    Each takes up to 30 ms if the date does not exist.
     """
-    user = ctx.viewer.id
-    if cronspec is not None:
-        await run_in_cpu_thread(user, partial(cronspec_problem, cronspec))
+    given = [each for each in cronspecs if each is not None]
+    if given:
+        await collect_in_cpu_thread(ctx.viewer.id, map(cronspec_problem, given))
 
 
 async def warnings_of(ctx: RequestContext, record: Cron) -> list[SchedulingWarning]:

@@ -3,6 +3,7 @@
 import strawberry
 
 from ostinato.jobs.functions.cron_runs import TickPeriod
+from ostinato.jobs.functions.cron_sets import MAX_SET
 from ostinato.resolvers import cron_changes, crons
 from ostinato.schema.fields import Info, strawberry_field, unset_to_none
 from ostinato.schema.inputs.cron_changes import (
@@ -98,6 +99,8 @@ class CronMutation(BatchMutation):
     async def apply_crons(
         self, info: Info, given: Input[ApplyCronsInput]
     ) -> ApplyCronsPayload | None:
+        cronspecs = (unset_to_none(each.cronspec) for each in given.crons[:MAX_SET])
+        await crons.check_cronspec(info.context, *cronspecs)
         applied = await run_use_case(
             info,
             given,

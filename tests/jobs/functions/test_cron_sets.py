@@ -1,17 +1,20 @@
 """Sets of crons that a deployment declares."""
 
+import threading
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
-from ostinato.jobs.errors import BadRequest, Conflict, QuotaExceeded
+from ostinato.jobs.errors import BadRequest, Conflict, PreconditionFailed, QuotaExceeded
+from ostinato.jobs.functions import cron_sets
 from ostinato.jobs.functions.cron_sets import AppliedCrons, apply_crons
 from ostinato.jobs.functions.crons import pause_cron
-from ostinato.jobs.functions.new_cron import NewCron
-from ostinato.jobs.records import JobState
+from ostinato.jobs.functions.new_cron import NewCron, validate_cron
+from ostinato.jobs.records import JobState, Schedule
 from ostinato.jobs.settings import Settings
+from ostinato.jobs.time_rules import DateRange, Exclusions
 from tests.jobs.functions.pattern_rig import HOUR, MINUTE, PatternRig, open_rig
 from tests.jobs.functions.test_crons import TICK, register
 
@@ -99,6 +102,33 @@ async def test_wrong_crons_are_all_reported_and_nothing_changes(
     with pytest.raises(BadRequest, match="at most 100, got 101"):
         await apply(rig, *(declared(str(n)) for n in range(101)))
     assert await rig.all("crons") == []
+
+
+async def test_errors_of_a_set_name_the_cron(rig_without_worker: PatternRig) -> None:
+    rig, now = rig_without_worker, await rig_without_worker.engine.now()
+    past = Exclusions(ranges=(DateRange(first=date(2025, 1, 1), last=date(2099, 12, 31)),))
+    never = declared("b", exclusions=past)
+    unknown = declared("b", exclusions=Exclusions(calendar="holidays"))
+    for wrong, path in ((never, ()), (unknown, ("calendar",))):
+        with pytest.raises(BadRequest) as raised:
+            await apply(rig, declared("a"), wrong)
+        assert [issue.path for issue in raised.value.issues] == [("crons", 1, "exclusions", *path)]
+    with pytest.raises(PreconditionFailed, match=r"^the cron 'b': the cron has no run before"):
+        await apply(rig, declared("a"), declared("b", end_at=now + timedelta(minutes=1)))
+
+
+async def test_crons_of_a_set_are_checked_beside_the_event_loop(
+    rig_without_worker: PatternRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = []
+
+    def record_thread(new: NewCron) -> Schedule:
+        threads.append(threading.current_thread().name)
+        return validate_cron(new)
+
+    monkeypatch.setattr(cron_sets, "validate_cron", record_thread)
+    await apply(rig_without_worker, *(declared(str(n)) for n in range(3)))
+    assert [name.rpartition("_")[0] for name in threads] == ["cpu"] * 3
 
 
 async def test_set_needs_only_the_room_that_is_left_after_it(pattern_settings: Settings) -> None:
