@@ -29,6 +29,7 @@ SMALL_WITH_A_REASON = {
     "jobs/lifecycle_page.py": "run with -m, generates a page of docs",
     "jobs/worker/worker_processes.py": "runs in the parent of workers, which loads no engine",
     "jobs/mongo/unresolved_jobs.py": "writes jobs, which only this package may",
+    "ostinato/cli/alerts.py": "the commands for alerts, beside those for requests and batches",
     "ostinato/cli/batches.py": "the commands for batches, beside those for requests and alerts",
     "ostinato/cli/project.py": "the command that writes a project; `main.py` starts servers",
     "ostinato/project_template/setup_mongo.py": "`ostinato init` writes it",
