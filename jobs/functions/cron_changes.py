@@ -22,6 +22,7 @@ from ostinato.jobs.functions.calendars import (
 )
 from ostinato.jobs.functions.cron_checks import (
     find_cron,
+    now_after_ticks,
     require_free_name,
     require_run_left,
     require_runnable,
@@ -151,7 +152,7 @@ def _skipped_later(cron: Cron, decided_until: datetime) -> list[datetime]:
 
 async def _run_due_ticks(ctx: Context, found: dict[str, Any]) -> dict[str, Any]:
     """Run the ticks that are due by the old definition, as their tick job would."""
-    if not found["enabled"] or await ctx.now() < found["nextRunTime"]:
+    if not found["enabled"] or await now_after_ticks(ctx, found) < found["nextRunTime"]:
         return found
     await execute_cron(ctx, found["_id"])
     return await find_cron(ctx, found["_id"])
@@ -167,13 +168,13 @@ async def _reschedule(
     before, after = cron_from(found), cron_from(found | changed)
     fields: dict[str, Any] = {}
     if SCHEDULE_FIELDS & changed.keys():
-        undecided, now = found.get("undecided"), await ctx.now()
+        undecided, now = found.get("undecided"), await now_after_ticks(ctx, found)
         fields = await settle_ticks(ctx, found, TickReason.CHANGED, drops_queue=False, until=now)
         excluded = await read_excluded_days(ctx, after.exclusions)
         plan = partial(first_tick_after_change, before, undecided, after, now, excluded)
         first = next_tick_fields(*await run_in_cpu_thread(ctx.owner, plan))
         require_runnable(first)
-        fields |= first
+        fields |= {**first, "decidedAt": now}
     elif not LIMIT_FIELDS & changed.keys():
         return {}
     if not before.enabled:

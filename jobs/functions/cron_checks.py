@@ -36,6 +36,16 @@ async def find_cron(
     return {"queuedTicks": [], "skippedTicks": 0, "schedulerJobId": None, **found}
 
 
+async def now_after_ticks(ctx: Context, found: Mapping[str, Any]) -> datetime:
+    """Return scheduler time, or when the cron's newest tick was decided, if that is later.
+
+    The clock of this host may be behind that of the host that decided it. `found` is the cron's
+    document; whoever plans its next tick stores the time in `decidedAt`.
+    """
+    now, decided_at = await ctx.now(), found.get("decidedAt")
+    return max(now, decided_at) if isinstance(decided_at, datetime) else now
+
+
 async def require_free_name(ctx: Context, name: str) -> None:
     """Raise Conflict if the owner has a cron with this name."""
     # A duplicate key would abort the transaction, so check first.

@@ -35,6 +35,7 @@ from ostinato.jobs.due_ticks import (
 )
 from ostinato.jobs.errors import Malformed
 from ostinato.jobs.functions.calendars import read_timetable
+from ostinato.jobs.functions.cron_checks import now_after_ticks
 from ostinato.jobs.functions.cron_ticks import OverlapResult, queued_ticks
 from ostinato.jobs.malformed import read_as
 from ostinato.jobs.passed_ticks import PassedTicks, TickRange, passed_ticks
@@ -131,12 +132,14 @@ async def settle_ticks(
         cron = read_as(cron_from, found)
     except Malformed:
         return {"queuedTicks": []} if drops_queue else {}
-    now, table = until or await ctx.now(), await read_timetable(ctx, cron)
+    now = until or await now_after_ticks(ctx, found)
+    table = await read_timetable(ctx, cron)
     after = last_decided(cron, found.get("undecided"))
     compute = partial(_passed, table, after, now)
     passed, following = await run_in_cpu_thread(ctx.owner, compute)
     entries = _passed_entries(table, cron, passed, now, reason)
-    fields = next_tick_fields(max(following, cron.next_run_time), passed.reached)
+    next_tick = next_tick_fields(max(following, cron.next_run_time), passed.reached)
+    fields = {**next_tick, "decidedAt": now}
     if drops_queue:
         entries = [*entries_of(queued_ticks(found), TickOutcome.CANCELED, reason), *entries]
         fields["queuedTicks"] = []

@@ -16,6 +16,7 @@ from ostinato.jobs.functions.calendars import read_excluded_days, require_calend
 from ostinato.jobs.functions.cron_changes import require_editable
 from ostinato.jobs.functions.cron_checks import (
     find_cron,
+    now_after_ticks,
     require_run_after,
     require_runnable,
     within_end,
@@ -105,7 +106,7 @@ async def plan_change(
         excluded_before=await read_excluded_days(ctx, before.exclusions),
         excluded_after=await read_excluded_days(ctx, new.exclusions),
         moves_ticks=bool(SCHEDULE_FIELDS & changed.keys()),
-        now=await ctx.now(),
+        now=await now_after_ticks(ctx, found),
     )
 
 

@@ -15,6 +15,7 @@ from ostinato.jobs.errors import NotFound
 from ostinato.jobs.functions.calendars import read_timetable, require_calendar
 from ostinato.jobs.functions.cron_checks import (
     find_cron,
+    now_after_ticks,
     require_free_name,
     require_run_left,
     require_runnable,
@@ -83,7 +84,8 @@ async def insert_cron(ctx: Context, new: NewCron, schedule: Schedule, args: Json
         cron_id=cron_id,
         jitter_ms=new.jitter_ms,
     )
-    first = await compute_first_tick(ctx, table, definition["startAt"], await ctx.now())
+    now = await ctx.now()
+    first = await compute_first_tick(ctx, table, definition["startAt"], now)
     if new.managed_by != STATIC:  # a deployment must start, also after the last day that is left
         require_runnable(first)
     due = within_end(first["nextRunTime"], definition["endAt"])
@@ -94,6 +96,7 @@ async def insert_cron(ctx: Context, new: NewCron, schedule: Schedule, args: Json
         "managedBy": new.managed_by,
         "enabled": True,
         **first,
+        "decidedAt": now,
         "lastRunTime": None,
         "schedulerJobId": await schedule_tick(ctx, cron_id, 1, table.start_of(due)),
         "skippedTicks": 0,
@@ -152,7 +155,8 @@ async def resume_cron(
     cron = cron_from(found)
     await require_rights(ctx, cron.function_name)
     require_run_left(found)
-    now = after_decided(found, cron, await ctx.now())
+    decided_at = await now_after_ticks(ctx, found)
+    now = after_decided(found, cron, decided_at)
     if first_tick is None:
         table = await read_timetable(ctx, cron)
         first_tick = await compute_first_tick(ctx, table, cron.start_at, now)
@@ -164,6 +168,7 @@ async def resume_cron(
         "enabled": True,
         "schedulerJobId": tick,
         "pausedBecause": None,
+        "decidedAt": decided_at,
     }
     if cron.pause_after_failures is not None:
         history = await read_run_history(ctx, found)
@@ -217,6 +222,7 @@ async def execute_cron(ctx: Context, cron_id: str) -> None:
     fields = {
         "enabled": not ended,
         **next_tick_fields(decided.next_run, decided.decided_until),
+        "decidedAt": now,
         "schedulerJobId": None if ended else await schedule_start(ctx, cron, decided.next_run),
         "executions": done.executions,
         "failuresInARow": done.failures,

@@ -81,15 +81,16 @@ async def check(rig: PatternRig, cron_id: str) -> None:
 
 
 class SteppingClock:
-    """A clock that moves on with each reading."""
+    """A clock that moves on with each reading. That of some hosts is behind, by `lag_ms`."""
 
     def __init__(self, at: datetime, draw: random.Random) -> None:
         self._at = at
         self._draw = draw
+        self.lag_ms = 0
 
     async def now(self) -> datetime:
         self._at += timedelta(milliseconds=self._draw.randint(0, 900))
-        return self._at
+        return self._at - timedelta(milliseconds=self.lag_ms)
 
 
 def changes_of(cron_id: str) -> list[Verb]:
@@ -116,15 +117,20 @@ async def require_each_second(rig: PatternRig, cron: Cron) -> None:
     assert sum(tick.tick_count for tick in records) == seconds
 
 
-@pytest.mark.parametrize("seed", range(5))
-async def test_clock_that_moves_on_during_changes_loses_and_doubles_no_tick(
-    rig_without_worker: PatternRig, monkeypatch: pytest.MonkeyPatch, seed: int
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("lags_ms", [(0,), (0, 300, 2_500)], ids=["one-host", "three-hosts"])
+async def test_clocks_that_move_on_during_changes_lose_and_double_no_tick(
+    rig_without_worker: PatternRig,
+    monkeypatch: pytest.MonkeyPatch,
+    lags_ms: tuple[int, ...],
+    seed: int,
 ) -> None:
     rig, draw = rig_without_worker, random.Random(seed)
     cron = await register(rig, cronspec="* * * * * *", overlap=OverlapPolicy.ALLOW)
     stepping = SteppingClock(await rig.engine.now(), draw)
     monkeypatch.setattr(type(rig.engine.clock), "now", lambda self: stepping.now())
     for _ in range(40):
+        stepping.lag_ms = draw.choice(lags_ms)
         await call(rig, draw.choice(changes_of(cron.id)))
     await rig.run_mutation(lambda ctx: delete_cron(ctx, cron.id))
     await require_each_second(rig, cron)
