@@ -203,6 +203,9 @@ class _Copying:
 
     def copy(self, value: object, levels: int) -> Json:
         """Copy a value with at most `levels` levels below it."""
+        if type(value) is int:  # the most frequent type besides text
+            self._spend(1)
+            return _integer(value)
         if isinstance(value, str):
             return self._text(value)
         if value is None or isinstance(value, bool):

@@ -8,8 +8,8 @@ from opentelemetry import context, trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from ostinato.jobs.mongo.claimed_jobs import ClaimedJob
 from ostinato.jobs.outcome import Outcome
-from ostinato.jobs.records import JobInfo
 
 if TYPE_CHECKING:
     from ostinato.jobs.tracing import RecordErrors, RecordOutcome  # it imports this module
@@ -80,18 +80,18 @@ class OpenTelemetry:
 
             yield record
 
-    def attempt(self, job: JobInfo, traceparent: object) -> AbstractContextManager["RecordOutcome"]:
-        return self._attempt(job, traceparent) if self._is_recording else UNRECORDED_ATTEMPT
+    def attempt(self, job: ClaimedJob) -> AbstractContextManager["RecordOutcome"]:
+        return self._attempt(job) if self._is_recording else UNRECORDED_ATTEMPT
 
     @contextmanager
-    def _attempt(self, job: JobInfo, traceparent: object) -> Iterator["RecordOutcome"]:
+    def _attempt(self, job: ClaimedJob) -> Iterator["RecordOutcome"]:
         attributes: dict[str, str | int] = {
             "ostinato.function": job.function_name,
             "ostinato.job.id": job.id,
             "ostinato.attempt": job.attempt,
         }
         with self.tracer.start_as_current_span(
-            job.function_name, _context_of(traceparent), SpanKind.CONSUMER, attributes
+            job.function_name, _context_of(job.traceparent), SpanKind.CONSUMER, attributes
         ) as span:
 
             def record(outcome: Outcome | None) -> None:

@@ -1,15 +1,13 @@
 """The outcome of an attempt: the transition to make, with its result, error or delay."""
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from ostinato.jobs.lifecycle import TransitionName
 from ostinato.jobs.records import Json
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(NamedTuple):
     """The outcome of an attempt; the attempt number is the fencing token."""
 
     job_id: str

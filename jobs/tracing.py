@@ -4,8 +4,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final, Protocol
 
+from ostinato.jobs.mongo.claimed_jobs import ClaimedJob
 from ostinato.jobs.outcome import Outcome
-from ostinato.jobs.records import JobInfo
 
 RecordErrors = Callable[[int], None]
 """Takes the number of errors of a response."""
@@ -25,7 +25,7 @@ class Tracing(Protocol):
     def operation(self, kind: str, name: str | None) -> AbstractContextManager[RecordErrors]:
         """Record a GraphQL operation of this kind (`query`, `mutation`, …), if it is a mutation."""
 
-    def attempt(self, job: JobInfo, traceparent: object) -> AbstractContextManager[RecordOutcome]:
+    def attempt(self, job: ClaimedJob) -> AbstractContextManager[RecordOutcome]:
         """Record an attempt of a job, in the trace of what has scheduled the job."""
 
 
@@ -48,7 +48,7 @@ class NoTracing:
     def operation(self, kind: str, name: str | None) -> AbstractContextManager[RecordErrors]:
         return self._span
 
-    def attempt(self, job: JobInfo, traceparent: object) -> AbstractContextManager[RecordOutcome]:
+    def attempt(self, job: ClaimedJob) -> AbstractContextManager[RecordOutcome]:
         return self._span
 
 

@@ -152,7 +152,7 @@ class WorkerRescuer:
         return written
 
     def _decide(self, job: LostJob, worker_id: str) -> Outcome:
-        function = self._engine.registry.get(job.claimed.info.function_name)
+        function = self._engine.registry.get(job.claimed.function_name)
         attempt = Attempt(job.claimed, retention_ms_of(function, self._engine.settings))
         kind = function.kind if function else None
         return attempt.outcome_of_lost_worker(kind, job.times_lost, worker_id)

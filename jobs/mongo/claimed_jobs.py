@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from ostinato.jobs.documents import cause_from, root_id_of
 from ostinato.jobs.json_values import to_whole_number
 from ostinato.jobs.lifecycle import FINAL_STATES, MAX_ATTEMPTS, MAX_EVENTS, WORKER_LOST
 from ostinato.jobs.mongo.client import Document
-from ostinato.jobs.mongo.stored_json import restore_document
-from ostinato.jobs.records import JobInfo, JsonObject
+from ostinato.jobs.mongo.stored_json import restore
+from ostinato.jobs.records import Cause, JobInfo, JsonObject
 
 CLAIMED_FIELDS: Final = (
     *("functionName", "args", "owner", "cause", "scheduledTime", "version"),
@@ -23,26 +23,42 @@ MAX_STORED_ATTEMPTS: Final = (
 )  # each start is a timeline event; a manual retry adds attempts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimedJob:
+class ClaimedJob(NamedTuple):
     """A running job, with what its worker needs to run it."""
 
-    info: JobInfo
+    id: str
+    function_name: str
+    attempt: int
+    max_attempts: int
+    owner: str | None
+    cause: Cause
+    root_id: str
+    scheduled_time: datetime
     args: JsonObject
     policy: Document
     """The job's `Retry` as stored; decoded only when an attempt fails."""
-    timeout_ms: int | None = None
+    timeout_ms: int | None
     """Timeout in real time, not scheduler time; None: the function's default."""
     version: int
     """The job's version when it was read."""
-    started_at: datetime | None = None
+    started_at: datetime | None
     """When the attempt was claimed, in scheduler time."""
-    traceparent: object = None
+    traceparent: object
     """The position in a trace, as stored."""
 
     @property
-    def id(self) -> str:
-        return self.info.id
+    def info(self) -> JobInfo:
+        """Build what the function sees of the job."""
+        return JobInfo(
+            id=self.id,
+            function_name=self.function_name,
+            attempt=self.attempt,
+            max_attempts=self.max_attempts,
+            owner=self.owner,
+            cause=self.cause,
+            root_id=self.root_id,
+            scheduled_time=self.scheduled_time,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +91,7 @@ def claimed_job_from(document: Document) -> ClaimedJob:
     """Decode a job document; raises one of MALFORMED_ERRORS if it is malformed."""
     if type(name := document["functionName"]) is not str:  # a BSON Code is a str, but not hashable
         raise TypeError(f"functionName must be a string, got {name!r}")
-    info = JobInfo(
+    return ClaimedJob(
         id=document["_id"],
         function_name=name,
         attempt=_attempts(document, "attempt"),
@@ -84,9 +100,6 @@ def claimed_job_from(document: Document) -> ClaimedJob:
         cause=cause_from(document["cause"]),
         root_id=root_id_of(document),
         scheduled_time=document["scheduledTime"],
-    )
-    return ClaimedJob(
-        info=info,
         args=document["args"],
         policy=document["retry"],
         timeout_ms=document.get("timeoutMs"),
@@ -99,7 +112,9 @@ def claimed_job_from(document: Document) -> ClaimedJob:
 def read_claimed(document: Document) -> ClaimedJob | MalformedJob:
     """Decode the CLAIMED_FIELDS of a job."""
     try:
-        return claimed_job_from(restore_document(document))
+        job = claimed_job_from(document)
+        args = restore(job.args)
+        return job if args is job.args else job._replace(args=cast("JsonObject", args))
     except MALFORMED_ERRORS as error:
         return MalformedJob(document["_id"], error)
 
@@ -139,4 +154,7 @@ def read_leases(documents: list[Document]) -> list[Lease]:
 
 
 def _attempts(document: Document, name: str) -> int:
-    return to_whole_number(document[name], name, minimum=0, maximum=MAX_STORED_ATTEMPTS)
+    number = document[name]
+    if type(number) is int and 0 <= number <= MAX_STORED_ATTEMPTS:
+        return number
+    return to_whole_number(number, name, minimum=0, maximum=MAX_STORED_ATTEMPTS)

@@ -1,6 +1,6 @@
 """One attempt of a job, and the outcome for each way it can end. No I/O."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from ostinato.jobs.json_values import replace_surrogates
@@ -14,7 +14,7 @@ from ostinato.jobs.lifecycle import (
 from ostinato.jobs.mongo.claimed_jobs import MALFORMED_ERRORS, ClaimedJob
 from ostinato.jobs.mongo.job_documents import retry_from
 from ostinato.jobs.outcome import Outcome
-from ostinato.jobs.records import FunctionKind, JobInfo, Json
+from ostinato.jobs.records import FunctionKind, Json
 from ostinato.jobs.retry import Random, RetryAfter, parse_when
 from ostinato.jobs.worker.stored_errors import stored_error
 
@@ -31,25 +31,21 @@ class Attempt:
     """Retention of the job, if this attempt ends it."""
 
     @property
-    def info(self) -> JobInfo:
-        return self.claimed.info
-
-    @property
     def job_id(self) -> str:
-        return self.info.id
+        return self.claimed.id
 
     @property
     def number(self) -> int:
         """The fencing token: starts at 1 and increases with every start."""
-        return self.info.attempt
+        return self.claimed.attempt
 
     @property
     def function_name(self) -> str:
-        return self.info.function_name
+        return self.claimed.function_name
 
     @property
     def max_attempts(self) -> int:
-        return self.info.max_attempts
+        return self.claimed.max_attempts
 
     @property
     def is_last(self) -> bool:
@@ -144,7 +140,7 @@ class Attempt:
             )
         if isinstance(when, int):
             return self._outcome(TransitionName.RETRY, error=error, delay_ms=when)
-        return replace(self._outcome(TransitionName.RETRY, error=error), due_at=when)
+        return self._outcome(TransitionName.RETRY, error=error)._replace(due_at=when)
 
     def _outcome(
         self,

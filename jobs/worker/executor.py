@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final
@@ -14,6 +14,7 @@ from cachetools import LRUCache
 from ostinato.jobs.arq_queue.chunk_queue import Chunk, SlotsAcquired
 from ostinato.jobs.arq_queue.notifier import NOTIFY_WITHIN, Signal
 from ostinato.jobs.async_tools.cancellation import clear_cancellation
+from ostinato.jobs.async_tools.timeouts import Deadlines
 from ostinato.jobs.dispatch.queue_settings import QueueSettings
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.lanes import Lane
@@ -72,6 +73,7 @@ class Executor:
         outcome_store = OutcomeStore(engine.mongo, poisoned=engine.store.poisoned)
         options = options or RunnerOptions()
         self._engine = engine
+        self._loop = asyncio.get_running_loop()
         self._slot_freed = slot_freed
         self._shared_transactions = {
             sharing_class: SharedTransactions(engine.mongo, outcome_store)
@@ -82,6 +84,8 @@ class Executor:
         self._runner = FunctionRunner(
             engine=engine,
             job_logs=self._job_logs,
+            loop=self._loop,
+            deadlines=Deadlines(self._loop),
             outcome_store=outcome_store,
             shared_transactions=self._shared_transactions,
             grouped=self._grouped,
@@ -96,7 +100,6 @@ class Executor:
         self._handing_back: dict[asyncio.Task[bool], str] = {}
         self._unknown_outcomes: LRUCache[AttemptKey, Outcome] = LRUCache(MAX_UNKNOWN_OUTCOMES)
         self._is_closing = False
-        self._loop = asyncio.get_running_loop()
 
     @property
     def in_transit(self) -> set[str]:
@@ -212,7 +215,7 @@ class Executor:
             clock_time = await self._engine.clock.read()
             await self._engine.store.poisoned.fail_malformed(job, clock_time)
             return
-        function = self._engine.registry.get(job.info.function_name)
+        function = self._engine.registry.get(job.function_name)
         attempt = Attempt(job, retention_ms_of(function, self._engine.settings))
         if self._is_closing:
             claim_slots.release(job.id)
@@ -254,7 +257,7 @@ class Executor:
     async def _run(self, attempt: Attempt) -> None:
         running = self.attempts[attempt.job_id]
         running.has_started = True
-        with tracing.attempt(attempt.info, attempt.claimed.traceparent) as record:
+        with tracing.attempt(attempt.claimed) as record:
             outcome = await self._run_to_outcome(running)
             record(outcome)
         if outcome is None:
@@ -303,29 +306,29 @@ class Executor:
             self._count(attempt.claimed, time.monotonic() - began)
         if outcome is None or progress.unwritten is None:
             return outcome
-        return replace(outcome, progress=progress.unwritten)
+        return outcome._replace(progress=progress.unwritten)
 
     def _count(self, claimed: ClaimedJob, run_s: float) -> None:
-        info, started_at = claimed.info, claimed.started_at
-        counts = self._engine.function_counters.of(info.function_name)
+        counts = self._engine.function_counters.of(claimed.function_name)
         counts.run_time.observe(run_s)
-        if started_at is not None:
-            counts.lateness.observe(max(0.0, (started_at - info.scheduled_time).total_seconds()))
+        if claimed.started_at is not None:
+            late = claimed.started_at - claimed.scheduled_time
+            counts.lateness.observe(max(0.0, late.total_seconds()))
 
     async def _outcome_of_lost_role(self, attempt: Attempt) -> Outcome | None:
         """Return the failure of a client's job whose owner has lost the function's role."""
-        info, function = attempt.info, self._engine.registry.get(attempt.function_name)
-        if function is None or info.owner is None or info.cause.kind not in CLIENT_CAUSES:
+        claimed, function = attempt.claimed, self._engine.registry.get(attempt.function_name)
+        if function is None or claimed.owner is None or claimed.cause.kind not in CLIENT_CAUSES:
             return None
         if not requires_role(function):
             return None
         try:
-            owner = await self._engine.owners.find(info.owner)
+            owner = await self._engine.owners.find(claimed.owner)
         except MongoError:
             return attempt.outcome_of_hand_back()
         if has_role_for(function, owner):
             return None
-        lost = describe_role_lost(function, info.owner)
+        lost = describe_role_lost(function, claimed.owner)
         remedy = "sign in as that user with the role, then retry the job"
         return attempt.outcome_of_failure(stored_error("RoleLost", f"{lost}: {remedy}"))
 

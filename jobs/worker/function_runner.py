@@ -2,16 +2,15 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, assert_never, cast
 
 from pydantic_core import to_json
 
-from ostinato.jobs.async_tools.timeouts import DeadlineExceeded
+from ostinato.jobs.async_tools.timeouts import DeadlineExceeded, Deadlines
 from ostinato.jobs.context import AttemptLost, Context
-from ostinato.jobs.engine import Engine, ImmediateJobWriter
-from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.engine import Engine
 from ostinato.jobs.functions.grouped import GROUPED
 from ostinato.jobs.json_values import TooLarge, to_json_value
 from ostinato.jobs.logs import LogThrottle, get_log
@@ -21,20 +20,20 @@ from ostinato.jobs.mongo.client import (
     is_transient,
     summarize,
 )
-from ostinato.jobs.mongo.function_db import FunctionDatabase
 from ostinato.jobs.mongo.outcomes import OutcomeStore
 from ostinato.jobs.mongo.poisoned_jobs import rejects_content
 from ostinato.jobs.mongo.transaction import Contended
 from ostinato.jobs.outcome import Outcome
-from ostinato.jobs.records import Cause, CauseKind, FunctionKind, JobInfo, Json
-from ostinato.jobs.registry import Function, FunctionRef, time_limit_ms
+from ostinato.jobs.records import FunctionKind, Json
+from ostinato.jobs.registry import Function, time_limit_ms
 from ostinato.jobs.retry import Random, RetryAfter
 from ostinato.jobs.transactions.grouped_mutations import GroupedMutations, GroupMember
 from ostinato.jobs.transactions.shared_transactions import SharedTransactions
-from ostinato.jobs.transactions.transactor import ExecutionIdentity, function_log, scheduler_for
+from ostinato.jobs.transactions.transactor import ExecutionIdentity
+from ostinato.jobs.worker.action_context import ActionContext, AttemptParts, deadline_exceeded
 from ostinato.jobs.worker.attempt import Attempt
 from ostinato.jobs.worker.function_stats import FunctionStats, SharingClass
-from ostinato.jobs.worker.job_log_writer import AttemptLog, JobLogWriter
+from ostinato.jobs.worker.job_log_writer import JobLogWriter
 from ostinato.jobs.worker.mutation_attempts import AttemptFence, UserClientError, call_mutation
 from ostinato.jobs.worker.progress import ProgressReport
 from ostinato.jobs.worker.stored_errors import (
@@ -45,6 +44,7 @@ from ostinato.jobs.worker.stored_errors import (
 )
 
 PING_TIMEOUT_S = 1.0
+SIZED = (str, list, dict)  # faster than `str | list | dict`, which is built for each call
 OWN_CANCELLATION = "the function canceled its own task, or awaited a canceled one"
 
 log = get_log(__name__)
@@ -64,6 +64,8 @@ class FunctionRunner:
     grouped: GroupedMutations
     stats: FunctionStats
     job_logs: JobLogWriter
+    loop: asyncio.AbstractEventLoop
+    deadlines: Deadlines
     draw: Random
     """Draws the jitter of retries."""
     unknown_throttle: LogThrottle = field(default_factory=lambda: LogThrottle(math.inf))
@@ -81,10 +83,9 @@ class FunctionRunner:
         function = self.engine.registry.get(attempt.function_name)
         if function is None:
             return self._outcome_of_unknown(attempt)
-        lines = AttemptLog(self.job_logs, attempt.info)
-        identity = _identity(attempt.info, progress, lines)
+        parts = AttemptParts(self.engine, self.job_logs, attempt, progress.buffer)
         try:
-            return await self._call(function, attempt, identity, progress, returned)
+            return await self._call(function, attempt, parts, progress, returned)
         except AttemptLost:
             # A mutation was aborted. If its cancellation was requested, `stop` applies; if another
             # attempt holds the job, the guard of `stop` matches nothing.
@@ -97,24 +98,24 @@ class FunctionRunner:
         except BaseException as error:  # user code ran here: sys.exit() fails only this job
             return await self._outcome_of_error(function, attempt, error)
         finally:
-            lines.finish()
+            parts.finish()
 
     async def _call(
         self,
         function: Function,
         attempt: Attempt,
-        identity: ExecutionIdentity,
+        parts: AttemptParts,
         progress: ProgressReport,
         returned: Callable[[], None],
     ) -> Outcome | None:
         match function.kind:
             case FunctionKind.MUTATION:
-                grouped = await self._run_in_group(function, attempt, identity, returned)
+                grouped = await self._run_in_group(function, attempt, parts.identity, returned)
                 if grouped is None:
-                    await self._run_mutation(function, attempt, identity, progress)
+                    await self._run_mutation(function, attempt, parts.identity, progress)
                 return grouped
             case FunctionKind.ACTION:
-                return await self._run_action(function, attempt, identity, progress)
+                return await self._run_action(function, attempt, parts, progress)
             case never:
                 assert_never(never)
 
@@ -219,7 +220,7 @@ class FunctionRunner:
                 run_body=shared.run if shared else None,
             )
         except DeadlineExceeded as error:
-            raise _deadline_exceeded(function, timeout_ms) from error.__cause__
+            raise deadline_exceeded(function, timeout_ms) from error.__cause__
         except MongoOperationFailure as error:
             if has_returned and not rejects_content(error):
                 raise CommitRefused(summarize(error)) from error
@@ -258,87 +259,36 @@ class FunctionRunner:
         return self.stats.sharing_class(function.name) if attempt.number == 1 else SharingClass.SOLO
 
     async def _run_action(
-        self,
-        function: Function,
-        attempt: Attempt,
-        identity: ExecutionIdentity,
-        progress: ProgressReport,
+        self, function: Function, attempt: Attempt, parts: AttemptParts, progress: ProgressReport
     ) -> Outcome:
-        job, engine = attempt.info, self.engine
-        writer = ImmediateJobWriter(engine, job)
-        context = Context(
-            owner=job.owner,
-            db=FunctionDatabase(engine.mongo),
-            scheduler=scheduler_for(engine.registry, engine.clock, writer, identity),
-            registry=engine.registry,
-            settings=engine.settings,
-            clock=engine.clock,
-            log=identity.log or function_log(job),
-            running_job=job,
-            mutation_runner=self._mutation_caller(replace(identity, report_progress=None)),
-            report_progress=progress.write,
-        )
+        context = ActionContext(parts, attempt.claimed.owner, progress.write)
         timeout_ms = self._timeout_ms(function, attempt)
-        deadline = asyncio.timeout(timeout_ms / 1000)
+        task = asyncio.current_task(self.loop)
+        assert task is not None
+        deadline = self.deadlines.limit(timeout_ms / 1000, task)
         try:
-            async with deadline:
+            with deadline:
                 result = await function.call(
                     context, **function.arguments.unpack(attempt.claimed.args)
                 )
         except BaseException as error:  # user code may turn its timeout into any other error
-            if deadline.expired():
-                raise _deadline_exceeded(function, timeout_ms) from error
+            if deadline.has_expired:
+                raise deadline_exceeded(function, timeout_ms) from error
             raise
-        if deadline.expired():  # the function caught its cancellation
-            raise _deadline_exceeded(function, timeout_ms)
+        if deadline.has_expired:  # the function caught its cancellation
+            raise deadline_exceeded(function, timeout_ms)
         return attempt.outcome_of_success(self._checked_result(result))
 
-    def _mutation_caller(self, identity: ExecutionIdentity) -> Callable[..., Awaitable[Any]]:
-        async def run_mutation(ref: FunctionRef, args: dict[str, object]) -> Any:
-            function = self.engine.registry.resolve(ref)
-            if function.kind is not FunctionKind.MUTATION:
-                raise BadRequest(
-                    f"{function.name} is an action: call it with this ctx, or schedule it"
-                )
-            keyword_arguments = function.arguments.unpack(function.bind(args))
-
-            async def body(ctx: Context) -> Any:
-                return await call_mutation(function, ctx, keyword_arguments)
-
-            timeout_ms = self._timeout_ms(function)
-            try:
-                return await self.engine.transactor.run(identity, body, timeout_ms=timeout_ms)
-            except DeadlineExceeded as error:
-                raise _deadline_exceeded(function, timeout_ms) from error.__cause__
-            except UserClientError as own:
-                raise own.error from None
-
-        return run_mutation
-
-    def _timeout_ms(self, function: Function, attempt: Attempt | None = None) -> int:
-        if attempt is not None and attempt.claimed.timeout_ms is not None:
+    def _timeout_ms(self, function: Function, attempt: Attempt) -> int:
+        if attempt.claimed.timeout_ms is not None:
             return attempt.claimed.timeout_ms
         return time_limit_ms(function, self.engine.settings)
 
     def _checked_result(self, value: object) -> Json:
         limit = self.engine.settings.result_limit_bytes
         result = to_json_value(value, "result", limit_bytes=limit)
-        if isinstance(result, str | list | dict) and (size := len(to_json(result))) > limit:
+        if isinstance(result, SIZED) and (size := len(to_json(result))) > limit:
             raise TooLarge(
                 f"result must be at most {limit:,} bytes as JSON, got {size:,}", "too_long"
             )
         return result
-
-
-def _identity(job: JobInfo, progress: ProgressReport, lines: AttemptLog) -> ExecutionIdentity:
-    return ExecutionIdentity(
-        owner=job.owner,
-        cause=Cause(kind=CauseKind.JOB, id=job.id),
-        job=job,
-        report_progress=progress.buffer,
-        log=lines.bound_to(function_log(job)),
-    )
-
-
-def _deadline_exceeded(function: Function, timeout_ms: int) -> DeadlineExceeded:
-    return DeadlineExceeded(f"{function.name} took longer than {timeout_ms} ms")

@@ -1,7 +1,7 @@
 """Ties the transaction of a mutation function to its attempt, and calls the function in it."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from ostinato.jobs.context import AttemptLost, Context
@@ -56,7 +56,7 @@ class AttemptFence:
         """Write the success as the transaction's last write, or raise AttemptLost."""
         success = self.attempt.outcome_of_success(result)
         try:
-            with_progress = replace(success, progress=self.progress.unwritten)
+            with_progress = success._replace(progress=self.progress.unwritten)
             is_held = await self._write(session, with_progress)
         except ENCODING_ERRORS:  # nothing was sent, so the transaction continues
             is_held = await self._write(session, success)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Final
 
 from ostinato.jobs.async_tools.backoff import Backoff
@@ -58,7 +57,7 @@ class OutcomeWriter:
         Retries rejections that may be temporary. Permanently rejected content is removed, and the
         job fails. Returns False if the worker shuts down before the write.
         """
-        backoff = Backoff(FIRST_PAUSE_S, MAX_REJECTED_PAUSE_S, jitter=JITTER)
+        backoff: Backoff | None = None
         while True:
             try:
                 await self._group.submit(outcome)
@@ -73,6 +72,7 @@ class OutcomeWriter:
                 continue
             if self._closing.is_set():
                 return False
+            backoff = backoff or Backoff(FIRST_PAUSE_S, MAX_REJECTED_PAUSE_S, jitter=JITTER)
             await wait_for_event(self._closing, backoff.next_s())
 
     async def close(self) -> None:
@@ -148,15 +148,15 @@ def without_rejected_content(outcome: Outcome, error: Exception) -> Outcome | No
     if not isinstance(error, OutcomeRefused) or not rejects_content(error.error):
         return None
     if outcome.progress is not None:
-        return replace(outcome, progress=None)
+        return outcome._replace(progress=None)
     if outcome.transition not in DECIDED:
         return None
     minimal = _rejection_error(error)
     if outcome.transition is not TransitionName.FAIL or outcome.error is None:
-        return replace(outcome, transition=TransitionName.FAIL, result=None, error=minimal)
+        return outcome._replace(transition=TransitionName.FAIL, result=None, error=minimal)
     if outcome.error.get("traceback") is not None:
-        return replace(outcome, error={**outcome.error, "traceback": None})
-    return replace(outcome, error=minimal) if outcome.error["name"] != minimal["name"] else None
+        return outcome._replace(error={**outcome.error, "traceback": None})
+    return outcome._replace(error=minimal) if outcome.error["name"] != minimal["name"] else None
 
 
 def _rejection_error(error: OutcomeRefused) -> Document:

@@ -117,7 +117,7 @@ async def test_job_with_an_invalid_traceparent_starts_a_new_trace(
     rig_without_worker: Rig, spans: Spans, stored: object
 ) -> None:
     (claimed,) = await rig_without_worker.claim(await rig_without_worker.schedule("echo"))
-    with tracing.attempt(claimed.info, stored) as record:
+    with tracing.attempt(claimed._replace(traceparent=stored)) as record:
         record(None)
     (span,) = spans.named("functions.echo")
     assert span.parent is None

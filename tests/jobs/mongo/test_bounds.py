@@ -186,7 +186,7 @@ async def test_job_with_a_malformed_retry_policy_fails_at_its_first_error(
     rig_without_worker: Rig,
 ) -> None:
     (claimed,) = await rig_without_worker.claim(await rig_without_worker.schedule("fail_twice"))
-    attempt = Attempt(replace(claimed, policy={}), retention_ms=1_000)
+    attempt = Attempt(claimed._replace(policy={}), retention_ms=1_000)
     outcome = attempt.outcome_of_error({"name": "ValueError"}, lambda: 0.5)
     assert outcome.transition is TransitionName.FAIL
 

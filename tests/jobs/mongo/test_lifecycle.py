@@ -1,7 +1,6 @@
 """Every transition of jobs.lifecycle from every state, against the database."""
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -168,7 +167,7 @@ async def test_failure_after_a_retry_knows_when_the_job_first_failed_so(
     for attempt, text in enumerate(("no 1", "other", message), 1):
         await rig.claim(job_id)
         error = stored_error("ValueError", text)
-        await rig.complete(replace(ending(job_id, TransitionName.FAIL, attempt), error=error))
+        await rig.complete(ending(job_id, TransitionName.FAIL, attempt)._replace(error=error))
         if attempt < 3:
             await rig.engine.changes.retry(job_id)
     window = Window(limit=1)

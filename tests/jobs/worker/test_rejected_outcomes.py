@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -184,7 +183,7 @@ async def test_progress_that_cannot_be_encoded_does_not_affect_attempt_or_outcom
     claimed = [Attempt((await rig_without_worker.claim(job_id))[0], 9) for job_id in ids]
     report = ProgressReport(rig_without_worker.engine.store, ids[0], 1)
     await report.write(Progress(done=2**70, total=None, message=None))
-    first = replace(claimed[0].outcome_of_success(1), progress=report.unwritten)
+    first = claimed[0].outcome_of_success(1)._replace(progress=report.unwritten)
     write = OutcomeWriter(
         OutcomeStore(rig_without_worker.engine.mongo),
         rig_without_worker.engine.clock,
