@@ -11,19 +11,22 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import quote, unquote
 
 from arq.connections import ArqRedis
+from arq.constants import job_key_prefix
+from arq.jobs import serialize_job
+from arq.utils import timestamp_ms
 
+from ostinato.jobs.arq_queue.connection import serialize
 from ostinato.jobs.lanes import Lane
 
 RUN_CHUNK: Final = "run_chunk"
-EXPIRES_S: Final = 60  # the jobs of an untaken chunk are redispatched long before this
+EXPIRES_MS: Final = 60_000  # the jobs of an untaken chunk are redispatched long before this
 
 # In the past: MongoDB's clock, not this host's, decides whether jobs are due.
-PAST_SCORE: Final = datetime(2000, 1, 1, tzinfo=UTC)
+PAST_SCORE: Final = 946_684_800_000  # 2000-01-01, in ms
 
 STALE_AFTER_S: Final = 5.0  # a worker claims the ids of a chunk within this time, or never
 MAX_SIZE_DIGITS: Final = 4
@@ -93,16 +96,20 @@ class ChunkQueue:
         order = f"{time.time_ns() // 1_000_000:012x}-{next(_numbers):06x}-{os.urandom(4).hex()}"
         lane = quote(str(chunk.lane), safe="/")
         name = f"{order}~{chunk.owner_tag or ''}-{len(chunk.ids)}|{lane}"
-        owner_tags = [] if chunk.owner_tag else [list(chunk.owner_tags)]
-        await self._redis.enqueue_job(
+        owner_tags = () if chunk.owner_tag else (list(chunk.owner_tags),)
+        content = serialize_job(
             RUN_CHUNK,
-            list(chunk.ids),
-            chunk.notify_after_claim,
-            *owner_tags,
-            _job_id=name,
-            _defer_until=PAST_SCORE,
-            _expires=EXPIRES_S,
+            (list(chunk.ids), chunk.notify_after_claim, *owner_tags),
+            {},
+            None,
+            timestamp_ms(),
+            serializer=serialize,
         )
+        # Not arq's `enqueue_job`, which also looks for another job with the name: it is new.
+        async with self._redis.pipeline(transaction=False) as commands:
+            commands.set(f"{job_key_prefix}{name}", content, px=EXPIRES_MS)
+            commands.zadd(self._queue, {name: PAST_SCORE})
+            await commands.execute()
         self._chunks[name.encode()] = chunk
 
     async def queued(self, is_paused: IsPaused = lambda queue: False) -> QueuedJobs:

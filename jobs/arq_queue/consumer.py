@@ -1,14 +1,15 @@
 """Consumes chunks from Redis: an arq worker that wakes on signals and reconnects."""
 
 import asyncio
-import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, Protocol
 
 from arq.connections import ArqRedis
+from arq.constants import job_key_prefix
+from arq.jobs import deserialize_job_raw
 from arq.worker import Worker, func
 
 from ostinato.jobs.arq_queue.chunk_queue import (
@@ -25,7 +26,6 @@ from ostinato.jobs.arq_queue.connection import (
     deserialize,
     fix_for,
     reconnect_backoff,
-    serialize,
 )
 from ostinato.jobs.async_tools.cancellation import reraise_if_cancelled, run_cleanup
 from ostinato.jobs.async_tools.timeouts import wait_for_event
@@ -34,7 +34,7 @@ from ostinato.jobs.lanes import Lane
 from ostinato.jobs.logs import RepeatedWarning, get_log
 
 MAX_CONCURRENT_CHUNKS: Final = 8  # chunks need not wait for earlier claims
-ARQ_JOB_TIMEOUT_S: Final = 5  # a limit on hung chunks, above the time a claim may take
+CHUNK_TIMEOUT_S: Final = 5.0  # a limit on hung chunks, above the time a claim may take
 POLL_INTERVAL_S: Final = 1.0  # maximum delay of a chunk whose signal was lost
 READ_BATCH_SIZE: Final = 1_000  # skipped chunks may precede those this worker can take
 
@@ -70,7 +70,6 @@ class Consumer:
         self._slots = slots
         self._request_dispatch = request_dispatch
         self._wake = asyncio.Event()
-        logging.getLogger("arq.worker").addFilter(_drop_cancellations)  # idempotent
 
     def wake(self) -> None:
         """Read the queue now: a chunk was added, or a slot was freed."""
@@ -94,42 +93,34 @@ class Consumer:
             await asyncio.sleep(pause)
 
     def _worker(self) -> "_ArqWorker":
-        to_notify: set[str] = set()
-
         async def run_chunk(
-            ctx: dict[str, Any], ids: object, notify_after_claim: object, owner_tags: object = None
+            ctx: Mapping[str, str], ids: object, notify: object, owner_tags: object = None
         ) -> None:
             name = ctx["job_id"].encode()
-            chunk = _decode(name, ids, notify_after_claim, owner_tags)
+            chunk = _decode(name, ids, notify, owner_tags)
             if chunk is None:
                 log.warning("chunk.malformed", chunk=ctx["job_id"])
             elif await self._take_chunk(chunk, partial(worker.chosen.slots_acquired, name)):
-                to_notify.add(ctx["job_id"])
+                worker.to_notify.add(ctx["job_id"])
 
         def chunk_done(name: str) -> None:
             worker.chosen.remove(name.encode())
             self._wake.set()  # capacity for the next chunk
-            if name in to_notify:
-                to_notify.discard(name)
+            if name in worker.to_notify:
+                worker.to_notify.discard(name)
                 self._request_dispatch()
 
         redis = self._connect()
         worker = _ArqWorker(
-            functions=[func(run_chunk, name=RUN_CHUNK, timeout=ARQ_JOB_TIMEOUT_S, max_tries=1)],
+            functions=[func(run_chunk, name=RUN_CHUNK)],
             redis_pool=redis,
             queue_name=redis.default_queue_name,
             handle_signals=False,
             max_jobs=MAX_CONCURRENT_CHUNKS,
             queue_read_limit=READ_BATCH_SIZE,
-            job_timeout=ARQ_JOB_TIMEOUT_S,
-            keep_result=0,
-            max_tries=1,
-            retry_jobs=False,
-            log_results=False,
-            job_serializer=serialize,
-            job_deserializer=deserialize,
         )
-        worker.finishing, worker.chosen = set(), _ChosenChunks()
+        worker.finishing, worker.chosen, worker.to_notify = set(), _ChosenChunks(), set()
+        worker.absent = frozenset()
         worker.wake, worker.chunk_done = self._wake, chunk_done
         worker.free_slots = self._slots
         return worker
@@ -171,8 +162,15 @@ class _ChosenChunks:
 
 
 class _ArqWorker(Worker):
+    """Reads arq's queue. Arq marks a job as running, counts its tries and stores its result in keys
+    of their own; a chunk needs none of them: whoever deletes its content has taken it.
+    """
+
     wake: asyncio.Event
     chosen: _ChosenChunks
+    to_notify: set[str]
+    absent: frozenset[bytes]
+    """Names of the queue without content: another worker has taken them."""
     free_slots: FreeSlots
     chunk_done: Callable[[str], None]
     finishing: set["asyncio.Task[Any]"]
@@ -184,21 +182,45 @@ class _ArqWorker(Worker):
             await self._poll_iteration()
             await wait_for_event(self.wake, POLL_INTERVAL_S)
 
+    async def heart_beat(self) -> None:
+        """Do nothing: nobody reads arq's health check, and it has no crons."""
+
     async def start_jobs(self, job_ids: list[bytes]) -> None:
         malformed = [name for name in job_ids if not name.isascii()]
         if malformed:
             log.warning("queue.malformed_names", names=len(malformed))
             await self.pool.zrem(self.queue_name, *malformed)
-        chosen = self._choose(name for name in job_ids if name.isascii())
-        await super().start_jobs(chosen)
-        for name in chosen:
-            task = self.tasks.get(name.decode())
-            if task is None or task.done():  # another worker took it, or all places are taken
+        self.absent = self.absent.intersection(job_ids)
+        names = (name for name in job_ids if name.isascii() and name not in self.absent)
+        chosen = self._choose(names, self.max_jobs - self.job_counter)
+        if not chosen:
+            return
+        for name, content in zip(chosen, await self._take(chosen), strict=True):
+            if content is None:
                 self.chosen.remove(name)
+                self.absent |= {name}
+            else:
+                self._start(name.decode(), content)
 
-    def _choose(self, names: Iterable[bytes]) -> list[bytes]:
-        """Return the chunks whose lane has a free slot and whose owner, if all jobs have the same
-        one, may start a job.
+    async def _take(self, names: Sequence[bytes]) -> list[bytes | None]:
+        """Read and delete the contents of chunks; None for those that have none."""
+        async with self.pool.pipeline(transaction=False) as commands:
+            for name in names:
+                commands.getdel(f"{job_key_prefix}{name.decode()}")
+            contents: list[bytes | None] = await commands.execute()
+        return contents
+
+    def _start(self, name: str, content: bytes) -> None:
+        self.job_counter += 1
+        self.tasks[name] = task = self.loop.create_task(self._run(name, content))
+        task.add_done_callback(self._ended)
+
+    def _ended(self, _: "asyncio.Task[None]") -> None:
+        self.job_counter -= 1
+
+    def _choose(self, names: Iterable[bytes], maximum: int) -> list[bytes]:
+        """Return up to `maximum` chunks whose lane has a free slot and whose owner, if all jobs
+        have the same one, may start a job.
 
         At most one per limited function, and of an owner no more than may start.
         """
@@ -207,6 +229,8 @@ class _ArqWorker(Worker):
             lane_of(name) for name in self.chosen.without_slots() if self._free_starts(name) > 0
         }
         for name in names:
+            if len(chosen) >= maximum:
+                break
             lane, owner_tag = lane_of(name), owner_tag_of(name)
             if name in self.chosen or (lane.function is not None and lane in limited):
                 continue
@@ -223,14 +247,30 @@ class _ArqWorker(Worker):
         owner_tag = owner_tag_of(name)
         return self.free_slots.free_starts_of(owner_tag) if owner_tag else 1
 
-    async def finish_job(self, *args: Any) -> None:
-        await self._track_finishing(super().finish_job(*args))
+    async def _run(self, name: str, content: bytes) -> None:
+        try:
+            async with asyncio.timeout(CHUNK_TIMEOUT_S):
+                await self._call(name, content)
+        except TimeoutError:
+            log.warning("chunk.timed_out", chunk=name)
+        except Exception as error:  # malformed content from another program
+            log.warning("chunk.malformed", chunk=name, error=str(error))
+        finally:
+            try:
+                await asyncio.shield(self._track_finishing(self._finish(name)))
+            finally:
+                # Only now has the chunk been deleted from Redis.
+                self.chunk_done(name)
 
-    async def finish_failed_job(self, *args: Any) -> None:
-        await self._track_finishing(super().finish_failed_job(*args))
+    async def _call(self, name: str, content: bytes) -> None:
+        function, args, kwargs, *_ = deserialize_job_raw(content, deserializer=deserialize)
+        await self.functions[function].coroutine({"job_id": name}, *args, **kwargs)
+
+    async def _finish(self, name: str) -> None:
+        await self.pool.zrem(self.queue_name, name)
 
     async def _track_finishing(self, finishing: Awaitable[None]) -> None:
-        # arq shields these calls from cancellation, so closing the pool must wait for them.
+        # It is shielded from cancellation, so closing the pool must wait for it.
         task = asyncio.current_task()
         assert task is not None
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
@@ -239,18 +279,6 @@ class _ArqWorker(Worker):
             await finishing
         finally:
             self.finishing.discard(task)
-
-    async def run_job(self, job_id: str, score: int) -> None:
-        try:
-            await super().run_job(job_id, score)
-        except REDIS_ERRORS:
-            raise
-        except Exception as error:  # malformed content from another program
-            log.warning("chunk.malformed", chunk=job_id, error=str(error))
-            await self.pool.zrem(self.queue_name, job_id)
-        finally:
-            # Only now has the chunk been deleted from Redis.
-            self.chunk_done(job_id)
 
 
 def _decode(
@@ -270,12 +298,6 @@ def _decode(
         lane=lane_of(name),
         notify_after_claim=notify_after_claim is True,
     )
-
-
-def _drop_cancellations(record: logging.LogRecord) -> bool:
-    """Log filter: reject records about chunks canceled with their connection; no job is lost."""
-    is_cancellation = record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError)
-    return not is_cancellation
 
 
 async def _close(worker: _ArqWorker) -> None:

@@ -2,11 +2,10 @@
 
 import asyncio
 import gc
-import logging
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from itertools import chain
+from itertools import chain, takewhile
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ from structlog.testing import capture_logs
 
 from ostinato.jobs.arq_queue.chunk_queue import Chunk, ChunkQueue, SlotsAcquired
 from ostinato.jobs.arq_queue.connection import close, connect
-from ostinato.jobs.arq_queue.consumer import Consumer, _ArqWorker, _drop_cancellations
+from ostinato.jobs.arq_queue.consumer import Consumer, _ArqWorker
 from ostinato.jobs.lanes import owner_tag
 from ostinato.jobs.settings import Settings
 from tests.engine.proxy import proxied
@@ -79,7 +78,7 @@ async def polling_once(
     settings: Settings, queue: str, monkeypatch: pytest.MonkeyPatch, chunks: Sequence[Chunk]
 ) -> AsyncIterator[tuple[Consumer, HoldingTaker, ChunkQueue]]:
     """Enqueue chunks, then run a consumer that polls once, and again each time it is woken."""
-    for constant in ("POLL_INTERVAL_S", "ARQ_JOB_TIMEOUT_S"):
+    for constant in ("POLL_INTERVAL_S", "CHUNK_TIMEOUT_S"):
         monkeypatch.setattr(f"ostinato.jobs.arq_queue.consumer.{constant}", HOUR_S)
     redis, taken = connect(settings.redis_url, queue), HoldingTaker()
     chunk_queue = ChunkQueue(redis)
@@ -139,7 +138,39 @@ async def test_chunk_that_is_read_again_after_it_was_taken_does_not_count(
     assert taken.ids == [ONE]
     await chunks.put(chunk_of_owners(alice=TWO))
     read = await redis.zrange(queue, 0, -1)
-    assert worker._choose(read) == read
+    assert worker._choose(read, len(read)) == read
+    await close(redis)
+
+
+async def test_of_two_consumers_only_one_takes_a_chunk(settings: Settings, queue: str) -> None:
+    taken, redis = RecordingTaker(), connect(settings.redis_url, queue)
+    consumer = Consumer(lambda: redis, taken.take, AllFree(), lambda: None)
+    workers = [consumer._worker(), consumer._worker()]
+    await ChunkQueue(redis).put(chunk_of(ONE))
+    read = await redis.zrange(queue, 0, -1)
+    await asyncio.gather(*(worker.start_jobs(read) for worker in workers))
+    await asyncio.gather(*(task for worker in workers for task in worker.tasks.values()))
+    assert taken.ids == [ONE]
+    await close(redis)
+
+
+async def test_chunk_costs_four_commands(
+    settings: Settings, queue: str, redis_admin: Redis
+) -> None:
+    redis = connect(settings.redis_url, queue)
+    worker = Consumer(lambda: redis, RecordingTaker().take, AllFree(), lambda: None)._worker()
+    await redis.ping()
+    monitoring = redis_admin.monitor()  # type: ignore[no-untyped-call]  # redis-py does not annotate it
+    with monitoring as monitor:
+        await ChunkQueue(redis).put(chunk_of(ONE))
+        read = await redis.zrange(queue, 0, -1)
+        await worker.start_jobs(read)
+        await asyncio.gather(*worker.tasks.values())
+        await redis.echo("end")
+        database = redis_admin.connection_pool.connection_kwargs["db"]
+        sent = takewhile(lambda each: not each["command"].startswith("ECHO"), monitor.listen())
+        commands = [each["command"].split()[0] for each in sent if each["db"] == database]
+    assert commands == ["SET", "ZADD", "ZRANGE", "GETDEL", "ZREM"]
     await close(redis)
 
 
@@ -176,9 +207,7 @@ async def test_finished_jobs_leave_nothing_in_redis(
 ) -> None:
     ids = await asyncio.gather(*(rig.schedule("echo", value="kept") for _ in range(20)))
     assert {(await rig.wait_until_ended(job_id))["state"] for job_id in ids} == {"success"}
-    health_check = f"{queue}:health-check".encode()  # written by arq, with a TTL
-    await rig.wait_until(lambda: redis_admin.keys("*") == [health_check])
-    assert redis_admin.ttl(health_check) not in (-1, -2)
+    await rig.wait_until(lambda: redis_admin.keys("*") == [])
 
 
 async def test_stale_arq_abort_entry_has_no_effect(
@@ -192,18 +221,6 @@ async def test_stale_arq_abort_entry_has_no_effect(
     async with consuming(settings.redis_url, queue, taken):
         await eventually(lambda: taken.ids == [ONE])
         await eventually(lambda: redis_admin.zcard(queue) == 0)
-
-
-@pytest.mark.parametrize(
-    ("error", "is_logged"),
-    [(asyncio.CancelledError(), False), (ValueError("a bug"), True), (None, True)],
-)
-def test_chunk_abandoned_with_its_connection_is_not_logged_as_a_failure(
-    error: BaseException | None, is_logged: bool
-) -> None:
-    info = (type(error), error, None) if error else None
-    record = logging.LogRecord("arq.worker", logging.ERROR, "", 0, "run_chunk failed", (), info)
-    assert _drop_cancellations(record) is is_logged
 
 
 async def test_failure_that_no_task_awaits_is_not_reported() -> None:
