@@ -155,6 +155,7 @@ async def test_watched_alerts_are_those_of_the_given_states(app: Ostinato, watch
         (("requests", "--json", "cancel", "0" * 24), "--json"),
         (("batches", "--owner", "alice", "pause", "0" * 24), "--owner"),
         (("alerts", "--state", "open", "resolve", "0" * 24), "--state"),
+        (("failures", "--function", "x", "retry", "--all"), "--function"),
     ],
 )
 def test_option_before_a_subcommand_is_rejected(

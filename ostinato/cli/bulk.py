@@ -105,7 +105,7 @@ def _add(name: str, start: Start, help_text: str) -> None:
             every,
             "--state, ",
         )
-        _start(lambda app: start(app, which, owner), wait, as_json)
+        start_bulk_action(lambda app: start(app, which, owner), wait, as_json)
 
 
 _add(
@@ -139,7 +139,7 @@ def reschedule(  # noqa: PLR0913 (each is an option)
     which = _required(
         _filter(function=function, queue=queue, cause=cause, tag=tag, ids=ids), owner, every
     )
-    _start(
+    start_bulk_action(
         lambda app: app.reschedule_jobs(which, run_at=run_at, run_after=run_after, owner=owner),
         wait,
         as_json,
@@ -192,7 +192,9 @@ def _required(which: "JobFilter", owner: str | None, every: bool, more: str = ""
     return which
 
 
-def _start(start: "Callable[[Ostinato], Awaitable[BulkAction]]", wait: bool, as_json: bool) -> None:
+def start_bulk_action(
+    start: "Callable[[Ostinato], Awaitable[BulkAction]]", wait: bool, as_json: bool
+) -> None:
     """Start a bulk action, wait for its end unless that is not wanted, and print it.
 
     Exits with 1 if it has failed.

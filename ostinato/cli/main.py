@@ -18,6 +18,7 @@ from ostinato.cli.alerts import alert_commands
 from ostinato.cli.batches import batch_commands
 from ostinato.cli.bulk import bulk_commands
 from ostinato.cli.crons import cron_commands
+from ostinato.cli.failures import failure_commands
 from ostinato.cli.jobs import job_commands
 from ostinato.cli.project import init
 from ostinato.cli.requests import request_commands
@@ -57,6 +58,7 @@ for name, commands in (
     ("crons", cron_commands),
     ("requests", request_commands),
     ("batches", batch_commands),
+    ("failures", failure_commands),
     ("alerts", alert_commands),
 ):
     cli.add_typer(commands, name=name)

@@ -114,12 +114,12 @@ def duration(text: str, option: str = "--after") -> timedelta:
     return timedelta(seconds=int(found[1]) * UNITS_S[found[2]])
 
 
-def instant(text: str) -> datetime:
+def instant(text: str, option: str = "--at") -> datetime:
     """Read a time, which is in UTC if it has no zone; exit if it is not one."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        exit_with(f"--at must be a time such as 2030-01-31T12:00:00Z, got {text!r:.100}")
+        exit_with(f"{option} must be a time such as 2030-01-31T12:00:00Z, got {text!r:.100}")
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from ostinato.jobs.alerts import Alert
     from ostinato.jobs.bulk_actions import BulkAction
     from ostinato.jobs.cron_preview import RunChanges
+    from ostinato.jobs.failure_groups import FailureGroup
     from ostinato.jobs.job_logs import LogLine
     from ostinato.jobs.planned_ticks import PlannedTick
-    from ostinato.jobs.records import Batch, Cron, Job, Request
+    from ostinato.jobs.records import Batch, Cron, Failure, Job, Request
     from ostinato.resolvers.live.messages import LiveMessage
 
 MAX_CELL_CHARS: Final = 40
@@ -68,14 +69,18 @@ def print_change(table: Table, message: "LiveMessage[Any]", as_json: bool) -> No
 
 
 def print_bulk_action(action: "BulkAction", as_json: bool) -> None:
-    from ostinato.jobs.bulk_actions import BulkActionState
+    from ostinato.jobs.bulk_actions import BulkActionKind, BulkActionState
 
     if as_json:
         typer.echo(_json(action))
         return
     counts = ", ".join(f"{each.count:,} {each.outcome.name}" for each in action.outcomes)
     if not counts and action.state is BulkActionState.DONE:
-        counts = "no job matches"
+        is_of_failures = action.kind in (
+            BulkActionKind.RESOLVE_FAILURES,
+            BulkActionKind.RETRY_FAILURES,
+        )
+        counts = "no failure matches" if is_of_failures else "no job matches"
     line = f"{action.id} {action.kind.name} {action.state.name}"
     typer.echo(f"{line}: {counts}" if counts else line)
     for error in action.errors:
@@ -182,6 +187,29 @@ def _alert_row(found: "Alert") -> tuple[str, ...]:
     return (found.id, found.state.name, found.kind.name, opened, owner, found.message)
 
 
+def _failure_row(found: "Failure") -> tuple[str, ...]:
+    owner = found.owner or "(system)"
+    return (
+        found.id,
+        "OPEN" if found.resolved_at is None else "RESOLVED",
+        found.function_name,
+        _moment(found.at),
+        owner,
+        f"{found.error.name}: {found.error.message}",
+    )
+
+
+def _failure_group_row(found: "FailureGroup") -> tuple[str, ...]:
+    return (
+        found.fingerprint or "",
+        f"{found.count:,}",
+        found.function_name,
+        _moment(found.last_seen_at),
+        found.owner or "(system)",
+        f"{found.error_name}: {found.message}",
+    )
+
+
 JOBS: Final = Table(
     ("ID", "STATE", "FUNCTION", "SCHEDULED", "ATTEMPT", "OWNER"), (24, 11, 32, 20, 7, 0), _job_row
 )
@@ -193,6 +221,14 @@ REQUESTS: Final = Table(
 )
 BATCHES: Final = Table(
     ("ID", "STATE", "SOURCE", "PROCESSED", "FAILED", "OWNER"), (24, 9, 24, 17, 8, 0), _batch_row
+)
+FAILURES: Final = Table(
+    ("ID", "STATE", "FUNCTION", "FAILED", "OWNER", "ERROR"), (24, 8, 32, 20, 24, 0), _failure_row
+)
+FAILURE_GROUPS: Final = Table(
+    ("FINGERPRINT", "FAILURES", "FUNCTION", "NEWEST", "OWNER", "ERROR"),
+    (32, 8, 32, 20, 24, 0),
+    _failure_group_row,
 )
 ALERTS: Final = Table(
     ("ID", "STATE", "KIND", "OPENED", "OWNER", "MESSAGE"), (24, 13, 18, 20, 24, 0), _alert_row

@@ -47,6 +47,12 @@ async def record(ctx: Context, *, later: bool) -> None:
 
 
 @action()
+async def break_down(_ctx: Context) -> None:
+    """Fail."""
+    raise ValueError("it broke down")
+
+
+@action()
 async def current_loop(_ctx: Context) -> str:
     """Return the identity of the event loop that runs the job."""
     return str(id(asyncio.get_running_loop()))
