@@ -34,7 +34,7 @@ say = @printf '$(if $(MAKE_TERMOUT),\033[1m▸ %s\033[0m,▸ %s)\n' "$(1)"
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # --- set-up: a step writes a stamp and is skipped until one of its inputs changes ---------------
 

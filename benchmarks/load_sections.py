@@ -50,7 +50,8 @@ def rescued(results: Sequence[rescue.Result], within_s: float) -> str:
     head = ["system", "half run again after, s", "all, s", "what detects the loss"]
     return (
         f"## After `kill -9` of the worker\n\n{rescue.JOBS} jobs are running when their worker is "
-        "killed, and another worker starts at once. Ostinato's are actions with a retry policy. "
+        "killed, and another worker starts at once; the times include its start. Ostinato's are "
+        "actions with a retry policy. "
         f"The settings are defaults, and at most {within_s:.0f} s are waited.\n\n"
         + table(head, rows)
     )

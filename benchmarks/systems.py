@@ -117,7 +117,7 @@ OURS: Final = System(
     is_empty=_ours_is_empty,
     ours=True,
     poll_s=SLOW_POLL_S,
-    rescue="the worker's lease, 6 s by default, and a sweep 3.5 s later",
+    rescue="9.5 s without the worker's heartbeat by default, and a sweep each second",
 )
 
 
