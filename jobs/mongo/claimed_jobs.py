@@ -1,8 +1,8 @@
 """The jobs that a worker holds: their records, and the decoding of their documents."""
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Final, NamedTuple, cast
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple, cast
 
 from ostinato.jobs.documents import cause_from, root_id_of
 from ostinato.jobs.json_values import to_whole_number
@@ -99,22 +99,23 @@ def claimed_job_from(document: Document) -> ClaimedJob:
         owner=document["owner"],
         cause=cause_from(document["cause"]),
         root_id=root_id_of(document),
-        scheduled_time=document["scheduledTime"],
+        scheduled_time=_in_utc(document["scheduledTime"]),
         args=document["args"],
         policy=document["retry"],
         timeout_ms=document.get("timeoutMs"),
         version=int(document["version"]),
-        started_at=document.get("startedAt"),
+        started_at=_in_utc(document.get("startedAt")),
         traceparent=document.get("traceparent"),
     )
 
 
 def read_claimed(document: Document) -> ClaimedJob | MalformedJob:
-    """Decode the CLAIMED_FIELDS of a job."""
+    """Decode the CLAIMED_FIELDS of a job, whose dates may have no zone."""
     try:
         job = claimed_job_from(document)
-        args = restore(job.args)
-        return job if args is job.args else job._replace(args=cast("JsonObject", args))
+        if restore(job.args) is job.args:
+            return job
+        return job._replace(args=cast("JsonObject", restore(_in_utc(job.args))))
     except MALFORMED_ERRORS as error:
         return MalformedJob(document["_id"], error)
 
@@ -151,6 +152,15 @@ def read_leases(documents: list[Document]) -> list[Lease]:
         for document in documents
         if type(document["_id"]) is str
     ]
+
+
+def _in_utc(value: Any) -> Any:
+    """Add the zone to a date, or to the dates in a document; return other values unchanged."""
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=UTC)
+    if isinstance(value, dict):
+        return {name: _in_utc(inner) for name, inner in value.items()}
+    return [_in_utc(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _attempts(document: Document, name: str) -> int:

@@ -25,7 +25,7 @@ from ostinato.jobs.mongo.claimed_jobs import (
     read_leases,
     read_lost,
 )
-from ostinato.jobs.mongo.client import Document, Mongo, Session, is_transient
+from ostinato.jobs.mongo.client import ZONELESS_CODEC, Document, Mongo, Session, is_transient
 from ostinato.jobs.mongo.clock import ClockTime
 from ostinato.jobs.mongo.collections import JOBS
 from ostinato.jobs.mongo.indexes import read_with_hint
@@ -55,6 +55,7 @@ class JobStore:
     def __init__(self, mongo: Mongo, retention_ms: int, poisoned: PoisonedJobs) -> None:
         self._mongo = mongo
         self._jobs = mongo[JOBS]
+        self._zoneless_jobs = self._jobs.with_options(codec_options=ZONELESS_CODEC)
         self._retention_ms = retention_ms
         self.poisoned = poisoned
 
@@ -147,7 +148,8 @@ class JobStore:
     async def _find_claimed(
         self, ids: Sequence[str], token: str
     ) -> list[ClaimedJob | MalformedJob]:
-        found = self._jobs.find({"_id": {"$in": list(ids)}, "lease.token": token}, CLAIMED_FIELDS)
+        held = {"_id": {"$in": list(ids)}, "lease.token": token}
+        found = self._zoneless_jobs.find(held, CLAIMED_FIELDS)
         return [read_claimed(document) for document in await found.to_list(None)]
 
     async def reserve(self, starts: Mapping[str, datetime], clock_time: ClockTime) -> None:
