@@ -31,7 +31,7 @@ async def test_loop_ends_although_its_cancellation_was_swallowed(waits_for_event
     await started.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(task, 5)
+        await asyncio.wait_for(task, 30)
 
 
 async def test_waiting_for_an_event_ends_with_the_event() -> None:
