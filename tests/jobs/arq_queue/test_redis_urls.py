@@ -24,6 +24,7 @@ from tests.engine.proxy import proxied
 from tests.engine.rig import Rig, run_worker
 
 PASSWORD = "p@ss/w#rd:?%20&é"
+PATIENT = "socket_connect_timeout=30"  # on a busy machine, a TLS handshake may take over 1 s
 
 
 @pytest.fixture
@@ -98,7 +99,7 @@ async def test_tls_options_apply_to_every_connection(
     tls.load_cert_chain(certificate)
     async with proxied(fast_settings.redis_url, tls) as proxy:
         url = proxy.url.replace("redis://", "rediss://")
-        await check_every_client(fast_settings, f"{url}?{check.format(path=certificate)}")
+        await check_every_client(fast_settings, f"{url}?{check.format(path=certificate)}&{PATIENT}")
 
 
 async def test_untrusted_certificate_is_rejected(
@@ -107,7 +108,8 @@ async def test_untrusted_certificate_is_rejected(
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate)
     async with proxied(fast_settings.redis_url, tls) as proxy:
-        (found,) = await inspect_redis(proxy.url.replace("redis://", "rediss://"))
+        url = proxy.url.replace("redis://", "rediss://")
+        (found,) = await inspect_redis(f"{url}?{PATIENT}")
     assert "CERTIFICATE_VERIFY_FAILED" in found.detail
     assert "OSTINATO_REDIS_URL" in str(found.fix)
 
