@@ -54,13 +54,22 @@ def due_times(history: History) -> Iterator[str]:
             job_id = str(call.request.input["jobId"])
             calls[job_id] += 1
             acknowledged[job_id] += call.is_ok
+    in_bulk = matching_ids(history, Kind.RESCHEDULE_JOBS)
     for job in history.jobs.values():
         found = _changes_of_due_time(job)
-        if not acknowledged[job.id] <= found <= calls[job.id]:
+        is_requested = found <= calls[job.id] or job.id in in_bulk
+        if found < acknowledged[job.id] or not is_requested:
             yield (
                 f"{job.id} was rescheduled {found} times: {acknowledged[job.id]} of "
                 f"{calls[job.id]} calls were acknowledged"
             )
+    counted = _outcomes(history, BulkActionKind.RESCHEDULE_JOBS)[BulkOutcome.RESCHEDULED]
+    total = sum(map(_changes_of_due_time, history.jobs.values()))
+    if not counted + acknowledged.total() <= total <= counted + calls.total():
+        yield (
+            f"the timelines contain {total} new due times: bulk actions count {counted}, "
+            f"and {acknowledged.total()} of {calls.total()} calls were acknowledged"
+        )
 
 
 def bulk_actions(history: History) -> Iterator[str]:

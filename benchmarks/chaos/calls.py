@@ -23,6 +23,7 @@ _FIELDS: Final = {
     Kind.RETRY: ("retryJob", "JobIdInput!", "jobId"),
     Kind.CANCEL_JOBS: ("cancelJobs", "JobFilter!", "bulkActionId"),
     Kind.RETRY_JOBS: ("retryJobs", "JobFilter!", "bulkActionId"),
+    Kind.RESCHEDULE_JOBS: ("rescheduleJobs", "JobFilter!", "bulkActionId"),
     Kind.RESOLVE_FAILURES: ("resolveFailures", "FailureFilter!", "bulkActionId"),
     Kind.RESUME_CRON: ("resumeCron", "CronIdInput!", "cronId"),
     Kind.UPDATE_CRON: ("updateCron", "UpdateCronInput!", "cronId"),
@@ -60,11 +61,13 @@ def _body(requests: Sequence[Request]) -> JsonObject:
     for number, request in enumerate(requests):
         name, type_, selected = _FIELDS[request.kind]
         variables.append(f"$a{number}: {type_}")
-        argument = "filter" if request.kind in BULK else "input"
-        fields.append(f"a{number}: {name}({argument}: $a{number}) {{ {selected} }}")
+        arguments = f"{'filter' if request.kind in BULK else 'input'}: $a{number}"
+        if request.kind is Kind.RESCHEDULE_JOBS:
+            arguments += f", runAfterMs: {request.input['runAfterMs']}"
+        fields.append(f"a{number}: {name}({arguments}) {{ {selected} }}")
     query = f"mutation Load({', '.join(variables)}) {{ {' '.join(fields)} }}"
     inputs: JsonObject = {
-        f"a{number}": _with_global_ids(request.input) for number, request in enumerate(requests)
+        f"a{number}": _variable(request) for number, request in enumerate(requests)
     }
     return {"query": query, "variables": inputs}
 
@@ -105,9 +108,14 @@ _VALUES: Final[dict[Kind, Callable[[Mapping[str, Any]], JsonObject]]] = {
 }
 
 
-def _with_global_ids(input_: JsonObject) -> JsonObject:
-    """Convert document ids to global ids."""
-    return {name: _global_id(name, value) for name, value in input_.items()}
+def _variable(request: Request) -> JsonObject:
+    """Return the input with global ids; of RESCHEDULE_JOBS only the filter."""
+    is_filter = request.kind is Kind.RESCHEDULE_JOBS
+    return {
+        name: _global_id(name, value)
+        for name, value in request.input.items()
+        if not is_filter or name != "runAfterMs"
+    }
 
 
 def _global_id(name: str, value: Json) -> Json:

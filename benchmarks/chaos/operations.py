@@ -21,6 +21,7 @@ class Kind(StrEnum):
     RETRY = "retry"
     CANCEL_JOBS = "cancelJobs"
     RETRY_JOBS = "retryJobs"
+    RESCHEDULE_JOBS = "rescheduleJobs"
     RESOLVE_FAILURES = "resolveFailures"
     RESUME_CRON = "resumeCron"
     UPDATE_CRON = "updateCron"
@@ -30,8 +31,10 @@ class Kind(StrEnum):
     APPLY_CRONS = "applyCrons"
 
 
-BULK: Final = frozenset({Kind.CANCEL_JOBS, Kind.RETRY_JOBS, Kind.RESOLVE_FAILURES})
-"""The bulk actions: their input is a filter."""
+BULK: Final = frozenset(
+    {Kind.CANCEL_JOBS, Kind.RETRY_JOBS, Kind.RESCHEDULE_JOBS, Kind.RESOLVE_FAILURES}
+)
+"""The bulk actions: their input is a filter, of RESCHEDULE_JOBS also `runAfterMs`."""
 
 
 class Outcome(StrEnum):

@@ -5,7 +5,7 @@ from itertools import count
 from random import Random
 from typing import Final
 
-from benchmarks.chaos.operations import Answer, Kind, Outcome, Request
+from benchmarks.chaos.operations import BULK, Answer, Kind, Outcome, Request
 from ostinato.jobs.records import Json, JsonObject
 
 TALLY_NAMES: Final = tuple(f"tally-{number}" for number in range(12))
@@ -110,10 +110,13 @@ class Plan:
         return Request(Kind.SCHEDULE, self._job())
 
     def _bulk_action(self) -> Request:
-        kind = self._random.choice((Kind.CANCEL_JOBS, Kind.RETRY_JOBS, Kind.RESOLVE_FAILURES))
+        kind = self._random.choice(sorted(BULK))
         if kind is Kind.RESOLVE_FAILURES:
             return Request(kind, {"functionName": self._random.choice(FAILING)})
-        return Request(kind, {"tags": [self._tag()]})
+        which: JsonObject = {"tags": [self._tag()]}
+        if kind is Kind.RESCHEDULE_JOBS:
+            which["runAfterMs"] = self._random.randint(0, MAX_DELAY_MS)
+        return Request(kind, which)
 
     def _tag(self) -> str:
         return f"group-{self._name}-{self._random.randrange(GROUPS)}"

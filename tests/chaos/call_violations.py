@@ -132,6 +132,7 @@ def skipped(*outcomes: Outcome) -> History:
 
 
 RETRY_BULK: Final = bulk_action(BulkActionKind.RETRY_JOBS, BulkOutcome.RETRIED)
+MOVE_BULK: Final = bulk_action(BulkActionKind.RESCHEDULE_JOBS, BulkOutcome.RESCHEDULED)
 CORRECT: Final[Mapping[str, Callable[[], History]]] = {
     "retry": lambda: retried(of_job(Kind.RETRY, "canceled")),
     "retry without an answer": lambda: retried(of_job(Kind.RETRY, "canceled", Outcome.UNKNOWN)),
@@ -157,6 +158,9 @@ CORRECT: Final[Mapping[str, Callable[[], History]]] = {
         bulk_actions=[bulk_action(BulkActionKind.RESOLVE_FAILURES, BulkOutcome.RESOLVED)],
     ),
     "new due time": lambda: history_of(MOVED, of_job(Kind.RESCHEDULE, "touch")),
+    "new due time by a bulk action": lambda: history_of(
+        tagged(MOVED), bulk_call(Kind.RESCHEDULE_JOBS), bulk_actions=[MOVE_BULK]
+    ),
     "many jobs": lambda: with_operation(many(Outcome.OK, "enter", "unknown")),
     "many jobs that do not exist": lambda: with_operation(many(Outcome.UNKNOWN, "a", "b")),
     "trigger": lambda: triggered("a", "a"),
@@ -179,6 +183,14 @@ VIOLATIONS_OF_CALLS: Final[dict[str, tuple[str, Callable[[], History]]]] = {
     ),
     "lost due time": (DUE_TIME, lambda: with_operation(of_job(Kind.RESCHEDULE, "touch"))),
     "due time without a request": (DUE_TIME, lambda: with_job(MOVED)),
+    "due time by a bulk action of other jobs": (
+        DUE_TIME,
+        lambda: history_of(MOVED, bulk_call(Kind.RESCHEDULE_JOBS), bulk_actions=[MOVE_BULK]),
+    ),
+    "due time that no bulk action counts": (
+        DUE_TIME,
+        lambda: history_of(tagged(MOVED), bulk_call(Kind.RESCHEDULE_JOBS, Outcome.UNKNOWN)),
+    ),
     "lost bulk action": (BULK, lambda: with_operation(bulk_call())),
     "bulk action without a call": (BULK, lambda: replace(VALID, bulk_actions=[RETRY_BULK])),
     "bulk action still running": (
