@@ -57,8 +57,9 @@ from ostinato.jobs.overview_reader import OverviewReader
 from ostinato.jobs.queues import Queues
 from ostinato.jobs.quotas.counts import QuotaReader
 from ostinato.jobs.quotas.owner_quotas import OwnerQuotas
-from ostinato.jobs.records import Job, JobInfo, JobState
+from ostinato.jobs.records import Cause, CauseKind, Job, JobInfo, JobState
 from ostinato.jobs.registry import Registry, registry
+from ostinato.jobs.run_history import RELEASE_QUEUED
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.transactions.transactor import ExecutionIdentity, Transactor
 
@@ -215,6 +216,24 @@ class Engine:
         if changed.state is JobState.IN_PROGRESS:
             self.notifier.notify(Signal.CANCEL)
         return changed.record()
+
+    async def release_queued_tick(self, ended: JobInfo) -> None:
+        """Schedule the job that starts the next queued tick, if a job that has ended was the run of
+        a cron whose ticks wait."""
+        function, cron_id = self.registry.get(ended.function_name), ended.cause.id
+        if ended.cause.kind is not CauseKind.CRON or function is None or function.internal:
+            return
+        waiting = {"_id": cron_id, "queuedTicks.0": {"$exists": True}}
+        found = await self.mongo["crons"].find_one(waiting, {"owner": 1})
+        if found is not None:
+            new = NewJob(
+                function=self.registry.resolve(RELEASE_QUEUED),
+                args={"cron_id": cron_id},
+                owner=found["owner"],
+                cause=Cause(kind=CauseKind.CRON, id=cron_id),
+                scheduled_time=await self.clock.now(),
+            )
+            await self.schedule(new)
 
     async def transact(self, owner: str | None, body: Callable[[Context], Awaitable[T]]) -> T:
         """Run `body` in one transaction with a Context and return its result.

@@ -25,16 +25,16 @@ from ostinato.jobs.records import Cause, CauseKind, Cron, OverlapPolicy, PauseRe
 from ostinato.jobs.run_history import (
     MAX_OVERLAPPING,
     MAX_TRACKED,
+    RELEASE_QUEUED,
     RunHistory,
     count_failures,
     executions_in,
 )
 
 EXECUTE_CRON: Final = "crons.executeCron"
-RELEASE_QUEUED: Final = "crons.releaseQueued"
-"""The names of two functions in `crons`, which imports this module."""
+"""The name of a function in `crons`, which imports this module."""
 MAX_QUEUED_TICKS: Final = 100  # further ticks are skipped and counted
-RELEASE_POLL_MS: Final = 1_000  # how often queued ticks check for the end of the previous run
+RELEASE_POLL_MS: Final = 5_000  # a worker releases at once, unless it is lost when a run ends
 LOG_PERIOD_S: Final = 3_600.0  # even for a cron that ticks every second
 
 _throttle = LogThrottle(LOG_PERIOD_S)

@@ -25,7 +25,6 @@ from ostinato.jobs.functions.cron_ledger import pause_reason, record_decision, s
 from ostinato.jobs.functions.cron_patch import definition_document
 from ostinato.jobs.functions.cron_ticks import (
     EXECUTE_CRON,
-    RELEASE_QUEUED,
     decide_due_ticks,
     read_reason_to_pause,
     read_run_history,
@@ -52,6 +51,7 @@ from ostinato.jobs.functions.new_cron import STATIC, NewCron, validate_cron, wit
 from ostinato.jobs.quotas.limits import QuotaKind
 from ostinato.jobs.quotas.transaction_checks import require_room, require_tick_room
 from ostinato.jobs.records import Cron, JsonObject, PauseReason, Schedule
+from ostinato.jobs.run_history import RELEASE_QUEUED
 from ostinato.jobs.time_rules import ExcludedDays
 
 
@@ -245,6 +245,7 @@ async def release_queued(ctx: Context, cron_id: str) -> None:
     cron = cron_from(found)
     if await pause_if_needed(ctx, cron, found):
         return
+    await cancel_if_active(ctx, found.get("releaseJobId"))  # a run has ended before it was due
     done = await start_due_runs(ctx, cron, found, [])
     used_up = used_up_fields(cron, found, done)
     if used_up:

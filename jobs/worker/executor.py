@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -17,6 +18,7 @@ from ostinato.jobs.async_tools.cancellation import clear_cancellation
 from ostinato.jobs.async_tools.timeouts import Deadlines
 from ostinato.jobs.dispatch.queue_settings import QueueSettings
 from ostinato.jobs.engine import Engine
+from ostinato.jobs.errors import OstinatoError
 from ostinato.jobs.lanes import Lane
 from ostinato.jobs.lifecycle import TRANSITIONS, TransitionName
 from ostinato.jobs.logs import get_log
@@ -260,13 +262,14 @@ class Executor:
         with tracing.attempt(attempt.claimed) as record:
             outcome = await self._run_to_outcome(running)
             record(outcome)
-        if outcome is None:
-            return
-        running.outcome = outcome
-        self._release(running)
-        if running.task.cancelling():
-            await clear_cancellation()
-        await self._write(running, outcome)
+        if outcome is not None:
+            running.outcome = outcome
+            self._release(running)
+            if running.task.cancelling():
+                await clear_cancellation()
+            await self._write(running, outcome)
+        with suppress(MongoError, OstinatoError):  # queued ticks also poll
+            await self._engine.release_queued_tick(attempt.claimed.info)
 
     def _release(self, running: RunningAttempt) -> None:
         """Free the slot of an attempt whose function has returned."""

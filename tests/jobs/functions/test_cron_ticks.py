@@ -5,11 +5,14 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+import pytest
 from structlog.testing import capture_logs
 
+from ostinato.jobs.functions import cron_ticks
 from ostinato.jobs.functions.crons import execute_cron, pause_cron, repair_cron
 from ostinato.jobs.records import CatchUpPolicy, CauseKind, JobState, OverlapPolicy
-from tests.jobs.functions.pattern_rig import MINUTE, SECOND, PatternRig
+from ostinato.jobs.run_history import RELEASE_QUEUED
+from tests.jobs.functions.pattern_rig import HOUR, MINUTE, SECOND, PatternRig
 from tests.jobs.functions.test_crons import TICK, pending_ticks, register
 from tests.jobs.functions.work import gate
 from tests.processes import eventually
@@ -133,6 +136,10 @@ async def _has_next_run(rig: PatternRig, cron_id: str, due: datetime) -> bool:
     return bool((await rig.find_one("crons", _id=cron_id))["nextRunTime"] == due)
 
 
+async def have_run(rig: PatternRig, count: int) -> bool:
+    return len(await rig.jobs("work.waitAtGate", state=JobState.SUCCESS.value)) == count
+
+
 async def test_overlap_skip_skips_ticks_while_the_previous_one_runs(rig: PatternRig) -> None:
     document = await overlapping(rig, OverlapPolicy.SKIP)
     assert document["skippedTicks"] == 2
@@ -153,8 +160,7 @@ async def test_overlap_queue_runs_every_tick_in_sequence(rig: PatternRig) -> Non
     assert len(document["queuedTicks"]) == 2
     assert len(await rig.jobs("work.waitAtGate")) == 1
     gate.opened.set()
-    for _ in range(4):
-        await rig.advance(2 * SECOND)
+    await eventually(partial(have_run, rig, 3), within=30)
     runs = await rig.jobs("work.waitAtGate")
     started = [run.started_at for run in runs]
     ended = [run.completed_at for run in runs]
@@ -162,6 +168,18 @@ async def test_overlap_queue_runs_every_tick_in_sequence(rig: PatternRig) -> Non
     assert all(
         start >= end for start, end in zip(started[1:], ended, strict=False) if start and end
     )
+
+
+async def test_queued_tick_starts_when_the_run_before_it_ends(
+    rig: PatternRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cron_ticks, "RELEASE_POLL_MS", 24 * HOUR)
+    await overlapping(rig, OverlapPolicy.QUEUE)
+    gate.opened.set()
+    await eventually(partial(have_run, rig, 3), within=30)
+    [cron] = await rig.all("crons")
+    assert cron["queuedTicks"] == []
+    assert await rig.jobs(RELEASE_QUEUED, state=JobState.PENDING.value) == []
 
 
 async def test_at_most_100_ticks_are_queued_and_one_job_releases_them(
