@@ -6,6 +6,7 @@ import shlex
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -77,15 +78,15 @@ def main() -> None:
     raise_file_limit()
     command = f"make bench-live ARGS={shlex.quote(' '.join(sys.argv[1:]))}"
     run = results.start(command, machine(), versions(), is_quick=args.quick)
+    save = partial(results.write, run, path=args.figures)
     opening = sections.about(command, args.rounds, run.machine, run.versions)
     print(opening, flush=True)
     with (
         tempfile.TemporaryDirectory(prefix="ostinato-bench-") as folder,
         started(Path(folder)) as servers,
     ):
-        found = report.run(parts(args), servers)
-    page.write([opening, *(text for text, _ in found.values())], args.output, page.LIVE)
-    results.write(run, {name: figures for name, (_, figures) in found.items()}, args.figures)
+        found = report.run(parts(args), servers, save)
+    page.write([opening, *found], args.output, page.LIVE)
     print(f"Written to {args.output} and {args.figures}")
 
 

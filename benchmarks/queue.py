@@ -160,6 +160,7 @@ def main() -> None:
     args = options()
     command = f"make bench ARGS={shlex.quote(' '.join(sys.argv[1:]))}"
     run = results.start(command, machine(), versions(), is_quick=args.quick)
+    save = partial(results.write, run, path=args.figures)
     opening = sections.about(command, args.rounds, run.machine, run.versions)
     print(opening, flush=True)
     parts = {name: partial(PARTS[name], args) for name in args.only}
@@ -167,9 +168,8 @@ def main() -> None:
         tempfile.TemporaryDirectory(prefix="ostinato-bench-") as folder,
         started(Path(folder), with_postgres=True) as servers,
     ):
-        found = report.run(parts, servers)
-    page.write([opening, *(text for text, _ in found.values())], args.output)
-    results.write(run, {name: figures for name, (_, figures) in found.items()}, args.figures)
+        found = report.run(parts, servers, save)
+    page.write([opening, *found], args.output)
     print(f"Written to {args.output} and {args.figures}")
 
 

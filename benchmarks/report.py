@@ -9,11 +9,17 @@ Found = tuple[str, Iterable[Measured]]
 """A section of RESULTS.md, and its figures."""
 
 
-def run(parts: Mapping[str, Callable[[Servers], Found]], servers: Servers) -> dict[str, Found]:
-    """Measure each part, and print its section."""
-    found: dict[str, Found] = {}
+def run(
+    parts: Mapping[str, Callable[[Servers], Found]],
+    servers: Servers,
+    save: Callable[[Mapping[str, Iterable[Measured]]], None],
+) -> list[str]:
+    """Measure each part, print its section, and save its figures; returns the sections."""
+    sections = []
     for name, measure in parts.items():
         print(f"▸ {name}", flush=True)
-        found[name] = measure(servers)
-        print(f"\n{found[name][0]}\n", flush=True)
-    return found
+        section, figures = measure(servers)
+        print(f"\n{section}\n", flush=True)
+        save({name: figures})
+        sections.append(section)
+    return sections
