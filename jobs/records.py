@@ -76,7 +76,7 @@ class PauseReason(StrEnum):
 
 
 class CatchUpPolicy(StrEnum):
-    """How ticks that were missed while no worker was running are handled."""
+    """How ticks that no worker ran in time are handled."""
 
     SKIP = "skip"
     LATEST = "latest"
@@ -264,7 +264,7 @@ class RecurringTask:
     last_lateness_ms: int | None = None
     """How long after its tick the last run was created."""
     skipped_ticks: int = 0
-    """Ticks that were missed while no worker was running; the newest one of them ran."""
+    """Ticks that no worker ran in time; the newest one of them ran."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,6 +65,13 @@ def test_help_names_every_command() -> None:
     )
 
 
+@pytest.mark.parametrize("command", ["dev", "api"])
+def test_help_of_a_server_names_its_port(command: str) -> None:
+    help_text = " ".join(executed(command, "--help").stdout.split())
+    assert "OSTINATO_PORT" in help_text
+    assert "8000" in help_text
+
+
 def test_importing_ostinato_imports_no_driver_before_a_name_is_used() -> None:
     code = "import ostinato, sys; a = 'pymongo' in sys.modules; ostinato.action"
     code += "; print(a, 'pymongo' in sys.modules)"

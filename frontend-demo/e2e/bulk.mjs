@@ -30,7 +30,7 @@ export default async function scenario(page, given) {
   await page.getByRole('button', { name: 'Remove the filter tag' }).click();
   await jobs(page, 'another', 'PENDING').waitFor();
   await page.getByRole('searchbox').fill('another');
-  await page.getByText('1 of 4 loaded jobs match.').waitFor();
+  await page.getByText('1 of 4 loaded jobs matches.').waitFor();
   await page.getByRole('button', { name: 'Change all…' }).click();
   await page.getByRole('menuitem', { name: 'Cancel all' }).getByText('cannot search arguments').waitFor();
 }

@@ -14,8 +14,15 @@ function daysBefore(day, count) {
 }
 
 async function fillSchedule(page, form) {
+  const interval = form.getByRole('textbox', { name: 'Interval' });
+  await interval.fill('soon');
+  await form.getByRole('status', { name: 'Preview' }).getByText('Enter a duration').waitFor();
+  await interval.fill('1 ms');
+  await form.getByRole('status', { name: 'Preview' }).getByText(/1,?000/).waitFor();
   await form.getByLabel('Name').fill('nightly');
   await form.getByRole('radio', { name: 'Cronspec' }).check();
+  await form.getByRole('textbox', { name: 'Cronspec' }).fill('61 2 * * *');
+  await form.getByRole('status', { name: 'Preview' }).getByText('minute must be 0-59').waitFor();
   await form.getByRole('textbox', { name: 'Cronspec' }).fill('30 2 * * *');
   await form.getByLabel('Time zone').fill('Europe/Berlin');
   await page.keyboard.press('Tab'); // closes the suggestions
@@ -37,7 +44,7 @@ async function register(page) {
   await form.getByText('Days without runs').click();
   await form.getByLabel('Days and ranges').fill('soon');
   await form.getByRole('button', { name: 'Register' }).click();
-  await form.getByText("'soon' is no day").waitFor();
+  await form.getByRole('alert').getByText("'soon' is no day").waitFor();
   await form.getByLabel('Days and ranges').fill(`${daysBefore(sunday, 2)} to ${daysBefore(sunday, 1)}`);
   await form.getByRole('checkbox', { name: 'Wed' }).check();
   await preview.getByText('does not run: excluded').nth(2).waitFor();
@@ -56,8 +63,23 @@ async function isStored(page) {
   for (const text of ['12', '2 h', '5 failed runs in a row']) await facts.getByText(text, { exact: true }).waitFor();
 }
 
+/** The next runs and the changed ones begin at one moment: the first added run is the next one. */
+async function compare(page) {
+  await page.getByRole('button', { name: 'Edit' }).click();
+  const form = page.getByRole('form', { name: 'Change the cron' });
+  await form.getByText('Nothing is changed yet.').waitFor();
+  await form.getByRole('textbox', { name: 'Cronspec' }).fill('*/7 * * * *');
+  const changes = form.getByRole('region', { name: 'What changes' });
+  await changes.getByText(/Runs until .* added/).waitFor();
+  const next = await form.getByRole('list', { name: 'Next runs' }).locator('time').first().getAttribute('datetime');
+  const minute = new Date(next).toLocaleTimeString(undefined, { timeStyle: 'medium' });
+  await changes.getByRole('listitem').first().getByText(minute).waitFor();
+  await form.getByRole('button', { name: 'Cancel' }).click();
+}
+
 async function backfill(page) {
   await cron(page, 'hourly').getByRole('link', { name: 'hourly' }).click();
+  await compare(page);
   await page.getByRole('button', { name: 'Backfill' }).click();
   const form = page.getByRole('form', { name: 'Run ticks of the past' });
   await form.getByText('24 ticks').waitFor();

@@ -80,7 +80,7 @@ export default async function scenario(page, given) {
   await page.getByText('No failures match the filter.').waitFor();
   await page.getByRole('button', { name: 'Remove the filter function' }).click();
   await group(page, 'eve').waitFor();
-  await page.getByRole('button', { name: 'Resolve all matching failures' }).click();
-  await confirm(page, 'Resolve them');
+  await page.getByRole('button', { name: 'Resolve 1 matching failure' }).click();
+  await confirm(page, 'Resolve it');
   await page.getByText('No open failures.').waitFor();
 }

@@ -53,7 +53,7 @@ export default async function scenario(page, given) {
   await page.getByRole('searchbox').fill('"TO":"ada');
   await isInAddress(page, 'args=');
   await showsOnly(page, 'reports.send');
-  await page.getByText('1 of 3 loaded jobs match.').waitFor();
+  await page.getByText('1 of 3 loaded jobs matches.').waitFor();
   await page.goBack();
   await page.goForward();
   await showsOnly(page, 'reports.send');

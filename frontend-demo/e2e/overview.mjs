@@ -10,6 +10,23 @@ async function draws(page, label) {
   await eventually(label, async () => (await page.getByRole('img', { name: label }).count()) === 1);
 }
 
+/** Values are read with arrow keys, and with the pointer. */
+async function readValues(page) {
+  const values = page.getByRole('slider', { name: 'Failures: values' });
+  await values.focus();
+  await eventually('the failure is read by keyboard', async () => {
+    if (/failed 1$/.test(await values.getAttribute('aria-valuetext'))) return true;
+    await page.keyboard.press('ArrowLeft');
+    return false;
+  });
+  const figure = page.getByRole('figure').filter({ hasText: 'Failures' });
+  await figure.getByText('failed 1', { exact: true }).waitFor();
+  await page.keyboard.press('Tab');
+  await figure.getByText('failed 1', { exact: true }).waitFor({ state: 'detached' });
+  await figure.getByRole('img').hover();
+  await figure.getByText(/^failed \d+$/).waitFor();
+}
+
 export default async function scenario(page, given) {
   await openLivePage(page, given);
   await scheduleJob(page, { functionName: 'reports.send', args: { to: 'ada' } });
@@ -18,6 +35,7 @@ export default async function scenario(page, given) {
   await counts(page, 'Failed', '1');
   await counts(page, 'In progress', '1');
   await draws(page, 'Failures, in total: retried 0, failed 1');
+  await readValues(page);
   await page.getByRole('list', { name: 'Running jobs' }).getByText('42 of 100').waitFor();
 
   await page.getByRole('button', { name: '24 h' }).click();

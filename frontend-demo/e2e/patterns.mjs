@@ -29,8 +29,13 @@ async function batches(page) {
   await form.getByLabel('Delay between pages').fill('2 min');
   await form.getByRole('button', { name: 'Save' }).click();
   await row.getByText('2 min apart').waitFor();
+  const before = await row.boundingBox();
   await row.getByRole('button', { name: 'Cancel' }).click();
-  await row.getByText('Really cancel?').click();
+  const question = row.getByText('Really cancel?');
+  await question.waitFor();
+  const after = await row.boundingBox();
+  if (after.height !== before.height) throw new Error(`the question moves the rows: ${before.height}, ${after.height}`);
+  await question.click();
   await row.getByText('Canceled').waitFor();
 }
 
@@ -47,6 +52,21 @@ async function answer(page, { label, text, action, rejects }) {
   await page.getByRole('row').filter({ hasText: text }).waitFor();
 }
 
+/** A request that has timed out can be answered once. */
+async function answerLate(page, given) {
+  await given.request('let a request time out');
+  const row = page.getByRole('row').filter({ hasText: 'Timed out' });
+  await row.getByRole('button', { name: 'Answer late' }).click();
+  const form = page.getByRole('form', { name: 'Answer the request' });
+  await form.getByText('It has timed out, and stays so').waitFor();
+  await form.getByLabel('Result').fill('Better late');
+  await form.getByRole('button', { name: 'Complete' }).click();
+  await row.getByText('late', { exact: true }).waitFor();
+  await row.getByText('Better late').waitFor();
+  await row.getByText('by alice').waitFor();
+  if ((await row.getByRole('button').count()) > 0) throw new Error('it can be answered again');
+}
+
 export default async function scenario(page, given) {
   await page.goto(`${given.baseUrl}/#/playground`);
   await connection(page, 'live');
@@ -54,6 +74,7 @@ export default async function scenario(page, given) {
   await batches(page);
   await answer(page, { label: 'Result', text: 'Ship it today', action: 'Complete' });
   await answer(page, { label: 'Reason', text: 'Not yet', action: 'Reject', rejects: true });
+  await answerLate(page, given);
   await go(page, 'Alerts');
   await page.getByText('No alerts').waitFor();
 }

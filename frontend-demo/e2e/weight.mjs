@@ -6,6 +6,7 @@ const MAX_BYTES = 250_000;
 export default async function scenario(page, given) {
   await enter(page, given); // a token is stored, so that the next visit shows the first page at once
   await connection(page, 'live');
+  await page.waitForLoadState('networkidle'); // what the first visit still loads is not counted
   const session = await page.context().newCDPSession(page);
   await session.send('Network.enable');
   await session.send('Network.setCacheDisabled', { cacheDisabled: true });

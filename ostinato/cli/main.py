@@ -67,6 +67,16 @@ Reload = Annotated[
     bool,
     typer.Option("--reload", help="Restart the API and the worker when a Python file is edited."),
 ]
+Port = Annotated[
+    int | None,
+    typer.Option(
+        "--port",
+        min=0,
+        max=65_535,
+        help="Port of the API and the pages; 0: a free one. Default: OSTINATO_PORT, or 8000.",
+        show_default=False,
+    ),
+]
 Command = Annotated[list[str], typer.Argument(help="The command and its arguments.")]
 Subject = Annotated[str, typer.Option("--sub", help="User id, the token's subject.")]
 Roles = Annotated[list[str] | None, typer.Option("--role", help="A role; can be repeated.")]
@@ -87,7 +97,7 @@ def main() -> None:
 
 
 @cli.command()
-def dev(data: Data = DEV_FOLDER, reload: Reload = False) -> None:
+def dev(data: Data = DEV_FOLDER, port: Port = None, reload: Reload = False) -> None:
     """Start MongoDB, Valkey, the API and a worker, and print a token. Ctrl-C stops them."""
     from pydantic import SecretStr
 
@@ -99,6 +109,8 @@ def dev(data: Data = DEV_FOLDER, reload: Reload = False) -> None:
     if reload and find_spec("watchfiles") is None:
         exit_with("--reload needs an extra: run pip install 'ostinato[dev-server]'")
     settings = read_settings()
+    if port is not None:
+        settings = settings.model_copy(update={"port": port})
     require_functions(settings)
     configure_logs(settings)
     _log_warnings(settings)
@@ -119,7 +131,7 @@ def dev(data: Data = DEV_FOLDER, reload: Reload = False) -> None:
 
 @cli.command()
 def api(supervised: Supervised = False) -> None:
-    """Serve GraphQL over HTTP and WebSocket, GraphiQL and the live page."""
+    """Serve GraphQL over HTTP and WebSocket, GraphiQL and the pages, on OSTINATO_PORT (8000)."""
     raise_open_file_limit()
     settings = _checked_settings(supervised, _api_problems)
     from ostinato.schema.server.app import create_app

@@ -75,7 +75,7 @@ class UpdateCronInput:
     )
     catch_up: CatchUpPolicy | None = strawberry.field(
         default=UNSET,
-        description="What happens to ticks that were missed while no worker was running.",
+        description="What happens to ticks that no worker ran in time.",
     )
     jitter_ms: Jitter | None = strawberry.field(
         default=UNSET, description="The maximum delay of each run: 0 to 86400000 (a day)."

@@ -75,7 +75,7 @@ class RegisterCronInput:
     )
     catch_up: CatchUpPolicy = strawberry.field(
         default=CatchUpPolicy.LATEST,
-        description="What happens to ticks that were missed while no worker was running.",
+        description="What happens to ticks that no worker ran in time.",
     )
 
     jitter_ms: Jitter = strawberry.field(

@@ -114,10 +114,12 @@ class Cron(NodeProxy[records.Cron], Node):
         description="What a tick does while the previous run has not ended."
     )
     catch_up: CatchUpPolicy = strawberry.field(
-        description="What happens to ticks that were missed while no worker was running."
+        description="What happens to ticks that no worker ran in time."
     )
     skipped_ticks: SafeInt = strawberry.field(
-        description="The number of ticks skipped because of `overlap` or `catchUp`."
+        description="The number of ticks that did not run because of `overlap` or `catchUp`, or "
+        "because their job could not be created; not those of a pause. `health.counts` has each "
+        "outcome."
     )
     jitter_ms: Milliseconds = strawberry.field(
         description="The maximum delay of each run. The delay of a tick is deterministic."

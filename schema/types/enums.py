@@ -221,7 +221,7 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
         },
     ),
     CatchUpPolicy: (
-        "What happens to ticks that were missed while no worker was running.",
+        "What happens to ticks that no worker ran in time.",
         {
             "SKIP": "Missed ticks are skipped, except a tick that is at most 15 seconds late.",
             "LATEST": "Only the latest missed tick runs.",
@@ -233,8 +233,8 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
         {
             "RAN": "It created a job.",
             "SKIPPED": "It was not to run: `reason` tells why.",
-            "MISSED": "It was due while no worker was running, and did not run later.",
-            "COALESCED": "It was due while no worker was running, and a later tick ran instead.",
+            "MISSED": "No worker ran it in time, and it did not run later.",
+            "COALESCED": "No worker ran it in time, and a later tick ran instead.",
             "CANCELED": "It was due or waiting when its cron was paused, changed or deleted.",
         },
     ),
@@ -251,7 +251,7 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
             "REQUESTED": "A client skipped it.",
             "QUOTA_EXCEEDED": "The cron's owner had no room for another job.",
             "FUNCTION_REFUSED": "The function does not exist any more, or rejects the arguments.",
-            "DOWNTIME": "No worker was running when it was due.",
+            "DOWNTIME": "No worker ran it in time: none was running, or they were too busy.",
             "TOO_MANY_MISSED": "More than 500 ticks were missed; the newest 500 ran.",
             "TOO_OLD": "It was too old to be caught up.",
             "CAUGHT_UP": "The newest missed tick ran instead.",

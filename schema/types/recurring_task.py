@@ -37,7 +37,7 @@ class RecurringTask(NodeProxy[records.RecurringTask], Node):
         "scheduled times, so that lateness does not add up."
     )
     skipped_ticks: SafeInt = strawberry.field(
-        description="The number of ticks that were missed while no worker was running. Of the "
+        description="The number of ticks that no worker ran in time. Of the "
         "ticks missed together, the newest one runs and is not counted."
     )
     owner: strawberry.ID | None = strawberry.field(

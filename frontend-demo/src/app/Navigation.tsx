@@ -2,7 +2,7 @@
 import { useEffect, useState } from 'react';
 import { NavLink, useLocation } from 'react-router';
 import { Drawer } from '@base-ui/react/drawer';
-import { Menu as MenuIcon, SquareTerminal, X } from 'lucide-react';
+import { ExternalLink, Menu as MenuIcon, SquareTerminal, X } from 'lucide-react';
 import { PAGES } from './pages';
 import { useSession } from './session';
 import { ThemeChoice } from './ThemeChoice';
@@ -19,9 +19,12 @@ export function Navigation() {
           {title}
         </NavLink>
       ))}
-      <a className={styles.link} href="graphiql">
+      {/* A document of its own, whose drafts and results are not to be lost by going back. */}
+      <a className={styles.link} href="graphiql" target="_blank" rel="noopener">
         <SquareTerminal aria-hidden="true" size={17} />
         GraphiQL
+        <ExternalLink aria-hidden="true" size={13} />
+        <span className="unseen">, opens in a new tab</span>
       </a>
     </nav>
   );

@@ -15,7 +15,12 @@ function Stop({ id }: { id: string }) {
   return (
     <>
       {error && <span className="issue">{reasonOf(error)}</span>}
-      <button type="button" className="small" disabled={fetching} onClick={() => void stop({ input: { bulkActionId: id } })}>
+      <button
+        type="button"
+        className="small"
+        aria-disabled={fetching}
+        onClick={() => !fetching && void stop({ input: { bulkActionId: id } })}
+      >
         Stop
       </button>
     </>

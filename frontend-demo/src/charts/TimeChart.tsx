@@ -1,10 +1,11 @@
-/** A chart of values over time, drawn by uPlot; screen readers get a summary. */
+/** A chart of values over time, drawn by uPlot; its values can be read with the pointer, by touch and with arrow keys. */
 import { useEffect, useRef, useState } from 'react';
 import UPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { useTheme } from '../app/theme';
 import { seriesOptions } from './options';
 import type { Series } from './options';
+import { readAloud, readoutOf } from './readout';
 import styles from './TimeChart.module.css';
 
 const HEIGHT = 170;
@@ -47,17 +48,25 @@ export function TimeChart(props: TimeChartProps) {
   const { label, times, series, format, kind } = props;
   const [element, width] = useWidth();
   const chart = useRef<UPlot | null>(null);
+  const [point, setPoint] = useState<number | null>(null);
   const theme = useTheme();
   const names = series.map(({ name }) => name).join();
   const data = [times, ...series.map(({ values, drawn = values }) => drawn)] as UPlot.AlignedData;
   useEffect(() => {
     if (!element.current || width === 0) return;
-    const options = seriesOptions({ series, format, kind, width, height: HEIGHT, style: getComputedStyle(element.current) });
+    const style = getComputedStyle(element.current);
+    const options = seriesOptions({ series, format, kind, width, height: HEIGHT, style, onPoint: setPoint });
     const drawn = new UPlot(options, data, element.current);
     chart.current = drawn;
     return () => drawn.destroy();
   }, [width, theme, names, kind]);
   useEffect(() => chart.current?.setData(data), [times, series]);
+  const moveTo = (index: number): void => {
+    const left = chart.current?.valToPos(times[index] ?? 0, 'x') ?? 0;
+    chart.current?.setCursor({ left: kind === 'bars' ? left + 1 : left, top: 0 });
+  };
+  const readout = readoutOf(props, point);
+  const isLate = point !== null && point > times.length / 2;
   return (
     <figure className={styles.chart}>
       <figcaption>
@@ -69,7 +78,33 @@ export function TimeChart(props: TimeChartProps) {
           </span>
         ))}
       </figcaption>
-      <div ref={element} role="img" aria-label={summarize(props)} className={styles.plot} />
+      <div className={styles.frame}>
+        <div ref={element} role="img" aria-label={summarize(props)} className={styles.plot} />
+        {times.length > 0 && (
+          <input
+            type="range"
+            className="unseen"
+            aria-label={`${label}: values`}
+            min={0}
+            max={times.length - 1}
+            value={point ?? times.length - 1}
+            aria-valuetext={readAloud(readoutOf(props, point ?? times.length - 1)!)}
+            onFocus={() => moveTo(point ?? times.length - 1)}
+            onChange={(event) => moveTo(Number(event.target.value))}
+            onBlur={() => chart.current?.setCursor({ left: -10, top: -10 })}
+          />
+        )}
+        {readout && (
+          <p className={`${styles.readout} ${isLate ? styles.early : styles.late}`} aria-hidden="true">
+            <b>{readout.period}</b>
+            {readout.values.map(({ name, text }) => (
+              <span key={name}>
+                {name} {text}
+              </span>
+            ))}
+          </p>
+        )}
+      </div>
     </figure>
   );
 }

@@ -17,10 +17,14 @@ type Options = {
   width: number;
   height: number;
   style: CSSStyleDeclaration;
+  /** Called with the point under the pointer; null if there is none. */
+  onPoint: (index: number | null) => void;
 };
 
 const BAR_SHARE = 0.75;
 const MAX_BAR_PX = 40;
+/** Half the width of a label of the time axis, of which the last one is at the right end. */
+const LAST_LABEL_PX = 26;
 
 /** Resolve `light-dark()`: the canvas knows no custom properties. */
 function colourOf(style: CSSStyleDeclaration, name: string): string {
@@ -32,16 +36,24 @@ function colourOf(style: CSSStyleDeclaration, name: string): string {
   return color || style.color;
 }
 
-export function seriesOptions({ series, format, kind, width, height, style }: Options): UPlot.Options {
+export function seriesOptions({ series, format, kind, width, height, style, onPoint }: Options): UPlot.Options {
   const grid = { stroke: colourOf(style, '--line'), width: 1 };
   const axis = { stroke: colourOf(style, '--text-soft'), grid, ticks: { show: false }, font: '11px system-ui' };
   const bars = UPlot.paths.bars?.({ size: [BAR_SHARE, MAX_BAR_PX], align: 1 });
   return {
     width,
     height,
-    padding: [8, 4, 0, 0],
+    padding: [8, LAST_LABEL_PX, 0, 0],
     legend: { show: false },
-    cursor: { drag: { x: false, y: false }, points: { show: kind === 'lines' } },
+    cursor: {
+      y: false,
+      drag: { x: false, y: false },
+      points: { show: kind === 'lines' },
+      // A bar begins at its time.
+      dataIdx: (plot, _series, closest, x) =>
+        kind === 'bars' && (plot.data[0][closest] ?? 0) > x ? Math.max(closest - 1, 0) : closest,
+    },
+    hooks: { setCursor: [({ cursor }) => onPoint(cursor.idxs?.[1] ?? null)] },
     scales: { y: { range: (_plot, _low, high) => [0, Math.max(high ?? 0, 1) * 1.1] } },
     axes: [axis, { ...axis, size: 58, values: (_plot, values) => values.map(format) }],
     series: [

@@ -16,10 +16,14 @@ function actionsOf({ id, job }: Failure, onDone: () => void) {
   return [action('Retry this one', RetryJobDocument, { input: { jobId: job.id } }, { onDone }), resolve];
 }
 
+function JobLink({ job }: { job: { id: string; functionName: string } }) {
+  return <Link to={`/jobs/${job.id}`}>{job.functionName}</Link>;
+}
+
 export function Example({ group, onDone }: { group: Group; onDone: () => void }) {
   const { example, functionName } = group;
   if (!example) return <p className="hint">Its job was just retried.</p>;
-  const { at, attempts, resolvedAt, job, error, data } = example;
+  const { at, attempts, resolvedAt, job, recordedBy, error, data } = example;
   return (
     <div className={styles.details}>
       {error.traceback ? (
@@ -36,7 +40,9 @@ export function Example({ group, onDone }: { group: Group; onDone: () => void })
           ['Failed', formatExact(Date.parse(at))],
           ...(resolvedAt ? [['Resolved', formatExact(Date.parse(resolvedAt))] as const] : []),
           ['Attempts', attempts.toLocaleString()],
-          ['Job', job ? <Link to={`/jobs/${job.id}`}>{job.functionName}</Link> : 'none, or it has been purged'],
+          job || !recordedBy
+            ? ['Job', job ? <JobLink job={job} /> : 'none, or it has been purged']
+            : ['Recorded by', <JobLink job={recordedBy} />],
         ]}
       />
       <Json value={data} label={job ? 'Arguments' : 'Data'} />

@@ -35,14 +35,15 @@ export default function FailuresPage() {
   const groups = data?.failureGroups?.nodes;
   const page = data?.failureGroups?.pageInfo;
   const total = data?.failureGroups?.totalCount;
+  const isWhole = groups !== undefined && after === null && page?.hasNextPage === false;
   const change = (next: FailuresFilter): void => {
     setAfter(null);
     setFilter(next);
   };
   return (
-    <Page title="Failures" note={total && <span className="count">{countText(total)} {total.count === 1 ? 'group' : 'groups'}</span>}>
+    <Page title="Failures" note={total && <span className="count">{countText(total)} {total.count === 1 && total.isExact ? 'group' : 'groups'}</span>}>
       <div className="card">
-        <FailuresToolbar filter={filter} onFilter={change} isEmpty={groups?.length === 0} ask={ask} />
+        <FailuresToolbar filter={filter} onFilter={change} groups={isWhole ? groups : null} ask={ask} />
         <BulkProgress />
         <QueryNotice error={error} />
         {!groups && !error && <Skeleton label="failures" />}

@@ -11,6 +11,7 @@ import { offerOfAll } from './changes';
 import { FilterForm } from './FilterForm';
 import { NO_FILTER, activeFilters } from './filter';
 import type { FailuresFilter } from './filter';
+import type { Group } from './useFailureGroups';
 
 function StateChoice({ state, onChoose }: { state: string; onChoose: (state: string) => void }) {
   return (
@@ -33,11 +34,12 @@ function StateChoice({ state, onChoose }: { state: string; onChoose: (state: str
 type ToolbarProps = {
   filter: FailuresFilter;
   onFilter: (filter: FailuresFilter) => void;
-  isEmpty: boolean;
+  /** All that match; null if they are not all loaded. */
+  groups: readonly Group[] | null;
   ask: (question: Question) => void;
 };
 
-export function FailuresToolbar({ filter, onFilter, isEmpty, ask }: ToolbarProps) {
+export function FailuresToolbar({ filter, onFilter, groups, ask }: ToolbarProps) {
   const { viewer } = useSession();
   const label = (
     <>
@@ -52,11 +54,10 @@ export function FailuresToolbar({ filter, onFilter, isEmpty, ask }: ToolbarProps
         <FormDialog className="with-icon" title="Filter failures" action={label}>
           {(close) => <FilterForm filter={filter} onChange={onFilter} onClose={close} />}
         </FormDialog>
-        {!isEmpty && filter.state === '' && (
+        {groups?.length !== 0 && filter.state === '' && (
           <BulkButtons
-            offer={offerOfAll(filter, viewer.isAdmin)}
+            offer={offerOfAll(filter, viewer.isAdmin, groups)}
             all=" all…"
-            target="all matching failures"
             ask={ask}
           />
         )}

@@ -3,6 +3,7 @@ import { useState } from 'react';
 import { Link } from 'react-router';
 import { Since } from '../time/Instant';
 import type { Question } from '../ui/ConfirmDialog';
+import { counted } from '../ui/counted';
 import { BulkButtons } from './BulkButtons';
 import { offerOfGroup } from './changes';
 import { Example } from './Example';
@@ -34,10 +35,6 @@ type GroupRowProps = {
   onDone: () => void;
 };
 
-function countOf(count: number): string {
-  return `${count.toLocaleString()} ${count === 1 ? 'failure' : 'failures'}`;
-}
-
 export function GroupRow({ group, filter, isAdmin, ask, onDone }: GroupRowProps) {
   const { functionName, errorName, message, count, owner } = group;
   const [open, setOpen] = useState(false);
@@ -46,7 +43,7 @@ export function GroupRow({ group, filter, isAdmin, ask, onDone }: GroupRowProps)
       <div className={styles.head}>
         <strong className={styles.count}>
           <span aria-hidden="true">{count.toLocaleString()}</span>
-          <span className="unseen">{countOf(count)}</span>
+          <span className="unseen">{counted(count, 'failure')}</span>
         </strong>
         <div className={styles.main}>
           <h2 className={styles.message}>
@@ -65,7 +62,7 @@ export function GroupRow({ group, filter, isAdmin, ask, onDone }: GroupRowProps)
           <BulkButtons
             className="small"
             offer={offerOfGroup(group, filter)}
-            target={`${countOf(count)} of ${functionName}`}
+            of={functionName}
             ask={ask}
           />
         )}

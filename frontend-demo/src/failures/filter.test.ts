@@ -1,7 +1,5 @@
 import { expect, test } from 'vitest';
-import { offerOfAll, offerOfGroup } from './changes';
 import { NO_FILTER, activeFilters, readFilter, serverFilter, writeFilter } from './filter';
-import type { Group } from './useFailureGroups';
 
 const WHOLE = {
   state: 'RESOLVED',
@@ -36,23 +34,4 @@ test('active filters have words of their own, and the state is none of them', ()
   expect(activeFilters({ ...NO_FILTER, state: 'RESOLVED', fingerprint: 'b'.repeat(24) })).toEqual([
     { name: 'fingerprint', label: 'similar errors', value: 'b'.repeat(24) },
   ]);
-});
-
-const GROUP = { functionName: 'f', fingerprint: 'c'.repeat(24), owner: 'ann' } as Group;
-
-test('a group is changed within the filter of the page', () => {
-  expect(offerOfGroup(GROUP, { ...NO_FILTER, from: WHOLE.from })).toEqual({
-    possible: true,
-    filter: { functionName: 'f', fingerprint: 'c'.repeat(24), owner: 'ann', failedFrom: WHOLE.from },
-  });
-});
-
-test.each([{ fingerprint: null }, { owner: null }])('a group with %o is not changed as a whole', (part) => {
-  expect(offerOfGroup({ ...GROUP, ...part }, NO_FILTER).possible).toBe(false);
-});
-
-test('an admin changes the failures of one user', () => {
-  expect(offerOfAll(NO_FILTER, true).possible).toBe(false);
-  expect(offerOfAll({ ...NO_FILTER, owner: 'ann' }, true)).toEqual({ possible: true, filter: { owner: 'ann' } });
-  expect(offerOfAll(NO_FILTER, false)).toEqual({ possible: true, filter: {} });
 });

@@ -9,5 +9,5 @@ test('bars are as high as their share of the highest, and small ones are seen', 
 test('a trend is described', () => {
   expect(describeTrend([0, 0])).toBe('No failures in the last 24 hours');
   expect(describeTrend([9, 3])).toBe('12 failures in the last 24 hours, 3 of them since the last full hour');
-  expect(describeTrend([1, 0])).toBe('1 failure in the last 24 hours, 0 of them since the last full hour');
+  expect(describeTrend([1, 0])).toBe('1 failure in the last 24 hours, before the last full hour');
 });

@@ -1,4 +1,5 @@
 /** The hours of a trend as bars and in words. No I/O. */
+import { counted } from '../ui/counted';
 
 const MIN_HEIGHT = 1;
 const MIN_BAR = 3;
@@ -13,6 +14,7 @@ export function heightsOf(values: readonly number[], height: number): number[] {
 export function describeTrend(values: readonly number[]): string {
   const total = values.reduce((sum, value) => sum + value, 0);
   if (total === 0) return 'No failures in the last 24 hours';
-  const failures = total === 1 ? '1 failure' : `${total.toLocaleString()} failures`;
-  return `${failures} in the last 24 hours, ${(values.at(-1) ?? 0).toLocaleString()} of them since the last full hour`;
+  const last = values.at(-1) ?? 0;
+  if (total === 1) return `1 failure in the last 24 hours, ${last === 1 ? 'since' : 'before'} the last full hour`;
+  return `${counted(total, 'failure')} in the last 24 hours, ${last.toLocaleString()} of them since the last full hour`;
 }

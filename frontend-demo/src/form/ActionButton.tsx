@@ -10,10 +10,12 @@ type ActionButtonProps = {
   /** It ignores clicks, but keeps the keyboard focus. */
   disabled: boolean;
   danger?: boolean;
+  /** The text that it may get after a click: it is wide enough for both, so that nothing moves. */
+  confirm?: string | undefined;
   onClick: () => void;
 };
 
-export function ActionButton({ label, target, error, disabled, danger, onClick }: ActionButtonProps) {
+export function ActionButton({ label, target, error, disabled, danger, confirm, onClick }: ActionButtonProps) {
   return (
     <>
       <button
@@ -23,7 +25,13 @@ export function ActionButton({ label, target, error, disabled, danger, onClick }
         aria-disabled={disabled}
         onClick={disabled ? undefined : onClick}
       >
-        {label}
+        {confirm ? (
+          <span className="roomy" data-longest={confirm}>
+            {label}
+          </span>
+        ) : (
+          label
+        )}
       </button>
       {error && (
         <span role="alert" className="issue row-issue">

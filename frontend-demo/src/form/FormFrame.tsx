@@ -31,7 +31,7 @@ export function FormFrame(props: FormFrameProps) {
       onInput={(event) => props.onChange?.(new FormData(event.currentTarget))}
       onSubmit={(event) => {
         event.preventDefault();
-        props.onSubmit(new FormData(event.currentTarget));
+        if (!props.sending) props.onSubmit(new FormData(event.currentTarget));
       }}
     >
       {props.issues.form.map((message) => (
@@ -44,7 +44,7 @@ export function FormFrame(props: FormFrameProps) {
         <button type="button" className="quiet" onClick={props.onCancel}>
           Cancel
         </button>
-        <button type="submit" className="primary" disabled={props.sending}>
+        <button type="submit" className="primary" aria-disabled={props.sending}>
           {props.sending ? 'Sending…' : props.action}
         </button>
       </div>

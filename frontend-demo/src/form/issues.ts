@@ -54,6 +54,11 @@ export function fieldIssue(field: string, message: string): FormIssues {
   return { fields: new Map([[field, [message]]]), form: [] };
 }
 
+/** Return each message once. */
+export function allIssues({ fields, form }: FormIssues): string[] {
+  return [...new Set([...form, ...[...fields.values()].flat()])];
+}
+
 /** Return why an action failed, in one sentence. */
 export function reasonOf(error: CombinedError): string {
   return error.graphQLErrors[0]?.message ?? 'The API is not reachable. Try again.';

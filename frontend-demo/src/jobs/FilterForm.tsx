@@ -1,11 +1,9 @@
 /** The form with everything that jobs can be filtered by, except the state. */
-import { useState } from 'react';
 import { useSession } from '../app/session';
+import { FunctionField, PeriodFields, periodIn, textIn } from '../filter/FilterFields';
 import { Field } from '../form/Field';
 import { FormFrame } from '../form/FormFrame';
 import { NO_ISSUES } from '../form/issues';
-import { fromLocal, toLocal } from '../time/local';
-import { SearchSelect } from '../ui/SearchSelect';
 import { CAUSES } from './filter';
 import type { FilterName, JobsFilter } from './filter';
 
@@ -18,22 +16,14 @@ const TEXTS: readonly { name: FilterName; label: string; hint?: string; admin?: 
   { name: 'owner', label: 'Owner', admin: true },
 ];
 
-const TIMES: readonly { name: 'from' | 'to'; label: string }[] = [
-  { name: 'from', label: 'Created from' },
-  { name: 'to', label: 'Created before' },
-];
-
 function read(values: FormData, before: JobsFilter): JobsFilter {
-  const text = (name: string): string => String(values.get(name) ?? '').trim();
-  const times = { from: fromLocal(text('from')), to: fromLocal(text('to')) };
-  const texts = Object.fromEntries(TEXTS.map(({ name }) => [name, text(name)]));
-  return { ...before, ...texts, ...times, function: text('function'), cause: text('cause') as JobsFilter['cause'] };
+  const texts = Object.fromEntries(TEXTS.map(({ name }) => [name, textIn(values, name)]));
+  const cause = textIn(values, 'cause') as JobsFilter['cause'];
+  return { ...before, ...texts, ...periodIn(values), function: textIn(values, 'function'), cause };
 }
 
 export function FilterForm({ filter, onChange, onClose }: FilterFormProps) {
   const { viewer } = useSession();
-  const [name, setName] = useState(filter.function);
-  const names = new Set([...(viewer.functions ?? []).map((each) => each.name), ...(name ? [name] : [])]);
   const submit = (values: FormData): void => {
     onChange(read(values, filter));
     onClose();
@@ -47,11 +37,7 @@ export function FilterForm({ filter, onChange, onClose }: FilterFormProps) {
       onSubmit={submit}
       onCancel={onClose}
     >
-      <Field name="function" label="Function" issues={NO_ISSUES}>
-        {(control) => (
-          <SearchSelect control={control} options={[...names].sort()} value={name} onChange={setName} placeholder="Any" />
-        )}
-      </Field>
+      <FunctionField initial={filter.function} />
       {TEXTS.filter(({ admin }) => !admin || viewer.isAdmin).map(({ name: text, label, hint }) => (
         <Field key={text} name={text} label={label} issues={NO_ISSUES} {...(hint && { hint })}>
           {(control) => <input {...control} defaultValue={filter[text]} spellCheck={false} />}
@@ -69,11 +55,7 @@ export function FilterForm({ filter, onChange, onClose }: FilterFormProps) {
           </select>
         )}
       </Field>
-      {TIMES.map(({ name: time, label }) => (
-        <Field key={time} name={time} label={label} issues={NO_ISSUES}>
-          {(control) => <input {...control} type="datetime-local" step="1" defaultValue={toLocal(filter[time])} />}
-        </Field>
-      ))}
+      <PeriodFields verb="Created" initial={filter} />
     </FormFrame>
   );
 }

@@ -1,4 +1,4 @@
-/** The second line of a job: its arguments, and its result, error, warning or progress. */
+/** The second line of a job: its arguments, and its result, error, warning, progress or last step. */
 import { formatJson } from '../ui/formatJson';
 import type { Job } from './jobsFeed';
 
@@ -14,8 +14,14 @@ function brief(value: unknown): string {
   return formatJson(value);
 }
 
-function outcomeOf({ state, error, result, warnings: [warning] }: Job): Outcome {
-  if (state === 'SUCCESS') return result === null ? null : { tone: 'result code', text: ` → ${brief(result)}` };
+/** The last step of a function without a result, such as a call that failed and is made again. */
+function lastStep({ progress }: Job): Outcome {
+  return progress?.message ? { tone: '', text: progress.message } : null;
+}
+
+function outcomeOf(job: Job): Outcome {
+  const { state, error, result, warnings: [warning] } = job;
+  if (state === 'SUCCESS') return result === null ? lastStep(job) : { tone: 'result code', text: ` → ${brief(result)}` };
   if (error) return { tone: 'row-error', text: `${error.name}: ${error.message}` };
   if (state === 'PENDING' && warning) return { tone: 'row-warning', text: warning.message };
   return null;

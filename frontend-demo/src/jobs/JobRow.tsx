@@ -5,6 +5,7 @@ import { Since, Until } from '../time/Instant';
 import { JobActions } from './JobActions';
 import type { Job } from './jobsFeed';
 import { JobOutcome } from './JobOutcome';
+import { RecordedFailure } from './RecordedFailure';
 import { STATE_NAMES, tone } from './states';
 
 /** A job that is younger than this when its row appears is highlighted. */
@@ -50,6 +51,7 @@ function ContentView({ job, open, onOpen }: ContentProps) {
               attempt {job.attempt} of {job.maxAttempts}
             </span>
           )}
+          <RecordedFailure failure={job.recordedFailure} />
           {job.tags.map((name) => (
             <span key={name} className="tag">
               {name}

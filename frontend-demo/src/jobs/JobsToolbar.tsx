@@ -1,6 +1,7 @@
 /** What the page shows of the jobs: their filter, and whether it is paused. */
 import { ListChecks, ListFilter, Pause, Play } from 'lucide-react';
 import { ActiveFilters } from '../filter/ActiveFilters';
+import { counted } from '../ui/counted';
 import { FormDialog } from '../ui/FormDialog';
 import { ArgsSearch } from './ArgsSearch';
 import { BulkMenu } from './bulk/BulkMenu';
@@ -31,7 +32,7 @@ function PauseButton({ held }: { held: HeldJobs }) {
       </button>
       {paused && (
         <span className="chip tone-pending" role="status" data-waiting={waiting}>
-          Paused · {waiting === 1 ? '1 change waits' : `${waiting.toLocaleString()} changes wait`}
+          Paused · {counted(waiting, 'change waits', 'changes wait')}
         </span>
       )}
     </>

@@ -15,8 +15,8 @@ export function Answer({ requestId }: { requestId: string }) {
           key={answer}
           type="button"
           className="small"
-          disabled={fetching}
-          onClick={() => void complete({ input: { requestId, result: answer } })}
+          aria-disabled={fetching}
+          onClick={() => !fetching && void complete({ input: { requestId, result: answer } })}
         >
           {answer}
         </button>

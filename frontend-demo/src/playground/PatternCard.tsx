@@ -14,6 +14,7 @@ export function PatternCard({ pattern }: { pattern: Pattern }) {
   const [error, setError] = useState<CombinedError>();
   const [requestId, setRequestId] = useState<string>();
   const run = async (): Promise<void> => {
+    if (sending) return;
     setSending(true);
     const outcome = await pattern.run(client);
     setSending(false);
@@ -24,7 +25,7 @@ export function PatternCard({ pattern }: { pattern: Pattern }) {
     <li className={`card ${styles.pattern}`}>
       <p className="hint">{pattern.text}</p>
       <div className={styles.buttons}>
-        <button type="button" className="primary" disabled={sending} onClick={() => void run()}>
+        <button type="button" className="primary" aria-disabled={sending} onClick={() => void run()}>
           {pattern.name}
         </button>
         {pattern.page && <Link to={pattern.page.to}>{pattern.page.title}</Link>}

@@ -7,7 +7,12 @@ import { useSubmit } from '../form/useSubmit';
 import { CompleteRequestDocument, RejectRequestDocument } from '../generated';
 import { Json } from '../ui/Json';
 
-type AnswerFormProps = { request: { id: string; data: unknown }; onClose: () => void };
+type AnswerFormProps = {
+  request: { id: string; data: unknown };
+  /** Whether it has timed out. */
+  isLate?: boolean;
+  onClose: () => void;
+};
 
 /** Text that is not JSON is sent as a string. */
 function readResult(text: string): unknown {
@@ -18,7 +23,7 @@ function readResult(text: string): unknown {
   }
 }
 
-export function AnswerForm({ request, onClose }: AnswerFormProps) {
+export function AnswerForm({ request, isLate = false, onClose }: AnswerFormProps) {
   const complete = useSubmit(CompleteRequestDocument, ['result']);
   const reject = useSubmit(RejectRequestDocument, ['result']);
   const [rejects, setRejects] = useState(false);
@@ -40,6 +45,7 @@ export function AnswerForm({ request, onClose }: AnswerFormProps) {
       onSubmit={(values) => void submit(values)}
       onCancel={onClose}
     >
+      {isLate && <p className="hint whole">It has timed out, and stays so: one answer is kept, and marked as late.</p>}
       <Json value={request.data} label="Data" />
       <Field
         name="result"

@@ -1,6 +1,7 @@
 /** The answer to a request and its actions. */
 import { CancelRequestDocument, ExtendRequestDocument } from '../generated';
 import type { RequestRowFragment } from '../generated';
+import { Since } from '../time/Instant';
 import { Actions, action } from '../ui/Actions';
 import { FormDialog } from '../ui/FormDialog';
 import { AnswerForm } from './AnswerForm';
@@ -19,8 +20,20 @@ export function brief(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-export function Outcome({ request: { state, result, error, answeredBy } }: { request: RequestRowFragment }) {
+function LateAnswer({ answer: { at, by, result, error } }: { answer: NonNullable<RequestRowFragment['lateAnswer']> }) {
+  return (
+    <>
+      <span className="tag">late</span>{' '}
+      {error ? <span className="issue">{error.message}</span> : <code className="row-note">{brief(result)}</code>}
+      {by && ` by ${by}`} <Since at={at} />
+    </>
+  );
+}
+
+export function Outcome({ request }: { request: RequestRowFragment }) {
+  const { state, result, error, answeredBy, lateAnswer } = request;
   if (state === 'PENDING') return null;
+  if (lateAnswer) return <LateAnswer answer={lateAnswer} />;
   const by = answeredBy && ` by ${answeredBy}`;
   if (error) return <span className="issue">{error.message}{by}</span>;
   return (
@@ -32,6 +45,13 @@ export function Outcome({ request: { state, result, error, answeredBy } }: { req
 }
 
 export function RequestActions({ request }: { request: RequestRowFragment }) {
+  if (request.state === 'TIMEOUT' && request.lateAnswer === null) {
+    return (
+      <FormDialog action="Answer late" title="Answer the request late" className="small">
+        {(close) => <AnswerForm request={request} isLate onClose={close} />}
+      </FormDialog>
+    );
+  }
   if (request.state !== 'PENDING') return null;
   const requestId = request.id;
   const actions = [

@@ -59,6 +59,7 @@ export function Actions({ actions, target }: ActionsProps) {
             error={failed?.label === each.label ? failed.error : undefined}
             disabled={running !== null || each.disabled === true}
             danger={isAsked}
+            confirm={each.confirm}
             onClick={() => void run(each)}
           />
         );

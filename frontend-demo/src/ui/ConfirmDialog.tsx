@@ -50,6 +50,7 @@ function Popup({ question, onDone }: { question: Question; onDone: () => void })
   const [sending, setSending] = useState(false);
   const [error, setError] = useState<CombinedError | undefined>();
   const confirm = async (): Promise<void> => {
+    if (sending) return;
     setSending(true);
     const result = await action.run(client);
     setSending(false);
@@ -67,7 +68,7 @@ function Popup({ question, onDone }: { question: Question; onDone: () => void })
       )}
       <div className="form-buttons">
         <AlertDialog.Close className="quiet">Close</AlertDialog.Close>
-        <button type="button" className={danger ? 'danger' : 'primary'} disabled={sending} onClick={() => void confirm()}>
+        <button type="button" className={danger ? 'danger' : 'primary'} aria-disabled={sending} onClick={() => void confirm()}>
           {action.label}
         </button>
       </div>

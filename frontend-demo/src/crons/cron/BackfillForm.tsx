@@ -8,6 +8,7 @@ import { useDebounced } from '../../form/useDebounced';
 import { BackfillCronDocument, PreviewDocument } from '../../generated';
 import type { CronDetailsFragment } from '../../generated';
 import { toLocal } from '../../time/local';
+import { counted } from '../../ui/counted';
 import { useToasts } from '../../ui/Toasts';
 import { readInstant } from '../form/values';
 import { MAX_TICKS, countIn, countInput } from './backfill';
@@ -31,7 +32,7 @@ function Count({ cron, period }: { cron: CronDetailsFragment; period: Period | n
   if (count > MAX_TICKS) return <p className="issue">More than {MAX_TICKS} ticks: choose a shorter period.</p>;
   return (
     <p>
-      <strong>{count === 1 ? '1 tick' : `${count} ticks`}</strong>
+      <strong>{counted(count, 'tick')}</strong>
       <span className="hint"> Those that have run are not run again.</span>
     </p>
   );
@@ -58,7 +59,7 @@ export function BackfillForm({ cron, onClose }: BackfillFormProps) {
     setIssues(error ? toFormIssues(error, ['from', 'to']) : NO_ISSUES);
     const done = data?.backfillCron;
     if (!done) return;
-    toasts.add({ title: `Started ${done.started} runs`, description: `${done.alreadyRan} had run already.` });
+    toasts.add({ title: `Started ${counted(done.started, 'run')}`, description: `${counted(done.alreadyRan, 'tick')} had run already.` });
     onClose();
   };
   return (

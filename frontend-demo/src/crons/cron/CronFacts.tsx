@@ -3,6 +3,7 @@ import type { ReactNode } from 'react';
 import type { CronDetailsFragment } from '../../generated';
 import { formatDuration, formatExact } from '../../time/format';
 import { Since } from '../../time/Instant';
+import { counted } from '../../ui/counted';
 import { Facts } from '../../ui/Facts';
 import { PAUSED_BECAUSE } from '../attention';
 import { describeSchedule } from '../describeSchedule';
@@ -42,7 +43,7 @@ function limitFacts(cron: CronDetailsFragment): Fact[] {
     ['Days without runs', describeExclusions(exclusionsOf(cron))],
     ['Catch-up window', catchUpWindowMs === null ? null : formatDuration(catchUpWindowMs)],
     ['Maximum runs', maxRuns === null ? null : maxRuns.toLocaleString()],
-    ['Pause after', pauseAfterFailures === null ? null : `${pauseAfterFailures} failed runs in a row`],
+    ['Pause after', pauseAfterFailures === null ? null : `${counted(pauseAfterFailures, 'failed run')} in a row`],
     ['Jitter', jitterMs === 0 ? null : `up to ${formatDuration(jitterMs)}`],
     ['Start', startAt && formatExact(Date.parse(startAt))],
     ['End', endAt && formatExact(Date.parse(endAt))],
@@ -61,7 +62,6 @@ function factsOf(cron: CronDetailsFragment): Fact[] {
     ['Overlap', OVERLAP[cron.overlap]],
     ['Catch-up', CATCH_UP[cron.catchUp]],
     ...limitFacts(cron),
-    ['Skipped ticks', cron.skippedTicks.toLocaleString()],
   ];
 }
 

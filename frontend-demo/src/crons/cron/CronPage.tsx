@@ -18,6 +18,7 @@ import { CronFacts } from './CronFacts';
 import { CronHealth } from './CronHealth';
 import { CronPageActions } from './CronPageActions';
 import { Ledger } from './Ledger';
+import styles from './Ledger.module.css';
 import { NextRuns } from './NextRuns';
 
 const RUNS = 20;
@@ -25,13 +26,15 @@ const RUNS = 20;
 function Runs({ view }: { view: LiveView<Job> }) {
   return (
     <Card title="Newest runs">
-      <Rows
-        label="Runs"
-        empty="It has not run yet."
-        view={view}
-        entities={view.rows}
-        row={(job) => <JobRow key={job.id} job={job} />}
-      />
+      <div className={styles.runs}>
+        <Rows
+          label="Runs"
+          empty="It has not run yet."
+          view={view}
+          entities={view.rows}
+          row={(job) => <JobRow key={job.id} job={job} />}
+        />
+      </div>
     </Card>
   );
 }

@@ -22,7 +22,7 @@ export const REASONS: Record<NonNullable<Tick['reason']>, string> = {
   REQUESTED: 'skipped on request',
   QUOTA_EXCEEDED: 'the owner had no room for another job',
   FUNCTION_REFUSED: 'the function does not exist or rejects the arguments',
-  DOWNTIME: 'no worker was running',
+  DOWNTIME: 'no worker ran it in time',
   TOO_MANY_MISSED: 'more than 500 ticks were missed',
   TOO_OLD: 'it was too old to be caught up',
   CAUGHT_UP: 'the newest missed tick ran instead',
@@ -32,7 +32,7 @@ export const REASONS: Record<NonNullable<Tick['reason']>, string> = {
   MAX_RUNS: 'as many ticks as allowed had run',
 };
 
-/** Describe a record: `Ran`, or `Missed 12 ticks: no worker was running`. */
+/** Describe a record: `Ran`, or `Missed 12 ticks: no worker ran it in time`. */
 export function describeTick({ outcome, reason, origin, tickCount }: Tick): string {
   const count = tickCount > 1 ? ` ${tickCount.toLocaleString()} ticks` : '';
   const asked = origin === 'SCHEDULE' ? '' : `, ${origin.toLowerCase()}`;

@@ -4,14 +4,14 @@ import { Field } from '../../form/Field';
 import { FormFrame } from '../../form/FormFrame';
 import { FunctionFields } from '../../form/FunctionFields';
 import type { Runnable } from '../../form/functions';
+import type { FormIssues } from '../../form/issues';
 import { useSubmit } from '../../form/useSubmit';
 import { UpdateCronDocument } from '../../generated';
 import type { CronDetailsFragment } from '../../generated';
 import { ExclusionFields } from './ExclusionFields';
 import { exclusionsOf } from './exclusions';
-import { comparedDays, lastTick, patchOf, policiesOf, scheduleOf } from './patch';
+import { patchOf, policiesOf, scheduleOf } from './patch';
 import { PolicyFields } from './PolicyFields';
-import { ScheduleDiff } from './ScheduleDiff';
 import { ScheduleFields } from './ScheduleFields';
 import { SchedulePreview } from './SchedulePreview';
 import { FIELDS, isIssue, readCron } from './values';
@@ -27,11 +27,7 @@ function enteredOf(cron: CronDetailsFragment): EnteredCron {
 export function EditCronForm({ cron: current, functions, onClose }: EditCronFormProps) {
   const [cron] = useState(current); // The form compares with what it has shown first.
   const { issues, sending, refuse, send } = useSubmit(UpdateCronDocument, FIELDS);
-  const [entered, setEntered] = useState<EnteredCron | null>(() => enteredOf(cron));
-  const change = (values: FormData): void => {
-    const read = readCron(values);
-    setEntered(isIssue(read) ? null : read);
-  };
+  const [entered, setEntered] = useState<EnteredCron | FormIssues>(() => enteredOf(cron));
   const submit = async (values: FormData): Promise<void> => {
     const read = readCron(values);
     if (isIssue(read)) return refuse(read);
@@ -43,7 +39,7 @@ export function EditCronForm({ cron: current, functions, onClose }: EditCronForm
       action="Save"
       sending={sending}
       issues={issues}
-      onChange={change}
+      onChange={(values) => setEntered(readCron(values))}
       onSubmit={(values) => void submit(values)}
       onCancel={onClose}
     >
@@ -54,14 +50,7 @@ export function EditCronForm({ cron: current, functions, onClose }: EditCronForm
       <FunctionFields functions={functions} issues={issues} initial={cron} />
       <ExclusionFields issues={issues} initial={exclusionsOf(cron)} />
       <PolicyFields issues={issues} initial={policiesOf(cron)} />
-      <SchedulePreview entered={entered} last={lastTick(cron, Date.now())} />
-      {entered && (
-        <ScheduleDiff
-          cronId={cron.id}
-          patch={patchOf(cron, entered)}
-          days={comparedDays(scheduleOf(cron), entered.schedule)}
-        />
-      )}
+      <SchedulePreview entered={entered} cron={cron} />
     </FormFrame>
   );
 }

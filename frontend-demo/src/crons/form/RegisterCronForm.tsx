@@ -4,6 +4,7 @@ import { Field } from '../../form/Field';
 import { FormFrame } from '../../form/FormFrame';
 import { FunctionFields } from '../../form/FunctionFields';
 import type { Runnable } from '../../form/functions';
+import type { FormIssues } from '../../form/issues';
 import { useSubmit } from '../../form/useSubmit';
 import { RegisterCronDocument } from '../../generated';
 import { ExclusionFields } from './ExclusionFields';
@@ -27,11 +28,7 @@ const INITIAL: EnteredCron = {
 
 export function RegisterCronForm({ functions, onClose }: RegisterCronFormProps) {
   const { issues, sending, refuse, send } = useSubmit(RegisterCronDocument, FIELDS);
-  const [entered, setEntered] = useState<EnteredCron | null>(INITIAL);
-  const change = (values: FormData): void => {
-    const read = readCron(values);
-    setEntered(isIssue(read) ? null : read);
-  };
+  const [entered, setEntered] = useState<EnteredCron | FormIssues>(INITIAL);
   const submit = async (values: FormData): Promise<void> => {
     const read = readCron(values);
     if (isIssue(read)) return refuse(read);
@@ -45,7 +42,7 @@ export function RegisterCronForm({ functions, onClose }: RegisterCronFormProps) 
       action="Register"
       sending={sending}
       issues={issues}
-      onChange={change}
+      onChange={(values) => setEntered(readCron(values))}
       onSubmit={(values) => void submit(values)}
       onCancel={onClose}
     >
@@ -56,7 +53,7 @@ export function RegisterCronForm({ functions, onClose }: RegisterCronFormProps) 
       <FunctionFields functions={functions} issues={issues} serverFillsDefaults />
       <ExclusionFields issues={issues} initial={NO_EXCLUSIONS} />
       <PolicyFields issues={issues} initial={NO_POLICIES} />
-      <SchedulePreview entered={entered} last={null} />
+      <SchedulePreview entered={entered} cron={null} />
     </FormFrame>
   );
 }

@@ -1,15 +1,11 @@
 /** The runs that an edit adds, removes and moves, before it is saved. */
-import { useQuery } from 'urql';
-import { PreviewChangeDocument } from '../../generated';
-import type { PreviewChangeQuery } from '../../generated';
+import type { PreviewEditQuery } from '../../generated';
 import { formatExact } from '../../time/format';
-import type { Patch } from './patch';
-import { useDebounced } from '../../form/useDebounced';
 import styles from './ScheduleDiff.module.css';
 
 const SHOWN = 5;
 
-type Preview = NonNullable<PreviewChangeQuery['previewCronChange']>;
+type Preview = NonNullable<PreviewEditQuery['previewCronChange']>;
 type Kind = 'added' | 'removed' | 'moved';
 
 const SIGNS: Record<Kind, string> = { added: '+', removed: '−', moved: '→' };
@@ -33,30 +29,13 @@ function summaryOf({ addedCount, removedCount, movedCount, unchangedCount, until
     `${movedCount.toLocaleString()} moved`,
     `${unchangedCount.toLocaleString()} unchanged`,
   ];
-  return `Runs until ${new Date(until).toLocaleDateString()}: ${parts.join(', ')}`;
+  return `Runs until ${formatExact(Date.parse(until))}: ${parts.join(', ')}`;
 }
 
-type ScheduleDiffProps = {
-  cronId: string;
-  patch: Patch | null;
-  /** How far ahead the runs are compared. */
-  days: number;
-};
-
-/** Shows nothing for an edit that the server rejects: its form shows why when it is saved. */
-export function ScheduleDiff({ cronId, patch, days }: ScheduleDiffProps) {
-  const settled = useDebounced(patch, JSON.stringify(patch));
-  const isEmpty = settled === null || Object.keys(settled).length === 0;
-  const [{ data, error, fetching }] = useQuery({
-    query: PreviewChangeDocument,
-    variables: { input: { cronId, days, ...settled } },
-    pause: isEmpty,
-    requestPolicy: 'network-only',
-  });
-  const preview = data?.previewCronChange;
-  if (isEmpty) return <p className={`hint ${styles.diff}`}>Nothing is changed yet.</p>;
-  if (fetching && !preview) return <p className={`hint ${styles.diff}`}>Comparing the runs…</p>;
-  if (error || !preview) return null;
+/** `isChanged` is false for an edit that changes nothing; `preview` is undefined until the runs have been compared. */
+export function ScheduleDiff({ isChanged, preview }: { isChanged: boolean; preview: Preview | undefined }) {
+  if (!isChanged) return <p className={`hint ${styles.diff}`}>Nothing is changed yet.</p>;
+  if (!preview) return <p className={`hint ${styles.diff}`}>Comparing the runs…</p>;
   const runs = runsOf(preview);
   return (
     <section className={styles.diff} aria-label="What changes">

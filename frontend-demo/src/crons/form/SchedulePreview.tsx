@@ -1,12 +1,19 @@
-/** A schedule in words, and its next ten runs, while it is being entered. */
+/** A schedule in words and its next ten runs while it is being entered; or why they cannot be shown. */
+import { useMemo } from 'react';
 import { useQuery } from 'urql';
-import { PreviewDocument } from '../../generated';
+import type { TypedDocumentNode } from '@urql/core';
+import { allIssues, toFormIssues } from '../../form/issues';
+import type { FormIssues } from '../../form/issues';
+import { useDebounced } from '../../form/useDebounced';
+import { PreviewDocument, PreviewEditDocument } from '../../generated';
+import type { CronDetailsFragment, PreviewEditQuery } from '../../generated';
 import { formatDuration } from '../../time/format';
 import { formatIn } from '../../time/zones';
 import { describeCronspec } from '../describeSchedule';
-import { previewInput, shownTicks } from './preview';
-import type { Shown } from './preview';
-import { useDebounced } from '../../form/useDebounced';
+import { previewVariables, shownTicks } from './preview';
+import type { PreviewVariables, Shown } from './preview';
+import { ScheduleDiff } from './ScheduleDiff';
+import { isIssue } from './values';
 import type { EnteredCron, EnteredSchedule } from './values';
 
 function describe(schedule: EnteredSchedule): string | null {
@@ -25,29 +32,61 @@ function Tick({ shown, format }: { shown: Shown; format: Intl.DateTimeFormat }) 
   );
 }
 
-/** `entered` is null for what cannot be read yet, `last` the newest tick of the cron that is changed. */
-export function SchedulePreview({ entered, last }: { entered: EnteredCron | null; last: number | null }) {
-  const settled = useDebounced(entered, JSON.stringify(entered));
-  const [{ data, error }] = useQuery({
-    query: PreviewDocument,
-    variables: { input: settled ? previewInput(settled, last, Date.now()) : {} },
-    pause: settled === null,
-  });
-  if (settled === null) return null;
-  const { schedule } = settled;
-  const words = describe(schedule);
-  const format = formatIn('tz' in schedule ? schedule.tz : undefined);
-  const ticks = error ? [] : shownTicks(data?.previewTicks ?? [], settled);
+function NoPreview({ reasons }: { reasons: readonly string[] }) {
   return (
-    <section className="preview-box" aria-label="Preview">
-      {words && <p>{words}</p>}
-      {ticks.length > 0 && (
-        <ol className="preview" aria-label="Next runs">
-          {ticks.map((shown) => (
-            <Tick key={shown.kind === 'tick' ? shown.tick.dueAt : shown.at} shown={shown} format={format} />
-          ))}
-        </ol>
-      )}
+    <section className="preview-box" aria-label="Preview" role="status">
+      {reasons.map((reason) => (
+        <p key={reason} className="issue">
+          {reason}
+        </p>
+      ))}
     </section>
   );
+}
+
+type PreviewedProps = { entered: EnteredCron; cron: CronDetailsFragment | null };
+
+/** The next runs, and what an edit changes, are read together: one moment separates what is past from what is next. */
+function Previewed({ entered, cron }: PreviewedProps) {
+  const variables = useMemo(() => previewVariables(entered, cron, Date.now()), [entered, cron]);
+  const document = variables.change ? PreviewEditDocument : PreviewDocument;
+  const [{ data, error }] = useQuery({
+    query: document as TypedDocumentNode<Partial<PreviewEditQuery>, PreviewVariables>,
+    variables,
+    requestPolicy: 'network-only',
+  });
+  if (error) return <NoPreview reasons={allIssues(toFormIssues(error, []))} />;
+  const { schedule } = entered;
+  const words = describe(schedule);
+  const format = formatIn('tz' in schedule ? schedule.tz : undefined);
+  const ticks = shownTicks(data?.previewTicks ?? [], entered);
+  return (
+    <>
+      <section className="preview-box" aria-label="Preview">
+        {words && <p>{words}</p>}
+        {ticks.length > 0 && (
+          <ol className="preview" aria-label="Next runs">
+            {ticks.map((shown) => (
+              <Tick key={shown.kind === 'tick' ? shown.tick.dueAt : shown.at} shown={shown} format={format} />
+            ))}
+          </ol>
+        )}
+      </section>
+      {cron && <ScheduleDiff isChanged={variables.change !== undefined} preview={data?.previewCronChange ?? undefined} />}
+    </>
+  );
+}
+
+type SchedulePreviewProps = {
+  /** The issue of a form that cannot be read. */
+  entered: EnteredCron | FormIssues;
+  /** The cron that is changed; null for a new one. */
+  cron: CronDetailsFragment | null;
+};
+
+export function SchedulePreview({ entered, cron }: SchedulePreviewProps) {
+  const key = isIssue(entered) ? allIssues(entered).join() : JSON.stringify(entered);
+  const settled = useDebounced(entered, key);
+  if (isIssue(settled)) return <NoPreview reasons={allIssues(settled)} />;
+  return <Previewed entered={settled} cron={cron} />;
 }

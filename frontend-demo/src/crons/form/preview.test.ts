@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
-import { NO_EXCLUSIONS } from './exclusions';
+import type { CronDetailsFragment } from '../../generated';
+import { NO_EXCLUSIONS, exclusionsOf } from './exclusions';
 import { NO_POLICIES } from './PolicyFields';
-import { previewInput, shownTicks } from './preview';
+import { previewInput, previewVariables, shownTicks } from './preview';
 import type { PlannedTick } from './preview';
 
 function tick(day: number, part: Partial<PlannedTick> = {}): PlannedTick {
@@ -54,4 +55,17 @@ test.each([
 ])('an interval of %i counts from the newest tick, at 60 s: at %i the next is %s', (intervalMs, now, next) => {
   const entered = { name: '', functionName: '', args: {}, exclusions: NO_EXCLUSIONS, policies: NO_POLICIES };
   expect(previewInput({ ...entered, schedule: { intervalMs } }, 60_000, now)).toMatchObject({ from: next });
+});
+
+test('an edit is compared from the moment of its preview, and only if it changes something', () => {
+  const schedule = { __typename: 'IntervalSchedule' as const, ms: 4_000 };
+  const cron = { id: 'c', name: 'n', functionName: 'f', args: {}, schedule, nextRunTime: new Date(60_000).toISOString() };
+  const policies = { ...NO_POLICIES };
+  const days = { exclusions: { weekdays: [], dates: [], ranges: [], calendar: null } };
+  const stored = { ...cron, ...policies, ...days } as unknown as CronDetailsFragment;
+  const same = { name: 'n', functionName: 'f', args: {}, policies, exclusions: exclusionsOf(stored) };
+  expect(previewVariables({ ...same, schedule: { intervalMs: 4_000 } }, stored, 58_000).change).toBeUndefined();
+  const edited = previewVariables({ ...same, schedule: { intervalMs: 9_000 } }, stored, 58_000);
+  expect(edited.change).toEqual({ cronId: 'c', days: 1, intervalMs: 9_000 });
+  expect(edited.input).toMatchObject({ intervalMs: 9_000, from: new Date(65_000).toISOString() });
 });

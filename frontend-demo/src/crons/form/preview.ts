@@ -1,6 +1,7 @@
 /** Which of the planned ticks of a preview are shown, and in which words. No I/O. */
-import type { PreviewCronInput, PreviewQuery } from '../../generated';
+import type { CronDetailsFragment, PreviewCronChangeInput, PreviewCronInput, PreviewQuery } from '../../generated';
 import { exclusionsInput } from './exclusions';
+import { comparedDays, lastTick, patchOf, scheduleOf } from './patch';
 import type { EnteredCron } from './values';
 
 export type PlannedTick = NonNullable<PreviewQuery['previewTicks']>[number];
@@ -20,6 +21,16 @@ export function previewInput({ schedule, exclusions, policies }: EnteredCron, la
     from = new Date(last + Math.max(Math.floor((now - last) / intervalMs) + 1, 1) * intervalMs).toISOString();
   }
   return { ...schedule, count: READ, exclusions: exclusionsInput(exclusions), ...(from !== null && { from }) };
+}
+
+export type PreviewVariables = { input: PreviewCronInput; change?: PreviewCronChangeInput };
+
+/** Return what to preview: the next ticks after one moment and, for a changed cron, the runs that the edit changes. */
+export function previewVariables(entered: EnteredCron, cron: CronDetailsFragment | null, now: number): PreviewVariables {
+  const input = previewInput(entered, cron && lastTick(cron, now), now);
+  const patch = cron ? patchOf(cron, entered) : {};
+  if (!cron || Object.keys(patch).length === 0) return { input };
+  return { input, change: { cronId: cron.id, days: comparedDays(scheduleOf(cron), entered.schedule), ...patch } };
 }
 
 export type Shown =

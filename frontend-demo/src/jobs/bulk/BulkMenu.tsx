@@ -17,10 +17,10 @@ function questionOf(kind: BulkKind, offer: PossibleJobsOffer): Question {
   const document = kind === 'CANCEL_JOBS' ? CancelJobsDocument : RetryJobsDocument;
   return {
     title: `${verb} ${jobsText(offer)}?`,
-    description: `All ${states} jobs that match the filter now, also those that are not loaded. Jobs that are created
-      later are not changed. It runs in the background, and can be stopped.`,
+    description: `${offer.count === 1 ? '' : `All ${states} jobs that match the filter now, also those that are not loaded. `}Jobs
+      that are created later are not changed. It runs in the background, and can be stopped.`,
     danger: kind === 'CANCEL_JOBS',
-    action: action(`${verb} them`, document, { filter: offer.filter }),
+    action: action(`${verb} ${offer.count === 1 ? 'it' : 'them'}`, document, { filter: offer.filter }),
   };
 }
 

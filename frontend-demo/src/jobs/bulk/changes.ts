@@ -1,5 +1,6 @@
 /** What can be done to all jobs that match a filter. No I/O. */
 import type { JobFilter, JobState } from '../../generated';
+import { counted } from '../../ui/counted';
 import type { JobCounts } from '../counts';
 import { serverFilter } from '../filter';
 import type { JobsFilter } from '../filter';
@@ -34,7 +35,7 @@ export type JobsOffer = { possible: false; reason: string } | PossibleJobsOffer;
 
 export function jobsText({ count, isExact }: PossibleJobsOffer): string {
   if (count === null) return 'all matching jobs';
-  return `${count.toLocaleString()}${isExact ? '' : ' or more'} ${count === 1 ? 'job' : 'jobs'}`;
+  return isExact ? counted(count, 'job') : `${count.toLocaleString()} or more jobs`;
 }
 
 /** Return what would be changed, or why nothing can be. */

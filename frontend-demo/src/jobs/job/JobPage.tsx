@@ -1,5 +1,5 @@
 /** A job, live: its periods to scale, its arguments, its result or error, and its actions. */
-import { useParams } from 'react-router';
+import { Link, useParams } from 'react-router';
 import { useLiveQuery } from 'ostinato-client/urql';
 import { JobChangedDocument } from '../../generated';
 import { Card } from '../../ui/Card';
@@ -8,6 +8,7 @@ import { Json } from '../../ui/Json';
 import { LiveNotice } from '../../ui/LiveNotice';
 import { Page } from '../../ui/Page';
 import { Skeleton } from '../../ui/Skeleton';
+import { failurePath } from '../RecordedFailure';
 import { STATE_NAMES, tone } from '../states';
 import { JobFacts } from './JobFacts';
 import { JobLogs } from './JobLogs';
@@ -31,6 +32,16 @@ function JobError({ error }: { error: NonNullable<JobDetails['error']> }) {
   );
 }
 
+function Recorded({ failure }: { failure: NonNullable<JobDetails['recordedFailure']> }) {
+  const { error, state } = failure;
+  return (
+    <p className="banner warning">
+      Its function <Link to={failurePath(failure)}>recorded a failure</Link>
+      {state === 'RESOLVED' && ', which is resolved'}: {error.message}
+    </p>
+  );
+}
+
 function JobContent({ job }: { job: JobDetails }) {
   return (
     <>
@@ -39,6 +50,7 @@ function JobContent({ job }: { job: JobDetails }) {
           {message}
         </p>
       ))}
+      {job.recordedFailure && <Recorded failure={job.recordedFailure} />}
       <Card title="Timeline">
         <Timeline job={job} />
       </Card>

@@ -6,6 +6,7 @@ import { Since } from '../../time/Instant';
 import { Card } from '../../ui/Card';
 import { Chip } from '../../ui/Chip';
 import { LiveNotice } from '../../ui/LiveNotice';
+import { RecordedFailure } from '../RecordedFailure';
 import { STATE_NAMES, tone } from '../states';
 import { arrangeTree } from './tree';
 import type { TreeRow } from './tree';
@@ -18,6 +19,8 @@ function TreeItem({ row: { job, depth }, isShown }: { row: TreeRow; isShown: boo
       {depth > 0 && <span className={styles.branch} aria-hidden="true" />}
       {isShown ? <strong>{name}</strong> : <Link to={`/jobs/${job.id}`}>{name}</Link>}
       <Chip tone={tone(job.state)}>{STATE_NAMES[job.state]}</Chip>
+      <RecordedFailure failure={job.recordedFailure} />
+      {job.progress?.message && <span className={`row-note ${styles.step}`}>{job.progress.message}</span>}
       <span className={styles.time}>
         <Since at={job.createdAt} />
       </span>
@@ -30,7 +33,7 @@ export function JobTree({ rootId, shownId }: { rootId: string; shownId: string }
   const view = useLiveQuery(JobTreeChangedDocument, { rootId });
   if (view.rows.length < 2 && !view.error) return null;
   return (
-    <Card title={`Tree of ${view.rows.length}${view.truncated ? ' or more' : ''} jobs`}>
+    <Card title={`Tree of ${view.rows.length.toLocaleString()}${view.truncated ? ' or more' : ''} jobs`}>
       <LiveNotice view={view} />
       <ul className={styles.tree}>
         {arrangeTree(view.rows).map((row) => (

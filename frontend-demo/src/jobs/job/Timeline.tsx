@@ -1,18 +1,16 @@
-/** A job's life to scale: how long it was scheduled, waited, ran and backed off. */
+/** A job's life, roughly to scale: how long it was scheduled, waited, ran, backed off, and had ended before a manual retry. */
 import { formatDuration, formatExact } from '../../time/format';
 import { useNow } from '../../time/now';
 import { STATE_NAMES } from '../states';
-import { spansOf } from './spans';
+import { placesOf, spansOf } from './spans';
 import type { JobDetails, Span } from './spans';
 import styles from './Timeline.module.css';
-
-/** The narrowest bar, as a share of the whole: a period of a millisecond is still visible. */
-const MIN_SHARE = 0.012;
 
 function nameOf(span: Span): string {
   if (span.kind === 'scheduled') return 'Scheduled';
   if (span.kind === 'waiting') return 'Waiting for a worker';
   if (span.kind === 'backoff') return 'Delay before the retry';
+  if (span.kind === 'ended') return `${STATE_NAMES[span.outcome!]}, until a manual retry`;
   const outcome = span.outcome === 'PENDING' ? 'failed' : span.outcome && STATE_NAMES[span.outcome].toLowerCase();
   return `Attempt ${span.attempt}${outcome ? `: ${outcome}` : ''}`;
 }
@@ -27,22 +25,18 @@ function toneOf({ kind, outcome }: Span): string {
 export function Timeline({ job }: { job: JobDetails }) {
   const now = useNow();
   const spans = spansOf(job).map((span) => ({ ...span, stop: span.end ?? Math.max(now, span.start) }));
-  const [first] = spans;
-  if (!first) return null;
-  const start = first.start;
-  const whole = Math.max(spans.at(-1)!.stop - start, 1);
+  const places = placesOf(spans.map(({ start, stop }) => stop - start));
   return (
     <ol className={styles.timeline}>
-      {spans.map((span) => {
-        const left = Math.min((span.start - start) / whole, 1 - MIN_SHARE);
-        const width = Math.max((span.stop - span.start) / whole, MIN_SHARE);
+      {spans.map((span, index) => {
+        const { left, width } = places[index]!;
         return (
           <li key={`${span.kind} ${span.start}`} title={`from ${formatExact(span.start)}`}>
             <span className={styles.name}>{nameOf(span)}</span>
             <span className={styles.track} aria-hidden="true">
               <span
                 className={`${styles.bar} ${toneOf(span)}`}
-                style={{ left: `${left * 100}%`, width: `${Math.min(width, 1 - left) * 100}%` }}
+                style={{ left: `${left * 100}%`, width: `${width * 100}%` }}
               />
             </span>
             <span className={styles.duration}>{formatDuration(span.stop - span.start)}</span>

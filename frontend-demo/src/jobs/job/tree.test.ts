@@ -5,7 +5,7 @@ import type { TreeJobFragment } from '../../generated';
 function job(id: string, parent: string | null, second: number): TreeJobFragment {
   const createdAt = new Date(second * 1_000).toISOString();
   const cause = { kind: parent ? ('JOB' as const) : ('API' as const), id: parent };
-  return { id, version: 1, functionName: 'f', state: 'SUCCESS', createdAt, attempt: 1, cause };
+  return { id, version: 1, functionName: 'f', state: 'SUCCESS', createdAt, attempt: 1, progress: null, recordedFailure: null, cause };
 }
 
 function shown(jobs: TreeJobFragment[]): [string, number][] {

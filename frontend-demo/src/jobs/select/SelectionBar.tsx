@@ -1,5 +1,6 @@
 /** How many jobs are selected, and what can be done with them. */
 import { Actions } from '../../ui/Actions';
+import { counted } from '../../ui/counted';
 import { FormDialog } from '../../ui/FormDialog';
 import type { Job } from '../jobsFeed';
 import { cancelSelected, filtersOf, retrySelected } from './actions';
@@ -32,7 +33,7 @@ export function SelectionBar({ selecting, jobs }: SelectionBarProps) {
               { ...cancelSelected(selected), ...done },
               { ...retrySelected(selected), ...done },
             ]}
-            target={selected.length === 1 ? 'the selected job' : `${selected.length} selected jobs`}
+            target={counted(selected.length, 'selected job')}
           />
           <FormDialog action="Reschedule" title="Reschedule the selected jobs" className="small">
             {(close) => <SelectedForm jobs={selected} onDone={start} onClose={close} />}
