@@ -17,6 +17,7 @@ from ostinato.jobs.declarations import DeclarationError, shown
 from ostinato.jobs.errors import MAX_ISSUES, BadRequest, Issue
 from ostinato.jobs.json_values import NotJson, TooLarge, require_bounded, to_json_value
 from ostinato.jobs.nearest import nearest
+from ostinato.jobs.plain_messages import plain_message
 from ostinato.jobs.records import JsonObject
 
 MAX_SUGGESTIONS: Final = 10  # comparing thousands of names would block the event loop
@@ -79,7 +80,7 @@ class Arguments:
         return [
             Issue(
                 path=("args", name),
-                message=f"args.{name}: extra inputs are not permitted",
+                message=f"args.{name}: is not a known name",
                 code=UNKNOWN_ARGUMENT,
             )
             for name in unknown[:MAX_ISSUES]
@@ -189,7 +190,7 @@ def _require_sound_default(
 
 def issues_of(error: ValidationError, *prefix: str | int) -> list[Issue]:
     """Convert Pydantic's first MAX_ISSUES errors to issues, with `prefix` before each path."""
-    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    errors = error.errors(include_url=False, include_input=False)
     return [
         Issue(
             path=(*prefix, *found["loc"]),
@@ -217,21 +218,3 @@ def plain_arguments(
         message = f"args must be at most {MAX_ARGS_BYTES:,} bytes as JSON, got {size:,}"
         raise BadRequest.at("args", message=message, code="too_long")
     return plain
-
-
-RAISED_PREFIXES: Final = {"value_error": "Value error, ", "assertion_error": "Assertion failed, "}
-"""Prefixes that Pydantic adds to the messages of our own exceptions, by error type."""
-
-OBJECT_ERRORS: Final = frozenset({"dict_type", "model_type", "model_attributes_type"})
-"""Errors where an object was expected; their messages name Python classes."""
-
-
-def plain_message(found: Mapping[str, Any]) -> str:
-    """Return the message of one of `ValidationError.errors()`; keep our own unchanged."""
-    message = str(found["msg"])
-    if prefix := RAISED_PREFIXES.get(found["type"]):
-        return message.removeprefix(prefix)
-    if found["type"] in OBJECT_ERRORS:
-        return "must be a JSON object"
-    is_word = message[1:2].islower()
-    return message[:1].lower() + message[1:] if is_word else message

@@ -69,6 +69,7 @@ def job_event_from(entry: Document) -> JobEvent:
         worker_id=entry.get("worker"),
         next_run_at=entry.get("nextRunAt"),
         args_changed=entry.get("argsChanged", False),
+        by=entry.get("by"),
         error=error_from(entry.get("error")),
     )
 

@@ -28,10 +28,13 @@ class JobChanges:
     notifier: Notifier
     settings: Settings
 
-    async def retry(self, job_id: str, args: JsonObject | None = None) -> Job:
+    async def retry(
+        self, job_id: str, args: JsonObject | None = None, by: str | None = None
+    ) -> Job:
         """Make a failed or canceled job pending again, due now, with a new set of attempts and,
-        if given, other arguments; delete its failure. Raises NotFound, QuotaExceeded, or
-        PreconditionFailed in any other state."""
+        if given, other arguments; delete its failure. `by` is the user who asked for it.
+
+        Raises NotFound, QuotaExceeded, or PreconditionFailed in any other state."""
         clock_time = await self.clock.read()
         before = await self.store.find(job_id)
         if before is not None:
@@ -40,7 +43,7 @@ class JobChanges:
             if before is not None:
                 added_bytes = 0 if args is None else size_bytes(args)
                 await reservation.add_stored_job(before.size_bytes + added_bytes)
-            retried = await self.manual.retry(job_id, clock_time, args)
+            retried = await self.manual.retry(job_id, clock_time, args, by)
         if retried is None:
             raise await self._why_not(TransitionName.MANUAL_RETRY, job_id, "retried")
         self.notifier.notify(Signal.DUE)

@@ -133,6 +133,7 @@ class JobEvent:
     """When the job is due, if this event made it pending."""
     args_changed: bool = False
     """Whether this event, a manual retry, replaced the arguments."""
+    by: str | None = None  # the user who made this manual retry; None in bulk, and for applications
     error: JobError | None = None
 
 
@@ -343,8 +344,7 @@ class Failure:
     data: Json = None
     job_id: str | None = None
     """None if a function recorded the failure."""
-    recorded_by_id: str | None = None
-    """The job whose function recorded it; None if the job of `job_id` failed."""
+    recorded_by_id: str | None = None  # the job whose function recorded it
     fingerprint: str | None = None  # equal for similar errors; older failures have none
     resolved_at: datetime | None = None
     """None while it is open."""

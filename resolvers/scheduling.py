@@ -278,7 +278,7 @@ async def retry_job(ctx: RequestContext, job_id: str, args: JsonObject | None = 
     await require_rights_of_owner(ctx, found)
     if args is not None:
         args = target_of(ctx, found.function_name).bind(args)
-    return await ctx.engine.changes.retry(job_id, args)
+    return await ctx.engine.changes.retry(job_id, args, ctx.owner)
 
 
 async def resolve_failure(ctx: RequestContext, failure_id: str) -> Failure:

@@ -41,7 +41,7 @@ OF_PYTHON_CLIENT = [
     "written to ada",
     "written to ada",
     "['written to grace', 'written to katherine']",
-    "BadRequest: invalid arguments: args.amount: field required",
+    "BadRequest: invalid arguments: args.amount: is required",
     "canceled",
     "written to ada",
 ]

@@ -5,7 +5,7 @@ export default async function scenario(page, given) {
   await openLivePage(page, given, '/#/crons');
   await registerCron(page, { name: 'too-fast', intervalMs: 5 });
   const issue = page.locator('[data-field="intervalMs"]');
-  await issue.getByText('1000').or(issue.getByText('1,000')).waitFor();
+  await issue.getByText('Interval must be at least 1000, got 5.').waitFor();
   const field = page.getByRole('textbox', { name: 'Interval' });
   if ((await field.getAttribute('aria-invalid')) !== 'true') throw new Error('not marked invalid');
   const described = await field.getAttribute('aria-describedby');
@@ -15,6 +15,8 @@ export default async function scenario(page, given) {
   await page.getByRole('button', { name: 'Register' }).click();
   await issue.getByText('Enter a duration').waitFor();
 
+  await registerCron(page, { name: '', intervalMs: 60_000 });
+  await page.locator('[data-field="name"]').getByText('Name must not be empty.').waitFor();
   await registerCron(page, { name: 'too-fast', cronspec: 'every day', tz: 'Mars/Olympus' });
   await page.locator('[data-field="cronspec"]').first().waitFor();
   await page.locator('[data-field="tz"]').first().waitFor();

@@ -44,7 +44,7 @@ export default async function scenario(page, given) {
   await retry.getByLabel('Arguments').fill('{"to": "eve"}');
   await retry.getByRole('button', { name: 'Retry' }).click();
   await page.getByText('RuntimeError: the mailbox of eve is full').first().waitFor();
-  await page.getByText('Failed, until a manual retry').waitFor();
+  await page.getByText('Failed, until retried by alice').waitFor();
 
   await go(page, 'Jobs');
   await scheduleJob(page, { functionName: 'tasks.runTask', args: { name: 'later' }, delayMs: 3_600_000 });

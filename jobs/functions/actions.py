@@ -22,6 +22,7 @@ from ostinato.jobs.errors import Forbidden
 from ostinato.jobs.functions.failures import log_failure
 from ostinato.jobs.hosts import is_own_address
 from ostinato.jobs.json_values import replace_surrogates
+from ostinato.jobs.plain_messages import HTTP_PATTERN
 from ostinato.jobs.records import Json
 from ostinato.jobs.settings import Settings
 
@@ -50,7 +51,7 @@ class HttpCall(BaseModel):
 
     url: str = Field(
         max_length=2_000,
-        pattern=r"^https?://[^\s@\\]+$",
+        pattern=HTTP_PATTERN,
         description="An http or https address whose host the operator allows.",
     )
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = Field(

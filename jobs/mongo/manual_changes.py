@@ -29,16 +29,20 @@ class ManualChanges:
         self._jobs = mongo[JOBS]
 
     async def retry(
-        self, job_id: str, clock_time: ClockTime, args: JsonObject | None = None
+        self,
+        job_id: str,
+        clock_time: ClockTime,
+        args: JsonObject | None = None,
+        by: str | None = None,
     ) -> StoredJob | None:
         """Requeue a failed or canceled job with another set of attempts; delete its failure.
 
-        `args` replaces its arguments, if given. Returns None in any other state, or if the timeline
-        has no capacity for the set.
+        `args` replaces its arguments, if given; `by` is the user who asked for it. Returns None in
+        any other state, or if the timeline has no capacity for the set.
         """
 
         async def body(session: Session) -> Document | None:
-            return await self.retry_in(session, job_id, clock_time, args)
+            return await self.retry_in(session, job_id, clock_time, args, by)
 
         return _stored(await run_shielded_transaction(self._mongo, body))
 
@@ -48,11 +52,12 @@ class ManualChanges:
         job_id: str,
         clock_time: ClockTime,
         args: JsonObject | None = None,
+        by: str | None = None,
     ) -> Document | None:
         """Retry a job in a transaction, and return its document; None like `retry`."""
         at = transitions.now(clock_time)
         fields: dict[str, Any] = {"maxAttempts": {"$add": ["$attempt", "$retry.retries", 1]}}
-        event: dict[str, Any] = {}
+        event: dict[str, Any] = {} if by is None else {"by": transitions.literal(by)}
         if args is not None:
             fields["args"] = transitions.literal(escape(args))
             event["argsChanged"] = True

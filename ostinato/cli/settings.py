@@ -24,7 +24,7 @@ def read_settings() -> "Settings":
     """Read the settings; exit with one line per mistake."""
     from pydantic import ValidationError
 
-    from ostinato.jobs.arguments import plain_message
+    from ostinato.jobs.plain_messages import plain_message
     from ostinato.jobs.settings import Settings
 
     try:

@@ -28,6 +28,7 @@ from ostinato.jobs.functions.new_cron import (
 from ostinato.jobs.json_values import NotJson, TooLarge, find_text_problem, to_json_value
 from ostinato.jobs.lanes import MAX_PRIORITY, MAX_WEIGHT, QUEUE_PATTERN
 from ostinato.jobs.options import MAX_JOB_TIMEOUT_MS, MAX_NAME_CHARS
+from ostinato.jobs.plain_messages import FINGERPRINT_PATTERN
 from ostinato.jobs.rights import MAX_OWNER_CHARS
 from ostinato.jobs.schedules import MAX_INTERVAL_MS, MIN_INTERVAL_MS
 from ostinato.jobs.tags import MAX_TAG_CHARS, MAX_TAGS
@@ -131,7 +132,7 @@ JobId: TypeAlias = Annotated[strawberry.ID, id_of("Job")]
 JobIds: TypeAlias = Annotated[list[JobId], Field(min_length=1, max_length=MAX_IDS)]
 CauseId: TypeAlias = Annotated[strawberry.ID, id_of(*CAUSE_TYPES.values())]
 AlertId: TypeAlias = Annotated[strawberry.ID, id_of("Alert")]
-Fingerprint: TypeAlias = Annotated[str, Field(pattern="^[0-9a-f]{24}$")]
+Fingerprint: TypeAlias = Annotated[str, Field(pattern=FINGERPRINT_PATTERN)]
 FailureId: TypeAlias = Annotated[strawberry.ID, id_of("Failure")]
 RecurringTaskId: TypeAlias = Annotated[strawberry.ID, id_of("RecurringTask")]
 BatchId: TypeAlias = Annotated[strawberry.ID, id_of("Batch")]

@@ -25,8 +25,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic.alias_generators import to_camel
 from strawberry.scalars import JSON
 
-from ostinato.jobs.arguments import plain_message
 from ostinato.jobs.errors import BadRequest, Issue
+from ostinato.jobs.plain_messages import plain_message
 from ostinato.schema.fields import unset_to_none
 
 MAX_SHOWN_CHARS = 60
@@ -154,7 +154,9 @@ def _issue(found: Any) -> Issue:
     path = tuple(found["loc"])
     field = ".".join(str(step) for step in path)
     given = found["input"]
-    shows = isinstance(given, str | int) or (isinstance(given, float) and math.isfinite(given))
+    shows = (isinstance(given, str | int) and given != "") or (
+        isinstance(given, float) and math.isfinite(given)
+    )
     got = f", got {_shown(given)}" if shows else ""
     message = f"{field}: {plain_message(found)}{got}"
     return Issue(path=path, message=message, code=found["type"])

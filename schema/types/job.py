@@ -72,6 +72,11 @@ class JobEvent(RecordProxy[records.JobEvent]):
         description="Whether this event is a `retryJob` that replaced the arguments."
     )
 
+    by: strawberry.ID | None = strawberry.field(
+        description="The user who called `retryJob`, for the event of that retry. Null for other "
+        "events, for retries in bulk, and for an application that acts for no user."
+    )
+
     @strawberry_field(description="The exception that ended the attempt; null if there is none.")
     def error(self) -> JobError | None:
         return JobError.of_optional(self.record.error)

@@ -142,6 +142,16 @@ async def test_a_resolved_job_can_be_retried_and_is_retained_again(
     assert (stored["state"], stored.get("purgeAt")) == ("pending", None)
 
 
+async def test_the_event_of_a_manual_retry_has_the_user_who_asked_for_it(
+    admin: Client, ann: Client, documents: Documents
+) -> None:
+    _, job = await _failed(documents)
+    await admin.get(op.RETRY_JOB, input={"jobId": job})
+    query = "query($id: ID!) { job(id: $id) { timeline { state by } } }"
+    *_, retried = (await ann.get(query, id=job))["timeline"]
+    assert retried == {"state": "PENDING", "by": "admin"}
+
+
 async def test_a_retried_job_has_no_failure_to_resolve(ann: Client, documents: Documents) -> None:
     failure, job = await _failed(documents)
     await ann.get(op.RETRY_JOB, input={"jobId": job})

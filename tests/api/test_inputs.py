@@ -143,7 +143,7 @@ def test_all_issues_of_an_input_are_reported_together() -> None:
 
 def test_an_issue_names_the_value_and_the_limit() -> None:
     error = _issues(StartBatchInput, batch_size=0)
-    assert str(error) == "batchSize: input should be greater than or equal to 1, got 0"
+    assert str(error) == "batchSize: must be at least 1, got 0"
 
 
 @pytest.mark.parametrize("number", ["1e400", "9" * 5_000, "9" * 310])

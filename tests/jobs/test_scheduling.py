@@ -89,7 +89,7 @@ async def test_all_issues_of_a_call_are_reported_together(rig_without_worker: Ri
 
 
 async def test_the_error_message_names_the_invalid_argument(rig_without_worker: Rig) -> None:
-    with pytest.raises(BadRequest, match=r"args\.number: field required"):
+    with pytest.raises(BadRequest, match=r"args\.number: is required"):
         await schedule_with(rig_without_worker, name="functions.scheduleMany")
 
 

@@ -5,10 +5,12 @@ import 'uplot/dist/uPlot.min.css';
 import { useTheme } from '../app/theme';
 import { seriesOptions } from './options';
 import type { Series } from './options';
-import { readAloud, readoutOf } from './readout';
+import { PointReader } from './PointReader';
 import styles from './TimeChart.module.css';
 
 const HEIGHT = 170;
+/** The place of a pointer that is not over the chart. */
+const AWAY = { left: -10, top: -10 };
 
 type TimeChartProps = {
   label: string;
@@ -65,8 +67,6 @@ export function TimeChart(props: TimeChartProps) {
     const left = chart.current?.valToPos(times[index] ?? 0, 'x') ?? 0;
     chart.current?.setCursor({ left: kind === 'bars' ? left + 1 : left, top: 0 });
   };
-  const readout = readoutOf(props, point);
-  const isLate = point !== null && point > times.length / 2;
   return (
     <figure className={styles.chart}>
       <figcaption>
@@ -80,30 +80,7 @@ export function TimeChart(props: TimeChartProps) {
       </figcaption>
       <div className={styles.frame}>
         <div ref={element} role="img" aria-label={summarize(props)} className={styles.plot} />
-        {times.length > 0 && (
-          <input
-            type="range"
-            className="unseen"
-            aria-label={`${label}: values`}
-            min={0}
-            max={times.length - 1}
-            value={point ?? times.length - 1}
-            aria-valuetext={readAloud(readoutOf(props, point ?? times.length - 1)!)}
-            onFocus={() => moveTo(point ?? times.length - 1)}
-            onChange={(event) => moveTo(Number(event.target.value))}
-            onBlur={() => chart.current?.setCursor({ left: -10, top: -10 })}
-          />
-        )}
-        {readout && (
-          <p className={`${styles.readout} ${isLate ? styles.early : styles.late}`} aria-hidden="true">
-            <b>{readout.period}</b>
-            {readout.values.map(({ name, text }) => (
-              <span key={name}>
-                {name} {text}
-              </span>
-            ))}
-          </p>
-        )}
+        <PointReader charted={props} point={point} onMove={moveTo} onLeave={() => chart.current?.setCursor(AWAY)} />
       </div>
     </figure>
   );

@@ -1,7 +1,7 @@
 /** The values of a chart at one point, in words. No I/O. */
 import type { Series } from './options';
 
-type Charted = {
+export type Charted = {
   times: readonly number[];
   series: readonly Pick<Series, 'name' | 'values'>[];
   format: (value: number) => string;

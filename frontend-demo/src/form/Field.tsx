@@ -1,6 +1,7 @@
 /** A labelled form control with its hint and its errors. */
 import { useId } from 'react';
 import type { ReactNode } from 'react';
+import { sentenceOf } from './issues';
 import type { FormIssues } from './issues';
 
 export type ControlProps = {
@@ -33,7 +34,7 @@ export function Field({ name, label, hint, issues, children }: FieldProps) {
       <div id={`${id}-notes`} className="notes">
         {messages.map((message) => (
           <p key={message} role="alert" className="issue" data-field={name}>
-            {message}
+            {sentenceOf(label, message)}
           </p>
         ))}
         {messages.length === 0 && hint && <p className="hint">{hint}</p>}

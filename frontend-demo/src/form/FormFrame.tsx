@@ -1,6 +1,7 @@
 /** The frame of every form: its errors at the top, its buttons at the bottom. */
 import { useEffect, useRef } from 'react';
 import type { ReactNode } from 'react';
+import { sentenceOf } from './issues';
 import type { FormIssues } from './issues';
 
 type FormFrameProps = {
@@ -36,7 +37,7 @@ export function FormFrame(props: FormFrameProps) {
     >
       {props.issues.form.map((message) => (
         <p key={message} role="alert" className="issue banner">
-          {message}
+          {sentenceOf('This', message)}
         </p>
       ))}
       {props.children}

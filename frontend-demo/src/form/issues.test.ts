@@ -1,7 +1,7 @@
 import { CombinedError } from '@urql/core';
 import { GraphQLError } from 'graphql';
 import { expect, test } from 'vitest';
-import { toFormIssues } from './issues';
+import { sentenceOf, toFormIssues } from './issues';
 import type { Issue } from './issues';
 
 const KNOWN = ['name', 'intervalMs', 'args'];
@@ -54,4 +54,14 @@ test('an error without issues is shown at the top of the form', () => {
 test('an unreachable API has its own message', () => {
   const error = new CombinedError({ networkError: new TypeError('Failed to fetch') });
   expect(toFormIssues(error, KNOWN).form).toEqual(['The API is not reachable. Try again.']);
+});
+
+test.each([
+  ['must not be empty', 'Name must not be empty.'],
+  ["must be at least 1000, got 5", 'Name must be at least 1000, got 5.'],
+  ['data.url: must be an http or https address', 'data.url must be an http or https address.'],
+  ["'61 * * * *': minute must be 0-59, got 61", "'61 * * * *': minute must be 0-59, got 61"],
+  ['Enter a duration.', 'Enter a duration.'],
+])('the issue "%s" of the field Name is the sentence "%s"', (message, sentence) => {
+  expect(sentenceOf('Name', message)).toBe(sentence);
 });

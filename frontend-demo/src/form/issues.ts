@@ -54,9 +54,13 @@ export function fieldIssue(field: string, message: string): FormIssues {
   return { fields: new Map([[field, [message]]]), form: [] };
 }
 
-/** Return each message once. */
-export function allIssues({ fields, form }: FormIssues): string[] {
-  return [...new Set([...form, ...[...fields.values()].flat()])];
+/** What the server says of a field, or of a part of it: `must not be empty`, `to: is required`. */
+const PREDICATE = /^(?:([\w.]+): )?((?:must|is) .*)$/s;
+
+/** Return an issue of a field as a sentence: `Name must not be empty.` */
+export function sentenceOf(label: string, message: string): string {
+  const [, part, predicate] = PREDICATE.exec(message) ?? [];
+  return predicate === undefined ? message : `${part ?? label} ${predicate}${/[.!?]$/.test(predicate) ? '' : '.'}`;
 }
 
 /** Return why an action failed, in one sentence. */

@@ -46,11 +46,7 @@ function ContentView({ job, open, onOpen }: ContentProps) {
             <code>{job.functionName}</code>
           </Link>
           {job.cause.kind !== 'API' && <span className="tag">{job.cause.kind.toLowerCase()}</span>}
-          {job.attempt > 1 && (
-            <span className="tag">
-              attempt {job.attempt} of {job.maxAttempts}
-            </span>
-          )}
+          {job.attempt > 1 && <span className="tag">{`attempt ${job.attempt} of ${job.maxAttempts}`}</span>}
           <RecordedFailure failure={job.recordedFailure} />
           {job.tags.map((name) => (
             <span key={name} className="tag">

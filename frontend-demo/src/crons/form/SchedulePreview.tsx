@@ -2,7 +2,7 @@
 import { useMemo } from 'react';
 import { useQuery } from 'urql';
 import type { TypedDocumentNode } from '@urql/core';
-import { allIssues, toFormIssues } from '../../form/issues';
+import { sentenceOf, toFormIssues } from '../../form/issues';
 import type { FormIssues } from '../../form/issues';
 import { useDebounced } from '../../form/useDebounced';
 import { PreviewDocument, PreviewEditDocument } from '../../generated';
@@ -13,7 +13,7 @@ import { describeCronspec } from '../describeSchedule';
 import { previewVariables, shownTicks } from './preview';
 import type { PreviewVariables, Shown } from './preview';
 import { ScheduleDiff } from './ScheduleDiff';
-import { isIssue } from './values';
+import { FIELDS, LABELS, isIssue } from './values';
 import type { EnteredCron, EnteredSchedule } from './values';
 
 function describe(schedule: EnteredSchedule): string | null {
@@ -30,6 +30,12 @@ function Tick({ shown, format }: { shown: Shown; format: Intl.DateTimeFormat }) 
       {note && <span className="row-warning"> {note}</span>}
     </li>
   );
+}
+
+/** The issues of the form with the names of its fields, each once. */
+function reasonsOf({ fields, form }: FormIssues): string[] {
+  const named = [...fields].flatMap(([field, messages]) => messages.map((text) => sentenceOf(LABELS[field] ?? field, text)));
+  return [...new Set([...form, ...named])];
 }
 
 function NoPreview({ reasons }: { reasons: readonly string[] }) {
@@ -55,7 +61,7 @@ function Previewed({ entered, cron }: PreviewedProps) {
     variables,
     requestPolicy: 'network-only',
   });
-  if (error) return <NoPreview reasons={allIssues(toFormIssues(error, []))} />;
+  if (error) return <NoPreview reasons={reasonsOf(toFormIssues(error, FIELDS))} />;
   const { schedule } = entered;
   const words = describe(schedule);
   const format = formatIn('tz' in schedule ? schedule.tz : undefined);
@@ -85,8 +91,8 @@ type SchedulePreviewProps = {
 };
 
 export function SchedulePreview({ entered, cron }: SchedulePreviewProps) {
-  const key = isIssue(entered) ? allIssues(entered).join() : JSON.stringify(entered);
+  const key = isIssue(entered) ? reasonsOf(entered).join() : JSON.stringify(entered);
   const settled = useDebounced(entered, key);
-  if (isIssue(settled)) return <NoPreview reasons={allIssues(settled)} />;
+  if (isIssue(settled)) return <NoPreview reasons={reasonsOf(settled)} />;
   return <Previewed entered={settled} cron={cron} />;
 }

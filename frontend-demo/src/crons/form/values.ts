@@ -39,6 +39,9 @@ export const FIELDS = [
   ...['overlap', 'catchUp', 'catchUpWindowMs', 'jitterMs', 'maxRuns', 'pauseAfterFailures', 'startAt', 'endAt'],
 ];
 
+/** How the form names the fields of a schedule; the others are named where they are. */
+export const LABELS: Readonly<Record<string, string>> = { intervalMs: 'Interval', cronspec: 'Cronspec', tz: 'Time zone' };
+
 export const INVALID_DURATION = 'Enter a duration, such as "every 5 minutes", "90 s" or 5000 (milliseconds).';
 const INVALID_NUMBER = 'Enter a whole number, or nothing.';
 

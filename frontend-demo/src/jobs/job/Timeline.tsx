@@ -10,7 +10,7 @@ function nameOf(span: Span): string {
   if (span.kind === 'scheduled') return 'Scheduled';
   if (span.kind === 'waiting') return 'Waiting for a worker';
   if (span.kind === 'backoff') return 'Delay before the retry';
-  if (span.kind === 'ended') return `${STATE_NAMES[span.outcome!]}, until a manual retry`;
+  if (span.kind === 'ended') return `${STATE_NAMES[span.outcome!]}, until retried ${span.by ? `by ${span.by}` : 'by hand'}`;
   const outcome = span.outcome === 'PENDING' ? 'failed' : span.outcome && STATE_NAMES[span.outcome].toLowerCase();
   return `Attempt ${span.attempt}${outcome ? `: ${outcome}` : ''}`;
 }

@@ -8,7 +8,7 @@ type Event = JobDetails['timeline'][number];
 
 function event(second: number, state: Event['state'], more: Partial<Event> = {}): Event {
   const at = new Date(START + second * 1_000).toISOString();
-  return { seq: 0, at, from: null, state, attempt: 0, workerId: null, nextRunAt: null, error: null, ...more };
+  return { seq: 0, at, from: null, state, attempt: 0, workerId: null, nextRunAt: null, by: null, error: null, ...more };
 }
 
 function shown(timeline: Event[]): unknown[] {

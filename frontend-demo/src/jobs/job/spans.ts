@@ -11,6 +11,8 @@ export type Span = {
   attempt: number;
   /** How the attempt ended; null for other periods, and while it runs. */
   outcome: JobState | null;
+  /** Who ended this period with a manual retry, if that is known. */
+  by: string | null;
   error: string | null;
 };
 
@@ -28,13 +30,13 @@ export function spansOf({ timeline }: Pick<JobDetails, 'timeline'>): Span[] {
     if (event.state === 'IN_PROGRESS') {
       const { name, message } = next?.error ?? {};
       const error = name === undefined ? null : `${name}: ${message}`;
-      spans.push({ kind: 'attempt', start, end, attempt, outcome: next?.state ?? null, error });
+      spans.push({ kind: 'attempt', start, end, attempt, outcome: next?.state ?? null, by: null, error });
     }
     if (event.state !== 'PENDING') return;
     const before = timeline[index - 1];
-    const none = { attempt, outcome: null, error: null };
+    const none = { attempt, outcome: null, by: null, error: null };
     if (before && (event.from === 'FAILED' || event.from === 'CANCELED')) {
-      spans.push({ kind: 'ended', start: Date.parse(before.at), end: start, ...none, outcome: event.from });
+      spans.push({ kind: 'ended', start: Date.parse(before.at), end: start, ...none, outcome: event.from, by: event.by });
     }
     const due = event.nextRunAt ? Date.parse(event.nextRunAt) : start;
     const split = Math.min(Math.max(due, start), end ?? Infinity);
