@@ -57,24 +57,26 @@ _PATTERNS: Final[Mapping[str, str]] = {
 def plain_message(found: Mapping[str, Any]) -> str:
     """Return the message of one of `ValidationError.errors()`, which must have its context.
 
-    It continues the name of the field. Messages of our own exceptions are unchanged.
+    It continues the name of the field. Our own messages are unchanged.
     """
     kind, context, message = str(found["type"]), found.get("ctx") or {}, str(found["msg"])
     if prefix := RAISED_PREFIXES.get(kind):
         return message.removeprefix(prefix)
+    if message[:1].islower():  # of our own, which may have the type of another error
+        return message
     if sentence := _SENTENCES.get(kind):
         return sentence.format(**context)
     if kind == "string_pattern_mismatch":
         return _PATTERNS.get(context["pattern"], f"must match the pattern {context['pattern']}")
-    if kind in ("string_too_short", "too_short"):
-        least = context["min_length"]
-        return "must not be empty" if least == 1 else f"must have at least {_things(kind, least)}"
-    if kind in ("string_too_long", "too_long"):
-        return f"must have at most {_things(kind, context['max_length'])}"
+    if kind.endswith(("too_short", "too_long")):
+        return _size_message("character" if kind.startswith("string") else "item", context)
     is_word = message[1:2].islower()
     return message[:1].lower() + message[1:] if is_word else message
 
 
-def _things(kind: str, count: int) -> str:
-    noun = "character" if kind.startswith("string") else "item"
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+def _size_message(noun: str, limits: Mapping[str, int]) -> str:
+    least = limits.get("min_length")
+    if least == 1:
+        return "must not be empty"
+    count, bound = (limits["max_length"], "most") if least is None else (least, "least")
+    return f"must have at {bound} {count:,} {noun}{'' if count == 1 else 's'}"

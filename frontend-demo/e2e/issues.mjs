@@ -5,7 +5,7 @@ export default async function scenario(page, given) {
   await openLivePage(page, given, '/#/crons');
   await registerCron(page, { name: 'too-fast', intervalMs: 5 });
   const issue = page.locator('[data-field="intervalMs"]');
-  await issue.getByText('Interval must be at least 1000, got 5.').waitFor();
+  await issue.getByText('Interval is 5; it must be at least 1000').waitFor();
   const field = page.getByRole('textbox', { name: 'Interval' });
   if ((await field.getAttribute('aria-invalid')) !== 'true') throw new Error('not marked invalid');
   const described = await field.getAttribute('aria-describedby');

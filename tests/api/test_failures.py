@@ -149,7 +149,7 @@ async def test_the_event_of_a_manual_retry_has_the_user_who_asked_for_it(
     await admin.get(op.RETRY_JOB, input={"jobId": job})
     query = "query($id: ID!) { job(id: $id) { timeline { state by } } }"
     *_, retried = (await ann.get(query, id=job))["timeline"]
-    assert retried == {"state": "PENDING", "by": "admin"}
+    assert retried == {"state": "PENDING", "by": "root"}
 
 
 async def test_a_retried_job_has_no_failure_to_resolve(ann: Client, documents: Documents) -> None:

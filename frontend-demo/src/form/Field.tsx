@@ -34,7 +34,7 @@ export function Field({ name, label, hint, issues, children }: FieldProps) {
       <div id={`${id}-notes`} className="notes">
         {messages.map((message) => (
           <p key={message} role="alert" className="issue" data-field={name}>
-            {sentenceOf(label, message)}
+            {sentenceOf(label, message, name)}
           </p>
         ))}
         {messages.length === 0 && hint && <p className="hint">{hint}</p>}

@@ -65,3 +65,8 @@ test.each([
 ])('the issue "%s" of the field Name is the sentence "%s"', (message, sentence) => {
   expect(sentenceOf('Name', message)).toBe(sentence);
 });
+
+test('the name of a field that begins its issue is written as in the form', () => {
+  const message = 'intervalMs is 5; it must be at least 1000';
+  expect(sentenceOf('Interval', message, 'intervalMs')).toBe('Interval is 5; it must be at least 1000');
+});

@@ -57,8 +57,9 @@ export function fieldIssue(field: string, message: string): FormIssues {
 /** What the server says of a field, or of a part of it: `must not be empty`, `to: is required`. */
 const PREDICATE = /^(?:([\w.]+): )?((?:must|is) .*)$/s;
 
-/** Return an issue of a field as a sentence: `Name must not be empty.` */
-export function sentenceOf(label: string, message: string): string {
+/** Return an issue of a field as a sentence with the label of the field: `Name must not be empty.` */
+export function sentenceOf(label: string, message: string, name = ''): string {
+  if (name !== '' && message.startsWith(`${name} `)) return label + message.slice(name.length);
   const [, part, predicate] = PREDICATE.exec(message) ?? [];
   return predicate === undefined ? message : `${part ?? label} ${predicate}${/[.!?]$/.test(predicate) ? '' : '.'}`;
 }

@@ -34,7 +34,7 @@ function Tick({ shown, format }: { shown: Shown; format: Intl.DateTimeFormat }) 
 
 /** The issues of the form with the names of its fields, each once. */
 function reasonsOf({ fields, form }: FormIssues): string[] {
-  const named = [...fields].flatMap(([field, messages]) => messages.map((text) => sentenceOf(LABELS[field] ?? field, text)));
+  const named = [...fields].flatMap(([field, messages]) => messages.map((text) => sentenceOf(LABELS[field] ?? field, text, field)));
   return [...new Set([...form, ...named])];
 }
 
