@@ -29,11 +29,12 @@ async function batches(page) {
   await form.getByLabel('Delay between pages').fill('2 min');
   await form.getByRole('button', { name: 'Save' }).click();
   await row.getByText('2 min apart').waitFor();
-  const before = await row.boundingBox();
+  const paused = page.getByRole('row').filter({ hasText: 'Paused' });
+  const before = await paused.boundingBox();
   await row.getByRole('button', { name: 'Cancel' }).click();
   const question = row.getByText('Really cancel?');
   await question.waitFor();
-  const after = await row.boundingBox();
+  const after = await paused.boundingBox();
   if (after.height !== before.height) throw new Error(`the question moves the rows: ${before.height}, ${after.height}`);
   await question.click();
   await row.getByText('Canceled').waitFor();

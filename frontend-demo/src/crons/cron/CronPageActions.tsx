@@ -21,7 +21,7 @@ export function CronPageActions({ cron }: { cron: CronDetailsFragment }) {
     onDone: () => toasts.add({ title: 'Skipped the next run' }),
   });
   return (
-    <>
+    <div className="action-grid">
       <Actions actions={cron.enabled ? [run, skip] : [run]} target={target} />
       <FormDialog action="Backfill" title="Run ticks of the past" className="small">
         {(close) => <BackfillForm cron={cron} onClose={close} />}
@@ -30,6 +30,6 @@ export function CronPageActions({ cron }: { cron: CronDetailsFragment }) {
         {(close) => <EditCronForm cron={cron} functions={viewer.functions ?? []} onClose={close} />}
       </FormDialog>
       <Actions actions={actionsOf(cron)} target={target} />
-    </>
+    </div>
   );
 }
