@@ -78,7 +78,7 @@ async def retryable_action(
         f"called again after {2**attempts} s" if attempts < max_attempts else "not called again"
     )
     total = max(attempts, max_attempts) + 1
-    await ctx.progress(attempts + 1, total, f"{message[:MAX_SHOWN]}; {follows}")
+    await ctx.progress(attempts + 1, total, f"{follows}: {message[:MAX_SHOWN]}")
     ctx.log.warning("action.failed", url=data.url, attempts=attempts, error=message)
     wire = data.model_dump(mode="json", by_alias=True)
     if attempts < max_attempts:

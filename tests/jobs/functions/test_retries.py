@@ -115,10 +115,10 @@ async def test_the_progress_of_a_failed_call_says_what_follows(
     api.failures = 2
     await call_and_wait(caller, {"url": api.url}, maxAttempts=2)
     *failed, last = [job.progress for job in await caller.jobs(CALL)]
-    error = "CallFailed: HTTP 503 Service Unavailable; called again after"
+    error = "CallFailed: HTTP 503 Service Unavailable"
     assert failed == [
-        Progress(done=1, total=3, message=f"{error} 1 s"),
-        Progress(done=2, total=3, message=f"{error} 2 s"),
+        Progress(done=1, total=3, message=f"called again after 1 s: {error}"),
+        Progress(done=2, total=3, message=f"called again after 2 s: {error}"),
     ]
     assert last is None
 
