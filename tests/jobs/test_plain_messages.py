@@ -67,11 +67,11 @@ def test_an_error_says_what_is_allowed(hint: Any, value: object, message: str) -
     assert message_of(hint, value) == message
 
 
-def test_an_instant_without_a_time_zone_is_told_how_to_write_one() -> None:
+def test_message_about_a_missing_time_zone_has_an_example() -> None:
     assert message_of(AwareDatetime, "2030-01-01T00:00:00").startswith("must have a time zone")
 
 
-def test_an_address_without_a_scheme_is_told_its_form() -> None:
+def test_message_about_an_address_has_an_example() -> None:
     expected = "must be an http or https address without user name, such as"
     assert message_of(HttpCall, {"url": "example.com"}).startswith(expected)
 
