@@ -10,9 +10,12 @@ function canonical(text) {
   }
 }
 
-/** Whether a line reads `arguments → result`, or `arguments` for null; a value can contain the arrow, too. */
+/**
+ * Whether a line reads `arguments → result`, or the arguments and the last step for null; a value can contain the
+ * arrow, too.
+ */
 function reads(line, args, result) {
-  if (result === null) return canonical(line) === JSON.stringify(args);
+  if (result === null) return line.endsWith(args.text) && canonical(line.slice(0, -args.text.length)) === JSON.stringify(args);
   const [before, after] = [JSON.stringify(args), JSON.stringify(result)];
   const ends = [...line.matchAll(/ → /g)].map((found) => found.index);
   return ends.some((end) => canonical(line.slice(0, end)) === before && canonical(line.slice(end + 3)) === after);

@@ -51,7 +51,7 @@ export default async function scenario(page, given) {
   await box(page, 1).click();
   await page.setViewportSize({ width: 390, height: 844 });
   await fits(page);
-  await bar(page).getByRole('button', { name: 'Retry the selected job' }).click();
+  await bar(page).getByRole('button', { name: 'Retry 1 selected job' }).click();
   await isDone(page, '1 retried.');
   await bar(page).getByRole('button', { name: 'Done' }).click();
   await box(page, 0).waitFor({ state: 'detached' });

@@ -49,7 +49,7 @@ export default function BatchesPage() {
             columns={COLUMNS}
             rows={view.rows}
             keyOf={({ id }) => id}
-            empty="No batches. The mutation startBatch starts one, and so does the playground."
+            empty="No batches. Start one on the playground, or with the mutation startBatch."
           />
         )}
       </div>

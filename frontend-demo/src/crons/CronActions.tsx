@@ -4,11 +4,12 @@ import { Actions, action } from '../ui/Actions';
 import type { Action } from '../ui/Actions';
 import type { Cron } from './cronsFeed';
 
-export function actionsOf({ id, enabled }: Pick<Cron, 'id' | 'enabled'>): Action[] {
+/** @param onDeleted called after the cron has been deleted. */
+export function actionsOf({ id, enabled }: Pick<Cron, 'id' | 'enabled'>, onDeleted = () => {}): Action[] {
   const variables = { input: { cronId: id } };
   return [
     enabled ? action('Pause', PauseCronDocument, variables) : action('Resume', ResumeCronDocument, variables),
-    action('Delete', DeleteCronDocument, variables, { confirm: 'Really delete?' }),
+    action('Delete', DeleteCronDocument, variables, { confirm: 'Really delete?', onDone: onDeleted }),
   ];
 }
 

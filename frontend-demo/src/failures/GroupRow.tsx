@@ -12,8 +12,10 @@ import type { FailuresFilter } from './filter';
 import { Trend } from './Trend';
 import type { Group } from './useFailureGroups';
 
-function jobsOf({ functionName, owner }: Group): string {
-  const filter = new URLSearchParams({ function: functionName, state: 'FAILED', ...(owner && { owner }) });
+/** The failed jobs; all jobs of the function if it recorded the failures itself, as those have succeeded. */
+function jobsOf({ functionName, owner, retryableCount }: Group): string {
+  const state = retryableCount > 0 && { state: 'FAILED' };
+  const filter = new URLSearchParams({ function: functionName, ...state, ...(owner && { owner }) });
   return `/jobs?${filter.toString()}`;
 }
 

@@ -32,7 +32,8 @@ export function StateCounts() {
       <QueryNotice error={error} />
       {data && isEmpty(data) && (
         <p className="hint">
-          There are no jobs yet. The <Link to="/playground">playground</Link> runs one of each kind.
+          Ostinato runs jobs: at once, later, on a schedule, and again if they fail. There are none yet. Run some on the{' '}
+          <Link to="/playground">playground</Link>.
         </p>
       )}
       <ul className={styles.counts} aria-label="Jobs by state">

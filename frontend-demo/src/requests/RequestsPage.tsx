@@ -44,7 +44,7 @@ export default function RequestsPage() {
             columns={COLUMNS}
             rows={view.rows}
             keyOf={({ id }) => id}
-            empty="No requests. Create one with createWithTimeout, or on the playground."
+            empty="No requests. Create one on the playground, or with the mutation createWithTimeout."
           />
         )}
       </div>

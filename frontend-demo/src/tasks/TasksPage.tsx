@@ -57,7 +57,7 @@ export default function TasksPage() {
             columns={COLUMNS}
             rows={view.rows}
             keyOf={({ id }) => id}
-            empty="No recurring tasks. The mutation startRecurringTask starts one, and so does the playground."
+            empty="No recurring tasks. Start one on the playground, or with the mutation startRecurringTask."
           />
         )}
       </div>

@@ -4,9 +4,10 @@ import { reasonOf } from '../form/issues';
 
 export function QueryNotice({ error }: { error: CombinedError | undefined }) {
   if (!error) return null;
+  const isGone = error.graphQLErrors.some(({ extensions }) => extensions['code'] === 'NOT_FOUND');
   return (
     <p role="alert" className="issue banner">
-      {reasonOf(error)} Retrying…
+      {isGone ? 'It does not exist, or has been deleted.' : `${reasonOf(error)} Retrying…`}
     </p>
   );
 }

@@ -1,4 +1,5 @@
 /** What can be done with a cron on its page. */
+import { useNavigate } from 'react-router';
 import { useSession } from '../../app/session';
 import { SkipNextRunDocument, TriggerCronDocument } from '../../generated';
 import type { CronDetailsFragment } from '../../generated';
@@ -12,6 +13,7 @@ import { EditCronForm } from '../form/EditCronForm';
 export function CronPageActions({ cron }: { cron: CronDetailsFragment }) {
   const { viewer } = useSession();
   const toasts = useToasts();
+  const navigate = useNavigate();
   const target = `cron ${cron.name}`;
   const variables = { input: { cronId: cron.id } };
   const run = action('Run now', TriggerCronDocument, variables, {
@@ -20,6 +22,10 @@ export function CronPageActions({ cron }: { cron: CronDetailsFragment }) {
   const skip = action('Skip next', SkipNextRunDocument, variables, {
     onDone: () => toasts.add({ title: 'Skipped the next run' }),
   });
+  const leave = () => {
+    toasts.add({ title: `Deleted ${cron.name}` });
+    void navigate('/crons');
+  };
   return (
     <div className="action-grid">
       <Actions actions={cron.enabled ? [run, skip] : [run]} target={target} />
@@ -29,7 +35,7 @@ export function CronPageActions({ cron }: { cron: CronDetailsFragment }) {
       <FormDialog action="Edit" title="Change the cron" className="small" disabled={!viewer.functions}>
         {(close) => <EditCronForm cron={cron} functions={viewer.functions ?? []} onClose={close} />}
       </FormDialog>
-      <Actions actions={actionsOf(cron)} target={target} />
+      <Actions actions={actionsOf(cron, leave)} target={target} />
     </div>
   );
 }
