@@ -40,6 +40,10 @@ LATER = """mutation {
   ) { jobId }
 }"""
 
+EXPIRE = """mutation {
+  createWithTimeout(input: {data: 1, timeoutMs: 1, runHandler: false}) { requestId }
+}"""
+
 
 def oidc_settings(issuer: Issuer) -> dict[str, object]:
     return {
@@ -312,8 +316,7 @@ async def test_playground_runs_each_pattern_and_their_pages_change_them(
         given = {"development_token": token, "development_flaky_url": url}
         api = await processes.api(mode=Mode.DEVELOPMENT, allowed_hosts_http=(host,), **given)
         await chromium.run_scenario("playground", api)
-        expire = "mutation { createWithTimeout(input: {data: 1, timeoutMs: 1, runHandler: false}) { requestId } }"
-        handlers = {"let a request time out": partial(_run_operation, api, expire)}
+        handlers = {"let a request time out": partial(_run_operation, api, EXPIRE)}
         await chromium.run_scenario("patterns", api, handlers)
 
 
