@@ -30,7 +30,7 @@ READS = {
     *("recurring_tasks", "request", "request_changes", "requests", "suspended_owners", "workers"),
     *("activity", "alerts", "audit_log", "count_jobs", "cron_health", "cron_ticks", "logs"),
     *("preview_cron_change", "token_revocations", "tree", "bulk_action", "bulk_actions"),
-    *("calendars", "failure_groups", "job_totals", "preview_ticks"),
+    *("calendars", "failure_groups", "job_totals", "preview_ticks", "recorded_failure"),
 }
 CALLS: dict[str, Callable[[Ostinato], Awaitable[object]]] = {
     "acknowledge_alert": lambda app: app.acknowledge_alert(UNKNOWN),
