@@ -237,9 +237,10 @@ class Caller:
         root = root_fields()[name]
         declared = ", ".join(f"${arg}: {root.args[arg].type}" for arg in args)
         passed = ", ".join(f"{arg}: ${arg}" for arg in args)
+        selected = selection_of(SCHEMA, root, DEPTHS.get(name, 3))
         query = (
             f"{kind.lower()}{f'({declared})' if args else ''} {{ "
-            f"{field_name}{f'({passed})' if args else ''} {selection_of(SCHEMA, root)} }}"
+            f"{field_name}{f'({passed})' if args else ''} {selected} }}"
         )
         headers = {"accept": "text/event-stream" if kind == "Subscription" else "application/json"}
         if user is not None:
@@ -251,6 +252,8 @@ class Caller:
             return await _first_events(response)
 
 
+DEPTHS: Final = {"Subscription.failuresChanged": 2}
+"""Levels of selected objects: a snapshot of failures with all fields of two jobs costs too much."""
 ERROR: Final = '"extensions":{"code"'
 """What only the errors of a response contain: a bulk action has a field `errors`."""
 

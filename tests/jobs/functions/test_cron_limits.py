@@ -145,9 +145,14 @@ async def end_last_run(rig: PatternRig, state: JobState) -> None:
 async def test_queue_is_drained_up_to_the_last_run(rig: PatternRig) -> None:
     cron = await register(rig, max_runs=2, overlap=OverlapPolicy.QUEUE, catch_up=CatchUpPolicy.ALL)
     await rig.advance(3 * MINUTE)
-    await rig.advance(2 * SECOND)
+
+    async def is_paused() -> bool:
+        return not (await rig.find_one("crons", _id=cron.id))["enabled"]
+
+    await eventually(is_paused)
+    await rig.wait_until_settled()
     stored = await rig.find_one("crons", _id=cron.id)
-    assert (stored["enabled"], stored["pausedBecause"]) == (False, PauseReason.MAX_RUNS)
+    assert stored["pausedBecause"] == PauseReason.MAX_RUNS
     assert await outcomes(rig, cron) == [RAN, RAN, (TickOutcome.SKIPPED, TickReason.MAX_RUNS, 1)]
     assert await rig.jobs(TICK, state=JobState.PENDING.value) == []
 
