@@ -217,11 +217,13 @@ class Engine:
             self.notifier.notify(Signal.CANCEL)
         return changed.record()
 
-    async def release_queued_tick(self, ended: JobInfo) -> None:
-        """Schedule the job that starts the next queued tick, if a job that has ended was the run of
-        a cron whose ticks wait."""
-        function, cron_id = self.registry.get(ended.function_name), ended.cause.id
-        if ended.cause.kind is not CauseKind.CRON or function is None or function.internal:
+    async def release_queued_tick(self, function_name: str, cause: Cause) -> None:
+        """Schedule the job that starts the next queued tick, if a job that has ended, of this
+        function and cause, was the run of a cron whose ticks wait."""
+        if cause.kind is not CauseKind.CRON:
+            return
+        function, cron_id = self.registry.get(function_name), cause.id
+        if function is None or function.internal:
             return
         waiting = {"_id": cron_id, "queuedTicks.0": {"$exists": True}}
         found = await self.mongo["crons"].find_one(waiting, {"owner": 1})

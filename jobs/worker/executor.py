@@ -269,7 +269,7 @@ class Executor:
                 await clear_cancellation()
             await self._write(running, outcome)
         with suppress(MongoError, OstinatoError):  # queued ticks also poll
-            await self._engine.release_queued_tick(attempt.claimed.info)
+            await self._engine.release_queued_tick(attempt.function_name, attempt.claimed.cause)
 
     def _release(self, running: RunningAttempt) -> None:
         """Free the slot of an attempt whose function has returned."""
