@@ -138,6 +138,7 @@ class AlertSubscription(OverviewSubscription):
             first=unset_to_none(first),
             wants_object=selects(info, "alert"),
         )
-        chosen = None if unset_to_none(states) is None else tuple(dict.fromkeys(states or ()))
+        given = unset_to_none(states)
+        chosen = None if given is None else tuple(dict.fromkeys(given))
         query = subscription_sources.alerts_changed(info.context, chosen, options)
         return query.map(AlertChange.of)
