@@ -1,6 +1,7 @@
 """The commands that list and follow failures and their groups, and that resolve or retry them."""
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,16 +15,15 @@ from ostinato.cli.options import (
     document_id,
     has_subcommand,
     instant,
-    list_and_follow,
     members,
-    run_command,
 )
-from ostinato.cli.record_lists import change_record
+from ostinato.cli.record_lists import change_record, list_records
 from ostinato.cli.settings import exit_with
-from ostinato.cli.tables import FAILURE_GROUPS, FAILURES, JOBS, print_change, print_rows
+from ostinato.cli.tables import FAILURE_GROUPS, FAILURES, JOBS, Table
 
 if TYPE_CHECKING:
     from ostinato.application import Ostinato
+    from ostinato.jobs.bulk_actions import BulkAction
     from ostinato.jobs.filters import FailureFilter, FailureState
 
 failure_commands = typer.Typer(
@@ -38,6 +38,10 @@ OfFingerprint = Annotated[
     str | None, typer.Option("--fingerprint", help="Only failures with similar errors: a group.")
 ]
 Since = Annotated[str | None, typer.Option("--since", help="Only failures at this time or later.")]
+ChangeOne = Callable[["Ostinato", str], Awaitable[Any]]
+"""Changes the failure with an id."""
+ChangeAll = Callable[["Ostinato", "FailureFilter", str | None], Awaitable["BulkAction"]]
+"""Starts a bulk action on the failures of a filter, of one owner or of all."""
 
 
 @failure_commands.callback()
@@ -58,18 +62,12 @@ def failures(  # noqa: PLR0913 (each is an option)
     from ostinato.jobs.filters import FailureState
 
     which = _filter(function, fingerprint, since, members(FailureState, state))
-
-    async def run(app: "Ostinato") -> None:
-        async def list_rows() -> None:
-            items = (await app.failures(which, owner=owner, first=limit)).items
-            print_rows(FAILURES, reversed(items) if watch else items, as_json)
-
-        changes = app.failure_changes(which, owner=owner) if watch else None
-        await list_and_follow(
-            list_rows, changes, lambda message: print_change(FAILURES, message, as_json)
-        )
-
-    run_command(run)
+    list_records(
+        FAILURES,
+        lambda app: app.failures(which, owner=owner, first=limit),
+        (lambda app: app.failure_changes(which, owner=owner)) if watch else None,
+        as_json,
+    )
 
 
 @failure_commands.command()
@@ -82,52 +80,52 @@ def groups(
 ) -> None:
     """List the groups of open failures with similar errors."""
     which = _filter(function, None, since)
+    list_records(
+        FAILURE_GROUPS,
+        lambda app: app.failure_groups(which, owner=owner, first=limit),
+        None,
+        as_json,
+    )
 
-    async def run(app: "Ostinato") -> None:
-        found = await app.failure_groups(which, owner=owner, first=limit)
-        print_rows(FAILURE_GROUPS, found.items, as_json)
 
-    run_command(run)
-
-
-@failure_commands.command()
-def resolve(  # noqa: PLR0913 (each is an option)
-    failure_id: FailureId = None,
-    function: OfFunction = None,
-    fingerprint: OfFingerprint = None,
-    since: Since = None,
-    owner: Owner = None,
-    every: All = False,
-    wait: Wait = True,
-    as_json: AsJson = False,
+def _add(
+    name: str, table: Table, one: ChangeOne, all_that_match: ChangeAll, help_text: str
 ) -> None:
-    """Resolve one failure, or all open ones that match and exist now."""
-    which = _filter(function, fingerprint, since)
-    if _is_one(failure_id, which, owner, every):
-        found = document_id(failure_id or "", "Failure")
-        change_record(FAILURES, lambda app: app.resolve(found), as_json)
-    else:
-        start_bulk_action(lambda app: app.resolve_failures(which, owner=owner), wait, as_json)
+    """Add a command that changes one failure, or all open ones that match."""
+
+    @failure_commands.command(name, help=help_text)
+    def change(  # noqa: PLR0913 (each is an option)
+        failure_id: FailureId = None,
+        function: OfFunction = None,
+        fingerprint: OfFingerprint = None,
+        since: Since = None,
+        owner: Owner = None,
+        every: All = False,
+        wait: Wait = True,
+        as_json: AsJson = False,
+    ) -> None:
+        which = _filter(function, fingerprint, since)
+        if _is_one(failure_id, which, owner, every):
+            found = document_id(failure_id or "", "Failure")
+            change_record(table, lambda app: one(app, found), as_json)
+        else:
+            start_bulk_action(lambda app: all_that_match(app, which, owner), wait, as_json)
 
 
-@failure_commands.command()
-def retry(  # noqa: PLR0913 (each is an option)
-    failure_id: FailureId = None,
-    function: OfFunction = None,
-    fingerprint: OfFingerprint = None,
-    since: Since = None,
-    owner: Owner = None,
-    every: All = False,
-    wait: Wait = True,
-    as_json: AsJson = False,
-) -> None:
-    """Run the job of one failure again, or those of all open ones that match and exist now."""
-    which = _filter(function, fingerprint, since)
-    if _is_one(failure_id, which, owner, every):
-        found = document_id(failure_id or "", "Failure")  # a job's failure has the job's id
-        change_record(JOBS, lambda app: app.retry(found), as_json)
-    else:
-        start_bulk_action(lambda app: app.retry_failures(which, owner=owner), wait, as_json)
+_add(
+    "resolve",
+    FAILURES,
+    lambda app, failure_id: app.resolve(failure_id),
+    lambda app, which, owner: app.resolve_failures(which, owner=owner),
+    "Resolve one failure, or all open ones that match and exist now.",
+)
+_add(
+    "retry",
+    JOBS,
+    lambda app, failure_id: app.retry(failure_id),  # a job's failure has the job's id
+    lambda app, which, owner: app.retry_failures(which, owner=owner),
+    "Run the job of one failure again, or those of all open ones that match and exist now.",
+)
 
 
 def _filter(

@@ -60,20 +60,35 @@ def list_commands(help_text: str, records: RecordList[E]) -> typer.Typer:
         if has_subcommand(context):
             return
         states = members(records.states(), state)
-
-        async def run(app: "Ostinato") -> None:
-            async def list_rows() -> None:
-                items = (await records.read(app, states, owner, limit)).items
-                print_rows(records.table, reversed(items) if watch else items, as_json)
-
-            changes = records.follow(app, states, owner) if watch else None
-            await list_and_follow(
-                list_rows, changes, lambda message: print_change(records.table, message, as_json)
-            )
-
-        run_command(run)
+        list_records(
+            records.table,
+            lambda app: records.read(app, states, owner, limit),
+            (lambda app: records.follow(app, states, owner)) if watch else None,
+            as_json,
+        )
 
     return commands
+
+
+def list_records(
+    table: Table,
+    read: "Callable[[Ostinato], Awaitable[Page[Any]]]",
+    follow: "Callable[[Ostinato], Changes] | None",
+    as_json: bool,
+) -> None:
+    """Print the newest records, and their changes unless `follow` is None."""
+
+    async def run(app: "Ostinato") -> None:
+        async def list_rows() -> None:
+            items = (await read(app)).items
+            print_rows(table, reversed(items) if follow else items, as_json)
+
+        changes = follow(app) if follow else None
+        await list_and_follow(
+            list_rows, changes, lambda message: print_change(table, message, as_json)
+        )
+
+    run_command(run)
 
 
 def change_record(table: Table, verb: Verb, as_json: bool) -> None:
