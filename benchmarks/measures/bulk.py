@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.processes import CouldNotRun, cpu_s
+from benchmarks.measures.rounds import run_rounds
+from benchmarks.processes import cpu_s
 from benchmarks.servers import Servers
 from benchmarks.systems import System
 
@@ -18,19 +19,20 @@ class Result:
     servers_us: list[float] = field(default_factory=list)
     problem: str | None = None
 
+    @property
+    def label(self) -> str:
+        return self.system.name
+
 
 def measure(servers: Servers, systems: Sequence[System], jobs: int, rounds: int) -> list[Result]:
     """Schedule jobs that are due at once, without a worker; the systems rotate."""
     results = [Result(system) for system in systems]
-    for number in range(rounds):
-        for result in results[number % len(results) :] + results[: number % len(results)]:
-            servers.clean()
-            try:
-                _measure(servers, result, jobs)
-                text = f"{result.rates[-1]:,.0f} a second"
-            except CouldNotRun as error:
-                result.problem = text = str(error)
-            print(f"  round {number + 1}: {result.system.name}: {text}", flush=True)
+
+    def run(result: Result) -> str:
+        _measure(servers, result, jobs)
+        return f"{result.rates[-1]:,.0f} a second"
+
+    run_rounds(servers, results, rounds, run, rotates=True)
     return results
 
 

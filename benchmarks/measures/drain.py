@@ -6,8 +6,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from benchmarks.marks import clear, first_started_at
+from benchmarks.measures.rounds import run_rounds
 from benchmarks.our_api import our_api
-from benchmarks.processes import CouldNotRun, cpu_s, memory_mib, wait_until
+from benchmarks.processes import cpu_s, memory_mib, wait_until
 from benchmarks.servers import Servers
 from benchmarks.systems import System
 from ostinato.jobs.embedded.process import Child
@@ -44,22 +45,22 @@ class Result:
     rounds: list[Drained] = field(default_factory=list)
     problem: str | None = None
 
+    @property
+    def label(self) -> str:
+        return f"{self.system.name}, {self.workers} worker(s)"
+
 
 def measure(
     servers: Servers, systems: Sequence[tuple[System, int]], jobs: int, rounds: int
 ) -> list[Result]:
     """Measure all systems in each round, in rotating order."""
     results = [Result(system, workers) for system, workers in systems]
-    for number in range(rounds):
-        for result in results[number % len(results) :] + results[: number % len(results)]:
-            servers.clean()
-            try:
-                result.rounds.append(drain(servers, result.system, jobs, result.workers))
-                rate = f"{result.rounds[-1].drained:,.0f} jobs/s"
-            except CouldNotRun as error:
-                result.problem = rate = str(error)
-            label = f"{result.system.name}, {result.workers} worker(s)"
-            print(f"  round {number + 1}: {label}: {rate}", flush=True)
+
+    def run(result: Result) -> str:
+        result.rounds.append(drain(servers, result.system, jobs, result.workers))
+        return f"{result.rounds[-1].drained:,.0f} jobs/s"
+
+    run_rounds(servers, results, rounds, run, rotates=True)
     return results
 
 

@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from benchmarks.figures import percentile
 from benchmarks.marks import clear, late_ms
+from benchmarks.measures.rounds import run_rounds
 from benchmarks.processes import CouldNotRun, wait_until
 from benchmarks.servers import Servers
 from benchmarks.systems import DATABASE, OURS
@@ -23,6 +24,10 @@ class Result:
     late_ms: list[float] = field(default_factory=list)
     problem: str | None = None
 
+    @property
+    def label(self) -> str:
+        return f"a flood of {self.flood:,}"
+
     def percentile(self, percent: float) -> float:
         return percentile(self.late_ms, percent)
 
@@ -30,15 +35,12 @@ class Result:
 def measure(servers: Servers, flood: int, jobs: int, rounds: int) -> list[Result]:
     """Measure with and without a flood in each round."""
     results = [Result(0), Result(flood)]
-    for number in range(rounds):
-        for result in results:
-            servers.clean()
-            try:
-                result.late_ms += _plan(servers, result.flood, jobs)
-                text = f"p50 {result.percentile(50):.1f} ms, p99 {result.percentile(99):.1f} ms"
-            except CouldNotRun as error:
-                result.problem = text = str(error)
-            print(f"  round {number + 1}: a flood of {result.flood:,}: {text}", flush=True)
+
+    def run(result: Result) -> str:
+        result.late_ms += _plan(servers, result.flood, jobs)
+        return f"p50 {result.percentile(50):.1f} ms, p99 {result.percentile(99):.1f} ms"
+
+    run_rounds(servers, results, rounds, run)
     return results
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from benchmarks.figures import percentile
 from benchmarks.marks import clear, first_started_at, late_ms
-from benchmarks.processes import CouldNotRun, wait_until
+from benchmarks.measures.rounds import run_rounds
+from benchmarks.processes import wait_until
 from benchmarks.servers import Servers
 from benchmarks.systems import System
 
@@ -22,6 +23,10 @@ class Result:
     late_ms: list[float] = field(default_factory=list)
     problem: str | None = None
 
+    @property
+    def label(self) -> str:
+        return f"{self.system.name}, {self.load} others a second"
+
     def percentile(self, percent: float) -> float:
         return percentile(self.late_ms, percent)
 
@@ -35,16 +40,12 @@ def measure(
 ) -> list[Result]:
     """Measure all systems under each load in each round; the rounds share the jobs."""
     results = [Result(system, load) for load in loads for system in systems]
-    for number in range(rounds):
-        for result in results:
-            servers.clean()
-            try:
-                result.late_ms += _plan(servers, result.system, result.load, jobs // rounds)
-                found = f"p50 {result.percentile(50):.1f} ms, p99 {result.percentile(99):.1f} ms"
-            except CouldNotRun as error:
-                result.problem = found = str(error)
-            label = f"{result.system.name}, {result.load} others a second"
-            print(f"  round {number + 1}: {label}: {found}", flush=True)
+
+    def run(result: Result) -> str:
+        result.late_ms += _plan(servers, result.system, result.load, jobs // rounds)
+        return f"p50 {result.percentile(50):.1f} ms, p99 {result.percentile(99):.1f} ms"
+
+    run_rounds(servers, results, rounds, run)
     return results
 
 

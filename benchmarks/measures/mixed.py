@@ -9,7 +9,8 @@ from benchmarks.live_servers import OUR_COMMAND, ours
 from benchmarks.marks import clear, first_started_at
 from benchmarks.measures.drain import BEGIN_S, until_empty
 from benchmarks.measures.fan_out import loading
-from benchmarks.processes import CouldNotRun, cpu_s, wait_until
+from benchmarks.measures.rounds import run_rounds
+from benchmarks.processes import cpu_s, wait_until
 from benchmarks.servers import Servers
 from benchmarks.systems import DATABASE, OURS, our_env
 from ostinato import Call, Ostinato, Settings
@@ -41,20 +42,20 @@ class Result:
     rounds: list[Drained] = field(default_factory=list)
     problem: str | None = None
 
+    @property
+    def label(self) -> str:
+        return "mixed" if self.mixed else "alone"
+
 
 def measure(servers: Servers, jobs: int, rounds: int) -> list[Result]:
     """Drain no-op jobs with an API process, alone and beside the other work, in each round."""
     results = [Result(mixed=False), Result(mixed=True)]
-    for number in range(rounds):
-        for result in results:
-            servers.clean()
-            try:
-                result.rounds.append(_drain(servers, jobs, mixed=result.mixed))
-                text = f"{result.rounds[-1].rate:,.0f} no-op jobs/s"
-            except CouldNotRun as error:
-                result.problem = text = str(error)
-            kind = "mixed" if result.mixed else "alone"
-            print(f"  round {number + 1}: {kind}: {text}", flush=True)
+
+    def run(result: Result) -> str:
+        result.rounds.append(_drain(servers, jobs, mixed=result.mixed))
+        return f"{result.rounds[-1].rate:,.0f} no-op jobs/s"
+
+    run_rounds(servers, results, rounds, run)
     return results
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from benchmarks.measures.rounds import run_rounds
 from benchmarks.our_api import our_api
 from benchmarks.processes import ROOT, CouldNotRun, Program, wait_until
 from benchmarks.servers import Servers
@@ -48,6 +49,10 @@ class Result:
     latencies_ms: list[float] = field(default_factory=list)
     problem: str | None = None
 
+    @property
+    def label(self) -> str:
+        return self.name
+
 
 def measure(servers: Servers, seconds: float, rounds: int) -> list[Result]:
     """Measure the three servers in each round."""
@@ -57,17 +62,14 @@ def measure(servers: Servers, seconds: float, rounds: int) -> list[Result]:
         REST: _rest,
     }
     results = [Result(name) for name in serving]
-    for number in range(rounds):
-        for result in results:
-            servers.clean()
-            try:
-                found = _measure(serving[result.name](servers), seconds)
-                result.rates.append(len(found["latencies_ms"]) / found["seconds"])
-                result.latencies_ms += found["latencies_ms"]
-                text = f"{result.rates[-1]:,.0f} a second"
-            except CouldNotRun as error:
-                result.problem = text = str(error)
-            print(f"  round {number + 1}: {result.name}: {text}", flush=True)
+
+    def run(result: Result) -> str:
+        found = _measure(serving[result.name](servers), seconds)
+        result.rates.append(len(found["latencies_ms"]) / found["seconds"])
+        result.latencies_ms += found["latencies_ms"]
+        return f"{result.rates[-1]:,.0f} a second"
+
+    run_rounds(servers, results, rounds, run)
     return results
 
 

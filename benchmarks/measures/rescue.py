@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from benchmarks.marks import clear, starts
-from benchmarks.processes import CouldNotRun, wait_until
+from benchmarks.measures.rounds import run_rounds
+from benchmarks.processes import wait_until
 from benchmarks.servers import Servers
 from benchmarks.systems import System
 
@@ -20,21 +21,22 @@ class Result:
     """From the kill to the second start of each job, in all rounds."""
     problem: str | None = None
 
+    @property
+    def label(self) -> str:
+        return self.system.name
+
 
 def measure(
     servers: Servers, systems: Sequence[System], within_s: float, rounds: int
 ) -> list[Result]:
     """Kill the worker of each system, start another one at once, and wait for all its jobs."""
     results = [Result(system) for system in systems]
-    for number in range(rounds):
-        for result in results:
-            servers.clean()
-            try:
-                result.waits_s += _kill(servers, result.system, within_s)
-                text = f"all within {max(result.waits_s):.1f} s"
-            except CouldNotRun as error:
-                result.problem = text = str(error)
-            print(f"  round {number + 1}: {result.system.name}: {text}", flush=True)
+
+    def run(result: Result) -> str:
+        result.waits_s += _kill(servers, result.system, within_s)
+        return f"all within {max(result.waits_s):.1f} s"
+
+    run_rounds(servers, results, rounds, run)
     return results
 
 
