@@ -35,9 +35,12 @@ function elsewhere(baseUrl, also) {
   };
 }
 
-/** Return whether a console message is a fault; an unreachable API is not. */
+/** What Chromium says of requests to an API that was stopped before or while it answered. */
+const API_STOPPED = /net::ERR_(CONNECTION_(REFUSED|RESET|CLOSED)|EMPTY_RESPONSE|INCOMPLETE_CHUNKED_ENCODING)/;
+
+/** Return whether a console message is a fault; an API that was stopped is not. */
 function isFault(message) {
-  if (message.text().includes('net::ERR_CONNECTION_REFUSED')) return false;
+  if (API_STOPPED.test(message.text())) return false;
   return message.type() === 'error' || message.text().includes('Content Security Policy');
 }
 
