@@ -7,11 +7,12 @@ import pytest
 
 from ostinato.jobs.functions.batch import NewBatch, start_batch
 from ostinato.jobs.handler_decorators import ItemRef
-from ostinato.jobs.records import Batch, BatchState
+from ostinato.jobs.records import Batch, BatchState, JobState
 from tests.jobs.functions.pattern_rig import SECOND, PatternRig
 
 ITEM: Final = "batch.processItem"
 PARCELS: Final = 10
+ACTIVE: Final = [JobState.PENDING.value, JobState.IN_PROGRESS.value]
 
 
 async def add_parcels(rig: PatternRig, damaged: Collection[int]) -> None:
@@ -32,9 +33,14 @@ async def run_batch(rig: PatternRig, batch_size: int, max_failed_items: int = 10
     await rig.wait_until_settled()
     while (found := await read(rig, batch)).state is BatchState.RUNNING:
         await rig.advance(4 * SECOND)
-    for _ in range(3):
-        await rig.advance(4 * SECOND)  # the retries of the items
+    await end_items(rig)
     return await read(rig, found)
+
+
+async def end_items(rig: PatternRig) -> None:
+    """Advance the clock until no item waits for a retry."""
+    while await rig.jobs(ITEM, state={"$in": ACTIVE}):
+        await rig.advance(4 * SECOND)
 
 
 async def read(rig: PatternRig, batch: Batch) -> Batch:
@@ -72,8 +78,7 @@ async def test_item_that_failed_is_processed_again_by_a_retry(rig: PatternRig) -
     for job in await rig.jobs(ITEM):
         await rig.engine.changes.retry(job.id)
         await rig.advance(0)
-    for _ in range(3):
-        await rig.advance(4 * SECOND)
+    await end_items(rig)
     found = await read(rig, batch)
     assert (found.processed, found.failed, found.state) == (9, 1, BatchState.DONE)
     assert 7 in await sent(rig)
