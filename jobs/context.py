@@ -48,7 +48,11 @@ class BulkChanger(Protocol):
     async def read_page(self, page: BulkPage) -> BulkRows: ...
 
     async def change(
-        self, kind: BulkActionKind, rows: Sequence[BulkRow], run_at: datetime | None
+        self,
+        kind: BulkActionKind,
+        rows: Sequence[BulkRow],
+        run_at: datetime | None,
+        by: str | None,
     ) -> None: ...
 
 

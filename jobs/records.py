@@ -133,7 +133,7 @@ class JobEvent:
     """When the job is due, if this event made it pending."""
     args_changed: bool = False
     """Whether this event, a manual retry, replaced the arguments."""
-    by: str | None = None  # the user who made this manual retry; None in bulk, and for applications
+    by: str | None = None  # the user who asked for this retry; None for applications
     error: JobError | None = None
 
 

@@ -124,7 +124,7 @@ async def process_bulk_page(ctx: Context, bulk_action_id: str, cursor: str | Non
     outcomes = await _decide(ctx, kind, page.rows)
     changed = [row for row in page.rows if outcomes[row.id] in CHANGED]
     if changed:
-        await ctx.bulk.change(kind, changed, found.get("runAt"))
+        await ctx.bulk.change(kind, changed, found.get("runAt"), found["owner"])
     progress = _progress(found, page.rows, outcomes) | {"cursor": page.last_id}
     if page.last_id is None:
         await _finish(ctx, found, BulkActionState.DONE, progress)

@@ -120,15 +120,22 @@ class BulkPages:
                 guard = {**transitions.guard(name, ids), "cancelRequestedAt": None}
                 await self._jobs.update_many(guard, update, session=session)
 
-    async def retry(self, session: Session, rows: Sequence[BulkRow], clock_time: ClockTime) -> None:
-        """Start another set of attempts of failed or canceled jobs, and delete their failures."""
+    async def retry(
+        self, session: Session, rows: Sequence[BulkRow], clock_time: ClockTime, by: str | None
+    ) -> None:
+        """Start another set of attempts of failed or canceled jobs, and delete their failures.
+
+        `by` is the user who asked for it.
+        """
         ids = [row.job_id or row.id for row in rows]
+        event = {} if by is None else {"by": transitions.literal(by)}
         await self._jobs.update_many(
             transitions.guard(TransitionName.MANUAL_RETRY, ids),
             transitions.pipeline(
                 TransitionName.MANUAL_RETRY,
                 transitions.now(clock_time),
                 fields={"maxAttempts": {"$add": ["$attempt", "$retry.retries", 1]}},
+                event=event,
             ),
             session=session,
         )

@@ -190,13 +190,21 @@ class BulkChanges:
         )
 
     async def change(
-        self, kind: BulkActionKind, rows: Sequence[BulkRow], run_at: datetime | None
+        self,
+        kind: BulkActionKind,
+        rows: Sequence[BulkRow],
+        run_at: datetime | None,
+        by: str | None,
     ) -> None:
-        """Change objects of a page that was read in this transaction."""
-        await self.writer.database.track(self._change(kind, rows, run_at))
+        """Change objects of a page that was read in this transaction; `by` asked for it."""
+        await self.writer.database.track(self._change(kind, rows, run_at, by))
 
     async def _change(
-        self, kind: BulkActionKind, rows: Sequence[BulkRow], run_at: datetime | None
+        self,
+        kind: BulkActionKind,
+        rows: Sequence[BulkRow],
+        run_at: datetime | None,
+        by: str | None,
     ) -> None:
         pages, session, clock_time = (
             BulkPages(self.mongo),
@@ -209,7 +217,7 @@ class BulkChanges:
                 await pages.cancel(session, rows, clock_time, retention_ms)
                 self.writer.canceled |= {row.id for row in rows if row.is_running}
             case BulkActionKind.RETRY_JOBS | BulkActionKind.RETRY_FAILURES:
-                await pages.retry(session, rows, clock_time)
+                await pages.retry(session, rows, clock_time, by)
                 self.writer.has_due_jobs = True
             case BulkActionKind.RESCHEDULE_JOBS:
                 assert run_at is not None

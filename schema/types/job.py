@@ -13,7 +13,7 @@ from ostinato.jobs.malformed import read_progress
 from ostinato.jobs.paging import PagePosition
 from ostinato.jobs.queue_warnings import WarningCode
 from ostinato.jobs.records import JobState
-from ostinato.resolvers import scheduling
+from ostinato.resolvers import failures, scheduling
 from ostinato.schema.fields import Info, strawberry_field
 from ostinato.schema.ids import global_id
 from ostinato.schema.pagination import (
@@ -73,8 +73,8 @@ class JobEvent(RecordProxy[records.JobEvent]):
     )
 
     by: strawberry.ID | None = strawberry.field(
-        description="The user who called `retryJob`, for the event of that retry. Null for other "
-        "events, for retries in bulk, and for an application that acts for no user."
+        description="The user who asked for a retry, of this job or of all that match a filter. "
+        "Null for other events, and for an application that acts for no user."
     )
 
     @strawberry_field(description="The exception that ended the attempt; null if there is none.")
@@ -180,7 +180,7 @@ class Job(NodeProxy[records.Job], Node):
     async def recorded_failure(self, info: Info) -> FailureRef | None:
         from ostinato.schema.types.failure import Failure
 
-        return Failure.of_optional(await scheduling.recorded_failure(info.context, self.record))
+        return Failure.of_optional(await failures.recorded_failure(info.context, self.record))
 
     @strawberry_field(
         description="Why it has not started: no running worker takes jobs from its queue, or the "

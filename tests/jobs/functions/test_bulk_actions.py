@@ -139,6 +139,7 @@ async def test_jobs_are_retried_within_their_limits(rig: PatternRig) -> None:
     assert await rig.all("failures", jobId={"$in": failed}) == []
     for job in await rig.all("jobs", _id={"$in": failed}):
         assert job["maxAttempts"] == 2
+        assert job["timeline"][-1]["by"] == "alice"
 
 
 async def test_pending_jobs_get_another_due_time(rig: PatternRig) -> None:
