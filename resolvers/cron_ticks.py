@@ -2,15 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 from ostinato.jobs.cron_ledger import CronTick
+from ostinato.jobs.json_values import MILLISECOND
 from ostinato.jobs.paging import Page, Window
 from ostinato.jobs.records import Cron
 from ostinato.jobs.run_history import RunStart, count_failures
 from ostinato.resolvers.context import RequestContext
-
-_MILLISECOND = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +59,7 @@ def lateness_of(starts: Sequence[RunStart]) -> Lateness | None:
     """Compute the percentiles of how late runs started; None without runs."""
     if not starts:
         return None
-    late = sorted(max((run.started_at - run.planned_at) // _MILLISECOND, 0) for run in starts)
+    late = sorted(max((run.started_at - run.planned_at) // MILLISECOND, 0) for run in starts)
 
     def percentile(part: float) -> int:
         return late[min(int(len(late) * part), len(late) - 1)]

@@ -1,4 +1,4 @@
-"""Use cases of jobs: read, schedule, cancel, retry; and of their failures: read, resolve."""
+"""Use cases of jobs: read, schedule, reschedule, cancel, retry."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -10,7 +10,6 @@ from typing import Final, TypeVar
 from ostinato.jobs.cascade import Cascade, cancel_descendants
 from ostinato.jobs.context import MAX_HORIZON
 from ostinato.jobs.errors import MAX_ISSUES, BadRequest, Forbidden, Issue, PreconditionFailed
-from ostinato.jobs.failure_groups import FailureGroup
 from ostinato.jobs.filters import FailureFilter, JobFilter, JobOrder
 from ostinato.jobs.job_logs import LogLine
 from ostinato.jobs.json_values import format_instant
@@ -18,7 +17,7 @@ from ostinato.jobs.lanes import DEFAULT_QUEUE
 from ostinato.jobs.new_job import NewJob
 from ostinato.jobs.paging import ListCount, Page, Window
 from ostinato.jobs.queue_warnings import SchedulingWarning
-from ostinato.jobs.records import Failure, Job, JobState, JsonObject
+from ostinato.jobs.records import Job, JobState, JsonObject
 from ostinato.jobs.registry import AnyTarget
 from ostinato.jobs.transactions.job_group import ScheduledJobs, schedule_group
 from ostinato.resolvers.context import RequestContext
@@ -96,34 +95,6 @@ async def job_logs(ctx: RequestContext, job_id: str, window: Window) -> Page[Log
     """Read a page of the lines of a job, oldest first; raises NotFound."""
     found = await job(ctx, job_id)
     return await ctx.engine.reads.find_log_page(found.id, window)
-
-
-async def recorded_failure(ctx: RequestContext, found: Job) -> Failure | None:
-    """Read the newest failure that the function of a job recorded."""
-    if found.attempt == 0:
-        return None
-    return await ctx.loaders.recorded_failures.load(found.id)
-
-
-async def failure_recorded_by(ctx: RequestContext, job_id: str) -> Failure | None:
-    """Read the same by the job's id; raises NotFound."""
-    return await recorded_failure(ctx, await job(ctx, job_id))
-
-
-async def failures(
-    ctx: RequestContext, window: Window, which: FailureFilter | None = None
-) -> Page[Failure]:
-    """Read a page of the viewer's matching failures, newest first; without a filter, open ones."""
-    reads, chosen = ctx.engine.reads.within(ctx.read_budget), which or FailureFilter()
-    return await reads.find_failures(scope_of(ctx, chosen), chosen, window)
-
-
-async def failure_groups(
-    ctx: RequestContext, which: FailureFilter, window: Window
-) -> Page[FailureGroup]:
-    """Read a page of the groups of the viewer's newest failures, newest failure first."""
-    scope, now = scope_of(ctx, which), await ctx.now()
-    return await ctx.engine.reads.find_failure_groups(scope, which, window, now)
 
 
 async def schedule_job(ctx: RequestContext, new: JobToSchedule) -> Job:
@@ -279,14 +250,6 @@ async def retry_job(ctx: RequestContext, job_id: str, args: JsonObject | None = 
     if args is not None:
         args = target_of(ctx, found.function_name).bind(args)
     return await ctx.engine.changes.retry(job_id, args, ctx.owner)
-
-
-async def resolve_failure(ctx: RequestContext, failure_id: str) -> Failure:
-    """Resolve a failure of the viewer, and schedule its job's purge.
-
-    Raises NotFound, or PreconditionFailed if it is resolved.
-    """
-    return await ctx.engine.changes.resolve(await ctx.find(Failure, failure_id))
 
 
 async def _find_cancelable(ctx: RequestContext, job_id: str) -> Job:

@@ -33,7 +33,7 @@ from ostinato.jobs.transactions.job_group import (
     prepare_in,
     schedule_group,
 )
-from ostinato.resolvers import overview, scheduling
+from ostinato.resolvers import failures, overview, scheduling
 from ostinato.resolvers.context import ApplicationContext
 
 R = TypeVar("R")
@@ -284,11 +284,11 @@ class JobVerbs(BaseClient):
     ) -> Page[Failure]:
         """Read a page of up to 1,000 failures, newest first; without a filter, the open ones."""
         window = page_window(first, after)
-        return await call(scheduling.failures(self.context(owner), window, which))
+        return await call(failures.failures(self.context(owner), window, which))
 
     async def recorded_failure(self, job_id: str, *, owner: str | None = None) -> Failure | None:
         """Read the newest failure that the job's function recorded; raises NotFound."""
-        return await call(scheduling.failure_recorded_by(self.context(owner), job_id))
+        return await call(failures.failure_recorded_by(self.context(owner), job_id))
 
     async def failure_groups(
         self,
@@ -301,7 +301,7 @@ class JobVerbs(BaseClient):
         """Read a page of groups of similar failures, among the 10,000 newest ones."""
         window = page_window(first, after, after.last_seen_at if after else None)
         chosen = which or FailureFilter()
-        return await call(scheduling.failure_groups(self.context(owner), chosen, window))
+        return await call(failures.failure_groups(self.context(owner), chosen, window))
 
     async def resolve(self, failure_id: str, *, owner: str | None = None) -> Failure:
         """Resolve a failure, and let its job be purged.
@@ -311,7 +311,7 @@ class JobVerbs(BaseClient):
         return await self.mutate(
             "resolveFailure",
             {"failureId": failure_id},
-            lambda context: scheduling.resolve_failure(context, failure_id),
+            lambda context: failures.resolve_failure(context, failure_id),
             owner,
         )
 

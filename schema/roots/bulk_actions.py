@@ -9,7 +9,7 @@ from strawberry import UNSET
 
 from ostinato.jobs import bulk_actions as records
 from ostinato.jobs import filters
-from ostinato.resolvers import bulk_actions, scheduling
+from ostinato.resolvers import bulk_actions, failures
 from ostinato.resolvers.audit import MutationCall, run_audited
 from ostinato.resolvers.context import RequestContext
 from ostinato.resolvers.live import subscription_sources
@@ -21,11 +21,10 @@ from ostinato.schema.fields import (
     unset_to_none,
 )
 from ostinato.schema.ids import argument_id
+from ostinato.schema.inputs.filters import FailureFilter, JobFilter
 from ostinato.schema.inputs.limits import Delay
 from ostinato.schema.inputs.scheduling import (
     BulkActionIdInput,
-    FailureFilter,
-    JobFilter,
     NewTime,
 )
 from ostinato.schema.inputs.validation import validate_input
@@ -131,7 +130,7 @@ class BulkActionQuery(CronTicksQuery):
         which = validate_argument(info, unset_to_none(filter_by) or FailureFilter(), FILTER)
         request = PageRequest(first=first, after=after, last=last, before=before)
         window = request.window(BY_LAST_FAILURE)
-        page = await scheduling.failure_groups(info.context, which.to_plain(), window)
+        page = await failures.failure_groups(info.context, which.to_plain(), window)
         return group_connection(page)
 
 

@@ -8,7 +8,7 @@ from strawberry import UNSET
 from strawberry.scalars import JSON
 
 from ostinato.jobs import records
-from ostinato.resolvers import crons, recurring, scheduling
+from ostinato.resolvers import crons, failures, recurring, scheduling
 from ostinato.resolvers.context import RequestContext
 from ostinato.schema.fields import Info, strawberry_field, unset_to_none
 from ostinato.schema.inputs.crons import CronIdInput, RegisterCronInput
@@ -191,7 +191,7 @@ class Mutation:
         self, info: Info, given: Input[FailureIdInput]
     ) -> FailurePayload | None:
         record = await run_use_case(
-            info, given, lambda ctx, data: scheduling.resolve_failure(ctx, data.failure_id)
+            info, given, lambda ctx, data: failures.resolve_failure(ctx, data.failure_id)
         )
         return FailurePayload.of(record)
 

@@ -10,6 +10,7 @@ from ostinato.resolvers import (
     admin,
     audit,
     batches,
+    failures,
     functions,
     recurring,
     requests,
@@ -19,7 +20,7 @@ from ostinato.resolvers import (
 from ostinato.schema.fields import Info, strawberry_field, unset_to_none
 from ostinato.schema.ids import argument_id
 from ostinato.schema.inputs.admin import AuditFilter, FilterAudit
-from ostinato.schema.inputs.scheduling import FailureFilter, JobFilter
+from ostinato.schema.inputs.filters import FailureFilter, JobFilter
 from ostinato.schema.inputs.tasks_batches_requests import BatchFilter, RequestFilter
 from ostinato.schema.pagination import (
     BY_REVOCATION,
@@ -191,7 +192,7 @@ class Query(CronQuery):
     ) -> Connection[Failure] | None:
         which = validate_argument(info, unset_to_none(filter_by) or FailureFilter(), "filter")
         window = PageRequest(info=info, first=first, after=after, last=last, before=before).window()
-        page = await scheduling.failures(info.context, window, which.to_plain())
+        page = await failures.failures(info.context, window, which.to_plain())
         return connection_by_id(page, Failure.of)
 
     @strawberry_field(

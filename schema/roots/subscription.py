@@ -10,7 +10,7 @@ from ostinato.resolvers.live import stats_query, subscription_sources
 from ostinato.resolvers.live.messages import SubscribeOptions
 from ostinato.schema.fields import Info, strawberry_subscription, unread_fields, unset_to_none
 from ostinato.schema.ids import argument_id
-from ostinato.schema.inputs.scheduling import FailureFilter, JobFilter
+from ostinato.schema.inputs.filters import FailureFilter, JobFilter
 from ostinato.schema.inputs.tasks_batches_requests import (
     BatchFilter,
     RequestFilter,

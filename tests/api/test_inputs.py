@@ -19,8 +19,9 @@ from ostinato.schema.inputs.crons import (
     PreviewCronInput,
     RegisterCronInput,
 )
+from ostinato.schema.inputs.filters import JobFilter
 from ostinato.schema.inputs.limits import MAX_DELAY_MS
-from ostinato.schema.inputs.scheduling import JobFilter, JobIdInput, ScheduleJobInput
+from ostinato.schema.inputs.scheduling import JobIdInput, ScheduleJobInput
 from ostinato.schema.inputs.tasks_batches_requests import (
     AddItemsInput,
     BatchIdInput,

@@ -29,6 +29,7 @@ from ostinato.jobs.mongo.transaction import run_shielded_transaction
 from ostinato.jobs.records import Batch, BatchState, Request, RequestState
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.context import RequestContext
+from ostinato.resolvers.failures import resolve_failure
 from ostinato.resolvers.live.messages import ChangeKind, LiveMessage, SubscribeOptions
 from ostinato.resolvers.live.subscription_sources import (
     batches_changed,
@@ -36,7 +37,6 @@ from ostinato.resolvers.live.subscription_sources import (
     recurring_tasks_changed,
     requests_changed,
 )
-from ostinato.resolvers.scheduling import resolve_failure
 from tests.live.fixtures import ContextFactory
 from tests.live.reading import Client
 from tests.live.writing import Writer
