@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any, Final, assert_never
 
 from ostinato.jobs.cron_ledger import LedgerEntry, TickOutcome, TickReason
+from ostinato.jobs.json_values import MILLISECOND
 from ostinato.jobs.passed_ticks import (
     MAX_NEWEST,
     MAX_WALKED,
-    MILLISECOND,
     PassedTicks,
     TickRange,
     next_runnable,

@@ -218,14 +218,15 @@ class Engine:
         return changed.record()
 
     async def release_queued_tick(self, function_name: str, cause: Cause) -> None:
-        """Schedule the job that starts the next queued tick, if a job that has ended, of this
-        function and cause, was the run of a cron whose ticks wait."""
+        """Schedule the job that starts the next waiting tick, if a job that has ended, of this
+        function and cause, was the run of a cron whose ticks wait: queued ones, or a backfill."""
         if cause.kind is not CauseKind.CRON:
             return
         function, cron_id = self.registry.get(function_name), cause.id
         if function is None or function.internal:
             return
-        waiting = {"_id": cron_id, "queuedTicks.0": {"$exists": True}}
+        lists = ("queuedTicks.0", "backfillTicks.0")
+        waiting = {"_id": cron_id, "$or": [{each: {"$exists": True}} for each in lists]}
         found = await self.mongo["crons"].find_one(waiting, {"owner": 1})
         if found is not None:
             new = NewJob(

@@ -4,7 +4,7 @@ import math
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import singledispatch
 from itertools import chain, islice
@@ -22,6 +22,8 @@ MAX_WRITTEN_BITS: Final = 10_000  # Python cannot format integers of more than 4
 CONTAINERS: Final = (dict, list, tuple)
 NUMBERS: Final = (int, float)  # faster than `int | float`, which is built for each call
 MAX_BYTES: Final = 16 * 1024 * 1024  # the limit of a MongoDB document
+MILLISECOND: Final = timedelta(milliseconds=1)
+"""What MongoDB and clients round instants to."""
 
 Path = tuple[str | int, ...]
 

@@ -12,6 +12,7 @@ from itertools import islice, takewhile
 from typing import Final, NamedTuple
 
 from ostinato.jobs.cronspec import Cronspec, parse_cronspec
+from ostinato.jobs.json_values import MILLISECOND
 from ostinato.jobs.local_time import period_of, wall_time
 from ostinato.jobs.planned_ticks import (
     SEARCHED,
@@ -26,7 +27,6 @@ from ostinato.jobs.time_rules import NO_DAYS, ExcludedDays
 
 MAX_WALKED: Final = 2_000  # ticks; they take 4 ms
 MAX_NEWEST: Final = 501  # one more than are run at once
-MILLISECOND: Final = timedelta(milliseconds=1)
 _DAY: Final = timedelta(days=1)
 
 

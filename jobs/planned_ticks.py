@@ -17,6 +17,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from ostinato.jobs.cronspec import MAX_YEARS, Cronspec, parse_cronspec
+from ostinato.jobs.json_values import MILLISECOND
 from ostinato.jobs.local_time import Period, period_of, wall_time, zone_of
 from ostinato.jobs.records import CronSchedule, IntervalSchedule, Schedule
 from ostinato.jobs.time_rules import NO_DAYS, ExcludedDays, FoldPolicy, GapPolicy
@@ -25,7 +26,6 @@ SEARCHED: Final = timedelta(days=MAX_YEARS * 366)
 """If the exclusions leave no day for so long after a tick, it is the last one."""
 LAST_YEAR: Final = 9_900  # with 29 February, ticks are up to 40 years apart: dates end at 9999
 _SECOND: Final = timedelta(seconds=1)
-_MILLISECOND: Final = timedelta(milliseconds=1)
 _DAY: Final = timedelta(days=1)
 _NO_TIME: Final = timedelta(0)
 
@@ -78,7 +78,7 @@ def planned_from(
     note = TickNote.EXCLUDED if local.date() in excluded else None
     first = PlannedTick(due, local, note)
     if isinstance(schedule, CronSchedule):
-        known = next(planned_ticks(schedule, due - _MILLISECOND, excluded), first)
+        known = next(planned_ticks(schedule, due - MILLISECOND, excluded), first)
         first = known if known.due == due else first
     yield first
     yield from planned_ticks(schedule, due, excluded)
@@ -187,7 +187,7 @@ def _cron_ticks(schedule: CronSchedule, after: datetime, days: _Days) -> Iterato
         reached = max(reached, datetime(day.year, day.month, day.day, tzinfo=UTC) - _DAY)
         period = period_of(schedule.tz, reached)
         plan = _PeriodPlan(spec, schedule, period, search)
-        for tick in plan.ticks(max(after, reached - 2 * _MILLISECOND)):
+        for tick in plan.ticks(max(after, reached - 2 * MILLISECOND)):
             latest = tick.due
             yield tick
         reached, local_day = period.end, period.next_wall.date()
@@ -233,7 +233,7 @@ class _PeriodPlan:
         """Return the tick for the local times that the clocks skip at the start of the period."""
         period, found = self._period, None
         moves = self._on_gap is GapPolicy.NEXT
-        due = period.start if moves else period.start - _MILLISECOND
+        due = period.start if moves else period.start - MILLISECOND
         note = TickNote.MOVED if moves else TickNote.SKIPPED
         for tick in self._between(period.reached_wall, period.first_wall, note):
             found = found or tick._replace(due=due)

@@ -4,13 +4,14 @@ import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Final, Generic, Protocol, TypeVar
 
 import strawberry
 
 from ostinato.jobs.errors import BadRequest, Issue, range_issues
 from ostinato.jobs.ids import is_id
+from ostinato.jobs.json_values import MILLISECOND
 from ostinato.jobs.paging import ListCount, Page, PagePosition, Window
 from ostinato.schema.fields import Info, strawberry_field, unread_fields, unset_to_none
 
@@ -36,7 +37,6 @@ BY_LINE: Final = "line"
 NAMED_ORDERS: Final = frozenset({BY_SUSPENSION, BY_REVOCATION, BY_LINE})
 """Orders of lists whose ids are any text."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND: Final = timedelta(milliseconds=1)
 
 First = Annotated[
     int | None,
@@ -111,7 +111,7 @@ class Connection(Generic[T]):
 def encode_page_cursor(order: str, place: PagePosition) -> str:
     """Encode a position in a list that is sorted by `order`."""
     instant = place.instant
-    ms = "" if instant is None else str((instant - _EPOCH) // _MILLISECOND)
+    ms = "" if instant is None else str((instant - _EPOCH) // MILLISECOND)
     return urlsafe_b64encode(f"{order}:{ms}:{place.id}".encode()).decode().rstrip("=")
 
 
@@ -120,7 +120,7 @@ def decode_page_cursor(order: str, text: str) -> PagePosition:
     try:
         plain = urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
         found, ms, identifier = plain.split(":", 2)
-        instant = _EPOCH + int(ms) * _MILLISECOND if ms else None
+        instant = _EPOCH + int(ms) * MILLISECOND if ms else None
     except (binascii.Error, ValueError, OverflowError) as error:
         raise ValueError("must be a cursor of this list") from error
     if found != order:

@@ -162,8 +162,8 @@ class _ChosenChunks:
 
 
 class _ArqWorker(Worker):
-    """Reads arq's queue. Arq marks a job as running, counts its tries and stores its result in keys
-    of their own; a chunk needs none of them: whoever deletes its content has taken it.
+    """Reads arq's queue, without the keys in which arq stores that a job is running, its tries and
+    its result: the worker that deletes the content of a chunk has taken it.
     """
 
     wake: asyncio.Event

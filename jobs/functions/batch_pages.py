@@ -17,6 +17,7 @@ from ostinato.jobs.functions.job_chain import (
     update_document,
 )
 from ostinato.jobs.handler_decorators import BatchPage, Document, ItemRef
+from ostinato.jobs.json_values import MILLISECOND
 from ostinato.jobs.options import DEFAULT_MAX_FAILED_ITEMS
 from ostinato.jobs.records import (
     Batch,
@@ -32,7 +33,6 @@ __ostinato_module__ = "batch"
 PAGE_RETRY: Final = Retry(retries=4, base_ms=1_000, max_ms=4_000)
 """A page that raises is retried three times; its last attempt splits it instead."""
 ITEM_RETRY: Final = Retry(retries=3, base_ms=1_000)
-MILLISECOND: Final = timedelta(milliseconds=1)
 
 
 @mutation(internal=True, retry=PAGE_RETRY)

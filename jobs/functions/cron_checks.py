@@ -33,14 +33,20 @@ async def find_cron(
         raise NotFound("there is no such cron")
     read_as(cron_from, found)
     require_version(found, expected_version)
-    return {"queuedTicks": [], "skippedTicks": 0, "schedulerJobId": None, **found}
+    return {
+        "queuedTicks": [],
+        "backfillTicks": [],
+        "skippedTicks": 0,
+        "schedulerJobId": None,
+        **found,
+    }
 
 
 async def now_after_ticks(ctx: Context, found: Mapping[str, Any]) -> datetime:
-    """Return scheduler time, or when the cron's newest tick was decided, if that is later.
+    """Return scheduler time, but not less than the time at which the newest tick was decided.
 
     The clock of this host may be behind that of the host that decided it. `found` is the cron's
-    document; whoever plans its next tick stores the time in `decidedAt`.
+    document. A caller that plans the next tick stores the returned time in `decidedAt`.
     """
     now, decided_at = await ctx.now(), found.get("decidedAt")
     return max(now, decided_at) if isinstance(decided_at, datetime) else now

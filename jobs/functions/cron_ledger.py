@@ -15,6 +15,7 @@ from ostinato.jobs.async_tools.cpu_thread import run_in_cpu_thread
 from ostinato.jobs.context import Context
 from ostinato.jobs.cron_ledger import (
     LedgerEntry,
+    TickOrigin,
     TickOutcome,
     TickReason,
     add_counts,
@@ -87,7 +88,11 @@ async def record_decision(
     if decided is not None and decided.too_old is not None:
         too_old = range_entry(decided.too_old, TickOutcome.MISSED, TickReason.TOO_OLD)
         entries = [too_old, *entries]
-    skipped = sum(entry.count for entry in entries if not entry.did_run)
+    skipped = sum(
+        entry.count
+        for entry in entries
+        if not entry.did_run and entry.origin is TickOrigin.SCHEDULE
+    )
     not_run = () if decided is None else decided.unrunnable
     return {
         **await record_ticks(ctx, found, [*not_run, *entries]),
@@ -124,14 +129,15 @@ async def settle_ticks(
     the clock moves on, and a tick in between would have no outcome, or two.
 
     Due ticks are canceled for `reason`, or missed if no worker ran them in time. While the cron was
-    paused, they were skipped. Queued ticks are canceled, unless `drops_queue` is False. Returns
-    changed fields like `record_ticks`, with `nextRunTime` and `queuedTicks`, which the caller may
-    overwrite; for a malformed document, records nothing.
+    paused, they were skipped. Queued ticks are canceled and what is left of a backfill is dropped,
+    unless `drops_queue` is False. Returns changed fields like `record_ticks`, with `nextRunTime`,
+    `queuedTicks` and `backfillTicks`, which the caller may overwrite; for a malformed document,
+    records nothing.
     """
     try:
         cron = read_as(cron_from, found)
     except Malformed:
-        return {"queuedTicks": []} if drops_queue else {}
+        return {"queuedTicks": [], "backfillTicks": []} if drops_queue else {}
     now = until or await now_after_ticks(ctx, found)
     table = await read_timetable(ctx, cron)
     after = last_decided(cron, found.get("undecided"))
@@ -142,7 +148,7 @@ async def settle_ticks(
     fields = {**next_tick, "decidedAt": now}
     if drops_queue:
         entries = [*entries_of(queued_ticks(found), TickOutcome.CANCELED, reason), *entries]
-        fields["queuedTicks"] = []
+        fields |= {"queuedTicks": [], "backfillTicks": []}
     return fields | await record_ticks(ctx, found, entries)
 
 

@@ -13,7 +13,8 @@ from ostinato.jobs.functions.new_cron import (
     NewCron,
     with_default_name,
 )
-from ostinato.jobs.passed_ticks import MILLISECOND, passed_ticks
+from ostinato.jobs.json_values import MILLISECOND
+from ostinato.jobs.passed_ticks import passed_ticks
 from ostinato.jobs.records import (
     CatchUpPolicy,
     Cron,

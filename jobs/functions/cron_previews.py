@@ -30,7 +30,7 @@ from ostinato.jobs.functions.cron_patch import (
     first_tick_after_change,
 )
 from ostinato.jobs.functions.new_cron import validate_cron
-from ostinato.jobs.passed_ticks import MILLISECOND
+from ostinato.jobs.json_values import MILLISECOND
 from ostinato.jobs.records import Cron, IntervalSchedule
 from ostinato.jobs.schedules import first_run
 from ostinato.jobs.time_rules import NO_DAYS, ExcludedDays

@@ -21,11 +21,16 @@ from ostinato.jobs.failure_hooks import CHECK_FAILURES
 from ostinato.jobs.functions.calendars import read_timetable
 from ostinato.jobs.functions.cron_checks import find_cron
 from ostinato.jobs.functions.cron_ledger import record_ticks
-from ostinato.jobs.functions.cron_ticks import queued_ticks, read_run_history
+from ostinato.jobs.functions.cron_ticks import (
+    backfill_ticks,
+    queued_ticks,
+    read_run_history,
+    schedule_release,
+    start_run,
+)
 from ostinato.jobs.functions.crons import change, pause_if_needed
 from ostinato.jobs.functions.job_chain import CHAIN_RETRY, MINUTE_MS, require_rights
-from ostinato.jobs.json_values import format_instant
-from ostinato.jobs.passed_ticks import MILLISECOND
+from ostinato.jobs.json_values import MILLISECOND, format_instant
 from ostinato.jobs.planned_ticks import running_ticks
 from ostinato.jobs.records import Cause, CauseKind, Cron, IntervalSchedule, OverlapPolicy
 from ostinato.jobs.run_history import RunHistory
@@ -85,7 +90,8 @@ async def check_failures(ctx: Context, cron_id: str) -> bool:
 
 def _require_no_run(cron: Cron, found: dict[str, Any], history: RunHistory) -> None:
     """Raise PreconditionFailed if a run has not ended, unless runs may overlap."""
-    if cron.overlap is not OverlapPolicy.ALLOW and (history.active or found["queuedTicks"]):
+    waiting = found["queuedTicks"] or backfill_ticks(found)
+    if cron.overlap is not OverlapPolicy.ALLOW and (history.active or waiting):
         raise PreconditionFailed(
             f"a run of the cron has not ended, and its overlap is {cron.overlap.name}: wait for "
             "its end, or set overlap to ALLOW"
@@ -106,9 +112,9 @@ class Backfill:
 
     cron: Cron
     started: int
-    """The number of ticks that run now."""
+    """The number of ticks that run now; if runs of the cron are queued, one after the other."""
     already_ran: int
-    """The number of ticks of the period that had run before."""
+    """The number of ticks of the period that had run before, or wait."""
 
     @property
     def id(self) -> str:
@@ -120,6 +126,7 @@ async def backfill_cron(
 ) -> Backfill:
     """Run the ticks of a past period, by the cron's current schedule, that have not run.
 
+    They run at once; under overlap QUEUE one after the other, while no tick of the schedule waits.
     A tick that waits in the queue or is still due runs by itself. A repeated call starts no run
     again, as long as the ledger retains its record. Raises NotFound, VersionConflict, BadRequest
     for a period that is too long or too old, OwnerSuspended, QuotaExceeded, and PreconditionFailed
@@ -141,19 +148,24 @@ async def backfill_cron(
     )
     ticks = await run_in_cpu_thread(ctx.owner, planned)
     ran = await _find_ran(ctx, cron_id, between)
-    started = ran.union(queued_ticks(found))
+    started = ran.union(queued_ticks(found), backfill_ticks(found))
     missing = [tick for tick in ticks if tick not in started]
     if not missing:
         return Backfill(cron, 0, len(ticks))
     history = await read_run_history(ctx, found)
     _require_no_run(cron, found, history)
-    entries = [await _run_again(ctx, cron, tick) for tick in missing]
+    at_once = missing[:1] if cron.overlap is OverlapPolicy.QUEUE else missing
+    later = missing[len(at_once) :]
+    entries = [await _run_again(ctx, cron, tick) for tick in at_once]
     runs = [entry.job_id for entry in entries]
-    fields = {
+    fields: dict[str, Any] = {
         **await record_ticks(ctx, found, entries),
         "executions": [*history.tracked, *runs],
         "failuresInARow": history.failures,
     }
+    if later:
+        release = await schedule_release(ctx, cron, later)
+        fields |= {"backfillTicks": later, "releaseJobId": release}
     changed = await change(ctx, found, fields)
     return Backfill(changed, len(missing), len(ticks) - len(missing))
 
@@ -206,13 +218,7 @@ async def _find_ran(ctx: Context, cron_id: str, between: TickPeriod) -> set[date
 
 
 async def _run_again(ctx: Context, cron: Cron, tick: datetime) -> LedgerEntry:
-    cause = Cause(kind=CauseKind.CRON, id=cron.id)
     try:
-        job_id = await ctx.scheduler.run_at(
-            tick, cron.function_name, cron.args, cause=cause, tags=cron.tags
-        )
+        return await start_run(ctx, cron, tick, TickOrigin.BACKFILL)
     except BadRequest as error:
         raise PreconditionFailed(str(error)) from error
-    return LedgerEntry(
-        outcome=TickOutcome.RAN, first=tick, job_id=job_id, origin=TickOrigin.BACKFILL
-    )

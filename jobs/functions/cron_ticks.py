@@ -1,7 +1,7 @@
 """Schedules the next tick job of a cron, and its due runs according to its overlap policy."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -10,6 +10,7 @@ from ostinato.jobs.async_tools.cpu_thread import run_in_cpu_thread
 from ostinato.jobs.context import Context
 from ostinato.jobs.cron_ledger import (
     LedgerEntry,
+    TickOrigin,
     TickOutcome,
     TickReason,
     entries_of,
@@ -19,8 +20,8 @@ from ostinato.jobs.due_ticks import TickDecision, Timetable, decide_ticks, last_
 from ostinato.jobs.errors import BadRequest, QuotaExceeded
 from ostinato.jobs.functions.failures import record_refusal
 from ostinato.jobs.functions.job_chain import TICK_HORIZON, read_pause_reason
+from ostinato.jobs.json_values import MILLISECOND
 from ostinato.jobs.logs import LogThrottle
-from ostinato.jobs.passed_ticks import MILLISECOND
 from ostinato.jobs.records import Cause, CauseKind, Cron, OverlapPolicy, PauseReason
 from ostinato.jobs.run_history import (
     MAX_OVERLAPPING,
@@ -49,13 +50,25 @@ class OverlapResult:
     failures: int
     """The failures in a row of the runs before them."""
     queued: list[datetime]
+    backfill: list[datetime]
+    """The past ticks of a backfill that have not run yet."""
     entries: list[LedgerEntry]
     """The records of the ticks whose outcome is decided, oldest first."""
 
     @property
     def started(self) -> int:
-        """The number of ticks that ran."""
-        return sum(entry.did_run for entry in self.entries)
+        """The number of ticks of the schedule that ran."""
+        return sum(entry.did_run and entry.origin is TickOrigin.SCHEDULE for entry in self.entries)
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields of the cron's document."""
+        return {
+            "executions": self.executions,
+            "failuresInARow": self.failures,
+            "queuedTicks": self.queued,
+            "backfillTicks": self.backfill,
+        }
 
     def job_of(self, due: datetime) -> str | None:
         """Return the job of a tick that ran."""
@@ -105,6 +118,7 @@ async def start_due_runs(
 
     Runs started by one call do not count as overlapping, unless they are queued. Ticks that were
     queued before the policy was changed still run one after the other, and before later ones.
+    Ticks of a backfill wait for those of the schedule.
     """
     queue = queued_ticks(found)
     policy = OverlapPolicy.QUEUE if queue else cron.overlap
@@ -127,12 +141,17 @@ async def start_due_runs(
         skipped += entries_of(unused, TickOutcome.SKIPPED, TickReason.MAX_RUNS)
     queued, overflow = waiting[:MAX_QUEUED_TICKS], waiting[MAX_QUEUED_TICKS:]
     started = await _start(ctx, cron, ready)
+    backfill = backfill_ticks(found)
+    if backfill and not (history.active or ready or queued):
+        started = await _start(ctx, cron, backfill[:1], TickOrigin.BACKFILL)
+        backfill = backfill[1:]
     jobs = [entry.job_id for entry in started if entry.job_id is not None]
     skipped += entries_of(overflow, TickOutcome.SKIPPED, TickReason.QUEUE_FULL)
     return OverlapResult(
         executions=[*history.tracked, *jobs],
         failures=history.failures,
         queued=queued,
+        backfill=backfill,
         entries=[*started, *skipped],
     )
 
@@ -184,14 +203,23 @@ async def read_run_history(ctx: Context, found: dict[str, Any]) -> RunHistory:
 
 def queued_ticks(found: dict[str, Any]) -> list[datetime]:
     """Return the ticks in the queue of a cron's document, without malformed ones."""
-    stored = found.get("queuedTicks")
+    return _ticks_in(found, "queuedTicks")
+
+
+def backfill_ticks(found: dict[str, Any]) -> list[datetime]:
+    """Return the ticks that wait in a backfill of a cron's document, without malformed ones."""
+    return _ticks_in(found, "backfillTicks")
+
+
+def _ticks_in(found: dict[str, Any], field: str) -> list[datetime]:
+    stored = found.get(field)
     given = stored if isinstance(stored, list) else []
     return [tick for tick in given if isinstance(tick, datetime)]
 
 
-async def schedule_release(ctx: Context, cron: Cron, queued: Sequence[datetime]) -> str | None:
-    """Schedule a job that starts queued ticks; return None if there are none."""
-    if not queued:
+async def schedule_release(ctx: Context, cron: Cron, waiting: Sequence[datetime]) -> str | None:
+    """Schedule a job that starts a waiting tick; return None if none waits."""
+    if not waiting:
         return None
     return await ctx.scheduler.run_after(
         RELEASE_POLL_MS,
@@ -201,7 +229,12 @@ async def schedule_release(ctx: Context, cron: Cron, queued: Sequence[datetime])
     )
 
 
-async def _start(ctx: Context, cron: Cron, due_times: Sequence[datetime]) -> list[LedgerEntry]:
+async def _start(
+    ctx: Context,
+    cron: Cron,
+    due_times: Sequence[datetime],
+    origin: TickOrigin = TickOrigin.SCHEDULE,
+) -> list[LedgerEntry]:
     """Schedule the function once per due time, and return the records of the ticks.
 
     If the function no longer exists, records a failure. If the owner has no room for another
@@ -210,7 +243,7 @@ async def _start(ctx: Context, cron: Cron, due_times: Sequence[datetime]) -> lis
     entries: list[LedgerEntry] = []
     try:
         for due in due_times:
-            entries += [await _start_one(ctx, cron, due)]
+            entries += [await start_run(ctx, cron, due, origin)]
     except (BadRequest, QuotaExceeded) as error:
         is_quota = isinstance(error, QuotaExceeded)
         key = error.code if is_quota else str(error)
@@ -218,15 +251,22 @@ async def _start(ctx: Context, cron: Cron, due_times: Sequence[datetime]) -> lis
             ctx.log.error("cron.not_executed", cron_id=cron.id, reason=str(error))
         await record_refusal(ctx, cron.id, cron.function_name, error, cron.args)
         reason = TickReason.QUOTA_EXCEEDED if is_quota else TickReason.FUNCTION_REFUSED
-        entries += entries_of(due_times[len(entries) :], TickOutcome.SKIPPED, reason)
+        skipped = entries_of(due_times[len(entries) :], TickOutcome.SKIPPED, reason)
+        entries += [replace(entry, origin=origin) for entry in skipped]
     return entries
 
 
-async def _start_one(ctx: Context, cron: Cron, due: datetime) -> LedgerEntry:
-    delayed = Timetable.of(cron).start_of(due)
+async def start_run(ctx: Context, cron: Cron, due: datetime, origin: TickOrigin) -> LedgerEntry:
+    """Schedule the function for a tick, with the cron's random delay unless it is a backfill.
+
+    Raises BadRequest if the function refuses its arguments or is gone, and QuotaExceeded.
+    """
+    delayed = Timetable.of(cron).start_of(due) if origin is TickOrigin.SCHEDULE else due
     cause = Cause(kind=CauseKind.CRON, id=cron.id)
     job_id = await ctx.scheduler.run_at(
         delayed, cron.function_name, cron.args, cause=cause, tags=cron.tags
     )
     delay_ms = (delayed - due) // MILLISECOND
-    return LedgerEntry(outcome=TickOutcome.RAN, first=due, job_id=job_id, delay_ms=delay_ms)
+    return LedgerEntry(
+        outcome=TickOutcome.RAN, first=due, job_id=job_id, delay_ms=delay_ms, origin=origin
+    )

@@ -25,6 +25,7 @@ from ostinato.jobs.functions.cron_ledger import pause_reason, record_decision, s
 from ostinato.jobs.functions.cron_patch import definition_document
 from ostinato.jobs.functions.cron_ticks import (
     EXECUTE_CRON,
+    backfill_ticks,
     decide_due_ticks,
     read_reason_to_pause,
     read_run_history,
@@ -102,6 +103,7 @@ async def insert_cron(ctx: Context, new: NewCron, schedule: Schedule, args: Json
         "skippedTicks": 0,
         "executions": [],
         "queuedTicks": [],
+        "backfillTicks": [],
         "version": 1,
     }
     await ctx.db.internal_collection("crons").insert_one(document)
@@ -224,23 +226,21 @@ async def execute_cron(ctx: Context, cron_id: str) -> None:
         **next_tick_fields(decided.next_run, decided.decided_until),
         "decidedAt": now,
         "schedulerJobId": None if ended else await schedule_start(ctx, cron, decided.next_run),
-        "executions": done.executions,
-        "failuresInARow": done.failures,
-        "queuedTicks": done.queued,
+        **done.fields,
         "lastRunTime": now if done.started else cron.last_run_time,
         **await record_decision(ctx, found, cron, done, decided),
         **used_up,
     }
     if not await is_active(ctx, found.get("releaseJobId")):
-        fields["releaseJobId"] = await schedule_release(ctx, cron, done.queued)
+        fields["releaseJobId"] = await schedule_release(ctx, cron, done.queued + done.backfill)
     await update_document(ctx, "crons", found, fields)
 
 
 @mutation(name=RELEASE_QUEUED, internal=True, retry=CHAIN_RETRY, result_ttl_ms=MINUTE_MS)
 async def release_queued(ctx: Context, cron_id: str) -> None:
-    """Start the oldest queued tick if the previous run has ended."""
+    """Start the oldest queued tick, or the next of a backfill, if the previous run has ended."""
     found = await ctx.db.ostinato("crons").find_one({"_id": cron_id, "owner": ctx.owner})
-    if found is None or not found["queuedTicks"]:
+    if found is None or not (found["queuedTicks"] or backfill_ticks(found)):
         return
     cron = cron_from(found)
     if await pause_if_needed(ctx, cron, found):
@@ -254,11 +254,9 @@ async def release_queued(ctx: Context, cron_id: str) -> None:
         ctx,
         found,
         {
-            "executions": done.executions,
-            "failuresInARow": done.failures,
-            "queuedTicks": done.queued,
+            **done.fields,
             **await record_decision(ctx, found, cron, done),
-            "releaseJobId": await schedule_release(ctx, cron, done.queued),
+            "releaseJobId": await schedule_release(ctx, cron, done.queued + done.backfill),
             "lastRunTime": await effective_now(ctx) if done.started else cron.last_run_time,
             **used_up,
         },

@@ -12,6 +12,7 @@ from ostinato.jobs.context import MAX_HORIZON, JobOptions, validate_options
 from ostinato.jobs.errors import BadRequest, Issue
 from ostinato.jobs.filters import MAX_IDS, JobFilter
 from ostinato.jobs.json_values import (
+    MILLISECOND,
     NotJson,
     TooLarge,
     find_text_problem,
@@ -23,7 +24,6 @@ from ostinato.jobs.records import Json
 from ostinato.jobs.rights import MAX_OWNER_CHARS
 from ostinato.resolvers.scheduling import JobToSchedule, NewDueTime
 
-MILLISECOND: Final = timedelta(milliseconds=1)
 MAX_TIMEOUT: Final = MAX_JOB_TIMEOUT_MS * MILLISECOND
 Args = Mapping[str, object]
 

@@ -13,6 +13,7 @@ from ostinato.jobs.errors import HistoryLost
 from ostinato.jobs.filters import JobFilter, JobOrder
 from ostinato.jobs.functions.static_crons import sync_static_crons
 from ostinato.jobs.ids import EPOCH, reproducible_ids
+from ostinato.jobs.json_values import MILLISECOND
 from ostinato.jobs.mongo.change_stream import read_position
 from ostinato.jobs.paging import Page
 from ostinato.jobs.records import Batch, Cron, Failure, Job, JobState, RecurringTask, Request
@@ -30,7 +31,6 @@ R = TypeVar("R")
 START: Final = datetime(2035, 1, 1, tzinfo=UTC)
 """The time at which a test starts: a Monday. It is in the future, since MongoDB would delete jobs
 whose retention has ended by its own clock."""
-MILLISECOND: Final = timedelta(milliseconds=1)
 
 
 class Duration(TypedDict, total=False):

@@ -65,9 +65,11 @@ class CronPayload:
 class BackfillCronPayload:
     cron_id: strawberry.ID = strawberry.field(description="The cron's id.")
     cron: Cron = strawberry.field(description="The current state of the cron.")
-    started: int = strawberry.field(description="The number of ticks that run now.")
+    started: int = strawberry.field(
+        description="The number of ticks that run now; under overlap QUEUE, one after the other."
+    )
     already_ran: int = strawberry.field(
-        description="The number of ticks of the period that had run, or wait in the queue."
+        description="The number of ticks of the period that had run, or wait for another run."
     )
 
     @classmethod

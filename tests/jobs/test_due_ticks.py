@@ -12,7 +12,8 @@ from ostinato.jobs.due_ticks import (
     Timetable,
     decide_ticks,
 )
-from ostinato.jobs.passed_ticks import MILLISECOND, TickRange
+from ostinato.jobs.json_values import MILLISECOND
+from ostinato.jobs.passed_ticks import TickRange
 from ostinato.jobs.records import CatchUpPolicy, CronSchedule, IntervalSchedule, Schedule
 
 DUE = datetime(2026, 5, 4, 10, tzinfo=UTC)

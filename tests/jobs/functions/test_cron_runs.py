@@ -2,19 +2,24 @@
 
 from collections import Counter
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import pairwise
 
 import pytest
 
 from ostinato.jobs.cron_ledger import TickOrigin, tick_counts_from
 from ostinato.jobs.errors import BadRequest, PreconditionFailed, VersionConflict
 from ostinato.jobs.functions.cron_runs import TickPeriod, backfill_cron, trigger_cron
-from ostinato.jobs.functions.crons import execute_cron, pause_cron, resume_cron
+from ostinato.jobs.functions.crons import execute_cron, pause_cron, release_queued, resume_cron
 from ostinato.jobs.json_values import format_instant
 from ostinato.jobs.records import Cron, JobState, OverlapPolicy
 from tests.jobs.functions.pattern_rig import MINUTE, SECOND, PatternRig
 from tests.jobs.functions.test_cron_changes import RUN, update
 from tests.jobs.functions.test_cron_ledger import INTERVAL, ticks_of
+from tests.jobs.functions.test_cron_ticks import have_run
 from tests.jobs.functions.test_crons import register
+from tests.jobs.functions.work import gate
+from tests.processes import eventually
 
 DAY_LATER = timedelta(days=1)
 
@@ -110,6 +115,60 @@ async def test_backfill_of_a_paused_cron_and_before_its_registration(
     assert await backfill(rig, cron, before, before + DAY_LATER) == (3, 4)
     resumed = await rig.run_mutation(lambda ctx: resume_cron(ctx, cron.id))
     assert resumed.enabled
+
+
+@pytest.mark.usefixtures("_open_gate")
+async def test_backfilled_ticks_of_a_queueing_cron_run_one_after_another(rig: PatternRig) -> None:
+    cron = await register(rig, function_name="work.waitAtGate", overlap=OverlapPolicy.QUEUE)
+    first = cron.next_run_time - 4 * INTERVAL
+    assert await backfill(rig, cron, first, cron.next_run_time) == (4, 0)
+    assert await backfill(rig, cron, first, cron.next_run_time) == (0, 4)
+    assert len(await rig.jobs("work.waitAtGate")) == 1
+    with pytest.raises(PreconditionFailed, match="QUEUE"):
+        await rig.run_mutation(lambda ctx: trigger_cron(ctx, cron.id))
+    gate.opened.set()
+    await eventually(partial(have_run, rig, 4), within=30)
+    runs = await rig.jobs("work.waitAtGate")
+    assert [run.scheduled_time for run in runs] == [first + n * INTERVAL for n in range(4)]
+    assert all(
+        run.completed_at and later.started_at and run.completed_at <= later.started_at
+        for run, later in pairwise(runs)
+    )
+    records = await ticks_of(rig, cron)
+    assert [record.origin for record in records] == [TickOrigin.BACKFILL] * 4
+    [stored] = await rig.all("crons")
+    assert (stored["backfillTicks"], tick_counts_from(stored).planned) == ([], 0)
+
+
+async def test_ticks_of_the_schedule_run_before_those_of_a_backfill(
+    rig_without_worker: PatternRig,
+) -> None:
+    rig = rig_without_worker
+    cron = await register(rig, overlap=OverlapPolicy.QUEUE)
+    first, due = cron.next_run_time - 3 * INTERVAL, cron.next_run_time
+    assert await backfill(rig, cron, first, due) == (3, 0)
+    await rig.engine.advance(MINUTE)
+    await rig.run_mutation(lambda ctx: execute_cron(ctx, cron.id))
+    expected = [first, due, first + INTERVAL, first + 2 * INTERVAL]
+    for count in range(1, 5):
+        runs = [run.scheduled_time for run in await rig.jobs(RUN)]
+        assert sorted(runs) == sorted(expected[:count])
+        await rig.engine.mongo["jobs"].update_many(
+            {"functionName": RUN}, {"$set": {"state": JobState.SUCCESS.value}}
+        )
+        await rig.run_mutation(lambda ctx: release_queued(ctx, cron.id))
+
+
+async def test_pausing_a_cron_drops_what_is_left_of_a_backfill(
+    rig_without_worker: PatternRig,
+) -> None:
+    rig = rig_without_worker
+    cron = await register(rig, overlap=OverlapPolicy.QUEUE)
+    await backfill(rig, cron, cron.next_run_time - 3 * INTERVAL, cron.next_run_time)
+    await rig.run_mutation(lambda ctx: pause_cron(ctx, cron.id))
+    [stored] = await rig.all("crons")
+    assert (stored["backfillTicks"], stored["skippedTicks"]) == ([], 0)
+    assert [record.origin for record in await ticks_of(rig, cron)] == [TickOrigin.BACKFILL]
 
 
 async def test_backfill_is_bounded_and_says_where_to_continue(
