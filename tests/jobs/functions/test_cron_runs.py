@@ -122,10 +122,6 @@ async def test_backfilled_ticks_of_a_queueing_cron_run_one_after_another(rig: Pa
     cron = await register(rig, function_name="work.waitAtGate", overlap=OverlapPolicy.QUEUE)
     first = cron.next_run_time - 4 * INTERVAL
     assert await backfill(rig, cron, first, cron.next_run_time) == (4, 0)
-    assert await backfill(rig, cron, first, cron.next_run_time) == (0, 4)
-    assert len(await rig.jobs("work.waitAtGate")) == 1
-    with pytest.raises(PreconditionFailed, match="QUEUE"):
-        await rig.run_mutation(lambda ctx: trigger_cron(ctx, cron.id))
     gate.opened.set()
     await eventually(partial(have_run, rig, 4), within=30)
     runs = await rig.jobs("work.waitAtGate")
@@ -134,10 +130,22 @@ async def test_backfilled_ticks_of_a_queueing_cron_run_one_after_another(rig: Pa
         run.completed_at and later.started_at and run.completed_at <= later.started_at
         for run, later in pairwise(runs)
     )
-    records = await ticks_of(rig, cron)
-    assert [record.origin for record in records] == [TickOrigin.BACKFILL] * 4
+    assert [record.origin for record in await ticks_of(rig, cron)] == [TickOrigin.BACKFILL] * 4
     [stored] = await rig.all("crons")
     assert (stored["backfillTicks"], tick_counts_from(stored).planned) == ([], 0)
+
+
+async def test_cron_with_a_backfill_that_waits_starts_no_other_run(
+    rig_without_worker: PatternRig,
+) -> None:
+    rig = rig_without_worker
+    cron = await register(rig, overlap=OverlapPolicy.QUEUE)
+    first = cron.next_run_time - 4 * INTERVAL
+    assert await backfill(rig, cron, first, cron.next_run_time) == (4, 0)
+    assert await backfill(rig, cron, first, cron.next_run_time) == (0, 4)
+    assert len(await rig.jobs(RUN)) == 1
+    with pytest.raises(PreconditionFailed, match="QUEUE"):
+        await rig.run_mutation(lambda ctx: trigger_cron(ctx, cron.id))
 
 
 async def test_ticks_of_the_schedule_run_before_those_of_a_backfill(
