@@ -113,9 +113,8 @@ def _issues(interval_ms: int | None, cronspec: str | None, tz: str) -> Iterator[
 
 
 def _interval_issues(ms: int) -> Iterator[Issue]:
-    if ms < MIN_INTERVAL_MS:
-        message = f"intervalMs is {ms}; it must be at least {MIN_INTERVAL_MS}"
-        yield Issue(path=("intervalMs",), message=message, code="too_small")
-    if ms > MAX_INTERVAL_MS:
-        message = f"intervalMs is {ms}; it must be at most {MAX_INTERVAL_MS} (5 years)"
-        yield Issue(path=("intervalMs",), message=message, code="too_big")
+    if not MIN_INTERVAL_MS <= ms <= MAX_INTERVAL_MS:
+        allowed = f"{MIN_INTERVAL_MS} (a second) to {MAX_INTERVAL_MS} (5 years)"
+        message = f"intervalMs is {ms}; it must be {allowed}"
+        code = "too_small" if ms < MIN_INTERVAL_MS else "too_big"
+        yield Issue(path=("intervalMs",), message=message, code=code)

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import assert_never
 
-from ostinato.jobs.errors import Forbidden
+from ostinato.jobs.errors import BadRequest, Forbidden, Issue
 from ostinato.jobs.queue_warnings import SchedulingWarning, WarningCode
-from ostinato.jobs.records import Cron, Job, PauseReason, RecurringTask
+from ostinato.jobs.records import Cron, Job, JsonObject, PauseReason, RecurringTask
 from ostinato.jobs.registry import AnyTarget, Function, time_limit_ms, unknown_function
 from ostinato.jobs.rights import CLIENT_CAUSES, describe_role_lost, has_role_for, role_lost
 from ostinato.resolvers.context import ApplicationContext, RequestContext
@@ -52,6 +52,18 @@ def require_callable_function(ctx: RequestContext, name: str) -> Function:
         )
     callable_names = [each.name for each in registry if ctx.may_use(each)]
     raise unknown_function(name, callable_names)
+
+
+def call_issues(ctx: RequestContext, name: str, args: JsonObject) -> list[Issue]:
+    """Return what is wrong with a call that the viewer wants to schedule; nothing if only the
+    function itself is refused."""
+    try:
+        require_callable_function(ctx, name).bind(args)
+    except BadRequest as error:
+        return list(error.issues)
+    except Forbidden:
+        pass
+    return []
 
 
 def target_of(ctx: RequestContext, name: str) -> AnyTarget:

@@ -16,6 +16,7 @@ from ostinato.jobs.functions.new_cron import (
     period_issues,
     schedule_issues,
     start_issues,
+    with_default_name,
 )
 from ostinato.jobs.options import MAX_NAME_CHARS
 from ostinato.jobs.records import CatchUpPolicy, OverlapPolicy
@@ -118,6 +119,13 @@ class RegisterCronInput:
     exclusions: ExclusionsInput | None = strawberry.field(
         default=UNSET, description="The days on which it does not run; none if omitted."
     )
+
+    @property
+    def call(self) -> tuple[str, records.JsonObject] | None:
+        args: object = unset_to_none(self.args) or {}
+        if not isinstance(args, dict):
+            return None
+        return self.function_name, with_default_name(self.function_name, args, self.name)
 
     def issues(self) -> Iterator[Issue]:
         interval_ms, cronspec = unset_to_none(self.interval_ms), unset_to_none(self.cronspec)

@@ -74,6 +74,11 @@ class ScheduleJobInput:
         description="Tags to find the job by: at most 10, of 1 to 64 characters each.",
     )
 
+    @property
+    def call(self) -> tuple[str, records.JsonObject] | None:
+        args: object = unset_to_none(self.args) or {}
+        return (self.function_name, args) if isinstance(args, dict) else None
+
     def issues(self) -> Iterator[Issue]:
         if unset_to_none(self.run_after_ms) is not None and unset_to_none(self.run_at) is not None:
             message = "runAfterMs and runAt are mutually exclusive: send only one of them"

@@ -27,6 +27,7 @@ from strawberry.scalars import JSON
 
 from ostinato.jobs.errors import BadRequest, Issue
 from ostinato.jobs.plain_messages import plain_message
+from ostinato.jobs.records import JsonObject
 from ostinato.schema.fields import unset_to_none
 
 MAX_SHOWN_CHARS = 60
@@ -40,6 +41,16 @@ class HasIssues(Protocol):
 
     def issues(self) -> Iterator[Issue]:
         """Yield the cross-field issues; paths are relative to the input."""
+        ...
+
+
+@runtime_checkable
+class HasCall(Protocol):
+    """An input with a function to call, whose arguments only the function can check."""
+
+    @property
+    def call(self) -> tuple[str, JsonObject] | None:
+        """Return the function's name and its arguments; None if they are no object."""
         ...
 
 

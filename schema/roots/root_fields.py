@@ -12,9 +12,15 @@ from ostinato.jobs import alerts, bulk_actions, cron_ledger, records
 from ostinato.jobs.errors import BadRequest, NotFound
 from ostinato.resolvers.audit import MutationCall, run_audited
 from ostinato.resolvers.context import RequestContext
+from ostinato.resolvers.functions import call_issues
 from ostinato.schema.fields import Info
 from ostinato.schema.ids import parse_global_id
-from ostinato.schema.inputs.validation import SummarizedInput, bad_request, validate_input
+from ostinato.schema.inputs.validation import (
+    HasCall,
+    SummarizedInput,
+    bad_request,
+    validate_input,
+)
 from ostinato.schema.types.alert import Alert
 from ostinato.schema.types.batch import Batch
 from ostinato.schema.types.bulk_action import BulkAction
@@ -64,16 +70,30 @@ async def run_use_case(
     """Validate the argument `input`, run the use case with it, and record the call.
 
     `options` are the other arguments of the field, for the record. Issues from the use case get
-    the path of the input, like issues from validation, unless they are about an option.
+    the path of the input, like issues from validation, unless they are about an option. The issues
+    of a function's arguments are reported with those of the other fields.
     """
 
     async def run() -> R:
-        data = validate_argument(info, given, INPUT)
+        try:
+            data = validate_argument(info, given, INPUT)
+        except BadRequest as error:
+            raise _with_call_issues(info.context, given, error) from None
         with issues_below(INPUT, options):
             return await use_case(info.context, data)
 
     recorded = given.recorded() if isinstance(given, SummarizedInput) else given
     return await run_audited(info.context, MutationCall(info.field_name, recorded, options), run)
+
+
+def _with_call_issues(ctx: RequestContext, given: object, error: BadRequest) -> BadRequest:
+    """Add the issues of the function to call and its arguments, unless they have some already."""
+    call = given.call if isinstance(given, HasCall) else None
+    fields = {step for issue in error.issues for step in issue.path[1:2]}
+    if call is None or not fields.isdisjoint({"functionName", "args"}):
+        return error
+    found = bad_request(call_issues(ctx, *call), INPUT)
+    return bad_request([*error.issues, *found.issues])
 
 
 @contextmanager

@@ -112,6 +112,12 @@ async def test_arguments_of_a_cron_are_checked_when_it_is_registered(ann: Client
     }
 
 
+async def test_arguments_of_a_cron_are_checked_with_its_other_fields(ann: Client) -> None:
+    wrong = {"intervalMs": 5, "jitterMs": -1, "functionName": "functions.greet", "args": {}}
+    answer = await ann(op.REGISTER_CRON, input={"name": "", **wrong})
+    assert sorted(path[1] for path in answer.paths) == ["args", "intervalMs", "jitterMs", "name"]
+
+
 async def test_a_cron_is_paused_resumed_and_deleted(ann: Client) -> None:
     input_ = {"cronId": (await _register(ann))["id"]}
     paused = await ann.get(op.PAUSE_CRON, input=input_)

@@ -51,6 +51,33 @@ async def test_time_more_than_five_years_ahead_is_rejected(ann: Client) -> None:
     assert (answer.code, answer.paths) == ("BAD_REQUEST", [["input", "runAt"]])
 
 
+async def test_issues_of_the_arguments_are_reported_with_those_of_other_fields(
+    ann: Client,
+) -> None:
+    wrong = {"functionName": "functions.greet", "args": {"times": "x"}, "runAfterMs": -1}
+    answer = await ann(op.SCHEDULE_JOB, input=wrong)
+    assert answer.code == "BAD_REQUEST"
+    assert sorted(answer.paths) == [
+        ["input", "args", "name"],
+        ["input", "args", "times"],
+        ["input", "runAfterMs"],
+    ]
+
+
+async def test_an_unknown_function_is_reported_with_other_wrong_fields(ann: Client) -> None:
+    answer = await ann(op.SCHEDULE_JOB, input={"functionName": "no.such", "priority": 10})
+    assert answer.paths == [["input", "priority"], ["input", "functionName"]]
+
+
+@pytest.mark.parametrize("args", [[1], {"a": "\0"}], ids=["no object", "not storable"])
+async def test_wrong_arguments_have_one_issue_beside_other_wrong_fields(
+    ann: Client, args: object
+) -> None:
+    wrong = {"functionName": "functions.greet", "args": args, "priority": 10}
+    answer = await ann(op.SCHEDULE_JOB, input=wrong)
+    assert answer.paths == [["input", "args"], ["input", "priority"]]
+
+
 async def test_an_unknown_function_is_an_issue(ann: Client) -> None:
     answer = await ann(op.SCHEDULE_JOB, input={"functionName": "no.such"})
     assert (answer.code, answer.paths) == ("BAD_REQUEST", [["input", "functionName"]])

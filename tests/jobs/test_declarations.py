@@ -93,7 +93,7 @@ CRONS = {
     f"@cron('@daily', every_ms=1_000)\n@action()\n{BARE}": "@cron needs either",
     f"@cron(every=5)\n@action()\n{BARE}": "@cron has no option 'every'; write every_ms=60_000",
     f"@cron(every_ms='5')\n@action()\n{BARE}": "every_ms must be a whole number of milliseconds",
-    f"@cron(every_ms=5)\n@action()\n{BARE}": "@cron: every_ms is 5; it must be at least 1000",
+    f"@cron(every_ms=5)\n@action()\n{BARE}": "@cron: every_ms is 5; it must be 1000 (a second) to",
     f"@cron('61 * * * *')\n@action()\n{BARE}": "@cron: '61 * * * *'",
     f"@cron('@daily', tz='Mars')\n@action()\n{BARE}": "@cron: unknown time zone 'Mars'",
     f"@cron('@daily', args=[1])\n@action()\n{BARE}": "args must be a dict, got [1]",
