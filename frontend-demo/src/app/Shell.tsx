@@ -2,8 +2,8 @@
 import { useState } from 'react';
 import type { ReactNode } from 'react';
 import { ConnectionChip } from '../access/ConnectionChip';
-import { Palette } from '../palette/Palette';
 import { PaletteButton } from '../palette/PaletteButton';
+import { PaletteDoor } from '../palette/PaletteDoor';
 import { Mark } from './Mark';
 import { Navigation, NavigationDrawer } from './Navigation';
 import { useSession } from './session';
@@ -42,7 +42,7 @@ export function Shell({ children }: { children: ReactNode }) {
       <main id="main" tabIndex={-1} className={styles.main}>
         {children}
       </main>
-      <Palette open={isSearching} onOpenChange={setSearching} />
+      <PaletteDoor open={isSearching} onOpenChange={setSearching} />
     </div>
   );
 }

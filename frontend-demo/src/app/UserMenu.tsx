@@ -2,7 +2,7 @@
 import { chooseUser, forgetToken } from '../access/access';
 import { useSession } from './session';
 
-function changeToken(): void {
+export function changeToken(): void {
   forgetToken();
   location.reload();
 }

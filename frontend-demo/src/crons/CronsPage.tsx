@@ -15,7 +15,7 @@ export default function CronsPage() {
       title="Crons"
       note={<span className="count">{view.status === 'live' && view.rows.length}</span>}
       actions={
-        <FormDialog action="New cron" title="Register a cron" className="primary" disabled={!viewer.functions}>
+        <FormDialog action="New cron" title="Register a cron" name="register cron" className="primary" disabled={!viewer.functions}>
           {(close) => <RegisterCronForm functions={viewer.functions ?? []} onClose={close} />}
         </FormDialog>
       }

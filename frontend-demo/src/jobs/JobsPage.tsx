@@ -38,7 +38,7 @@ function useFilter(): [JobsFilter, (filter: JobsFilter) => void] {
 function ScheduleButton() {
   const { viewer } = useSession();
   return (
-    <FormDialog action="Schedule job" title="Schedule a job" className="primary" disabled={!viewer.functions}>
+    <FormDialog action="Schedule job" title="Schedule a job" name="schedule job" className="primary" disabled={!viewer.functions}>
       {(close) => <ScheduleJobForm functions={viewer.functions ?? []} onClose={close} />}
     </FormDialog>
   );

@@ -6,10 +6,11 @@ const PLACES = placesOf({
   pages: [{ path: 'jobs', title: 'Jobs' } as PageEntry],
   crons: [{ id: 'Q3Jvbjox', name: 'nightly report' }],
   functions: [{ name: 'reports.send' }],
+  commands: [{ label: 'Switch theme: dark', kind: 'Command', run: () => {} }],
 });
 
 function found(text: string): string[] {
-  return findPlaces(PLACES, text).flatMap(({ items }) => items.map(({ to }) => to));
+  return findPlaces(PLACES, text).flatMap(({ items }) => items.map(({ to, label }) => to ?? label));
 }
 
 test('places are found by a part of their name, in any case', () => {
@@ -18,7 +19,12 @@ test('places are found by a part of their name, in any case', () => {
 });
 
 test('everything is offered before the first letter', () => {
-  expect(found('')).toEqual(['/jobs', GRAPHIQL, '/crons/Q3Jvbjox', '/jobs?function=reports.send']);
+  expect(found('')).toEqual(['/jobs', GRAPHIQL, 'Switch theme: dark', '/crons/Q3Jvbjox', '/jobs?function=reports.send']);
+});
+
+test('all words must be in the name, in any order', () => {
+  expect(found('dark theme')).toEqual(['Switch theme: dark']);
+  expect(found('dark report')).toEqual([]);
 });
 
 test('an id opens its job', () => {
@@ -32,6 +38,7 @@ test('all pages are offered, and at most eight crons', () => {
     pages: titles.map((title) => ({ path: title, title }) as PageEntry),
     crons: titles.map((name) => ({ id: name, name })),
     functions: [],
+    commands: [],
   });
   expect(findPlaces(places, '').map(({ items }) => items.length)).toEqual([13, 8]);
 });
