@@ -1,6 +1,6 @@
 /* The form of a cron explains clock changes and excluded days in its preview, and stores all options; missed ticks of
    the past are run on the page of the cron, and counted by day. */
-import { cron, fits, openLivePage } from './page.mjs';
+import { areShownOnce, cron, fits, openLivePage } from './page.mjs';
 
 /** Return the date of the last Sunday of next March: the clocks of Europe skip 02:30 on it. */
 function clockChange() {
@@ -16,14 +16,16 @@ function daysBefore(day, count) {
 async function fillSchedule(page, form) {
   const interval = form.getByRole('textbox', { name: 'Interval' });
   await interval.fill('soon');
-  await form.getByRole('status', { name: 'Preview' }).getByText('Enter a duration').waitFor();
+  await areShownOnce(form, { intervalMs: 'Enter a duration' });
   await interval.fill('1 ms');
-  await form.getByRole('status', { name: 'Preview' }).getByText(/1,?000/).waitFor();
+  await areShownOnce(form, { intervalMs: 'Interval is 1 ms; it must be 1 second to 5 years' });
   await form.getByLabel('Name').fill('nightly');
   await form.getByRole('radio', { name: 'Cronspec' }).check();
   await form.getByRole('textbox', { name: 'Cronspec' }).fill('61 2 * * *');
-  await form.getByRole('status', { name: 'Preview' }).getByText('minute must be 0-59').waitFor();
+  await areShownOnce(form, { cronspec: 'minute must be 0-59' });
+  await form.locator('[name="cronspec"][aria-invalid="true"]').waitFor();
   await form.getByRole('textbox', { name: 'Cronspec' }).fill('30 2 * * *');
+  await form.locator('[name="cronspec"][aria-invalid="false"]').waitFor(); // without being sent
   await form.getByLabel('Time zone').fill('Europe/Berlin');
   await page.keyboard.press('Tab'); // closes the suggestions
 }
@@ -35,7 +37,7 @@ async function register(page) {
   await fillSchedule(page, form);
   await form.getByText('Overlap, catch-up, limits').click();
   await form.getByLabel('Start').fill(`${daysBefore(sunday, 3)}T00:00:00`);
-  const preview = form.getByRole('list', { name: 'Next runs' });
+  const preview = form.getByRole('list', { name: 'Next ticks' });
   await preview.getByText('the clocks skip 02:30').waitFor();
   await form.getByText('When the clocks change').click();
   await form.getByLabel('A time that is skipped').selectOption('do not run');
@@ -63,18 +65,35 @@ async function isStored(page) {
   for (const text of ['12', '2 h', '5 failed runs in a row']) await facts.getByText(text, { exact: true }).waitFor();
 }
 
-/** The next runs and the changed ones begin at one moment: the first added run is the next one. */
+/** The next ticks and the changed ones begin at one moment: the first added tick is the next one. */
 async function compare(page) {
   await page.getByRole('button', { name: 'Edit' }).click();
   const form = page.getByRole('form', { name: 'Change the cron' });
   await form.getByText('Nothing is changed yet.').waitFor();
   await form.getByRole('textbox', { name: 'Cronspec' }).fill('*/7 * * * *');
   const changes = form.getByRole('region', { name: 'What changes' });
-  await changes.getByText(/Runs until .* added/).waitFor();
-  const next = await form.getByRole('list', { name: 'Next runs' }).locator('time').first().getAttribute('datetime');
-  const minute = new Date(next).toLocaleTimeString(undefined, { timeStyle: 'medium' });
+  await changes.getByText(/Ticks until .* added/).waitFor();
+  const next = await form.getByRole('list', { name: 'Next ticks' }).locator('time').first().getAttribute('datetime');
+  const minute = new Date(next).toLocaleTimeString('en-GB');
   await changes.getByRole('listitem').first().getByText(minute).waitFor();
   await form.getByRole('button', { name: 'Cancel' }).click();
+}
+
+/** The form begins with as many ticks as can be run; more have one issue, at the end of the period. */
+async function limitBackfill(page) {
+  await cron(page, 'minutely').getByRole('link', { name: 'minutely' }).click();
+  await page.getByRole('button', { name: 'Backfill' }).click();
+  const form = page.getByRole('form', { name: 'Run ticks of the past' });
+  await form.getByText('500 ticks').waitFor();
+  const from = form.getByLabel('From');
+  await from.fill(`${daysBefore(new Date(), 1)}${(await from.inputValue()).slice(10)}`);
+  const issue = { to: /^The period has more than 500 ticks: end it at .*, and continue from there\.$/ };
+  await areShownOnce(form, issue);
+  await form.getByRole('button', { name: 'Run them' }).click();
+  await areShownOnce(form, issue);
+  await form.locator('[name="to"]:focus').waitFor();
+  await form.getByRole('button', { name: 'Cancel' }).click();
+  await page.goBack();
 }
 
 async function backfill(page) {
@@ -85,7 +104,7 @@ async function backfill(page) {
   await form.getByText('24 ticks').waitFor();
   await form.getByRole('button', { name: 'Run them' }).click();
   await page.getByText('Started 24 runs').waitFor();
-  await page.getByRole('list', { name: 'Ticks', exact: true }).getByText('Ran, backfill').nth(23).waitFor();
+  await page.getByRole('list', { name: 'Ticks', exact: true }).getByText('backfill', { exact: true }).nth(23).waitFor();
   await page.getByRole('list', { name: 'The last 35 days' }).getByText(/: \d+ ran/).first().waitFor();
   await page.setViewportSize({ width: 390, height: 844 });
   await fits(page);
@@ -96,5 +115,6 @@ export default async function scenario(page, given) {
   await register(page);
   await isStored(page);
   await page.goBack();
+  await limitBackfill(page);
   await backfill(page);
 }

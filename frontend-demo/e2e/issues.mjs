@@ -1,23 +1,36 @@
-/* Errors of the server are shown at their fields, and disappear when corrected. */
-import { cron, openLivePage, registerCron } from './page.mjs';
+/* Issues are shown at their fields, all at once and each once, and disappear when corrected. */
+import { areShownOnce, cron, openLivePage, registerCron } from './page.mjs';
 
-export default async function scenario(page, given) {
-  await openLivePage(page, given, '/#/crons');
-  await registerCron(page, { name: 'too-fast', intervalMs: 5 });
-  const issue = page.locator('[data-field="intervalMs"]');
-  await issue.getByText('Interval is 5; it must be at least 1000').waitFor();
+async function isMarked(page) {
   const field = page.getByRole('textbox', { name: 'Interval' });
   if ((await field.getAttribute('aria-invalid')) !== 'true') throw new Error('not marked invalid');
   const described = await field.getAttribute('aria-describedby');
   await page.locator(`[id="${described}"] .issue`).waitFor();
+}
 
-  await field.fill('soon');
-  await page.getByRole('button', { name: 'Register' }).click();
-  await issue.getByText('Enter a duration').waitFor();
+export default async function scenario(page, given) {
+  await openLivePage(page, given, '/#/crons');
+  const form = page.getByRole('form', { name: 'Register a cron' });
+  await page.getByRole('button', { name: 'New cron' }).click();
+  await form.getByText('Overlap, catch-up, limits').click();
+  await form.getByLabel('Jitter').fill('2 d');
+  await form.getByLabel('Maximum number of runs').fill('0');
+  await registerCron(page, { name: 'too-fast', intervalMs: 5, args: { nam: 'x' } });
+  await areShownOnce(form, {
+    intervalMs: 'Interval is 5 milliseconds; it must be 1 second to 5 years',
+    jitterMs: 'Jitter must be at most 1 day, got 2 d.',
+    maxRuns: 'Maximum number of runs must be at least 1, got 0.',
+    args: "there is no argument 'nam'",
+  });
+  await isMarked(page);
 
-  await registerCron(page, { name: '', intervalMs: 60_000 });
-  await page.locator('[data-field="name"]').getByText('Name must not be empty.').waitFor();
-  await registerCron(page, { name: 'too-fast', cronspec: 'every day', tz: 'Mars/Olympus' });
+  await form.getByLabel('Maximum number of runs').fill('many');
+  await registerCron(page, { name: '', intervalMs: 'soon' });
+  await areShownOnce(form, { name: 'Name must not be empty.', intervalMs: 'Enter a duration', maxRuns: 'Enter a whole number' });
+
+  await form.getByLabel('Maximum number of runs').fill('');
+  await form.getByLabel('Jitter').fill('');
+  await registerCron(page, { name: 'too-fast', cronspec: 'every day', tz: 'Mars/Olympus', args: {} });
   await page.locator('[data-field="cronspec"]').first().waitFor();
   await page.locator('[data-field="tz"]').first().waitFor();
 

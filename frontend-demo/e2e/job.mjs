@@ -1,6 +1,6 @@
 /* The page of a job shows its timeline, log, error and tree; the job can be copied, retried with other arguments and
    rescheduled. */
-import { go, jobs, openLivePage, scheduleJob } from './page.mjs';
+import { areShownOnce, go, jobs, openLivePage, scheduleJob } from './page.mjs';
 
 /** Without TLS, pages have no `navigator.clipboard`. */
 async function copyWithoutTls(page) {
@@ -33,7 +33,9 @@ export default async function scenario(page, given) {
 
   await tree.getByRole('link', { name: 'reports.send' }).first().click();
   await page.getByRole('heading', { level: 1, name: 'reports.send', exact: true }).waitFor();
-  await page.getByText('RuntimeError: the mailbox of ada is full').first().waitFor();
+  const error = page.getByText('RuntimeError: the mailbox of ada is full');
+  await error.first().waitFor();
+  if ((await error.count()) !== 1) throw new Error(`the error is shown ${await error.count()} times`);
   await page.getByRole('link', { name: 'reports.sendAll' }).first().waitFor();
 
   await page.getByRole('button', { name: 'Retry' }).click();
@@ -41,13 +43,16 @@ export default async function scenario(page, given) {
   await retry.getByLabel('Arguments').fill('{"to": ');
   await retry.getByRole('button', { name: 'Retry' }).click();
   await retry.getByText('This is not JSON').waitFor();
+  await retry.getByLabel('Arguments').fill('{}');
+  await retry.getByRole('button', { name: 'Retry' }).click();
+  await areShownOnce(retry, { args: /^to is required\.$/ });
   await retry.getByLabel('Arguments').fill('{"to": "eve"}');
   await retry.getByRole('button', { name: 'Retry' }).click();
   await page.getByText('RuntimeError: the mailbox of eve is full').first().waitFor();
   await page.getByText('Failed, until retried by alice').waitFor();
 
   await go(page, 'Jobs');
-  await scheduleJob(page, { functionName: 'tasks.runTask', args: { name: 'later' }, delayMs: 3_600_000 });
+  await scheduleJob(page, { functionName: 'tasks.runTask', args: { name: 'later' }, delay: '1 h' });
   await jobs(page, 'later', 'PENDING').getByRole('link').click();
   await page.getByRole('button', { name: 'Reschedule' }).click();
   const reschedule = page.getByRole('form', { name: 'Reschedule the job' });

@@ -53,13 +53,22 @@ export async function registerCron(page, { name, intervalMs, cronspec, tz, funct
   await form.getByRole('button', { name: 'Register' }).click();
 }
 
+/** Fail unless each of these fields has its message, which is nowhere else in the form. */
+export async function areShownOnce(form, issues) {
+  for (const [field, text] of Object.entries(issues)) {
+    await form.locator(`[data-field="${field}"]`).getByText(text).waitFor();
+    const count = await form.getByText(text).count();
+    if (count !== 1) throw new Error(`"${text}" is shown ${count} times`);
+  }
+}
+
 /** Schedule a job with the form on the page of jobs. */
-export async function scheduleJob(page, { functionName, args, delayMs = 0 }) {
+export async function scheduleJob(page, { functionName, args, delay = '' }) {
   const form = page.getByRole('form', { name: 'Schedule a job' });
   if (!(await form.isVisible())) await page.getByRole('button', { name: 'Schedule job' }).click();
   if (functionName) await form.getByLabel('Function').selectOption(functionName);
   if (args) await form.getByLabel('Arguments').fill(JSON.stringify(args));
-  await form.getByLabel('Delay (ms)').fill(String(delayMs));
+  await form.getByLabel('Delay').fill(delay);
   await form.getByRole('button', { name: 'Schedule' }).click();
   await form.waitFor({ state: 'detached' });
 }

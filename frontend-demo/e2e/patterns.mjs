@@ -1,4 +1,4 @@
-/* The pages of recurring tasks, batches and requests: a task is stopped and deleted, a batch is paused, given another pace
+/* The pages of recurring tasks, batches and requests: a task is stopped and deleted, a batch is paused, given another rate
    and canceled, and requests are answered, rejected and canceled. */
 import { connection, go } from './page.mjs';
 
@@ -24,15 +24,15 @@ async function batches(page) {
   const row = page.getByRole('row').filter({ hasText: 'items' });
   await row.getByRole('button', { name: 'Pause' }).click();
   await row.getByText('Paused').waitFor();
-  await row.getByRole('button', { name: 'Pace' }).click();
-  const form = page.getByRole('form', { name: 'Change the pace' });
+  await row.getByRole('button', { name: 'Change rate' }).click();
+  const form = page.getByRole('form', { name: 'Change the rate' });
   await form.getByLabel('Delay between pages').fill('2 min');
   await form.getByRole('button', { name: 'Save' }).click();
   await row.getByText('2 min apart').waitFor();
   const paused = page.getByRole('row').filter({ hasText: 'Paused' });
   const before = await paused.boundingBox();
   await row.getByRole('button', { name: 'Cancel' }).click();
-  const question = row.getByText('Really cancel?');
+  const question = row.getByText('Really?');
   await question.waitFor();
   const after = await paused.boundingBox();
   if (after.height !== before.height) throw new Error(`the question moves the rows: ${before.height}, ${after.height}`);

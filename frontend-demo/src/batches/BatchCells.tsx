@@ -33,11 +33,11 @@ export function BatchActions({ batch }: { batch: BatchRowFragment }) {
     batch.state === 'RUNNING'
       ? action('Pause', PauseBatchDocument, variables)
       : action('Resume', ResumeBatchDocument, variables),
-    action('Cancel', CancelBatchDocument, variables, { confirm: 'Really cancel?' }),
+    action('Cancel', CancelBatchDocument, variables, { asks: true }),
   ];
   return (
     <span className="row-actions">
-      <FormDialog action="Pace" title="Change the pace" className="small">
+      <FormDialog action="Change rate" title="Change the rate" className="small">
         {(close) => <RateForm batch={batch} onClose={close} />}
       </FormDialog>
       <Actions actions={actions} target={`batch of ${batch.source}`} />

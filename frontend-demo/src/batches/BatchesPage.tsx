@@ -3,7 +3,7 @@ import { useLiveQuery } from 'ostinato-client/urql';
 import { BatchesChangedDocument } from '../generated';
 import type { BatchRowFragment } from '../generated';
 import { formatDuration } from '../time/format';
-import { Since, Until } from '../time/Instant';
+import { Expected, Since } from '../time/Instant';
 import { Chip } from '../ui/Chip';
 import { Page } from '../ui/Page';
 import { LiveNotice } from '../ui/LiveNotice';
@@ -22,14 +22,14 @@ const COLUMNS: readonly Column<BatchRowFragment>[] = [
   { name: 'Source', cell: ({ source }) => <strong>{source}</strong> },
   { name: 'State', cell: ({ state }) => <Chip tone={STATES[state].tone}>{STATES[state].name}</Chip> },
   { name: 'Items', cell: (batch) => <Progress batch={batch} /> },
-  { name: 'Pace', cell: ({ batchSize, delayMs }) => `${batchSize} a page, ${formatDuration(delayMs)} apart` },
+  { name: 'Rate', cell: ({ batchSize, delayMs }) => `${batchSize} a page, ${formatDuration(delayMs)} apart` },
   { name: 'Items a second', numeric: true, cell: ({ itemsPerSecond: rate }) => (rate === null ? '' : rate.toFixed(1)) },
   { name: 'Started', cell: ({ createdAt }) => <Since at={createdAt} /> },
   {
     name: 'End',
     cell: ({ completedAt, estimatedEnd }) => {
       if (completedAt) return <Since at={completedAt} />;
-      return estimatedEnd ? <Until at={estimatedEnd} /> : 'unknown';
+      return estimatedEnd ? <Expected at={estimatedEnd} /> : 'unknown';
     },
   },
   { name: '', cell: (batch) => <BatchActions batch={batch} /> },

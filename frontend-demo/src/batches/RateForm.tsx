@@ -1,30 +1,32 @@
-/** The form that changes the pace of a running batch. */
+/** The form that changes the rate of a running batch. */
 import { Field } from '../form/Field';
 import { FormFrame } from '../form/FormFrame';
-import { fieldIssue } from '../form/issues';
+import { NOT_A_DURATION, Problem, isIssue, readAll, readDuration } from '../form/read';
 import { useSubmit } from '../form/useSubmit';
 import { UpdateBatchDocument } from '../generated';
 import type { BatchRowFragment } from '../generated';
 import { formatDuration } from '../time/format';
-import { parseDuration } from '../time/parseDuration';
 
 type RateFormProps = { batch: BatchRowFragment; onClose: () => void };
 
 export function RateForm({ batch, onClose }: RateFormProps) {
-  const { issues, sending, refuse, send } = useSubmit(UpdateBatchDocument, ['batchSize', 'delayMs']);
+  const { issues, sending, refuse, send, forget } = useSubmit(UpdateBatchDocument, ['batchSize', 'delayMs']);
   const submit = async (values: FormData): Promise<void> => {
     const batchSize = Number(values.get('batchSize'));
-    const delayMs = parseDuration(String(values.get('delayMs')));
-    if (!Number.isInteger(batchSize)) return refuse(fieldIssue('batchSize', 'Enter a whole number.'));
-    if (delayMs === null) return refuse(fieldIssue('delayMs', 'Enter a duration, such as 2 s.'));
-    if (await send({ input: { batchId: batch.id, batchSize, delayMs } })) onClose();
+    const read = readAll({
+      batchSize: Number.isInteger(batchSize) ? batchSize : new Problem('Enter a whole number.'),
+      delayMs: readDuration(values, 'delayMs') ?? NOT_A_DURATION,
+    });
+    if (isIssue(read)) return refuse(read);
+    if (await send({ input: { batchId: batch.id, ...read } }, values)) onClose();
   };
   return (
     <FormFrame
-      label="Change the pace"
+      label="Change the rate"
       action="Save"
       sending={sending}
       issues={issues}
+      onEdit={forget}
       onSubmit={(values) => void submit(values)}
       onCancel={onClose}
     >

@@ -16,7 +16,7 @@ export function readoutOf({ times, series, format }: Charted, index: number | nu
   const start = index === null ? undefined : times[index];
   if (index === null || start === undefined) return null;
   const step = (times[1] ?? start) - (times[0] ?? start);
-  const time = new Intl.DateTimeFormat(undefined, { timeStyle: step < MINUTE_S ? 'medium' : 'short' });
+  const time = new Intl.DateTimeFormat(undefined, { timeStyle: step < MINUTE_S ? 'medium' : 'short', hourCycle: 'h23' });
   const values = series.map(({ name, values: known }) => {
     const value = known[index] ?? null;
     return { name, text: value === null ? 'none' : format(value) };

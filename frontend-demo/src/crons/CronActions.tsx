@@ -9,7 +9,7 @@ export function actionsOf({ id, enabled }: Pick<Cron, 'id' | 'enabled'>, onDelet
   const variables = { input: { cronId: id } };
   return [
     enabled ? action('Pause', PauseCronDocument, variables) : action('Resume', ResumeCronDocument, variables),
-    action('Delete', DeleteCronDocument, variables, { confirm: 'Really delete?', onDone: onDeleted }),
+    action('Delete', DeleteCronDocument, variables, { asks: true, onDone: onDeleted }),
   ];
 }
 

@@ -36,7 +36,7 @@ function CronRowView({ cron }: { cron: Cron }) {
           <ScheduleText schedule={cron.schedule} /> · <code>{cron.functionName}</code>
         </p>
         <p className="row-note row-runs">
-          {cron.enabled && <NextTick at={cron.nextRunTime} before="next " />}
+          {cron.enabled && <NextTick at={cron.nextRunTime} before="next " past="was due " />}
           {cron.lastRunTime ? <Since at={cron.lastRunTime} before="ran " /> : <span>never ran</span>}
         </p>
         {cron.warnings.map(({ message }) => (

@@ -9,29 +9,22 @@ type ActionButtonProps = {
   error: CombinedError | undefined;
   /** It ignores clicks, but keeps the keyboard focus. */
   disabled: boolean;
-  danger?: boolean;
-  /** The text that it may get after a click: it is wide enough for both, so that nothing moves. */
-  confirm?: string | undefined;
+  /** Whether it was clicked once, and a second click does it. Its text is about as wide as before, so that nothing moves. */
+  isAsked?: boolean;
   onClick: () => void;
 };
 
-export function ActionButton({ label, target, error, disabled, danger, confirm, onClick }: ActionButtonProps) {
+export function ActionButton({ label, target, error, disabled, isAsked, onClick }: ActionButtonProps) {
   return (
     <>
       <button
         type="button"
-        className={danger ? 'small danger' : 'small'}
-        aria-label={`${label} ${target}`}
+        className={isAsked ? 'small danger' : 'small'}
+        aria-label={`${isAsked ? 'Really? ' : ''}${label} ${target}`}
         aria-disabled={disabled}
         onClick={disabled ? undefined : onClick}
       >
-        {confirm ? (
-          <span className="roomy" data-longest={confirm}>
-            {label}
-          </span>
-        ) : (
-          label
-        )}
+        {isAsked ? 'Really?' : label}
       </button>
       {error && (
         <span role="alert" className="issue row-issue">

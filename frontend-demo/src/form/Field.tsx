@@ -1,5 +1,5 @@
 /** A labelled form control with its hint and its errors. */
-import { useId } from 'react';
+import { useEffect, useId, useRef } from 'react';
 import type { ReactNode } from 'react';
 import { sentenceOf } from './issues';
 import type { FormIssues } from './issues';
@@ -21,15 +21,21 @@ type FieldProps = {
 
 export function Field({ name, label, hint, issues, children }: FieldProps) {
   const id = useId();
+  const field = useRef<HTMLDivElement>(null);
   const messages = issues.fields.get(name) ?? [];
+  const isInvalid = messages.length > 0;
+  useEffect(() => {
+    const folded = isInvalid && field.current?.closest('details');
+    if (folded) folded.open = true;
+  }, [isInvalid]);
   return (
-    <div className="field">
+    <div ref={field} className="field">
       <label htmlFor={id}>{label}</label>
       {children({
         id,
         name,
         'aria-describedby': `${id}-notes`,
-        'aria-invalid': messages.length > 0,
+        'aria-invalid': isInvalid,
       })}
       <div id={`${id}-notes`} className="notes">
         {messages.map((message) => (
@@ -37,7 +43,7 @@ export function Field({ name, label, hint, issues, children }: FieldProps) {
             {sentenceOf(label, message, name)}
           </p>
         ))}
-        {messages.length === 0 && hint && <p className="hint">{hint}</p>}
+        {!isInvalid && hint && <p className="hint">{hint}</p>}
       </div>
     </div>
   );

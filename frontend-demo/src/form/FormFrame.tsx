@@ -1,7 +1,7 @@
 /** The frame of every form: its errors at the top, its buttons at the bottom. */
 import { useEffect, useRef } from 'react';
 import type { ReactNode } from 'react';
-import { sentenceOf } from './issues';
+import { NO_ISSUES, sentenceOf } from './issues';
 import type { FormIssues } from './issues';
 
 type FormFrameProps = {
@@ -9,6 +9,8 @@ type FormFrameProps = {
   action: string;
   sending: boolean;
   issues: FormIssues;
+  /** Called with the name of a field that is changed. */
+  onEdit?: (field: string) => void;
   /** Called with everything that is entered, after each change. */
   onChange?: (values: FormData) => void;
   onSubmit: (values: FormData) => void;
@@ -22,17 +24,27 @@ export function FormFrame(props: FormFrameProps) {
     form.current?.querySelector<HTMLElement>(selector)?.focus();
   };
   useEffect(() => focus('input, select, textarea'), []);
-  useEffect(() => focus('[aria-invalid="true"]'), [props.issues]);
+  const isSubmitted = useRef(false);
+  useEffect(() => {
+    if (!isSubmitted.current || props.issues === NO_ISSUES) return;
+    isSubmitted.current = false;
+    focus('[aria-invalid="true"]');
+  }, [props.issues]);
   return (
     <form
       ref={form}
       className="form"
       aria-label={props.label}
       noValidate
-      onInput={(event) => props.onChange?.(new FormData(event.currentTarget))}
+      onInput={(event) => {
+        props.onEdit?.((event.target as HTMLInputElement).name);
+        props.onChange?.(new FormData(event.currentTarget));
+      }}
       onSubmit={(event) => {
         event.preventDefault();
-        if (!props.sending) props.onSubmit(new FormData(event.currentTarget));
+        if (props.sending) return;
+        isSubmitted.current = true;
+        props.onSubmit(new FormData(event.currentTarget));
       }}
     >
       {props.issues.form.map((message) => (

@@ -4,6 +4,7 @@ import { Field } from './Field';
 import { DEFAULT_FUNCTION, initialArguments } from './functions';
 import type { Runnable } from './functions';
 import type { FormIssues } from './issues';
+import { Problem } from './read';
 
 type FunctionFieldsProps = {
   functions: Runnable[];
@@ -16,21 +17,20 @@ type FunctionFieldsProps = {
 
 const MAX_ROWS = 9;
 
-/** Read the values of the fields; null if the arguments are not JSON. */
-export function readFunction(values: FormData): { functionName: string; args: unknown } | null {
+export const NOT_JSON = new Problem('This is not JSON. Example: {"name": "report"}');
+
+export function readFunction(values: FormData): { functionName: string; args: unknown } | Problem {
   const functionName = String(values.get('functionName') ?? '');
   try {
     return { functionName, args: JSON.parse(String(values.get('args') || '{}')) };
   } catch {
-    return null;
+    return NOT_JSON;
   }
 }
 
 function summary({ description }: Runnable): string {
   return description.split('\n', 1)[0] ?? '';
 }
-
-export const INVALID_JSON_MESSAGE = 'This is not JSON. Example: {"name": "report"}';
 
 export function FunctionFields(props: FunctionFieldsProps) {
   const { functions, issues, serverFillsDefaults = false, initial } = props;

@@ -1,5 +1,7 @@
 /** Converts a failed mutation to messages for the form: one list per field, one for the rest. */
 import type { CombinedError } from '@urql/core';
+import { inWords } from '../time/format';
+import { parseDuration } from '../time/parseDuration';
 
 export type Issue = { path: (string | number)[]; message: string; code: string };
 
@@ -7,51 +9,89 @@ export type FormIssues = { fields: ReadonlyMap<string, string[]>; form: string[]
 
 export const NO_ISSUES: FormIssues = { fields: new Map(), form: [] };
 
-/** Remove the path from the start of a message: the form shows it at that field. */
+/** What the user has written into the fields of a form. */
+export type Typed = Pick<FormData, 'get'>;
+
+/** Remove a path, or its last steps, from the start of a message. */
 function withoutPath(message: string, path: Issue['path']): string {
-  const prefix = `${path.join('.')}: `;
-  return message.startsWith(prefix) ? message.slice(prefix.length) : message;
+  const prefix = path.map((_, from) => `${path.slice(from).join('.')}: `).find((each) => message.startsWith(each));
+  return prefix === undefined ? message : message.slice(prefix.length);
 }
 
-/** `["input", "args", "name"]` belongs to the field `args`, with the prefix `name: `. */
-function locate({ path, message }: Issue): { field: string | null; text: string } {
-  const [, field, ...inside] = path;
-  const rest = withoutPath(message, path.slice(1));
-  const text = inside.length ? `${inside.join('.')}: ${rest}` : rest;
-  return { field: typeof field === 'string' ? field : null, text };
+/** Write a path before a text, unless the text names its last step. */
+function named(path: Issue['path'], text: string): string {
+  const last = String(path.at(-1));
+  if (path.length === 0 || text.includes(`'${last}'`)) return text;
+  const name = path.join('.');
+  return text.startsWith(`${last} `) ? name + text.slice(last.length) : `${name}: ${text}`;
 }
 
-function collect(issues: Issue[], known: readonly string[]): FormIssues {
-  const fields = new Map<string, string[]>();
-  const form: string[] = [];
-  for (const issue of issues) {
-    const { field, text } = locate(issue);
-    if (field !== null && known.includes(field)) {
-      fields.set(field, [...(fields.get(field) ?? []), text]);
-    } else {
-      form.push(field === null ? text : `${field}: ${text}`);
-    }
-  }
-  return { fields, form };
+/** A duration in the messages of the server: milliseconds, perhaps with words after them. */
+const MILLISECONDS = /(got |is )?(-?\d(?:[\d,]*\d)?)(?: \([^)]*\))?/g;
+
+/** Write the durations of a message in words; the one that was entered as the user has written it. */
+function withDurations(message: string, typed: string): string {
+  return message.replace(MILLISECONDS, (_, entered: string | undefined, digits: string) => {
+    const isWritten = entered !== undefined && parseDuration(typed) !== null && /[a-z]/i.test(typed);
+    return (entered ?? '') + (isWritten ? typed : inWords(Number(digits.replaceAll(',', ''))));
+  });
+}
+
+type Located = { field: string | null; text: string };
+
+/** `["input", "args", "name"]` belongs to the field `args`, with the prefix `name: `; so does `["args", "name"]`. */
+function locate({ path, message }: Issue, known: readonly string[], typed: Typed | null): Located {
+  const steps = known.includes(String(path[0])) ? path : path.slice(1);
+  const [field, ...inside] = steps;
+  const rest = withoutPath(message, path);
+  if (typeof field !== 'string') return { field: null, text: rest };
+  if (!known.includes(field)) return { field: null, text: named(steps, rest) };
+  const text = named(inside, rest);
+  return { field, text: field.endsWith('Ms') ? withDurations(text, String(typed?.get(field) ?? '').trim()) : text };
 }
 
 function issuesOf(extensions: Record<string, unknown>): Issue[] {
   return Array.isArray(extensions['issues']) ? (extensions['issues'] as Issue[]) : [];
 }
 
+function collect(located: readonly Located[]): FormIssues {
+  const fields = new Map<string, string[]>();
+  for (const { field, text } of located) {
+    if (field !== null) fields.set(field, [...new Set([...(fields.get(field) ?? []), text])]);
+  }
+  const form = located.flatMap(({ field, text }) => (field === null ? [text] : []));
+  return { fields, form: [...new Set(form)] };
+}
+
 /** Assign the server's issues to the `known` fields of a form; the others go to its top. */
-export function toFormIssues(error: CombinedError, known: readonly string[]): FormIssues {
+export function toFormIssues(error: CombinedError, known: readonly string[], typed: Typed | null = null): FormIssues {
   if (error.networkError) return { ...NO_ISSUES, form: ['The API is not reachable. Try again.'] };
   const issues = error.graphQLErrors.flatMap(({ extensions }) => issuesOf(extensions));
   const rest = error.graphQLErrors
     .filter(({ extensions }) => issuesOf(extensions).length === 0)
     .map(({ message }) => message);
-  const { fields, form } = collect(issues, known);
+  const { fields, form } = collect(issues.map((issue) => locate(issue, known, typed)));
   return { fields, form: [...form, ...rest] };
 }
 
 export function fieldIssue(field: string, message: string): FormIssues {
   return { fields: new Map([[field, [message]]]), form: [] };
+}
+
+/** Return the issues without those of the fields that are not `kept`. */
+export function issuesOnly(issues: FormIssues, kept: (field: string) => boolean): FormIssues {
+  const left = [...issues.fields].filter(([field]) => kept(field));
+  return left.length === issues.fields.size ? issues : { fields: new Map(left), form: issues.form };
+}
+
+/**
+ * Return what the server said of a form, and what is known of it as it is now: of the `checked` fields only that, unless
+ * they have not been checked yet.
+ */
+export function withCurrent(sent: FormIssues, current: FormIssues | null, checked: readonly string[]): FormIssues {
+  if (!current) return sent;
+  const { fields, form } = issuesOnly(sent, (field) => !checked.includes(field));
+  return { fields: new Map([...fields, ...current.fields]), form };
 }
 
 /** What the server says of a field, or of a part of it: `must not be empty`, `to: is required`. */

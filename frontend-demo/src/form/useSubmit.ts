@@ -2,15 +2,17 @@
 import { useState } from 'react';
 import { useMutation } from 'urql';
 import type { AnyVariables, DocumentInput } from '@urql/core';
-import { NO_ISSUES, toFormIssues } from './issues';
-import type { FormIssues } from './issues';
+import { NO_ISSUES, issuesOnly, toFormIssues } from './issues';
+import type { FormIssues, Typed } from './issues';
 
 type Submit<Variables> = {
   issues: FormIssues;
   sending: boolean;
   refuse: (issues: FormIssues) => void;
-  /** Send; resolves to whether the server accepted it. */
-  send: (variables: Variables) => Promise<boolean>;
+  /** Send; resolves to whether the server accepted it. Issues show durations as they were `typed`. */
+  send: (variables: Variables, typed?: Typed) => Promise<boolean>;
+  /** Forget the issues of a field, which was changed. */
+  forget: (field: string) => void;
 };
 
 export function useSubmit<Data, Variables extends AnyVariables>(
@@ -19,10 +21,11 @@ export function useSubmit<Data, Variables extends AnyVariables>(
 ): Submit<Variables> {
   const [{ fetching }, execute] = useMutation(document);
   const [issues, setIssues] = useState(NO_ISSUES);
-  const send = async (variables: Variables): Promise<boolean> => {
+  const send = async (variables: Variables, typed?: Typed): Promise<boolean> => {
     const { error } = await execute(variables);
-    setIssues(error ? toFormIssues(error, fields) : NO_ISSUES);
+    setIssues(error ? toFormIssues(error, fields, typed) : NO_ISSUES);
     return !error;
   };
-  return { issues, sending: fetching, refuse: setIssues, send };
+  const forget = (changed: string): void => setIssues((known) => issuesOnly(known, (field) => field !== changed));
+  return { issues, sending: fetching, refuse: setIssues, send, forget };
 }

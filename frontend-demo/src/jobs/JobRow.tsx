@@ -26,7 +26,7 @@ type JobRowProps = {
 };
 
 function JobTime({ job }: { job: Job }) {
-  if (job.state === 'PENDING') return <Until at={job.scheduledTime} before="due " />;
+  if (job.state === 'PENDING') return <Until at={job.scheduledTime} before="due " past="was due " />;
   if (job.state === 'IN_PROGRESS') return <Since at={job.startedAt ?? job.scheduledTime} />;
   return <Since at={job.completedAt ?? job.createdAt} />;
 }

@@ -9,7 +9,7 @@ import { toLocal } from '../time/local';
 type RescheduleFormProps = { job: { id: string; version: number; scheduledTime: string }; onClose: () => void };
 
 export function RescheduleForm({ job, onClose }: RescheduleFormProps) {
-  const { issues, sending, refuse, send } = useSubmit(RescheduleJobDocument, ['runAt']);
+  const { issues, sending, refuse, send, forget } = useSubmit(RescheduleJobDocument, ['runAt']);
   const submit = async (values: FormData): Promise<void> => {
     const at = new Date(String(values.get('runAt')));
     if (Number.isNaN(at.getTime())) return refuse(fieldIssue('runAt', 'Enter a date and a time.'));
@@ -22,6 +22,7 @@ export function RescheduleForm({ job, onClose }: RescheduleFormProps) {
       action="Reschedule"
       sending={sending}
       issues={issues}
+      onEdit={forget}
       onSubmit={(values) => void submit(values)}
       onCancel={onClose}
     >

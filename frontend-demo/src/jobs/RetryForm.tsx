@@ -1,7 +1,7 @@
 /** The form that retries a job, with its arguments or others. */
 import { Field } from '../form/Field';
 import { FormFrame } from '../form/FormFrame';
-import { INVALID_JSON_MESSAGE } from '../form/FunctionFields';
+import { NOT_JSON } from '../form/FunctionFields';
 import { fieldIssue } from '../form/issues';
 import { useSubmit } from '../form/useSubmit';
 import { RetryWithArgsDocument } from '../generated';
@@ -19,12 +19,12 @@ function parse(text: string): { args: unknown } | null {
 }
 
 export function RetryForm({ job, onClose }: RetryFormProps) {
-  const { issues, sending, refuse, send } = useSubmit(RetryWithArgsDocument, ['args']);
+  const { issues, sending, refuse, send, forget } = useSubmit(RetryWithArgsDocument, ['args']);
   const initial = JSON.stringify(job.args, null, 2);
   const submit = async (values: FormData): Promise<void> => {
     const text = String(values.get('args'));
     const edited = parse(text);
-    if (!edited) return refuse(fieldIssue('args', INVALID_JSON_MESSAGE));
+    if (!edited) return refuse(fieldIssue('args', NOT_JSON.message));
     const changed = JSON.stringify(edited.args) !== JSON.stringify(job.args);
     if (await send({ input: { jobId: job.id }, ...(changed && edited) })) onClose();
   };
@@ -34,6 +34,7 @@ export function RetryForm({ job, onClose }: RetryFormProps) {
       action="Retry"
       sending={sending}
       issues={issues}
+      onEdit={forget}
       onSubmit={(values) => void submit(values)}
       onCancel={onClose}
     >

@@ -2,10 +2,9 @@
 import { ScheduleJobDocument } from '../generated';
 import { Field } from '../form/Field';
 import { FormFrame } from '../form/FormFrame';
-import { FunctionFields, INVALID_JSON_MESSAGE, readFunction } from '../form/FunctionFields';
+import { FunctionFields, readFunction } from '../form/FunctionFields';
 import type { Runnable } from '../form/functions';
-import { fieldIssue } from '../form/issues';
-import { INVALID_MS_MESSAGE, readMs } from '../form/milliseconds';
+import { isIssue, readAll, readDuration } from '../form/read';
 import { useSubmit } from '../form/useSubmit';
 
 type ScheduleJobFormProps = { functions: Runnable[]; onClose: () => void };
@@ -13,13 +12,14 @@ type ScheduleJobFormProps = { functions: Runnable[]; onClose: () => void };
 const FIELDS = ['functionName', 'args', 'runAfterMs'];
 
 export function ScheduleJobForm({ functions, onClose }: ScheduleJobFormProps) {
-  const { issues, sending, refuse, send } = useSubmit(ScheduleJobDocument, FIELDS);
+  const { issues, sending, refuse, send, forget } = useSubmit(ScheduleJobDocument, FIELDS);
   const submit = async (values: FormData): Promise<void> => {
-    const chosen = readFunction(values);
-    const runAfterMs = readMs(values.get('runAfterMs'));
-    if (!chosen) return refuse(fieldIssue('args', INVALID_JSON_MESSAGE));
-    if (runAfterMs === 'invalid') return refuse(fieldIssue('runAfterMs', INVALID_MS_MESSAGE));
-    if (await send({ input: { ...chosen, runAfterMs } })) onClose();
+    const read = readAll({
+      args: readFunction(values),
+      runAfterMs: readDuration(values, 'runAfterMs'),
+    });
+    if (isIssue(read)) return refuse(read);
+    if (await send({ input: { ...read.args, runAfterMs: read.runAfterMs } }, values)) onClose();
   };
   return (
     <FormFrame
@@ -27,12 +27,13 @@ export function ScheduleJobForm({ functions, onClose }: ScheduleJobFormProps) {
       action="Schedule"
       sending={sending}
       issues={issues}
+      onEdit={forget}
       onSubmit={(values) => void submit(values)}
       onCancel={onClose}
     >
       <FunctionFields functions={functions} issues={issues} />
-      <Field name="runAfterMs" label="Delay (ms)" hint="0 runs it immediately" issues={issues}>
-        {(control) => <input {...control} inputMode="numeric" defaultValue="0" />}
+      <Field name="runAfterMs" label="Delay" hint="such as: 5 minutes, 90 s; empty: none" issues={issues}>
+        {(control) => <input {...control} autoComplete="off" />}
       </Field>
     </FormFrame>
   );

@@ -2,7 +2,7 @@
 import { useLiveQuery } from 'ostinato-client/urql';
 import { RequestsChangedDocument } from '../generated';
 import type { RequestRowFragment } from '../generated';
-import { Since, Until } from '../time/Instant';
+import { Expected, Since } from '../time/Instant';
 import { Chip } from '../ui/Chip';
 import { Page } from '../ui/Page';
 import { LiveNotice } from '../ui/LiveNotice';
@@ -23,9 +23,9 @@ const COLUMNS: readonly Column<RequestRowFragment>[] = [
   { name: 'Answer', cell: (request) => <Outcome request={request} /> },
   { name: 'Created', cell: ({ createdAt }) => <Since at={createdAt} /> },
   {
-    name: 'Ends',
+    name: 'End',
     cell: ({ state, timeoutAt, completedAt }) =>
-      state === 'PENDING' ? <Until at={timeoutAt} /> : completedAt && <Since at={completedAt} />,
+      state === 'PENDING' ? <Expected at={timeoutAt} /> : completedAt && <Since at={completedAt} />,
   },
   { name: '', cell: (request) => <RequestActions request={request} /> },
 ];

@@ -31,7 +31,7 @@ const COLUMNS: readonly Column<TaskRowFragment>[] = [
   { name: 'State', cell: (task) => <TaskState task={task} /> },
   { name: 'Function', cell: ({ functionName }) => <code>{functionName}</code> },
   { name: 'Every', cell: ({ intervalMs }) => formatDuration(intervalMs) },
-  { name: 'Next', cell: ({ nextRunTime }) => (nextRunTime ? <Until at={nextRunTime} /> : 'never') },
+  { name: 'Next', cell: ({ nextRunTime }) => (nextRunTime ? <Until at={nextRunTime} past="was due " /> : 'never') },
   { name: 'Last run', cell: ({ lastRunTime }) => (lastRunTime ? <Since at={lastRunTime} /> : 'never') },
   { name: 'Runs', numeric: true, cell: ({ runCount }) => runCount.toLocaleString() },
   { name: 'Late', numeric: true, cell: ({ lastLatenessMs: ms }) => (ms === null ? '' : formatRounded(ms)) },

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { formatDuration, formatRounded, formatSince, formatUntil } from './format';
+import { formatClock, formatDuration, formatExact, formatExpected, formatRounded, formatSince, formatUntil, inWords } from './format';
 
 test.each([
   [0, 'just now'],
@@ -38,4 +38,29 @@ test.each([
   [90_000, '1.5 min'],
 ])('%d ms is about %s', (ms, words) => {
   expect(formatRounded(ms)).toBe(words);
+});
+
+test('what is expected is never in the past', () => {
+  expect([5_000, 0, -60_000].map((ahead) => formatExpected(1_000_000 + ahead, 1_000_000))).toEqual(['in 5 s', 'now', 'now']);
+});
+
+test('moments have the day of the week, and the time of 24 hours of their zone', () => {
+  const at = Date.parse('2030-01-31T00:00:05.000Z');
+  expect(formatExact(at, 'UTC')).toMatch(/Thu.*Jan.*31.*2030.*\b00:00:05/);
+  expect(formatExact(at, 'Asia/Tokyo')).toMatch(/\b09:00:05/);
+  expect(formatExact(at, 'Mars/Olympus')).toBe(formatExact(at));
+  expect(formatExact(at)).toContain(formatClock(at));
+});
+
+test.each([
+  [0, '0 milliseconds'],
+  [1, '1 millisecond'],
+  [1_000, '1 second'],
+  [90_000, '1.5 minutes'],
+  [86_400_000, '1 day'],
+  [31_622_400_000, '366 days'],
+  [157_680_000_000, '5 years'],
+  [-5_000, '-5,000 milliseconds'],
+])('%i ms is %s', (ms, words) => {
+  expect(inWords(ms)).toBe(words);
 });

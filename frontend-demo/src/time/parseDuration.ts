@@ -7,6 +7,7 @@ const UNITS: readonly (readonly [names: RegExp, ms: number])[] = [
   [/^(h|hrs?|hours?)$/, 3_600_000],
   [/^(d|days?)$/, 86_400_000],
   [/^(w|weeks?)$/, 604_800_000],
+  [/^(y|years?)$/, 31_536_000_000],
 ];
 const FORM = /^(?:every\s+)?(\d+(?:\.\d+)?)?\s*([a-z]*)$/;
 

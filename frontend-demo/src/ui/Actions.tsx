@@ -10,8 +10,8 @@ export type Action = {
 } & ActionOptions;
 
 type ActionOptions = {
-  /** The text of the button after the first click, if it needs a second one: `Really delete?`. */
-  confirm?: string;
+  /** Whether it needs a second click. */
+  asks?: boolean;
   disabled?: boolean;
   /** Called after it has succeeded. */
   onDone?: () => void;
@@ -38,8 +38,8 @@ export function Actions({ actions, target }: ActionsProps) {
   const [running, setRunning] = useState<string | null>(null);
   const [asked, setAsked] = useState<string | null>(null);
   const [failed, setFailed] = useState<{ label: string; error: CombinedError } | null>(null);
-  const run = async ({ label, confirm, run: start, onDone }: Action): Promise<void> => {
-    if (confirm && asked !== label) return setAsked(label);
+  const run = async ({ label, asks, run: start, onDone }: Action): Promise<void> => {
+    if (asks && asked !== label) return setAsked(label);
     setAsked(null);
     setRunning(label);
     const { error } = await start(client);
@@ -49,21 +49,17 @@ export function Actions({ actions, target }: ActionsProps) {
   };
   return (
     <span className="row-actions" onBlur={() => setAsked(null)}>
-      {actions.map((each, index) => {
-        const isAsked = asked === each.label;
-        return (
-          <ActionButton
-            key={index} // A button that becomes another one, such as Pause and Resume, keeps the focus.
-            label={(isAsked && each.confirm) || each.label}
-            target={target}
-            error={failed?.label === each.label ? failed.error : undefined}
-            disabled={running !== null || each.disabled === true}
-            danger={isAsked}
-            confirm={each.confirm}
-            onClick={() => void run(each)}
-          />
-        );
-      })}
+      {actions.map((each, index) => (
+        <ActionButton
+          key={index} // A button that becomes another one, such as Pause and Resume, keeps the focus.
+          label={each.label}
+          target={target}
+          error={failed?.label === each.label ? failed.error : undefined}
+          disabled={running !== null || each.disabled === true}
+          isAsked={asked === each.label}
+          onClick={() => void run(each)}
+        />
+      ))}
     </span>
   );
 }

@@ -1,38 +1,31 @@
 /** The form that runs the ticks of a past period which have not run. */
 import { useState } from 'react';
-import { useMutation, useQuery } from 'urql';
+import { useMutation } from 'urql';
 import { Field } from '../../form/Field';
 import { FormFrame } from '../../form/FormFrame';
-import { NO_ISSUES, fieldIssue, toFormIssues } from '../../form/issues';
-import { useDebounced } from '../../form/useDebounced';
-import { BackfillCronDocument, PreviewDocument } from '../../generated';
+import { NO_ISSUES, fieldIssue, issuesOnly, toFormIssues, withCurrent } from '../../form/issues';
+import type { FormIssues } from '../../form/issues';
+import { BackfillCronDocument } from '../../generated';
 import type { CronDetailsFragment } from '../../generated';
 import { toLocal } from '../../time/local';
 import { counted } from '../../ui/counted';
+import { Skeleton } from '../../ui/Skeleton';
 import { useToasts } from '../../ui/Toasts';
 import { readInstant } from '../form/values';
-import { MAX_TICKS, countIn, countInput } from './backfill';
 import type { Period } from './backfill';
+import { useLatestPeriod, useTicks } from './usePeriods';
 
-const DAY_MS = 86_400_000;
+const FIELDS = ['from', 'to'];
 
 type BackfillFormProps = { cron: CronDetailsFragment; onClose: () => void };
 
-/** How many ticks the period has; nothing for an incomplete one. */
-function Count({ cron, period }: { cron: CronDetailsFragment; period: Period | null }) {
-  const settled = useDebounced(period, JSON.stringify(period));
-  const [{ data, fetching }] = useQuery({
-    query: PreviewDocument,
-    variables: { input: settled ? countInput(cron, settled) : {} },
-    pause: settled === null,
-  });
-  if (settled === null) return <p className="hint">Enter a period that has ended.</p>;
-  if (!data?.previewTicks || fetching) return <p className="hint">Counting…</p>;
-  const count = countIn(data.previewTicks, settled);
-  if (count > MAX_TICKS) return <p className="issue">More than {MAX_TICKS} ticks: choose a shorter period.</p>;
+function Count({ ticks, period }: { ticks: ReturnType<typeof useTicks>; period: Period | null }) {
+  if (period === null) return <p className="hint">Enter a period that has ended.</p>;
+  if (!ticks) return <p className="hint">Counting…</p>;
+  if (ticks.issue) return <p className="hint">Too many ticks to run at once.</p>;
   return (
     <p>
-      <strong>{counted(count, 'tick')}</strong>
+      <strong>{counted(ticks.count, 'tick')}</strong>
       <span className="hint"> Those that have run are not run again.</span>
     </p>
   );
@@ -43,20 +36,20 @@ function readPeriod(values: FormData): Period | null {
   return from !== null && to !== null && from < to ? { from, to } : null;
 }
 
-export function BackfillForm({ cron, onClose }: BackfillFormProps) {
-  const [initial] = useState<Period>(() => {
-    const now = Math.floor(Date.now() / 60_000) * 60_000;
-    return { from: new Date(now - DAY_MS).toISOString(), to: new Date(now).toISOString() };
-  });
+function PeriodForm({ cron, initial, onClose }: BackfillFormProps & { initial: Period }) {
   const [{ fetching }, start] = useMutation(BackfillCronDocument);
-  const [issues, setIssues] = useState(NO_ISSUES);
+  const [sent, setSent] = useState<FormIssues>(NO_ISSUES);
   const [period, setPeriod] = useState<Period | null>(initial);
+  const ticks = useTicks(cron, period);
   const toasts = useToasts();
+  const tooMany = ticks?.issue ?? null;
+  const issues = withCurrent(sent, tooMany, FIELDS);
   const submit = async (values: FormData): Promise<void> => {
     const entered = readPeriod(values);
-    if (!entered) return setIssues(fieldIssue('from', 'Enter a start that is before the end.'));
+    if (!entered) return setSent(fieldIssue('from', 'Enter a start that is before the end.'));
+    if (tooMany) return setSent({ ...tooMany }); // focuses the field
     const { data, error } = await start({ input: { cronId: cron.id, ...entered } });
-    setIssues(error ? toFormIssues(error, ['from', 'to']) : NO_ISSUES);
+    setSent(error ? toFormIssues(error, FIELDS) : NO_ISSUES);
     const done = data?.backfillCron;
     if (!done) return;
     toasts.add({ title: `Started ${counted(done.started, 'run')}`, description: `${counted(done.alreadyRan, 'tick')} had run already.` });
@@ -67,7 +60,8 @@ export function BackfillForm({ cron, onClose }: BackfillFormProps) {
       label="Run ticks of the past"
       action="Run them"
       sending={fetching}
-      issues={issues}
+      issues={sent}
+      onEdit={() => setSent((known) => issuesOnly(known, () => false))}
       onChange={(values) => setPeriod(readPeriod(values))}
       onSubmit={(values) => void submit(values)}
       onCancel={onClose}
@@ -78,8 +72,13 @@ export function BackfillForm({ cron, onClose }: BackfillFormProps) {
         </Field>
       ))}
       <div role="status" className="preview-box">
-        <Count cron={cron} period={period} />
+        <Count ticks={ticks} period={period} />
       </div>
     </FormFrame>
   );
+}
+
+export function BackfillForm({ cron, onClose }: BackfillFormProps) {
+  const initial = useLatestPeriod(cron);
+  return initial ? <PeriodForm cron={cron} initial={initial} onClose={onClose} /> : <Skeleton label="period" />;
 }

@@ -57,7 +57,7 @@ function factsOf(cron: CronDetailsFragment): Fact[] {
     ['Schedule', describeSchedule(cron.schedule)],
     ...scheduleFacts(cron),
     ['Function', <code>{cron.functionName}</code>],
-    ['Next tick', cron.enabled ? <NextTick at={cron.nextRunTime} /> : (paused ?? 'none while it is paused')],
+    ['Next tick', cron.enabled ? <NextTick at={cron.nextRunTime} past="was due " /> : (paused ?? 'none while it is paused')],
     ['Last run', cron.lastRunTime ? <Since at={cron.lastRunTime} /> : 'never'],
     ['Overlap', OVERLAP[cron.overlap]],
     ['Catch-up', CATCH_UP[cron.catchUp]],

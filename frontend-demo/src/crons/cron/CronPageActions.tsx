@@ -20,7 +20,7 @@ export function CronPageActions({ cron }: { cron: CronDetailsFragment }) {
     onDone: () => toasts.add({ title: 'Started a run', description: 'The schedule is unchanged.' }),
   });
   const skip = action('Skip next', SkipNextRunDocument, variables, {
-    onDone: () => toasts.add({ title: 'Skipped the next run' }),
+    onDone: () => toasts.add({ title: 'The next tick will be skipped' }),
   });
   const leave = () => {
     toasts.add({ title: `Deleted ${cron.name}` });

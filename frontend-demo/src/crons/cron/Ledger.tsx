@@ -7,7 +7,7 @@ import { Card } from '../../ui/Card';
 import { Chip } from '../../ui/Chip';
 import { Rows } from '../../ui/Rows';
 import { DayStrip } from './DayStrip';
-import { OUTCOMES, describeTick, newestTick } from './ticks';
+import { OUTCOMES, describeTick, detailOf, newestTick } from './ticks';
 import type { Tick } from './ticks';
 import styles from './Ledger.module.css';
 
@@ -38,11 +38,10 @@ function Strip({ ticks }: { ticks: readonly Tick[] }) {
 
 function TickItem({ tick }: { tick: Tick }) {
   const { name, tone } = OUTCOMES[tick.outcome];
-  const description = describeTick(tick);
   return (
     <li className={styles.tick} data-outcome={tick.outcome}>
       <Chip tone={tone}>{name}</Chip>
-      <span>{description !== name && description}</span>
+      <span>{detailOf(tick)}</span>
       {tick.jobId && <Link to={`/jobs/${tick.jobId}`}>job</Link>}
       <span className={styles.time}>{timeOf(tick)}</span>
     </li>

@@ -1,10 +1,12 @@
-/** The form that changes a cron, with its next runs, and those that the change adds, removes and moves. */
-import { useState } from 'react';
+/** The form that changes a cron, with its next ticks, and those that the change adds, removes and moves. */
+import { useMemo, useState } from 'react';
 import { Field } from '../../form/Field';
 import { FormFrame } from '../../form/FormFrame';
 import { FunctionFields } from '../../form/FunctionFields';
 import type { Runnable } from '../../form/functions';
+import { withCurrent } from '../../form/issues';
 import type { FormIssues } from '../../form/issues';
+import { isIssue } from '../../form/read';
 import { useSubmit } from '../../form/useSubmit';
 import { UpdateCronDocument } from '../../generated';
 import type { CronDetailsFragment } from '../../generated';
@@ -14,7 +16,7 @@ import { patchOf, policiesOf, scheduleOf } from './patch';
 import { PolicyFields } from './PolicyFields';
 import { ScheduleFields } from './ScheduleFields';
 import { SchedulePreview } from './SchedulePreview';
-import { FIELDS, isIssue, readCron } from './values';
+import { CHECKED, FIELDS, readCron, readNamedCron } from './values';
 import type { EnteredCron } from './values';
 
 type EditCronFormProps = { cron: CronDetailsFragment; functions: Runnable[]; onClose: () => void };
@@ -26,20 +28,24 @@ function enteredOf(cron: CronDetailsFragment): EnteredCron {
 
 export function EditCronForm({ cron: current, functions, onClose }: EditCronFormProps) {
   const [cron] = useState(current); // The form compares with what it has shown first.
-  const { issues, sending, refuse, send } = useSubmit(UpdateCronDocument, FIELDS);
-  const [entered, setEntered] = useState<EnteredCron | FormIssues>(() => enteredOf(cron));
+  const { issues: sent, sending, refuse, send, forget } = useSubmit(UpdateCronDocument, FIELDS);
+  const [typed, setTyped] = useState<FormData | null>(null);
+  const [live, setLive] = useState<FormIssues | null>(null);
+  const entered = useMemo(() => (typed ? readCron(typed) : enteredOf(cron)), [typed, cron]);
+  const issues = withCurrent(sent, live, CHECKED);
   const submit = async (values: FormData): Promise<void> => {
-    const read = readCron(values);
+    const read = readNamedCron(values);
     if (isIssue(read)) return refuse(read);
-    if (await send({ input: { cronId: cron.id, ...patchOf(cron, read) } })) onClose();
+    if (await send({ input: { cronId: cron.id, ...patchOf(cron, read) } }, values)) onClose();
   };
   return (
     <FormFrame
       label="Change the cron"
       action="Save"
       sending={sending}
-      issues={issues}
-      onChange={(values) => setEntered(readCron(values))}
+      issues={sent}
+      onEdit={forget}
+      onChange={setTyped}
       onSubmit={(values) => void submit(values)}
       onCancel={onClose}
     >
@@ -50,7 +56,7 @@ export function EditCronForm({ cron: current, functions, onClose }: EditCronForm
       <FunctionFields functions={functions} issues={issues} initial={cron} />
       <ExclusionFields issues={issues} initial={exclusionsOf(cron)} />
       <PolicyFields issues={issues} initial={policiesOf(cron)} />
-      <SchedulePreview entered={entered} cron={cron} />
+      <SchedulePreview entered={entered} typed={typed} cron={cron} onChecked={setLive} />
     </FormFrame>
   );
 }

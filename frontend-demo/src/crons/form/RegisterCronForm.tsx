@@ -1,10 +1,12 @@
-/** The form to register a cron, with a preview of its runs. */
-import { useState } from 'react';
+/** The form to register a cron, with a preview of its ticks. */
+import { useMemo, useState } from 'react';
 import { Field } from '../../form/Field';
 import { FormFrame } from '../../form/FormFrame';
 import { FunctionFields } from '../../form/FunctionFields';
 import type { Runnable } from '../../form/functions';
+import { withCurrent } from '../../form/issues';
 import type { FormIssues } from '../../form/issues';
+import { isIssue } from '../../form/read';
 import { useSubmit } from '../../form/useSubmit';
 import { RegisterCronDocument } from '../../generated';
 import { ExclusionFields } from './ExclusionFields';
@@ -12,7 +14,7 @@ import { NO_EXCLUSIONS, exclusionsInput } from './exclusions';
 import { NO_POLICIES, PolicyFields } from './PolicyFields';
 import { ScheduleFields } from './ScheduleFields';
 import { SchedulePreview } from './SchedulePreview';
-import { FIELDS, isIssue, readCron } from './values';
+import { CHECKED, FIELDS, readCron, readNamedCron } from './values';
 import type { EnteredCron } from './values';
 
 type RegisterCronFormProps = { functions: Runnable[]; onClose: () => void };
@@ -27,22 +29,26 @@ const INITIAL: EnteredCron = {
 };
 
 export function RegisterCronForm({ functions, onClose }: RegisterCronFormProps) {
-  const { issues, sending, refuse, send } = useSubmit(RegisterCronDocument, FIELDS);
-  const [entered, setEntered] = useState<EnteredCron | FormIssues>(INITIAL);
+  const { issues: sent, sending, refuse, send, forget } = useSubmit(RegisterCronDocument, FIELDS);
+  const [typed, setTyped] = useState<FormData | null>(null);
+  const [live, setLive] = useState<FormIssues | null>(null);
+  const entered = useMemo(() => (typed ? readCron(typed) : INITIAL), [typed]);
+  const issues = withCurrent(sent, live, CHECKED);
   const submit = async (values: FormData): Promise<void> => {
-    const read = readCron(values);
+    const read = readNamedCron(values);
     if (isIssue(read)) return refuse(read);
     const { schedule, policies, exclusions, ...rest } = read;
     const input = { ...rest, ...schedule, ...policies, exclusions: exclusionsInput(exclusions) };
-    if (await send({ input })) onClose();
+    if (await send({ input }, values)) onClose();
   };
   return (
     <FormFrame
       label="Register a cron"
       action="Register"
       sending={sending}
-      issues={issues}
-      onChange={(values) => setEntered(readCron(values))}
+      issues={sent}
+      onEdit={forget}
+      onChange={setTyped}
       onSubmit={(values) => void submit(values)}
       onCancel={onClose}
     >
@@ -53,7 +59,7 @@ export function RegisterCronForm({ functions, onClose }: RegisterCronFormProps) 
       <FunctionFields functions={functions} issues={issues} serverFillsDefaults />
       <ExclusionFields issues={issues} initial={NO_EXCLUSIONS} />
       <PolicyFields issues={issues} initial={NO_POLICIES} />
-      <SchedulePreview entered={entered} cron={null} />
+      <SchedulePreview entered={entered} typed={typed} cron={null} onChecked={setLive} />
     </FormFrame>
   );
 }

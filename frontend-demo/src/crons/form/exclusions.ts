@@ -1,4 +1,5 @@
 /** The days on which a cron does not run, as they are entered: weekdays, days and ranges, and a calendar. No I/O. */
+import { Problem } from '../../form/read';
 import type { CronDetailsFragment, ExclusionsInput, Weekday } from '../../generated';
 
 export type EnteredExclusions = {
@@ -39,10 +40,10 @@ export function formatDays({ dates, ranges }: Pick<EnteredExclusions, 'dates' | 
   return [...dates, ...ranges.map(({ first, last }) => `${first} to ${last}`)].join(', ');
 }
 
-/** Return what is entered, or a message about the part that is no day. */
-export function readExclusions(values: FormData): EnteredExclusions | string {
+/** Return what is entered, or a problem with the part that is no day. */
+export function readExclusions(values: FormData): EnteredExclusions | Problem {
   const days = parseDays(String(values.get('exclusions') ?? ''));
-  if ('invalid' in days) return `'${days.invalid}' is no day: enter 2030-12-24, or 2030-12-24 to 2031-01-01.`;
+  if ('invalid' in days) return new Problem(`'${days.invalid}' is no day: enter 2030-12-24, or 2030-12-24 to 2031-01-01.`);
   const weekdays = WEEKDAYS.map(({ day }) => day).filter((day) => values.getAll('weekday').includes(day));
   return { weekdays, ...days, calendar: String(values.get('calendar') ?? '') || null };
 }

@@ -1,10 +1,9 @@
 /** Reads the form of a cron. */
-import { INVALID_JSON_MESSAGE, readFunction } from '../../form/FunctionFields';
-import { fieldIssue } from '../../form/issues';
+import { readFunction } from '../../form/FunctionFields';
 import type { FormIssues } from '../../form/issues';
+import { NOT_A_DURATION, Problem, isIssue, readAll, readDuration, text } from '../../form/read';
 import type { CatchUpPolicy, FoldPolicy, GapPolicy, OverlapPolicy } from '../../generated';
 import { fromLocal } from '../../time/local';
-import { parseDuration } from '../../time/parseDuration';
 import { readExclusions } from './exclusions';
 import type { EnteredExclusions } from './exclusions';
 
@@ -39,14 +38,12 @@ export const FIELDS = [
   ...['overlap', 'catchUp', 'catchUpWindowMs', 'jitterMs', 'maxRuns', 'pauseAfterFailures', 'startAt', 'endAt'],
 ];
 
-/** How the form names the fields of a schedule; the others are named where they are. */
-export const LABELS: Readonly<Record<string, string>> = { intervalMs: 'Interval', cronspec: 'Cronspec', tz: 'Time zone' };
+/** Those that are checked while they are filled in. */
+export const CHECKED = ['intervalMs', 'cronspec', 'tz', 'onGap', 'onFold', 'exclusions'];
 
-export const INVALID_DURATION = 'Enter a duration, such as "every 5 minutes", "90 s" or 5000 (milliseconds).';
-const INVALID_NUMBER = 'Enter a whole number, or nothing.';
+const NOT_A_NUMBER = new Problem('Enter a whole number, or nothing.');
 
-/** `invalid`: the interval is not a duration. The server checks the rest. */
-export function readSchedule(values: FormData): EnteredSchedule | 'invalid' {
+function readSchedule(values: FormData): EnteredSchedule | Problem {
   if (values.get('kind') !== 'interval') {
     return {
       cronspec: text(values, 'cronspec'),
@@ -55,59 +52,46 @@ export function readSchedule(values: FormData): EnteredSchedule | 'invalid' {
       onFold: text(values, 'onFold') as FoldPolicy,
     };
   }
-  const intervalMs = parseDuration(text(values, 'intervalMs'));
-  return intervalMs === null ? 'invalid' : { intervalMs };
+  const intervalMs = readDuration(values, 'intervalMs') ?? NOT_A_DURATION;
+  return intervalMs instanceof Problem ? intervalMs : { intervalMs };
 }
 
-/** Read the policies, or the issue of the first field that cannot be read. */
-function readPolicies(values: FormData): EnteredPolicies | FormIssues {
-  const jitterMs = parseDuration(text(values, 'jitterMs') || '0');
-  const catchUpWindowMs = parseDuration(text(values, 'catchUpWindowMs'));
-  if (jitterMs === null) return fieldIssue('jitterMs', INVALID_DURATION);
-  if (catchUpWindowMs === null && text(values, 'catchUpWindowMs') !== '') {
-    return fieldIssue('catchUpWindowMs', INVALID_DURATION);
-  }
-  const [maxRuns, pauseAfterFailures] = [readCount(values, 'maxRuns'), readCount(values, 'pauseAfterFailures')];
-  if (maxRuns === 'invalid') return fieldIssue('maxRuns', INVALID_NUMBER);
-  if (pauseAfterFailures === 'invalid') return fieldIssue('pauseAfterFailures', INVALID_NUMBER);
-  return {
+/** Read everything, or the issues of all fields that cannot be read. A schedule can be previewed before it has a name. */
+export function readCron(values: FormData): EnteredCron | FormIssues {
+  const read = readAll({
+    intervalMs: readSchedule(values),
+    args: readFunction(values),
+    exclusions: readExclusions(values),
+    jitterMs: readDuration(values, 'jitterMs'),
+    catchUpWindowMs: readDuration(values, 'catchUpWindowMs'),
+    maxRuns: readCount(values, 'maxRuns'),
+    pauseAfterFailures: readCount(values, 'pauseAfterFailures'),
+  });
+  if (isIssue(read)) return read;
+  const { intervalMs: schedule, args: chosen, exclusions, jitterMs, ...limits } = read;
+  const policies = {
     overlap: text(values, 'overlap') as OverlapPolicy,
     catchUp: text(values, 'catchUp') as CatchUpPolicy,
-    jitterMs,
-    catchUpWindowMs,
-    maxRuns,
-    pauseAfterFailures,
+    jitterMs: jitterMs ?? 0,
+    ...limits,
     startAt: readInstant(values, 'startAt'),
     endAt: readInstant(values, 'endAt'),
   };
-}
-
-export function isIssue(read: object): read is FormIssues {
-  return 'fields' in read && 'form' in read;
-}
-
-/** Read everything, or the issue of the first field that cannot be read. */
-export function readCron(values: FormData): EnteredCron | FormIssues {
-  const chosen = readFunction(values);
-  if (!chosen) return fieldIssue('args', INVALID_JSON_MESSAGE);
-  const schedule = readSchedule(values);
-  if (schedule === 'invalid') return fieldIssue('intervalMs', INVALID_DURATION);
-  const policies = readPolicies(values);
-  if (isIssue(policies)) return policies;
-  const exclusions = readExclusions(values);
-  if (typeof exclusions === 'string') return fieldIssue('exclusions', exclusions);
   return { name: text(values, 'name'), ...chosen, schedule, policies, exclusions };
 }
 
-export function text(values: FormData, name: string): string {
-  return String(values.get(name) ?? '').trim();
+/** Read what is sent; it must have a name. */
+export function readNamedCron(values: FormData): EnteredCron | FormIssues {
+  const read = readCron(values);
+  if (text(values, 'name') !== '') return read;
+  return { fields: new Map([['name', ['must not be empty']], ...(isIssue(read) ? read.fields : [])]), form: [] };
 }
 
 /** An empty field is null. */
-function readCount(values: FormData, name: string): number | null | 'invalid' {
+function readCount(values: FormData, name: string): number | null | Problem {
   const entered = text(values, name);
   if (entered === '') return null;
-  return /^\d{1,9}$/.test(entered) ? Number(entered) : 'invalid';
+  return /^\d{1,9}$/.test(entered) ? Number(entered) : NOT_A_NUMBER;
 }
 
 /** The value of a `datetime-local` field; null if it is empty. */

@@ -3,6 +3,7 @@ import { useEffect, useRef } from 'react';
 import { useSubscription } from 'urql';
 import { JobLogsChangedDocument } from '../../generated';
 import type { JobLogsChangedSubscription } from '../../generated';
+import { formatClock } from '../../time/format';
 import { Card } from '../../ui/Card';
 import { QueryNotice } from '../../ui/QueryNotice';
 import { mergeLines } from './mergeLines';
@@ -18,10 +19,9 @@ function fieldsOf({ fields }: LogLine): string {
 }
 
 function Line({ line }: { line: LogLine }) {
-  const time = new Date(line.at).toLocaleTimeString(undefined, { hour12: false });
   return (
     <li className={styles[line.level.toLowerCase()]}>
-      <time dateTime={line.at}>{time}</time> <b>{line.level.toLowerCase()}</b> {line.message}{' '}
+      <time dateTime={line.at}>{formatClock(Date.parse(line.at))}</time> <b>{line.level.toLowerCase()}</b> {line.message}{' '}
       <span className={styles.fields}>{fieldsOf(line)}</span>
     </li>
   );

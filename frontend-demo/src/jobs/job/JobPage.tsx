@@ -10,27 +10,13 @@ import { Page } from '../../ui/Page';
 import { Skeleton } from '../../ui/Skeleton';
 import { failurePath } from '../RecordedFailure';
 import { STATE_NAMES, tone } from '../states';
+import { JobError } from './JobError';
 import { JobFacts } from './JobFacts';
 import { JobLogs } from './JobLogs';
 import { JobPageActions } from './JobPageActions';
 import { JobTree } from './JobTree';
 import { Timeline } from './Timeline';
 import type { JobDetails } from './spans';
-
-function JobError({ error }: { error: NonNullable<JobDetails['error']> }) {
-  return (
-    <Card title="Error">
-      <p className="issue card-text">
-        {error.name}: {error.message}
-      </p>
-      {error.traceback && (
-        <pre className="traceback" tabIndex={0} role="region" aria-label="Traceback">
-          {error.traceback}
-        </pre>
-      )}
-    </Card>
-  );
-}
 
 function Recorded({ failure }: { failure: NonNullable<JobDetails['recordedFailure']> }) {
   const { error, state } = failure;

@@ -4,6 +4,7 @@ import { useNow } from '../../time/now';
 import { STATE_NAMES } from '../states';
 import { placesOf, spansOf } from './spans';
 import type { JobDetails, Span } from './spans';
+import { errorText } from './traceback';
 import styles from './Timeline.module.css';
 
 function nameOf(span: Span): string {
@@ -25,6 +26,8 @@ function toneOf({ kind, outcome }: Span): string {
 export function Timeline({ job }: { job: JobDetails }) {
   const now = useNow();
   const spans = spansOf(job).map((span) => ({ ...span, stop: span.end ?? Math.max(now, span.start) }));
+  const ended = spans.findLastIndex(({ kind }) => kind === 'attempt');
+  const isElsewhere = (error: string, index: number) => index === ended && job.error !== null && error === errorText(job.error);
   const places = placesOf(spans.map(({ start, stop }) => stop - start));
   return (
     <ol className={styles.timeline}>
@@ -40,7 +43,7 @@ export function Timeline({ job }: { job: JobDetails }) {
               />
             </span>
             <span className={styles.duration}>{formatDuration(span.stop - span.start)}</span>
-            {span.error && <span className={styles.error}>{span.error}</span>}
+            {span.error && !isElsewhere(span.error, index) && <span className={styles.error}>{span.error}</span>}
           </li>
         );
       })}

@@ -1,5 +1,6 @@
 /** The periods of a job's life, from its timeline: waiting, each attempt, the delay before a retry; and their places. */
 import type { JobDetailsFragment, JobState } from '../../generated';
+import { errorText } from './traceback';
 
 export type JobDetails = JobDetailsFragment;
 
@@ -28,8 +29,7 @@ export function spansOf({ timeline }: Pick<JobDetails, 'timeline'>): Span[] {
     const end = next ? Date.parse(next.at) : null;
     const { attempt } = event;
     if (event.state === 'IN_PROGRESS') {
-      const { name, message } = next?.error ?? {};
-      const error = name === undefined ? null : `${name}: ${message}`;
+      const error = next?.error ? errorText(next.error) : null;
       spans.push({ kind: 'attempt', start, end, attempt, outcome: next?.state ?? null, by: null, error });
     }
     if (event.state !== 'PENDING') return;

@@ -1,0 +1,37 @@
+/** Reads which period a backfill can run, and how many ticks a period has. */
+import { useEffect, useState } from 'react';
+import { useClient, useQuery } from 'urql';
+import { useDebounced } from '../../form/useDebounced';
+import { PreviewDocument } from '../../generated';
+import type { CronDetailsFragment } from '../../generated';
+import { countIn, issueOf, latestPeriod, ticksInput } from './backfill';
+import type { Period } from './backfill';
+
+const MINUTE_MS = 60_000;
+
+/** The newest period that can be run; null until it is known. */
+export function useLatestPeriod(cron: CronDetailsFragment): Period | null {
+  const client = useClient();
+  const [period, setPeriod] = useState<Period | null>(null);
+  useEffect(() => {
+    const now = Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS;
+    const readTicks = async (from: string) => {
+      const { data } = await client.query(PreviewDocument, { input: ticksInput(cron, from) }).toPromise();
+      return data?.previewTicks ?? [];
+    };
+    void latestPeriod(cron, now, readTicks).then(setPeriod);
+  }, [cron.id]);
+  return period;
+}
+
+/** How many ticks a period has, and whether they are too many; undefined until they are counted. */
+export function useTicks(cron: CronDetailsFragment, period: Period | null) {
+  const settled = useDebounced(period, JSON.stringify(period));
+  const [{ data, fetching }] = useQuery({
+    query: PreviewDocument,
+    variables: { input: settled ? ticksInput(cron, settled.from) : {} },
+    pause: settled === null,
+  });
+  if (settled === null || fetching || !data?.previewTicks) return undefined;
+  return { count: countIn(data.previewTicks, settled), issue: issueOf(data.previewTicks, settled) };
+}

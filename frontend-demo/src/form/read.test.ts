@@ -1,0 +1,25 @@
+import { expect, test } from 'vitest';
+import { NOT_A_DURATION, Problem, isIssue, readAll, readDuration } from './read';
+
+function form(values: Record<string, string>): FormData {
+  const data = new FormData();
+  Object.entries(values).forEach(([name, value]) => data.set(name, value));
+  return data;
+}
+
+test('the problems of all fields are reported at once', () => {
+  const read = readAll({ name: new Problem('Too short.'), tz: 'UTC', args: new Problem('No JSON.') });
+  expect(isIssue(read) && [...read.fields]).toEqual([
+    ['name', ['Too short.']],
+    ['args', ['No JSON.']],
+  ]);
+});
+
+test('without problems, the values are returned', () => {
+  expect(readAll({ name: 'report', maxRuns: null })).toEqual({ name: 'report', maxRuns: null });
+});
+
+test('a duration is read with its unit, and an empty field has none', () => {
+  const values = form({ delay: ' 5 minutes ', none: '', wrong: 'soon' });
+  expect(['delay', 'none', 'wrong'].map((name) => readDuration(values, name))).toEqual([300_000, null, NOT_A_DURATION]);
+});
