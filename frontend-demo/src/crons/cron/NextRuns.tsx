@@ -13,7 +13,7 @@ export function NextRuns({ cron }: { cron: CronDetailsFragment }) {
       <ol className="facts">
         {nextRuns.map((at) => (
           <li key={at} className="next-run">
-            <span title={new Date(at).toISOString()}>{formatExact(Date.parse(at), zone)}</span>
+            <span title={formatExact(Date.parse(at))}>{formatExact(Date.parse(at), zone)}</span>
             <span className="hint">
               <NextTick at={at} past="was due " />
             </span>
