@@ -181,16 +181,18 @@ def arrange(drawn: Sequence[ET.Element]) -> ET.Element:
 
 
 def caption(parts: Mapping[str, Part]) -> str:
-    """Say what the image shows, and how it was measured."""
-    runs = {part.run.command: part.run for part in parts.values()}
-    commands = "; ".join(
-        f"`{command}`, {run.measured_at}, {run.machine['cores']} cores, {run.machine['processor']}"
-        for command, run in sorted(runs.items())
-    )
+    """Say what the image shows, and on which machines it was measured."""
+    machines = {
+        f"{part.run.machine['cores']} cores of an {part.run.machine['processor']}, "
+        f"{part.run.measured_at}"
+        for part in parts.values()
+    }
     return (
         "![Ostinato beside its peers: each bar divided by Ostinato's](docs/benchmarks.svg)\n\n"
-        f"Each bar is divided by Ostinato's, of the same run: {commands}. "
-        "[All figures, and what each system stores](benchmarks/RESULTS.md)."
+        "Each bar is the figure of a system, divided by Ostinato's in the same run "
+        f"({'; '.join(sorted(machines))}). "
+        "[All figures, how they were measured, and what each system stores]"
+        "(benchmarks/RESULTS.md)."
     )
 
 

@@ -2,7 +2,6 @@
 
 import argparse
 import resource
-import shlex
 import sys
 import tempfile
 from collections.abc import Callable
@@ -76,7 +75,7 @@ def raise_file_limit() -> None:
 def main() -> None:
     args = options()
     raise_file_limit()
-    command = f"make bench-live ARGS={shlex.quote(' '.join(sys.argv[1:]))}"
+    command = results.command("bench-live", sys.argv[1:])
     run = results.start(command, machine(), versions(), is_quick=args.quick)
     save = partial(results.write, run, path=args.figures)
     opening = sections.about(command, args.rounds, run.machine, run.versions)

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import shlex
 import sys
 import tempfile
 from collections.abc import Callable
@@ -158,7 +157,7 @@ PARTS: Final[dict[str, Callable[[argparse.Namespace, Servers], Found]]] = {
 
 def main() -> None:
     args = options()
-    command = f"make bench ARGS={shlex.quote(' '.join(sys.argv[1:]))}"
+    command = results.command("bench", sys.argv[1:])
     run = results.start(command, machine(), versions(), is_quick=args.quick)
     save = partial(results.write, run, path=args.figures)
     opening = sections.about(command, args.rounds, run.machine, run.versions)

@@ -1,6 +1,7 @@
 """The figures of all runs, by part: benchmarks/results.json. Imports nothing of the product."""
 
 import json
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -66,6 +67,13 @@ class Results:
 def read(path: Path = FILE) -> Results:
     stored: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     return Results({name: _part(part) for name, part in stored.items()})
+
+
+def command(target: str, arguments: Sequence[str]) -> str:
+    """Return how a person runs a benchmark: a target of the Makefile, with arguments."""
+    return (
+        f"make {target} ARGS={shlex.quote(' '.join(arguments))}" if arguments else f"make {target}"
+    )
 
 
 def start(

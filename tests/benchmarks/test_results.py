@@ -61,3 +61,8 @@ def test_text_around_the_marks_is_kept(tmp_path: Path) -> None:
     page.write(["new"], path, ("<a>", "<b>"))
 
     assert path.read_text() == "before <a>\n\nnew\n\n<b> after"
+
+
+def test_a_command_is_what_a_person_types() -> None:
+    assert results.command("bench", []) == "make bench"
+    assert results.command("bench", ["--rounds", "1"]) == "make bench ARGS='--rounds 1'"
