@@ -18,8 +18,8 @@ export default async function scenario(page, given) {
   await registerCron(page, { name: 'too-fast', intervalMs: 5, args: { nam: 'x' } });
   await areShownOnce(form, {
     intervalMs: 'Interval is 5 milliseconds; it must be 1 second to 5 years',
-    jitterMs: 'Jitter must be at most 1 day, got 2 d.',
-    maxRuns: 'Maximum number of runs must be at least 1, got 0.',
+    jitterMs: 'Jitter must be 0 to 1 day, got 2 d.',
+    maxRuns: 'Maximum number of runs must be 1 to 1,000,000,000, got 0.',
     args: "there is no argument 'nam'",
   });
   await isMarked(page);

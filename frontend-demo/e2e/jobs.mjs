@@ -30,7 +30,7 @@ async function isRefused(page) {
   await form.getByLabel('Arguments').fill('{}');
   await form.getByLabel('Delay').fill('6 years');
   await form.getByRole('button', { name: 'Schedule' }).click();
-  await areShownOnce(form, { args: /^name is required\.$/, runAfterMs: 'Delay must be at most 5 years, got 6 years.' });
+  await areShownOnce(form, { args: /^name is required\.$/, runAfterMs: 'Delay must be 0 to 5 years, got 6 years.' });
   await page.keyboard.press('Escape');
   await form.waitFor({ state: 'detached' });
 }

@@ -6,7 +6,7 @@ Input fields declare their limits as metadata: `Annotated[str, Field(max_length=
 import dataclasses
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import (
@@ -23,6 +23,7 @@ from typing import (
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic.alias_generators import to_camel
+from pydantic.fields import FieldInfo
 from strawberry.scalars import JSON
 
 from ostinato.jobs.errors import BadRequest, Issue
@@ -31,6 +32,7 @@ from ostinato.jobs.records import JsonObject
 from ostinato.schema.fields import unset_to_none
 
 MAX_SHOWN_CHARS = 60
+RANGE_TYPES = frozenset({"greater_than_equal", "less_than_equal"})
 
 T = TypeVar("T")
 
@@ -65,6 +67,8 @@ class InputRules:
     """Whether the type has rules across several fields."""
     nested: Mapping[str, type]
     """The input types of the fields that are lists of inputs, by Python name."""
+    ranges: Mapping[str, tuple[int, int]]
+    """The least and the greatest value of numbers that have both, by GraphQL name."""
 
     def wire(self, given: object) -> dict[str, object]:
         """Return the fields of an input by their GraphQL names."""
@@ -73,6 +77,14 @@ class InputRules:
             each = input_rules(kind)
             values[to_camel(name)] = [each.wire(one) for one in getattr(given, name)]
         return values
+
+    def range_at(self, path: Sequence[str | int]) -> tuple[int, int] | None:
+        """Return the range of the number at a path, also in a list of inputs."""
+        if len(path) == 1:
+            return self.ranges.get(str(path[0]))
+        inputs = {to_camel(name): kind for name, kind in self.nested.items()}
+        kind = inputs.get(str(path[0])) if path else None
+        return input_rules(kind).range_at(path[2:]) if kind else None
 
 
 class SummarizedInput(ABC):
@@ -94,7 +106,7 @@ def validate_input(given: T, *path: str) -> T:
         valid = rules.model.model_validate(rules.wire(given))
         issues: list[Issue] = []
     except ValidationError as error:
-        issues = [_issue(found) for found in error.errors(include_url=False)]
+        issues = [_issue(found, rules) for found in error.errors(include_url=False)]
     issues += _new(_cross_field_issues(given, rules), issues)
     if issues:
         raise bad_request(issues, *path)
@@ -123,7 +135,28 @@ def input_rules(kind: type) -> InputRules:
         aliases=tuple((name, to_camel(name)) for name in names),
         has_cross_field_rules=issubclass(kind, HasIssues),
         nested=nested,
+        ranges={to_camel(name): limits for name in names if (limits := _range_of(hints[name]))},
     )
+
+
+def _range_of(hint: object) -> tuple[int, int] | None:
+    """Return the limits of a number, also of an optional one; None unless it has two."""
+    metadata = list(_metadata_of(hint))
+    limits = {
+        name: getattr(each, name)
+        for name in ("ge", "le")
+        for each in metadata
+        if hasattr(each, name)
+    }
+    return (limits["ge"], limits["le"]) if len(limits) == 2 else None
+
+
+def _metadata_of(hint: object) -> Iterator[Any]:
+    for part in get_args(hint):
+        if isinstance(part, FieldInfo):
+            yield from part.metadata
+        else:
+            yield from _metadata_of(part)
 
 
 def _listed_input(hint: object) -> type | None:
@@ -161,7 +194,7 @@ def _is_input(hint: Any) -> bool:
     return dataclasses.is_dataclass(hint) and hasattr(hint, "__strawberry_definition__")
 
 
-def _issue(found: Any) -> Issue:
+def _issue(found: Any, rules: InputRules) -> Issue:
     path = tuple(found["loc"])
     field = ".".join(str(step) for step in path)
     given = found["input"]
@@ -169,8 +202,9 @@ def _issue(found: Any) -> Issue:
         isinstance(given, float) and math.isfinite(given)
     )
     got = f", got {_shown(given)}" if shows else ""
-    message = f"{field}: {plain_message(found)}{got}"
-    return Issue(path=path, message=message, code=found["type"])
+    limits = rules.range_at(path) if found["type"] in RANGE_TYPES else None
+    problem = f"must be {limits[0]:,} to {limits[1]:,}" if limits else plain_message(found)
+    return Issue(path=path, message=f"{field}: {problem}{got}", code=found["type"])
 
 
 def _shown(value: object) -> str:

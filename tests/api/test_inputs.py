@@ -21,7 +21,7 @@ from ostinato.schema.inputs.crons import (
 )
 from ostinato.schema.inputs.filters import JobFilter
 from ostinato.schema.inputs.limits import MAX_DELAY_MS
-from ostinato.schema.inputs.scheduling import JobIdInput, ScheduleJobInput
+from ostinato.schema.inputs.scheduling import JobIdInput, ScheduleJobInput, ScheduleJobsInput
 from ostinato.schema.inputs.tasks_batches_requests import (
     AddItemsInput,
     BatchIdInput,
@@ -118,6 +118,26 @@ def _issues(kind: type, **changes: Any) -> BadRequest:
     return caught.value
 
 
+@pytest.mark.parametrize(
+    ("kind", "changes", "message"),
+    [
+        (ScheduleJobInput, {"priority": 10}, "priority: must be 0 to 9, got 10"),
+        (RegisterCronInput, {"max_runs": 0}, "maxRuns: must be 1 to 1,000,000,000, got 0"),
+        (
+            ScheduleJobsInput,
+            {"jobs": [ScheduleJobInput(function_name="f.f", priority=-1)]},
+            "jobs.0.priority: must be 0 to 9, got -1",
+        ),
+    ],
+)
+def test_number_out_of_range_is_rejected_with_both_limits(
+    kind: type, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(BadRequest) as caught:
+        validate_input(kind(**(VALID_INPUTS.get(kind, {}) | changes)), "input")
+    assert str(caught.value) == message
+
+
 @pytest.mark.parametrize("kind", VALID_INPUTS)
 def test_valid_input_is_accepted(kind: type) -> None:
     assert isinstance(validate_input(kind(**VALID_INPUTS[kind]), "input"), kind)
@@ -144,7 +164,7 @@ def test_all_issues_of_an_input_are_reported_together() -> None:
 
 def test_an_issue_names_the_value_and_the_limit() -> None:
     error = _issues(StartBatchInput, batch_size=0)
-    assert str(error) == "batchSize: must be at least 1, got 0"
+    assert str(error) == "batchSize: must be 1 to 1,000, got 0"
 
 
 @pytest.mark.parametrize("number", ["1e400", "9" * 5_000, "9" * 310])

@@ -66,7 +66,7 @@ test('equal issues of a field are shown once', () => {
 test.each([
   ['0 s', 'intervalMs is 0; it must be 1000 (a second) to 157680000000 (5 years)', 'Interval is 0 s; it must be 1 second to 5 years'],
   ['0', 'intervalMs is 0; it must be 1000 (a second) to 157680000000 (5 years)', 'Interval is 0 milliseconds; it must be 1 second to 5 years'],
-  ['2 d', 'intervalMs: must be at most 86400000, got 172800000', 'Interval must be at most 1 day, got 2 d.'],
+  ['2 d', 'intervalMs: must be 0 to 86,400,000, got 172800000', 'Interval must be 0 to 1 day, got 2 d.'],
   ['0.5', 'intervalMs must be 1,000 to 86,400,000, got 1', 'Interval must be 1 second to 1 day, got 1 millisecond'],
 ])('the duration "%s" is shown as it was written, and its limits in words', (typed, message, text) => {
   const values = new FormData();

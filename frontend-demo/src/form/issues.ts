@@ -32,8 +32,10 @@ const MILLISECONDS = /(got |is )?(-?\d(?:[\d,]*\d)?)(?: \([^)]*\))?/g;
 /** Write the durations of a message in words; the one that was entered as the user has written it. */
 function withDurations(message: string, typed: string): string {
   return message.replace(MILLISECONDS, (_, entered: string | undefined, digits: string) => {
-    const isWritten = entered !== undefined && parseDuration(typed) !== null && /[a-z]/i.test(typed);
-    return (entered ?? '') + (isWritten ? typed : inWords(Number(digits.replaceAll(',', ''))));
+    const ms = Number(digits.replaceAll(',', ''));
+    if (entered === undefined) return ms === 0 ? '0' : inWords(ms);
+    const isWritten = parseDuration(typed) !== null && /[a-z]/i.test(typed);
+    return entered + (isWritten ? typed : inWords(ms));
   });
 }
 
