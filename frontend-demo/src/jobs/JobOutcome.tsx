@@ -1,6 +1,7 @@
 /** The second line of a job: its arguments, and its result, error, warning, progress or last step. */
 import { formatJson } from '../ui/formatJson';
 import type { Job } from './jobsFeed';
+import { failedCall } from './states';
 
 type JobOutcomeProps = {
   job: Job;
@@ -15,8 +16,9 @@ function brief(value: unknown): string {
 }
 
 /** The last step of a function without a result, such as a call that failed and is made again. */
-function lastStep({ progress }: Job): Outcome {
-  return progress?.message ? { tone: '', text: progress.message } : null;
+function lastStep(job: Job): Outcome {
+  const text = job.progress?.message;
+  return text ? { tone: failedCall(job) === null ? '' : 'row-warning', text } : null;
 }
 
 function outcomeOf(job: Job): Outcome {

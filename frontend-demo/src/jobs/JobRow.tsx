@@ -6,7 +6,7 @@ import { JobActions } from './JobActions';
 import type { Job } from './jobsFeed';
 import { JobOutcome } from './JobOutcome';
 import { RecordedFailure } from './RecordedFailure';
-import { STATE_NAMES, tone } from './states';
+import { shownState } from './states';
 
 /** A job that is younger than this when its row appears is highlighted. */
 const FRESH_MS = 2_000;
@@ -38,7 +38,7 @@ function ContentView({ job, open, onOpen }: ContentProps) {
     <>
       <span className="chip">
         <span className="dot" aria-hidden="true" />
-        {STATE_NAMES[job.state]}
+        {shownState(job).name}
       </span>
       <div className="row-main">
         <p className="row-title">
@@ -77,7 +77,7 @@ export function JobRow({ job, place, open, onOpen, selected, onSelect }: JobRowP
   wasOpen.current ||= open === true;
   return (
     <li
-      className={`row job ${tone(job.state)}${fresh ? ' fresh' : ''}${selected === undefined ? '' : ' selectable'}`}
+      className={`row job ${shownState(job).tone}${fresh ? ' fresh' : ''}${selected === undefined ? '' : ' selectable'}`}
       data-job={job.id}
       data-state={job.state}
       ref={wasOpen.current ? place?.measure : undefined}

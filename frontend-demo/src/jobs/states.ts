@@ -1,4 +1,4 @@
-/** The names of the job states, and the order in which they are shown. */
+/** The names of the job states, the order in which they are shown, and successes that are none for a reader. */
 import type { JobState } from '../generated';
 
 export const JOB_STATES: readonly JobState[] = [
@@ -29,4 +29,26 @@ export const NONE_IN_STATE: Record<JobState, string> = {
 /** The CSS class with the colours of a state. */
 export function tone(state: JobState): string {
   return `tone-${state.toLowerCase().replace('_', '-')}`;
+}
+
+/** Each call is a job of its own, which succeeds when it has planned the next call or recorded that all have failed. */
+const CALLS = 'actions.retryableAction';
+
+type Shown = {
+  functionName: string;
+  state: JobState;
+  progress: { message: string | null } | null;
+  recordedFailure: object | null;
+};
+
+/** Return what became of a call that failed although its job has succeeded; null for all other jobs. */
+export function failedCall({ functionName, state, progress }: Omit<Shown, 'recordedFailure'>): string | null {
+  return functionName === CALLS && state === 'SUCCESS' ? (progress?.message ?? null) : null;
+}
+
+/** Return the name of a job's state and its colours; a success with a failure in it does not look like one. */
+export function shownState(job: Shown): { name: string; tone: string } {
+  if (failedCall(job) !== null) return { name: 'Call failed', tone: 'tone-warning' };
+  const isMixed = job.state === 'SUCCESS' && job.recordedFailure !== null;
+  return { name: STATE_NAMES[job.state], tone: isMixed ? 'tone-warning' : tone(job.state) };
 }

@@ -9,7 +9,7 @@ import { LiveNotice } from '../../ui/LiveNotice';
 import { Page } from '../../ui/Page';
 import { Skeleton } from '../../ui/Skeleton';
 import { failurePath } from '../RecordedFailure';
-import { STATE_NAMES, tone } from '../states';
+import { failedCall, shownState } from '../states';
 import { JobError } from './JobError';
 import { JobFacts } from './JobFacts';
 import { JobLogs } from './JobLogs';
@@ -28,7 +28,17 @@ function Recorded({ failure }: { failure: NonNullable<JobDetails['recordedFailur
   );
 }
 
+function FailedCall({ message }: { message: string }) {
+  return (
+    <p className="banner warning">
+      The call failed, {message}. Each call is a job of its own, which succeeds when it has planned the next call, or
+      recorded that all have failed.
+    </p>
+  );
+}
+
 function JobContent({ job }: { job: JobDetails }) {
+  const call = failedCall(job);
   return (
     <>
       {job.warnings.map(({ message }) => (
@@ -36,6 +46,7 @@ function JobContent({ job }: { job: JobDetails }) {
           {message}
         </p>
       ))}
+      {call !== null && <FailedCall message={call} />}
       {job.recordedFailure && <Recorded failure={job.recordedFailure} />}
       <Card title="Timeline">
         <Timeline job={job} />
@@ -64,10 +75,11 @@ export default function JobPage() {
   const { id = '' } = useParams();
   const view = useLiveQuery(JobChangedDocument, { jobId: id });
   const [job] = view.rows;
+  const state = job && shownState(job);
   return (
     <Page
       title={job?.functionName ?? 'Job'}
-      note={job && <Chip tone={tone(job.state)}>{STATE_NAMES[job.state]}</Chip>}
+      note={state && <Chip tone={state.tone}>{state.name}</Chip>}
       actions={job && <JobPageActions job={job} />}
     >
       <LiveNotice view={view} />

@@ -7,18 +7,19 @@ import { Card } from '../../ui/Card';
 import { Chip } from '../../ui/Chip';
 import { LiveNotice } from '../../ui/LiveNotice';
 import { RecordedFailure } from '../RecordedFailure';
-import { STATE_NAMES, tone } from '../states';
+import { shownState } from '../states';
 import { arrangeTree } from './tree';
 import type { TreeRow } from './tree';
 import styles from './JobTree.module.css';
 
 function TreeItem({ row: { job, depth }, isShown }: { row: TreeRow; isShown: boolean }) {
   const name = <code>{job.functionName}</code>;
+  const state = shownState(job);
   return (
     <li className={styles.item} style={{ paddingLeft: `${depth * 1.4}rem` }} aria-current={isShown || undefined}>
       {depth > 0 && <span className={styles.branch} aria-hidden="true" />}
       {isShown ? <strong>{name}</strong> : <Link to={`/jobs/${job.id}`}>{name}</Link>}
-      <Chip tone={tone(job.state)}>{STATE_NAMES[job.state]}</Chip>
+      <Chip tone={state.tone}>{state.name}</Chip>
       <RecordedFailure failure={job.recordedFailure} />
       {job.progress?.message && <span className={`row-note ${styles.step}`}>{job.progress.message}</span>}
       <span className={styles.time}>
