@@ -6,6 +6,7 @@ import { fieldIssue } from '../form/issues';
 import { useSubmit } from '../form/useSubmit';
 import { CompleteRequestDocument, RejectRequestDocument } from '../generated';
 import { Json } from '../ui/Json';
+import { readAnswer } from './answer';
 
 type AnswerFormProps = {
   request: { id: string; data: unknown };
@@ -13,15 +14,6 @@ type AnswerFormProps = {
   isLate?: boolean;
   onClose: () => void;
 };
-
-/** Text that is not JSON is sent as a string. */
-function readResult(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
-}
 
 export function AnswerForm({ request, isLate = false, onClose }: AnswerFormProps) {
   const complete = useSubmit(CompleteRequestDocument, ['result']);
@@ -31,9 +23,11 @@ export function AnswerForm({ request, isLate = false, onClose }: AnswerFormProps
   const submit = async (values: FormData): Promise<void> => {
     const text = String(values.get('result')).trim();
     if (text === '') return used.refuse(fieldIssue('result', 'Enter an answer.'));
+    const answer = rejects ? { result: null } : readAnswer(text);
+    if ('issue' in answer) return used.refuse(fieldIssue('result', answer.issue));
     const accepted = rejects
       ? await reject.send({ input: { requestId: request.id, error: text } })
-      : await complete.send({ input: { requestId: request.id, result: readResult(text) } });
+      : await complete.send({ input: { requestId: request.id, result: answer.result } });
     if (accepted) onClose();
   };
   return (
@@ -42,6 +36,7 @@ export function AnswerForm({ request, isLate = false, onClose }: AnswerFormProps
       action={rejects ? 'Reject' : 'Complete'}
       sending={used.sending}
       issues={used.issues}
+      onEdit={used.forget}
       onSubmit={(values) => void submit(values)}
       onCancel={onClose}
     >
@@ -50,7 +45,7 @@ export function AnswerForm({ request, isLate = false, onClose }: AnswerFormProps
       <Field
         name="result"
         label={rejects ? 'Reason' : 'Result'}
-        hint={rejects ? 'shown as the error' : 'JSON, or a text'}
+        hint={rejects ? 'shown as the error' : 'Text as it is, or JSON such as {"ok": true}'}
         issues={used.issues}
       >
         {(control) => <textarea {...control} className="code" rows={4} />}

@@ -44,26 +44,25 @@ export function Outcome({ request }: { request: RequestRowFragment }) {
   );
 }
 
+/** Its form stays open when the request times out, so that nothing that was typed is lost. */
 export function RequestActions({ request }: { request: RequestRowFragment }) {
-  if (request.state === 'TIMEOUT' && request.lateAnswer === null) {
-    return (
-      <FormDialog action="Answer late" title="Answer the request late" className="small">
-        {(close) => <AnswerForm request={request} isLate onClose={close} />}
-      </FormDialog>
-    );
-  }
-  if (request.state !== 'PENDING') return null;
-  const requestId = request.id;
+  const { id: requestId, state, lateAnswer } = request;
+  const isLate = state === 'TIMEOUT';
+  if (state !== 'PENDING' && !(isLate && lateAnswer === null)) return null;
   const actions = [
     action('Extend 1 h', ExtendRequestDocument, { input: { requestId, timeoutMs: EXTENSION_MS } }),
     action('Cancel', CancelRequestDocument, { input: { requestId } }),
   ];
   return (
     <span className="row-actions">
-      <FormDialog action="Answer" title="Answer the request" className="small">
-        {(close) => <AnswerForm request={request} onClose={close} />}
+      <FormDialog
+        action={isLate ? 'Answer late' : 'Answer'}
+        title={isLate ? 'Answer the request late' : 'Answer the request'}
+        className="small"
+      >
+        {(close) => <AnswerForm request={request} isLate={isLate} onClose={close} />}
       </FormDialog>
-      <Actions actions={actions} target="request" />
+      {!isLate && <Actions actions={actions} target="request" />}
     </span>
   );
 }
