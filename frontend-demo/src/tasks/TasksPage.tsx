@@ -1,16 +1,20 @@
-/** The recurring tasks, live: their runs, their drift, and when they run next. */
+/** The recurring tasks, live: their rate, runs and drift, and when they run next; each can be changed, stopped and started. */
 import { useLiveQuery } from 'ostinato-client/urql';
-import { DeleteTaskDocument, RecurringTasksChangedDocument, StopTaskDocument } from '../generated';
+import { useSession } from '../app/session';
+import { DeleteTaskDocument, RecurringTasksChangedDocument, StartTaskDocument, StopTaskDocument } from '../generated';
 import type { TaskRowFragment } from '../generated';
 import { formatDuration, formatRounded } from '../time/format';
 import { Since, Until } from '../time/Instant';
 import { Actions, action } from '../ui/Actions';
 import { Chip } from '../ui/Chip';
+import { FormDialog } from '../ui/FormDialog';
 import { LiveNotice } from '../ui/LiveNotice';
 import { Page } from '../ui/Page';
 import { Skeleton } from '../ui/Skeleton';
 import { Table } from '../ui/Table';
 import type { Column } from '../ui/Table';
+import { TaskForm } from './TaskForm';
+import { rateOf } from './rate';
 
 function TaskState({ task }: { task: TaskRowFragment }) {
   const [warning] = task.warnings;
@@ -18,19 +22,52 @@ function TaskState({ task }: { task: TaskRowFragment }) {
   return <Chip tone={task.enabled ? 'tone-enabled' : 'tone-paused'}>{task.enabled ? 'Running' : 'Stopped'}</Chip>;
 }
 
+/** Users start only their own tasks, by name. */
+function actionsOf({ id, enabled, taskId, owner, functionName, intervalMs, args }: TaskRowFragment, viewerId: string) {
+  const variables = { input: { recurringTaskId: id } };
+  if (enabled) return [action('Stop', StopTaskDocument, variables)];
+  const again = { input: { taskId, functionName, intervalMs, args } };
+  return [
+    ...(owner === viewerId ? [action('Start again', StartTaskDocument, again)] : []),
+    action('Delete', DeleteTaskDocument, variables, { asks: true }),
+  ];
+}
+
 function TaskActions({ task }: { task: TaskRowFragment }) {
-  const variables = { input: { recurringTaskId: task.id } };
-  const actions = task.enabled
-    ? [action('Stop', StopTaskDocument, variables)]
-    : [action('Delete', DeleteTaskDocument, variables)];
-  return <Actions actions={actions} target={`task ${task.taskId}`} />;
+  const { viewer } = useSession();
+  return (
+    <span className="row-actions">
+      <FormDialog action="Change…" title={`Change the task ${task.taskId}`} className="small">
+        {(close) => <TaskForm task={task} onClose={close} />}
+      </FormDialog>
+      <Actions actions={actionsOf(task, viewer.id)} target={`task ${task.taskId}`} />
+    </span>
+  );
+}
+
+function TaskName({ task: { taskId, functionName } }: { task: TaskRowFragment }) {
+  return (
+    <>
+      <strong>{taskId}</strong>
+      <code className="row-note">{functionName}</code>
+    </>
+  );
+}
+
+function Rate({ intervalMs }: { intervalMs: number }) {
+  const rate = rateOf(intervalMs);
+  return (
+    <>
+      every {formatDuration(intervalMs)}
+      {rate && <p className="row-note">{rate}</p>}
+    </>
+  );
 }
 
 const COLUMNS: readonly Column<TaskRowFragment>[] = [
-  { name: 'Task', cell: ({ taskId }) => <strong>{taskId}</strong> },
+  { name: 'Task', cell: (task) => <TaskName task={task} /> },
   { name: 'State', cell: (task) => <TaskState task={task} /> },
-  { name: 'Function', cell: ({ functionName }) => <code>{functionName}</code> },
-  { name: 'Every', cell: ({ intervalMs }) => formatDuration(intervalMs) },
+  { name: 'Rate', cell: ({ intervalMs }) => <Rate intervalMs={intervalMs} /> },
   { name: 'Next', cell: ({ nextRunTime }) => (nextRunTime ? <Until at={nextRunTime} past="was due " /> : 'never') },
   { name: 'Last run', cell: ({ lastRunTime }) => (lastRunTime ? <Since at={lastRunTime} /> : 'never') },
   { name: 'Runs', numeric: true, cell: ({ runCount }) => runCount.toLocaleString() },
