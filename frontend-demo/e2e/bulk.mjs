@@ -20,11 +20,11 @@ export default async function scenario(page, given) {
   await given.request('schedule jobs');
   await page.getByRole('button', { name: 'Pending 3' }).waitFor();
   await changeAll(page, 'Cancel 3 jobs', 'Cancel them');
-  await isDone(page, '3 canceled.');
+  await isDone(page, '3 jobs canceled.');
   await page.getByRole('button', { name: 'Canceled 3' }).waitFor();
 
   await changeAll(page, 'Retry 3 jobs', 'Retry them');
-  await isDone(page, '3 retried.');
+  await isDone(page, '3 jobs retried.');
   await jobs(page, 'invoice 2', 'SUCCESS').waitFor();
 
   await page.getByRole('button', { name: 'Remove the filter tag' }).click();

@@ -42,6 +42,28 @@ async function retryOne(page) {
   });
 }
 
+/** The outcome of a retry leads to the jobs. */
+async function seesJobsOfRetry(page) {
+  const outcome = page.getByRole('list', { name: 'Changes of many jobs' });
+  await outcome.getByText('2 jobs retried.').waitFor();
+  await outcome.getByText('Those that fail again are listed here again.').waitFor();
+  const path = await outcome.getByRole('link', { name: 'See the jobs of reports.send' }).getAttribute('href');
+  if (!path.includes('/jobs?function=reports.send')) throw new Error(`leads to ${path}`);
+}
+
+/** Groups keep their places while newer failures arrive, until somebody asks for the newest. */
+async function keepsOrder(page) {
+  const order = () => page.locator('[data-failures] h2').allInnerTexts();
+  const before = await order();
+  await retryOne(page);
+  await page.getByRole('button', { name: 'Newer failures first' }).waitFor();
+  const meanwhile = await order();
+  if (`${meanwhile}` !== `${before}`) throw new Error(`moved from ${before} to ${meanwhile}`);
+  await page.getByRole('button', { name: 'Newer failures first' }).click();
+  await eventually('the newest are first', async () => `${await order()}` === `${before.toReversed()}`);
+  await page.getByRole('button', { name: 'Newer failures first' }).waitFor({ state: 'detached' });
+}
+
 /** Resolved failures are kept, with a filter in the address. */
 async function seeResolved(page) {
   await page.getByRole('button', { name: 'Resolved' }).click();
@@ -55,9 +77,12 @@ async function seeResolved(page) {
 export default async function scenario(page, given) {
   await openLivePage(page, given, '/#/failures');
   await page.getByText('No open failures.').waitFor();
-  await given.request('fail jobs');
+  await given.request('fail one job');
+  await group(page, 'eve').waitFor();
+  await given.request('fail similar jobs');
   await group(page, 'user').getByText('3 failures', { exact: true }).waitFor();
   await page.getByText('2 groups').waitFor();
+  await keepsOrder(page);
   await page.setViewportSize({ width: 390, height: 844 });
   await fits(page);
   await page.setViewportSize({ width: 1280, height: 900 });
@@ -67,14 +92,14 @@ export default async function scenario(page, given) {
   await seeResolved(page);
   await group(page, 'user').getByRole('button', { name: 'Retry 2 failures of reports.send' }).click();
   await confirm(page, 'Retry them');
-  await isDone(page, '2 retried.');
+  await seesJobsOfRetry(page);
+  await isDone(page, '2 jobs retried.');
   await group(page, 'user').getByText('2 failures', { exact: true }).waitFor();
   await group(page, 'user').getByRole('button', { name: 'Resolve 2 failures of reports.send' }).click();
   await confirm(page, 'Resolve them');
-  await isDone(page, '2 resolved.');
+  await isDone(page, '2 failures resolved.');
   await group(page, 'user').waitFor({ state: 'detached' });
   await page.getByText('1 group', { exact: true }).waitFor();
-  await retryOne(page);
 
   await page.goto(`${given.baseUrl}/#/failures?function=tasks.runTask`);
   await page.getByText('No failures match the filter.').waitFor();

@@ -33,7 +33,7 @@ async function reschedule(page) {
   const inTwoYears = new Date().getFullYear() + 2;
   await form.getByLabel('Run at').fill(`${inTwoYears}-01-01T00:00:00`);
   await form.getByRole('button', { name: 'Reschedule' }).click();
-  await isDone(page, '3 rescheduled.');
+  await isDone(page, '3 jobs rescheduled.');
   await page.getByText(/^due in \d{3} d$/).nth(2).waitFor();
 }
 
@@ -47,12 +47,12 @@ export default async function scenario(page, given) {
   await box(page, 1).click();
   await box(page, 2).click();
   await bar(page).getByRole('button', { name: 'Cancel 2 selected jobs' }).click();
-  await isDone(page, '2 canceled.');
+  await isDone(page, '2 jobs canceled.');
   await box(page, 1).click();
   await page.setViewportSize({ width: 390, height: 844 });
   await fits(page);
   await bar(page).getByRole('button', { name: 'Retry 1 selected job' }).click();
-  await isDone(page, '1 retried.');
+  await isDone(page, '1 job retried.');
   await bar(page).getByRole('button', { name: 'Done' }).click();
   await box(page, 0).waitFor({ state: 'detached' });
 }

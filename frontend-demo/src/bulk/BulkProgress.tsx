@@ -1,5 +1,6 @@
 /** The bulk actions that run, and those that ended while the page was open, until they are dismissed. */
 import { useState } from 'react';
+import type { ReactNode } from 'react';
 import { X } from 'lucide-react';
 import { useMutation } from 'urql';
 import { useLiveQuery } from 'ostinato-client/urql';
@@ -8,7 +9,7 @@ import type { BulkProgressFragment } from '../generated';
 import { reasonOf } from '../form/issues';
 import { describe } from './describe';
 
-type ActionProps = { action: BulkProgressFragment; onDismiss: () => void };
+type ActionProps = { action: BulkProgressFragment; detail: ReactNode; onDismiss: () => void };
 
 function Stop({ id }: { id: string }) {
   const [{ fetching, error }, stop] = useMutation(CancelBulkActionDocument);
@@ -27,7 +28,7 @@ function Stop({ id }: { id: string }) {
   );
 }
 
-function Action({ action, onDismiss }: ActionProps) {
+function Action({ action, detail, onDismiss }: ActionProps) {
   const { id, state, processed, total, errors } = action;
   const [error] = errors;
   const isRunning = state === 'RUNNING';
@@ -35,6 +36,7 @@ function Action({ action, onDismiss }: ActionProps) {
     <li className="bulk-action" data-bulk={state}>
       {isRunning && <progress value={total === null ? undefined : processed} max={total ?? 1} aria-label="Progress" />}
       <span role="status">{describe(action)}</span>
+      {detail}
       {error && (
         <span className="issue bulk-issue" title={error.message}>
           {error.message}
@@ -51,7 +53,8 @@ function Action({ action, onDismiss }: ActionProps) {
   );
 }
 
-export function BulkProgress() {
+/** @param detailOf what a page knows of an action that it has started. */
+export function BulkProgress({ detailOf }: { detailOf?: (id: string) => ReactNode }) {
   const { rows } = useLiveQuery(BulkActionsChangedDocument, {});
   const [openedAt] = useState(Date.now);
   const [dismissed, setDismissed] = useState<readonly string[]>([]);
@@ -62,7 +65,12 @@ export function BulkProgress() {
   return (
     <ul className="bulk-actions" aria-label="Changes of many jobs">
       {shown.map((action) => (
-        <Action key={action.id} action={action} onDismiss={() => setDismissed([...dismissed, action.id])} />
+        <Action
+          key={action.id}
+          action={action}
+          detail={detailOf?.(action.id)}
+          onDismiss={() => setDismissed([...dismissed, action.id])}
+        />
       ))}
     </ul>
   );

@@ -1,8 +1,9 @@
 /** The failed jobs, live: those with similar errors in one group, with a filter that is in the address. */
 import { useMemo, useState } from 'react';
-import { useSearchParams } from 'react-router';
+import { Link, useSearchParams } from 'react-router';
 import { useSession } from '../app/session';
 import { BulkProgress } from '../bulk/BulkProgress';
+import type { FailureFilter } from '../generated';
 import { countText } from '../jobs/counts';
 import { useConfirm } from '../ui/ConfirmDialog';
 import { Page } from '../ui/Page';
@@ -11,8 +12,9 @@ import { Skeleton } from '../ui/Skeleton';
 import { FailuresToolbar } from './FailuresToolbar';
 import { activeFilters, readFilter, writeFilter } from './filter';
 import type { FailuresFilter } from './filter';
-import { GroupRow } from './GroupRow';
+import { GroupRow, jobsPath } from './GroupRow';
 import { useFailureGroups } from './useFailureGroups';
+import { useStableOrder } from './useStableOrder';
 
 function useFilter(): [FailuresFilter, (filter: FailuresFilter) => void] {
   const [address, setAddress] = useSearchParams();
@@ -26,13 +28,26 @@ function emptyText(filter: FailuresFilter): string {
   return filter.state === '' ? 'No open failures.' : 'No resolved failures are stored.';
 }
 
+/** Where the jobs of a retry are, and what to expect of them. */
+function Retried({ filter: { functionName, owner } }: { filter: FailureFilter }) {
+  return (
+    <>
+      <Link to={jobsPath({ functionName, owner })}>{functionName ? `See the jobs of ${functionName}` : 'See the jobs'}</Link>
+      <span className="hint">Those that fail again are listed here again.</span>
+    </>
+  );
+}
+
 export default function FailuresPage() {
   const [filter, setFilter] = useFilter();
   const { viewer } = useSession();
   const [after, setAfter] = useState<string | null>(null);
   const { data, error, refresh } = useFailureGroups(filter, after);
   const { ask, dialog } = useConfirm(refresh);
-  const groups = data?.failureGroups?.nodes;
+  const [retries, setRetries] = useState<ReadonlyMap<string, FailureFilter>>(new Map());
+  const onRetry = (id: string, retried: FailureFilter): void => setRetries(new Map([...retries, [id, retried]]));
+  const list = `${writeFilter(filter).toString()} ${after}`;
+  const { groups, isOutdated, renew } = useStableOrder(list, data?.failureGroups?.nodes);
   const page = data?.failureGroups?.pageInfo;
   const total = data?.failureGroups?.totalCount;
   const isWhole = groups !== undefined && after === null && page?.hasNextPage === false;
@@ -41,10 +56,20 @@ export default function FailuresPage() {
     setFilter(next);
   };
   return (
-    <Page title="Failures" note={total && <span className="count">{countText(total)} {total.count === 1 && total.isExact ? 'group' : 'groups'}</span>}>
-      <div className="card">
-        <FailuresToolbar filter={filter} onFilter={change} groups={isWhole ? groups : null} ask={ask} />
-        <BulkProgress />
+    <Page
+      title="Failures"
+      note={total && <span className="count">{countText(total)} {total.count === 1 && total.isExact ? 'group' : 'groups'}</span>}
+      actions={isOutdated && <button type="button" onClick={renew}>Newer failures first</button>}
+    >
+      <div className="card long">
+        <FailuresToolbar
+          filter={filter}
+          onFilter={change}
+          groups={groups}
+          isWhole={isWhole}
+          ask={ask}
+          onRetry={onRetry}
+        />
         <QueryNotice error={error} />
         {!groups && !error && <Skeleton label="failures" />}
         {groups?.length === 0 && (
@@ -54,7 +79,7 @@ export default function FailuresPage() {
         )}
         <ul aria-label="Failures">
           {groups?.map((group) => (
-            <GroupRow key={group.id} group={group} filter={filter} isAdmin={viewer.isAdmin} ask={ask} onDone={refresh} />
+            <GroupRow key={group.id} group={group} filter={filter} isAdmin={viewer.isAdmin} ask={ask} onRetry={onRetry} onDone={refresh} />
           ))}
         </ul>
         {(after !== null || page?.hasNextPage) && (
@@ -71,6 +96,12 @@ export default function FailuresPage() {
             )}
           </div>
         )}
+        <BulkProgress
+          detailOf={(id) => {
+            const retried = retries.get(id);
+            return retried && <Retried filter={retried} />;
+          }}
+        />
       </div>
       {dialog}
     </Page>

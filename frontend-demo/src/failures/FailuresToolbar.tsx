@@ -1,13 +1,14 @@
 /** What the page shows of the failures, and what can be done with all that it shows. */
 import { Toggle } from '@base-ui/react/toggle';
+import { useId } from 'react';
 import { ToggleGroup } from '@base-ui/react/toggle-group';
 import { ListFilter } from 'lucide-react';
 import { useSession } from '../app/session';
 import { ActiveFilters } from '../filter/ActiveFilters';
-import type { Question } from '../ui/ConfirmDialog';
 import { FormDialog } from '../ui/FormDialog';
 import { BulkButtons } from './BulkButtons';
-import { offerOfAll } from './changes';
+import type { BulkButtonsProps } from './BulkButtons';
+import { noRetryReason, offerOfAll } from './changes';
 import { FilterForm } from './FilterForm';
 import { NO_FILTER, activeFilters } from './filter';
 import type { FailuresFilter } from './filter';
@@ -34,13 +35,18 @@ function StateChoice({ state, onChoose }: { state: string; onChoose: (state: str
 type ToolbarProps = {
   filter: FailuresFilter;
   onFilter: (filter: FailuresFilter) => void;
-  /** All that match; null if they are not all loaded. */
-  groups: readonly Group[] | null;
-  ask: (question: Question) => void;
-};
+  /** Those on the page; undefined until they are read. */
+  groups: readonly Group[] | undefined;
+  /** Whether all that match are on the page. */
+  isWhole: boolean;
+} & Pick<BulkButtonsProps, 'ask' | 'onRetry'>;
 
-export function FailuresToolbar({ filter, onFilter, groups, ask }: ToolbarProps) {
+export function FailuresToolbar({ filter, onFilter, groups, isWhole, ask, onRetry }: ToolbarProps) {
   const { viewer } = useSession();
+  const reasonId = useId();
+  const offer = offerOfAll(filter, viewer.isAdmin, isWhole && groups ? groups : null);
+  const hasOffer = filter.state === '' && !(isWhole && groups?.length === 0);
+  const reason = hasOffer && offer.possible ? noRetryReason(offer) : null;
   const label = (
     <>
       <ListFilter aria-hidden="true" size={15} />
@@ -54,16 +60,23 @@ export function FailuresToolbar({ filter, onFilter, groups, ask }: ToolbarProps)
         <FormDialog className="with-icon" title="Filter failures" action={label}>
           {(close) => <FilterForm filter={filter} onChange={onFilter} onClose={close} />}
         </FormDialog>
-        {groups?.length !== 0 && filter.state === '' && (
+        {hasOffer && (
           <BulkButtons
-            offer={offerOfAll(filter, viewer.isAdmin, groups)}
+            offer={offer}
             all=" all…"
             ask={ask}
+            onRetry={onRetry}
+            describedBy={reason ? reasonId : undefined}
           />
         )}
       </div>
+      {reason && groups && groups.length > 1 && (
+        <p id={reasonId} className="hint">
+          {reason}
+        </p>
+      )}
       <ActiveFilters
-        filters={activeFilters(filter)}
+        filters={activeFilters(filter, groups)}
         onRemove={(name) => onFilter({ ...filter, [name]: '' })}
         onClear={() => onFilter({ ...NO_FILTER, state: filter.state })}
       />

@@ -1,22 +1,28 @@
 /** Similar failures of one function: how many, since when, an example, and what can be done with them. */
-import { useState } from 'react';
+import { useId, useState } from 'react';
 import { Link } from 'react-router';
+import type { JobState } from '../generated';
 import { Since } from '../time/Instant';
-import type { Question } from '../ui/ConfirmDialog';
 import { counted } from '../ui/counted';
 import { BulkButtons } from './BulkButtons';
-import { offerOfGroup } from './changes';
+import type { BulkButtonsProps } from './BulkButtons';
+import { noRetryReason, offerOfGroup } from './changes';
 import { Example } from './Example';
 import styles from './Failures.module.css';
 import type { FailuresFilter } from './filter';
 import { Trend } from './Trend';
 import type { Group } from './useFailureGroups';
 
+/** The address of the jobs of a function and an owner, of all if they are not given. */
+export function jobsPath(which: { functionName?: string | null | undefined; owner?: string | null | undefined; state?: JobState }): string {
+  const { functionName, owner, state } = which;
+  const filter = { ...(functionName && { function: functionName }), ...(state && { state }), ...(owner && { owner }) };
+  return `/jobs?${new URLSearchParams(filter).toString()}`;
+}
+
 /** The failed jobs; all jobs of the function if it recorded the failures itself, as those have succeeded. */
 function jobsOf({ functionName, owner, retryableCount }: Group): string {
-  const state = retryableCount > 0 && { state: 'FAILED' };
-  const filter = new URLSearchParams({ function: functionName, ...state, ...(owner && { owner }) });
-  return `/jobs?${filter.toString()}`;
+  return jobsPath({ functionName, owner, ...(retryableCount > 0 && { state: 'FAILED' }) });
 }
 
 function Seen({ group: { count, firstSeenAt, lastSeenAt } }: { group: Group }) {
@@ -33,13 +39,14 @@ type GroupRowProps = {
   group: Group;
   filter: FailuresFilter;
   isAdmin: boolean;
-  ask: (question: Question) => void;
   onDone: () => void;
-};
+} & Pick<BulkButtonsProps, 'ask' | 'onRetry'>;
 
-export function GroupRow({ group, filter, isAdmin, ask, onDone }: GroupRowProps) {
+export function GroupRow({ group, filter, isAdmin, ask, onRetry, onDone }: GroupRowProps) {
   const { functionName, errorName, message, count, owner } = group;
   const [open, setOpen] = useState(false);
+  const reasonId = useId();
+  const reason = filter.state === '' ? noRetryReason({ count, retryable: group.retryableCount }) : null;
   return (
     <li className={`${styles.group} ${filter.state === '' ? 'tone-failed' : 'tone-success'}`} data-failures={count}>
       <div className={styles.head}>
@@ -58,6 +65,11 @@ export function GroupRow({ group, filter, isAdmin, ask, onDone }: GroupRowProps)
             <Seen group={group} />
             {isAdmin && <span className="tag">{owner ?? 'the system'}</span>}
           </p>
+          {reason && (
+            <p id={reasonId} className="hint">
+              {reason}
+            </p>
+          )}
         </div>
         <Trend values={group.trend} />
         {filter.state === '' && (
@@ -66,6 +78,8 @@ export function GroupRow({ group, filter, isAdmin, ask, onDone }: GroupRowProps)
             offer={offerOfGroup(group, filter)}
             of={functionName}
             ask={ask}
+            onRetry={onRetry}
+            describedBy={reason ? reasonId : undefined}
           />
         )}
       </div>

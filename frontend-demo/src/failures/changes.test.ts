@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { choiceOf, offerOfAll, offerOfGroup } from './changes';
+import { choiceOf, noRetryReason, offerOfAll, offerOfGroup } from './changes';
 import { NO_FILTER } from './filter';
 import type { Group } from './useFailureGroups';
 
@@ -21,6 +21,16 @@ test('of a group with some jobs, only these are retried, and the question says w
   const retry = choice('Retry', 5, 3);
   expect(retry).toMatchObject({ label: 'Retry 3 of 5', title: 'Retry 3 of 5 failures of mail.send?' });
   expect(retry?.description).toMatch(/^A function recorded the others itself/);
+});
+
+test.each([
+  [1, 0, 'Recorded by a function: no job failed, so there is nothing to retry.'],
+  [6, 4, '2 of 6 were recorded by a function: no job failed that could be retried.'],
+  [6, 5, '1 of 6 was recorded by a function: no job failed that could be retried.'],
+  [6, 6, null],
+  [null, null, null],
+])('of %s failures, %s can be retried: %s', (count, retryable, reason) => {
+  expect(noRetryReason({ count, retryable })).toBe(reason);
 });
 
 test('one failure is named in the singular', () => {

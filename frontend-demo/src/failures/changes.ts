@@ -45,6 +45,15 @@ export type Choice = {
 
 const NO_JOB = 'A function recorded the others itself: they have no failed job that could be retried.';
 
+/** Return why failures cannot be retried, if some or all of them cannot. */
+export function noRetryReason({ count, retryable }: Pick<PossibleFailuresOffer, 'count' | 'retryable'>): string | null {
+  if (count === null || retryable === null || retryable === count) return null;
+  if (retryable === 0) return 'Recorded by a function: no job failed, so there is nothing to retry.';
+  const others = count - retryable;
+  const were = others === 1 ? 'was' : 'were';
+  return `${others.toLocaleString()} of ${count.toLocaleString()} ${were} recorded by a function: no job failed that could be retried.`;
+}
+
 /**
  * Return how a change is offered; null if it would change nothing.
  * @param of the function of a group; empty for all that match.

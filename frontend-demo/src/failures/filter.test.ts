@@ -31,7 +31,16 @@ test('the server filters by everything', () => {
 });
 
 test('active filters have words of their own, and the state is none of them', () => {
-  expect(activeFilters({ ...NO_FILTER, state: 'RESOLVED', fingerprint: 'b'.repeat(24) })).toEqual([
-    { name: 'fingerprint', label: 'similar errors', value: 'b'.repeat(24) },
+  expect(activeFilters({ ...NO_FILTER, state: 'RESOLVED', owner: 'ann' })).toEqual([
+    { name: 'owner', label: 'owner', value: 'ann' },
   ]);
+});
+
+test('a fingerprint is written as the error that has it', () => {
+  const group = { fingerprint: 'b'.repeat(24), errorName: 'ConnectionError', message: 'refused' };
+  const valueWith = (groups?: (typeof group)[]) =>
+    activeFilters({ ...NO_FILTER, fingerprint: 'b'.repeat(24) }, groups)[0]?.value;
+  expect(valueWith([group])).toBe('ConnectionError: refused');
+  expect(valueWith([])).toBe('an error that is not in this list');
+  expect(valueWith()).toBe('one error');
 });

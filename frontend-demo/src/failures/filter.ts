@@ -42,17 +42,34 @@ export function serverFilter(filter: FailuresFilter): FailureFilter {
 const LABELS: Record<FilterName, string> = {
   state: 'state',
   function: 'function',
-  fingerprint: 'similar errors',
+  fingerprint: 'similar to',
   owner: 'owner',
   from: 'failed from',
   to: 'failed before',
 };
 
-/** Return the values that are set, except the state, which has buttons of its own. */
-export function activeFilters(filter: FailuresFilter): ActiveFilter<FilterName>[] {
+/** A group as far as it tells what its fingerprint stands for. */
+type Fingerprinted = { fingerprint: string | null; errorName: string; message: string };
+
+/** Return a fingerprint in words, which only a group with it has. */
+function errorText(fingerprint: string, groups: readonly Fingerprinted[] | undefined): string {
+  const found = groups?.find((group) => group.fingerprint === fingerprint);
+  if (found) return `${found.errorName}: ${found.message}`;
+  return groups ? 'an error that is not in this list' : 'one error';
+}
+
+/**
+ * Return the values that are set, except the state, which has buttons of its own.
+ * @param groups those on the page.
+ */
+export function activeFilters(filter: FailuresFilter, groups?: readonly Fingerprinted[]): ActiveFilter<FilterName>[] {
+  const valueOf = (name: FilterName): string => {
+    if (name === 'fingerprint') return errorText(filter.fingerprint, groups);
+    return name === 'from' || name === 'to' ? formatExact(Date.parse(filter[name])) : filter[name];
+  };
   return NAMES.filter((name) => name !== 'state' && filter[name] !== '').map((name) => ({
     name,
     label: LABELS[name],
-    value: name === 'from' || name === 'to' ? formatExact(Date.parse(filter[name])) : filter[name],
+    value: valueOf(name),
   }));
 }
