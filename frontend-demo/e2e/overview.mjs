@@ -12,19 +12,19 @@ async function draws(page, label) {
 
 /** Values are read with arrow keys, and with the pointer. */
 async function readValues(page) {
-  const values = page.getByRole('slider', { name: 'Failures: values' });
+  const values = page.getByRole('slider', { name: 'Failed attempts: values' });
   await values.focus();
   await eventually('the failure is read by keyboard', async () => {
-    if (/failed 1$/.test(await values.getAttribute('aria-valuetext'))) return true;
+    if (/job failed 1$/.test(await values.getAttribute('aria-valuetext'))) return true;
     await page.keyboard.press('ArrowLeft');
     return false;
   });
-  const figure = page.getByRole('figure').filter({ hasText: 'Failures' });
-  await figure.getByText('failed 1', { exact: true }).waitFor();
+  const figure = page.getByRole('figure').filter({ hasText: 'Failed attempts' });
+  await figure.getByText('job failed 1', { exact: true }).waitFor();
   await page.keyboard.press('Tab');
-  await figure.getByText('failed 1', { exact: true }).waitFor({ state: 'detached' });
+  await figure.getByText('job failed 1', { exact: true }).waitFor({ state: 'detached' });
   await figure.getByRole('img').hover();
-  await figure.getByText(/^failed \d+$/).waitFor();
+  await figure.getByText(/^job failed \d+$/).waitFor();
 }
 
 export default async function scenario(page, given) {
@@ -34,13 +34,13 @@ export default async function scenario(page, given) {
   await go(page, 'Overview');
   await counts(page, 'Failed', '1');
   await counts(page, 'In progress', '1');
-  await draws(page, 'Failures, in total: retried 0, failed 1');
+  await draws(page, 'Failed attempts, in total: retried 0, job failed 1');
   await readValues(page);
   await page.getByRole('list', { name: 'Running jobs' }).getByText('42 of 100').waitFor();
 
   await page.getByRole('button', { name: '24 h' }).click();
   await eventually('the range is in the address', async () => page.url().endsWith('#/overview?range=24h'));
-  await draws(page, 'Failures, in total: retried 0, failed 1');
+  await draws(page, 'Failed attempts, in total: retried 0, job failed 1');
   await page.reload();
   await page.getByRole('button', { name: '24 h', pressed: true }).waitFor();
 }

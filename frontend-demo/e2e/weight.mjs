@@ -16,7 +16,7 @@ export default async function scenario(page, given) {
   session.on('Network.loadingFinished', ({ requestId, encodedDataLength: size }) => bytes.set(requestId, size));
   await page.reload();
   await connection(page, 'live');
-  await page.getByRole('img', { name: /^Failures/ }).waitFor();
+  await page.getByRole('img', { name: /^Failed attempts/ }).waitFor();
   await page.waitForLoadState('networkidle');
   // Without a URL, a response belongs to the first visit.
   const sizes = [...bytes].filter(([id]) => urls.has(id)).map(([id, size]) => [urls.get(id), size]);

@@ -24,7 +24,7 @@ type TimeChartProps = {
   kind: 'bars' | 'lines';
 };
 
-/** Describe the values: "Failures, in total: retried 0, failed 1"; of durations, the newest value of each series. */
+/** Describe the values: "Failed attempts, in total: retried 0, job failed 1"; of durations, the newest value of each series. */
 function summarize({ label, series, format, kind }: TimeChartProps): string {
   const described = series.map(({ name, values }) => {
     const known = values.filter((value) => value !== null);

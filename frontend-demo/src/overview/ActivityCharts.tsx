@@ -31,7 +31,7 @@ export function ActivityCharts({ activity: { points } }: { activity: Activity })
       </div>
       <div className="card">
         <TimeChart
-          label="Failures"
+          label="Failed attempts"
           kind="bars"
           times={times}
           format={formatCount}
@@ -42,7 +42,7 @@ export function ActivityCharts({ activity: { points } }: { activity: Activity })
               values: values(points, ({ retried }) => retried),
               drawn: values(points, ({ retried, failed }) => retried + failed),
             },
-            { name: 'failed', colour: '--failed', values: values(points, ({ failed }) => failed) },
+            { name: 'job failed', colour: '--failed', values: values(points, ({ failed }) => failed) },
           ]}
         />
       </div>

@@ -1,7 +1,7 @@
 /** What happens now: the jobs by state, what needs attention, charts of a range, the running jobs, the workers. */
 import { Toggle } from '@base-ui/react/toggle';
 import { ToggleGroup } from '@base-ui/react/toggle-group';
-import { useSearchParams } from 'react-router';
+import { Link, useSearchParams } from 'react-router';
 import type { ActivityRange } from '../generated';
 import { Page } from '../ui/Page';
 import { QueryNotice } from '../ui/QueryNotice';
@@ -57,6 +57,12 @@ export default function OverviewPage() {
         </div>
         <QueryNotice error={error} />
         {activity ? <ActivityCharts activity={activity} /> : !error && <Skeleton label="charts" />}
+        {activity && (
+          <p className="hint">
+            The charts count attempts of jobs. Failures that functions record while their jobs succeed are listed on{' '}
+            <Link to="/failures">Failures</Link>.
+          </p>
+        )}
         {activity?.countedFrom && (
           <p className="hint">
             The charts count only your jobs due after {new Date(activity.countedFrom).toLocaleString()}: you have too
