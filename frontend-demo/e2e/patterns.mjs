@@ -1,4 +1,4 @@
-/* The pages of recurring tasks, batches and requests: a task is stopped and deleted, a batch is paused, given another rate
+/* The pages of recurring tasks, batches and requests: a task is changed, stopped, started again and deleted, a batch is paused, given another rate
    and canceled, and requests are answered, rejected and canceled. */
 import { connection, go } from './page.mjs';
 
@@ -12,9 +12,24 @@ async function tasks(page) {
   await go(page, 'Recurring tasks');
   const row = page.getByRole('row').filter({ hasText: 'playground' });
   await row.getByText('Running').waitFor();
+  await row.getByText('20 a minute').waitFor();
+  await row.getByRole('button', { name: 'Change…' }).click();
+  const form = page.getByRole('form', { name: 'Change the task' });
+  await form.getByLabel('Interval').fill('soon');
+  await form.getByRole('button', { name: 'Save' }).click();
+  await form.getByText('Enter a duration').waitFor();
+  await form.getByLabel('Interval').fill('2 min');
+  await form.getByLabel('Arguments').fill('{"name": "changed"}');
+  await form.getByRole('button', { name: 'Save' }).click();
+  await row.getByText('every 2 min').waitFor();
   await row.getByRole('button', { name: 'Stop' }).click();
   await row.getByText('Stopped').waitFor();
+  await row.getByRole('button', { name: 'Start again' }).click();
+  await row.getByText('Running').waitFor();
+  await row.getByText('every 2 min').waitFor();
+  await row.getByRole('button', { name: 'Stop' }).click();
   await row.getByRole('button', { name: 'Delete' }).click();
+  await row.getByText('Really?').click();
   await page.getByText('No recurring tasks.').waitFor();
 }
 
@@ -40,6 +55,13 @@ async function batches(page) {
   await row.getByText('Canceled').waitFor();
 }
 
+/** Text that begins like JSON is no text by mistake. */
+async function refusesBrokenJson(form, label) {
+  await form.getByLabel(label).fill('{oops');
+  await form.getByRole('button', { name: 'Complete' }).click();
+  await form.getByRole('alert').getByText('To send it as text, write "{oops".').waitFor();
+}
+
 /** Answer the newest request with the form. */
 async function answer(page, { label, text, action, rejects }) {
   await start(page, 'Ask a person');
@@ -48,19 +70,22 @@ async function answer(page, { label, text, action, rejects }) {
   await row.getByRole('button', { name: 'Answer' }).click();
   const form = page.getByRole('form', { name: 'Answer the request' });
   if (rejects) await form.getByRole('checkbox', { name: 'Reject it' }).check();
+  if (!rejects) await refusesBrokenJson(form, label);
   await form.getByLabel(label).fill(text);
   await form.getByRole('button', { name: action }).click();
   await page.getByRole('row').filter({ hasText: text }).waitFor();
 }
 
-/** A request that has timed out can be answered once. */
+/** A request that times out while somebody writes the answer keeps its form, and can be answered once. */
 async function answerLate(page, given) {
-  await given.request('let a request time out');
-  const row = page.getByRole('row').filter({ hasText: 'Timed out' });
-  await row.getByRole('button', { name: 'Answer late' }).click();
+  await start(page, 'Ask a person');
+  await go(page, 'Requests');
+  await page.getByRole('row').filter({ hasText: 'Waiting' }).getByRole('button', { name: 'Answer' }).click();
   const form = page.getByRole('form', { name: 'Answer the request' });
-  await form.getByText('It has timed out, and stays so').waitFor();
   await form.getByLabel('Result').fill('Better late');
+  await given.request('let the request time out');
+  await form.getByText('It has timed out, and stays so').waitFor();
+  const row = page.getByRole('row').filter({ hasText: 'Timed out' }).first();
   await form.getByRole('button', { name: 'Complete' }).click();
   await row.getByText('late', { exact: true }).waitFor();
   await row.getByText('Better late').waitFor();

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -40,8 +41,9 @@ LATER = """mutation {
   ) { jobId }
 }"""
 
-EXPIRE = """mutation {
-  createWithTimeout(input: {data: 1, timeoutMs: 1, runHandler: false}) { requestId }
+WAITING = "{ requests(first: 1, filter: {states: [PENDING]}) { nodes { id } } }"
+EXPIRE = """mutation($id: ID!) {
+  extendRequest(input: {requestId: $id, timeoutMs: 1}) { requestId }
 }"""
 
 
@@ -78,12 +80,15 @@ async def echo_api(processes: Processes) -> ApiProcess:
     return await processes.api(functions=FUNCTIONS)
 
 
-async def _run_operation(api: ApiProcess, query: str, **variables: object) -> None:
+async def _run_operation(api: ApiProcess, query: str, **variables: object) -> dict[str, Any]:
     headers = {"authorization": f"Bearer {api.token('alice')}"}
     async with httpx.AsyncClient(trust_env=False, verify=TLS, headers=headers) as client:
         body = {"query": query, "variables": variables}
         reply = await client.post(api.graphql_url, json=body)
-    assert "errors" not in reply.json(), reply.text
+    answer: dict[str, Any] = reply.json()
+    assert "errors" not in answer, reply.text
+    data: dict[str, Any] = answer["data"]
+    return data
 
 
 async def test_registered_cron_ticks_on_the_page(
@@ -149,12 +154,16 @@ async def test_overview_shows_what_needs_attention(
 async def test_similar_failures_are_resolved_and_retried_on_the_page(
     chromium: Chromium, reporting_api: ApiProcess
 ) -> None:
-    async def fail() -> None:
-        for to in ("eve", "user 1", "user 2", "user 3"):
+    async def fail(*recipients: str) -> None:
+        for to in recipients:
             failing = {"functionName": "reports.send", "args": {"to": to}}
             await _run_operation(reporting_api, SCHEDULE, input=failing)
 
-    await chromium.run_scenario("failures", reporting_api, {"fail jobs": fail})
+    handlers = {
+        "fail one job": partial(fail, "eve"),
+        "fail similar jobs": partial(fail, "user 1", "user 2", "user 3"),
+    }
+    await chromium.run_scenario("failures", reporting_api, handlers)
 
 
 async def test_page_of_a_job_shows_its_timeline_and_its_tree(
@@ -316,8 +325,12 @@ async def test_playground_runs_each_pattern_and_their_pages_change_them(
         given = {"development_token": token, "development_flaky_url": url}
         api = await processes.api(mode=Mode.DEVELOPMENT, allowed_hosts_http=(host,), **given)
         await chromium.run_scenario("playground", api)
-        handlers = {"let a request time out": partial(_run_operation, api, EXPIRE)}
-        await chromium.run_scenario("patterns", api, handlers)
+
+        async def expire() -> None:
+            waiting = await _run_operation(api, WAITING)
+            await _run_operation(api, EXPIRE, id=waiting["requests"]["nodes"][0]["id"])
+
+        await chromium.run_scenario("patterns", api, {"let the request time out": expire})
 
 
 async def test_user_is_chosen_in_development(

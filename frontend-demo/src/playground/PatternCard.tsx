@@ -1,39 +1,43 @@
-/** A pattern with the button that runs it. */
-import { useState } from 'react';
+/** A pattern: what it shows, the button that runs it, and where the next step is. */
+import { useId, useState } from 'react';
 import { Link } from 'react-router';
 import { useClient } from 'urql';
-import type { CombinedError } from '@urql/core';
 import { reasonOf } from '../form/issues';
 import { Answer } from './Answer';
-import type { Pattern } from './patterns';
+import type { Outcome, Pattern } from './patterns';
 import styles from './Playground.module.css';
 
 export function PatternCard({ pattern }: { pattern: Pattern }) {
+  const { title, name, text, run } = pattern;
+  const id = useId();
   const client = useClient();
   const [sending, setSending] = useState(false);
-  const [error, setError] = useState<CombinedError>();
-  const [requestId, setRequestId] = useState<string>();
-  const run = async (): Promise<void> => {
+  const [outcome, setOutcome] = useState<Outcome>({});
+  const next = outcome.next ?? pattern.next;
+  const start = async (): Promise<void> => {
     if (sending) return;
     setSending(true);
-    const outcome = await pattern.run(client);
+    setOutcome(await run(client));
     setSending(false);
-    setError(outcome.error);
-    setRequestId(outcome.requestId);
   };
   return (
-    <li className={`card ${styles.pattern}`}>
-      <p className="hint">{pattern.text}</p>
+    <li className={`card ${styles.pattern}`} aria-labelledby={id}>
+      <h2 id={id}>{title}</h2>
+      <p className="hint">{text}</p>
       <div className={styles.buttons}>
-        <button type="button" className="primary" aria-disabled={sending} onClick={() => void run()}>
-          {pattern.name}
+        <button type="button" className="primary" aria-disabled={sending} onClick={() => void start()}>
+          {name}
         </button>
-        {pattern.page && <Link to={pattern.page.to}>{pattern.page.title}</Link>}
-        {requestId !== undefined && <Answer key={requestId} requestId={requestId} />}
+        {next && <Link to={next.to}>{next.title}</Link>}
       </div>
-      {error && (
+      {outcome.request && (
+        <div className={styles.buttons}>
+          <Answer key={outcome.request.id} request={outcome.request} />
+        </div>
+      )}
+      {outcome.error && (
         <p role="alert" className="issue">
-          {reasonOf(error)}
+          {reasonOf(outcome.error)}
         </p>
       )}
     </li>
