@@ -76,6 +76,18 @@ async function answer(page, { label, text, action, rejects }) {
   await page.getByRole('row').filter({ hasText: text }).waitFor();
 }
 
+/** Let the request that waits time out. */
+async function expire(page, { baseUrl, token }) {
+  const send = async (query) => {
+    const headers = { authorization: `Bearer ${token}` };
+    const reply = await (await page.request.post(`${baseUrl}/graphql`, { headers, data: { query } })).json();
+    if (reply.errors) throw new Error(JSON.stringify(reply.errors));
+    return reply.data;
+  };
+  const { requests } = await send('{ requests(first: 1, filter: {states: [PENDING]}) { nodes { id } } }');
+  await send(`mutation { extendRequest(input: {requestId: "${requests.nodes[0].id}", timeoutMs: 1}) { requestId } }`);
+}
+
 /** A request that times out while somebody writes the answer keeps its form, and can be answered once. */
 async function answerLate(page, given) {
   await start(page, 'Ask a person');
@@ -83,7 +95,7 @@ async function answerLate(page, given) {
   await page.getByRole('row').filter({ hasText: 'Waiting' }).getByRole('button', { name: 'Answer' }).click();
   const form = page.getByRole('form', { name: 'Answer the request' });
   await form.getByLabel('Result').fill('Better late');
-  await given.request('let the request time out');
+  await expire(page, given);
   await form.getByText('It has timed out, and stays so').waitFor();
   const row = page.getByRole('row').filter({ hasText: 'Timed out' }).first();
   await form.getByRole('button', { name: 'Complete' }).click();

@@ -1,6 +1,6 @@
 /** The failed jobs, live: those with similar errors in one group, with a filter that is in the address. */
 import { useMemo, useState } from 'react';
-import { Link, useSearchParams } from 'react-router';
+import { useSearchParams } from 'react-router';
 import { useSession } from '../app/session';
 import { BulkProgress } from '../bulk/BulkProgress';
 import type { FailureFilter } from '../generated';
@@ -12,7 +12,8 @@ import { Skeleton } from '../ui/Skeleton';
 import { FailuresToolbar } from './FailuresToolbar';
 import { activeFilters, readFilter, writeFilter } from './filter';
 import type { FailuresFilter } from './filter';
-import { GroupRow, jobsPath } from './GroupRow';
+import { GroupRow } from './GroupRow';
+import { Retried } from './Retried';
 import { useFailureGroups } from './useFailureGroups';
 import { useStableOrder } from './useStableOrder';
 
@@ -26,16 +27,6 @@ function useFilter(): [FailuresFilter, (filter: FailuresFilter) => void] {
 function emptyText(filter: FailuresFilter): string {
   if (activeFilters(filter).length > 0) return 'No failures match the filter.';
   return filter.state === '' ? 'No open failures.' : 'No resolved failures are stored.';
-}
-
-/** Where the jobs of a retry are, and what to expect of them. */
-function Retried({ filter: { functionName, owner } }: { filter: FailureFilter }) {
-  return (
-    <>
-      <Link to={jobsPath({ functionName, owner })}>{functionName ? `See the jobs of ${functionName}` : 'See the jobs'}</Link>
-      <span className="hint">Those that fail again are listed here again.</span>
-    </>
-  );
 }
 
 export default function FailuresPage() {

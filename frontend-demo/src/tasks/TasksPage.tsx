@@ -3,7 +3,7 @@ import { useLiveQuery } from 'ostinato-client/urql';
 import { useSession } from '../app/session';
 import { DeleteTaskDocument, RecurringTasksChangedDocument, StartTaskDocument, StopTaskDocument } from '../generated';
 import type { TaskRowFragment } from '../generated';
-import { formatDuration, formatRounded } from '../time/format';
+import { formatRounded } from '../time/format';
 import { Since, Until } from '../time/Instant';
 import { Actions, action } from '../ui/Actions';
 import { Chip } from '../ui/Chip';
@@ -14,7 +14,7 @@ import { Skeleton } from '../ui/Skeleton';
 import { Table } from '../ui/Table';
 import type { Column } from '../ui/Table';
 import { TaskForm } from './TaskForm';
-import { rateOf } from './rate';
+import { Rate, TaskName } from './TaskCells';
 
 function TaskState({ task }: { task: TaskRowFragment }) {
   const [warning] = task.warnings;
@@ -42,25 +42,6 @@ function TaskActions({ task }: { task: TaskRowFragment }) {
       </FormDialog>
       <Actions actions={actionsOf(task, viewer.id)} target={`task ${task.taskId}`} />
     </span>
-  );
-}
-
-function TaskName({ task: { taskId, functionName } }: { task: TaskRowFragment }) {
-  return (
-    <>
-      <strong>{taskId}</strong>
-      <code className="row-note">{functionName}</code>
-    </>
-  );
-}
-
-function Rate({ intervalMs }: { intervalMs: number }) {
-  const rate = rateOf(intervalMs);
-  return (
-    <>
-      every {formatDuration(intervalMs)}
-      {rate && <p className="row-note">{rate}</p>}
-    </>
   );
 }
 
