@@ -218,8 +218,8 @@ class Engine:
         return changed.record()
 
     async def release_queued_tick(self, function_name: str, cause: Cause) -> None:
-        """Schedule the job that starts the next waiting tick, if a job that has ended, of this
-        function and cause, was the run of a cron whose ticks wait: queued ones, or a backfill."""
+        """Schedule the job that starts the next waiting tick of a cron, if the job that has ended,
+        of this function and cause, was its run, and ticks are queued or left of a backfill."""
         if cause.kind is not CauseKind.CRON:
             return
         function, cron_id = self.registry.get(function_name), cause.id

@@ -13,7 +13,8 @@ from ostinato.jobs.lifecycle import ACTIVE_STATES
 from ostinato.jobs.records import JobState
 
 RELEASE_QUEUED: Final = "crons.releaseQueued"
-"""The built-in function that starts a queued tick when the run before it has ended."""
+"""The built-in function that starts a tick that is queued, or left of a backfill, when the run
+before it has ended."""
 MAX_TRACKED: Final = 1_000  # runs; older ones are not waited for
 MAX_OVERLAPPING: Final = 100  # the same, of a cron whose runs may overlap
 

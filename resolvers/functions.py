@@ -55,15 +55,16 @@ def require_callable_function(ctx: RequestContext, name: str) -> Function:
 
 
 def call_issues(ctx: RequestContext, name: str, args: JsonObject) -> list[Issue]:
-    """Return what is wrong with a call that the viewer wants to schedule; nothing if only the
-    function itself is refused."""
+    """Return the issues of a call that the viewer wants to schedule; none if the viewer may not use
+    the function, which is an error of its own."""
     try:
         require_callable_function(ctx, name).bind(args)
     except BadRequest as error:
         return list(error.issues)
     except Forbidden:
-        pass
-    return []
+        return []
+    else:
+        return []
 
 
 def target_of(ctx: RequestContext, name: str) -> AnyTarget:

@@ -89,12 +89,12 @@ async def check_failures(ctx: Context, cron_id: str) -> bool:
 
 
 def _require_no_run(cron: Cron, found: dict[str, Any], history: RunHistory) -> None:
-    """Raise PreconditionFailed if a run has not ended, unless runs may overlap."""
+    """Raise PreconditionFailed if a run has not ended or ticks wait, unless runs may overlap."""
     waiting = found["queuedTicks"] or backfill_ticks(found)
     if cron.overlap is not OverlapPolicy.ALLOW and (history.active or waiting):
+        what = "a run of the cron has not ended" if history.active else "ticks of the cron wait"
         raise PreconditionFailed(
-            f"a run of the cron has not ended, and its overlap is {cron.overlap.name}: wait for "
-            "its end, or set overlap to ALLOW"
+            f"{what}, and its overlap is {cron.overlap.name}: wait, or set overlap to ALLOW"
         )
 
 
@@ -112,9 +112,9 @@ class Backfill:
 
     cron: Cron
     started: int
-    """The number of ticks that run now; if runs of the cron are queued, one after the other."""
+    """The number of ticks that this call runs: at once, or one after another under QUEUE."""
     already_ran: int
-    """The number of ticks of the period that had run before, or wait."""
+    """The number of ticks of the period that had run, or were already waiting to run."""
 
     @property
     def id(self) -> str:
@@ -158,10 +158,13 @@ async def backfill_cron(
     later = missing[len(at_once) :]
     entries = [await _run_again(ctx, cron, tick) for tick in at_once]
     runs = [entry.job_id for entry in entries]
+    tracked, failures = history.tracked, history.failures
+    if not cron.enabled:  # the failures that paused the cron must not stop its backfill
+        tracked, failures = history.active, 0
     fields: dict[str, Any] = {
         **await record_ticks(ctx, found, entries),
-        "executions": [*history.tracked, *runs],
-        "failuresInARow": history.failures,
+        "executions": [*tracked, *runs],
+        "failuresInARow": failures,
     }
     if later:
         release = await schedule_release(ctx, cron, later)

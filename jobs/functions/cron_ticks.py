@@ -143,8 +143,7 @@ async def start_due_runs(
     started = await _start(ctx, cron, ready)
     backfill = backfill_ticks(found)
     if backfill and not (history.active or ready or queued):
-        started = await _start(ctx, cron, backfill[:1], TickOrigin.BACKFILL)
-        backfill = backfill[1:]
+        started, backfill = await _start_backfill(ctx, cron, backfill)
     jobs = [entry.job_id for entry in started if entry.job_id is not None]
     skipped += entries_of(overflow, TickOutcome.SKIPPED, TickReason.QUEUE_FULL)
     return OverlapResult(
@@ -229,12 +228,7 @@ async def schedule_release(ctx: Context, cron: Cron, waiting: Sequence[datetime]
     )
 
 
-async def _start(
-    ctx: Context,
-    cron: Cron,
-    due_times: Sequence[datetime],
-    origin: TickOrigin = TickOrigin.SCHEDULE,
-) -> list[LedgerEntry]:
+async def _start(ctx: Context, cron: Cron, due_times: Sequence[datetime]) -> list[LedgerEntry]:
     """Schedule the function once per due time, and return the records of the ticks.
 
     If the function no longer exists, records a failure. If the owner has no room for another
@@ -243,7 +237,7 @@ async def _start(
     entries: list[LedgerEntry] = []
     try:
         for due in due_times:
-            entries += [await start_run(ctx, cron, due, origin)]
+            entries += [await start_run(ctx, cron, due, TickOrigin.SCHEDULE)]
     except (BadRequest, QuotaExceeded) as error:
         is_quota = isinstance(error, QuotaExceeded)
         key = error.code if is_quota else str(error)
@@ -251,9 +245,26 @@ async def _start(
             ctx.log.error("cron.not_executed", cron_id=cron.id, reason=str(error))
         await record_refusal(ctx, cron.id, cron.function_name, error, cron.args)
         reason = TickReason.QUOTA_EXCEEDED if is_quota else TickReason.FUNCTION_REFUSED
-        skipped = entries_of(due_times[len(entries) :], TickOutcome.SKIPPED, reason)
-        entries += [replace(entry, origin=origin) for entry in skipped]
+        entries += entries_of(due_times[len(entries) :], TickOutcome.SKIPPED, reason)
     return entries
+
+
+async def _start_backfill(
+    ctx: Context, cron: Cron, waiting: list[datetime]
+) -> tuple[list[LedgerEntry], list[datetime]]:
+    """Start the next tick of a backfill; return its record, and the ticks that still wait.
+
+    If the owner has no room for another pending job, it waits. If the function refuses the call,
+    records a failure, and skips all that wait.
+    """
+    try:
+        return [await start_run(ctx, cron, waiting[0], TickOrigin.BACKFILL)], waiting[1:]
+    except QuotaExceeded:
+        return [], waiting
+    except BadRequest as error:
+        await record_refusal(ctx, cron.id, cron.function_name, error, cron.args)
+        skipped = entries_of(waiting, TickOutcome.SKIPPED, TickReason.FUNCTION_REFUSED)
+        return [replace(entry, origin=TickOrigin.BACKFILL) for entry in skipped], []
 
 
 async def start_run(ctx: Context, cron: Cron, due: datetime, origin: TickOrigin) -> LedgerEntry:

@@ -111,12 +111,18 @@ async def insert_cron(ctx: Context, new: NewCron, schedule: Schedule, args: Json
 
 
 async def pause_cron(ctx: Context, cron_id: str, expected_version: int | None = None) -> Cron:
-    """Cancel the pending tick job and drop all queued ticks; keep `nextRunTime`.
+    """Cancel the pending tick job, and drop queued ticks and what is left of a backfill; keep
+    `nextRunTime`.
 
-    Pausing a paused cron changes nothing. Raises NotFound and VersionConflict.
+    Pausing a paused cron only drops its backfill. Raises NotFound and VersionConflict.
     """
     found = await find_cron(ctx, cron_id, expected_version)
-    return cron_from(await pause_found(ctx, found, None) if found["enabled"] else found)
+    if found["enabled"]:
+        return cron_from(await pause_found(ctx, found, None))
+    if not backfill_ticks(found):
+        return cron_from(found)
+    await cancel_if_active(ctx, found.get("releaseJobId"))
+    return await change(ctx, found, {"backfillTicks": [], "releaseJobId": None})
 
 
 async def pause_found(

@@ -253,9 +253,10 @@ class CronVerbs(BaseClient):
         owner: str | None = None,
         expected_version: int | None = None,
     ) -> Backfill:
-        """Run the ticks from `start` to `end`, exclusive, that have not run, each once and now.
+        """Run the ticks from `start` to `end`, exclusive, that have not run, each once.
 
-        A repeated call starts none of them again. Raises BadRequest at `from` or `to` for a period
+        They run at once; under overlap QUEUE one after another. A repeated call starts none of
+        them again. Raises BadRequest at `from` or `to` for a period
         that is too old or has more than 500 ticks, OwnerSuspended, QuotaExceeded, and
         PreconditionFailed if a run has not ended, unless runs may overlap.
         """

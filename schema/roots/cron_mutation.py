@@ -77,7 +77,8 @@ class CronMutation(BatchMutation):
 
     @strawberry_field(
         description="Run the ticks of a past period that have not run, by the cron's current "
-        "schedule, each once and now. A repeated call starts none of them again."
+        "schedule, each once: at once, or one after another if `overlap` is QUEUE. A repeated call "
+        "starts none of them again."
     )
     async def backfill_cron(
         self, info: Info, given: Input[BackfillCronInput]

@@ -66,10 +66,12 @@ class BackfillCronPayload:
     cron_id: strawberry.ID = strawberry.field(description="The cron's id.")
     cron: Cron = strawberry.field(description="The current state of the cron.")
     started: int = strawberry.field(
-        description="The number of ticks that run now; under overlap QUEUE, one after the other."
+        description="The number of ticks that this call runs: at once, or one after another under "
+        "overlap QUEUE."
     )
     already_ran: int = strawberry.field(
-        description="The number of ticks of the period that had run, or wait for another run."
+        description="The number of ticks of the period that had run, or were already waiting to "
+        "run."
     )
 
     @classmethod

@@ -4,15 +4,23 @@ from collections import Counter
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import pairwise
+from typing import Any, NoReturn
 
 import pytest
 
 from ostinato.jobs.cron_ledger import TickOrigin, tick_counts_from
-from ostinato.jobs.errors import BadRequest, PreconditionFailed, VersionConflict
+from ostinato.jobs.errors import (
+    BadRequest,
+    PreconditionFailed,
+    QuotaExceeded,
+    VersionConflict,
+)
+from ostinato.jobs.functions import cron_ticks
 from ostinato.jobs.functions.cron_runs import TickPeriod, backfill_cron, trigger_cron
 from ostinato.jobs.functions.crons import execute_cron, pause_cron, release_queued, resume_cron
 from ostinato.jobs.json_values import format_instant
 from ostinato.jobs.records import Cron, JobState, OverlapPolicy
+from ostinato.jobs.run_history import RELEASE_QUEUED
 from tests.jobs.functions.pattern_rig import MINUTE, SECOND, PatternRig
 from tests.jobs.functions.test_cron_changes import RUN, update
 from tests.jobs.functions.test_cron_ledger import INTERVAL, ticks_of
@@ -144,8 +152,15 @@ async def test_cron_with_a_backfill_that_waits_starts_no_other_run(
     assert await backfill(rig, cron, first, cron.next_run_time) == (4, 0)
     assert await backfill(rig, cron, first, cron.next_run_time) == (0, 4)
     assert len(await rig.jobs(RUN)) == 1
-    with pytest.raises(PreconditionFailed, match="QUEUE"):
+    await end_runs(rig)
+    with pytest.raises(PreconditionFailed, match="ticks of the cron wait"):
         await rig.run_mutation(lambda ctx: trigger_cron(ctx, cron.id))
+
+
+async def end_runs(rig: PatternRig) -> None:
+    await rig.engine.mongo["jobs"].update_many(
+        {"functionName": RUN}, {"$set": {"state": JobState.SUCCESS.value}}
+    )
 
 
 async def test_ticks_of_the_schedule_run_before_those_of_a_backfill(
@@ -161,10 +176,77 @@ async def test_ticks_of_the_schedule_run_before_those_of_a_backfill(
     for count in range(1, 5):
         runs = [run.scheduled_time for run in await rig.jobs(RUN)]
         assert sorted(runs) == sorted(expected[:count])
-        await rig.engine.mongo["jobs"].update_many(
-            {"functionName": RUN}, {"$set": {"state": JobState.SUCCESS.value}}
-        )
+        await end_runs(rig)
         await rig.run_mutation(lambda ctx: release_queued(ctx, cron.id))
+
+
+async def queue_backfill(rig: PatternRig, **fields: Any) -> Cron:
+    """Register a cron, and backfill three ticks; the first of them is pending."""
+    cron = await register(rig, overlap=OverlapPolicy.QUEUE)
+    await rig.engine.mongo["crons"].update_one({"_id": cron.id}, {"$set": {"x": 0, **fields}})
+    await backfill(rig, cron, cron.next_run_time - 3 * INTERVAL, cron.next_run_time)
+    return cron
+
+
+async def waiting_ticks(rig: PatternRig) -> int:
+    [stored] = await rig.all("crons")
+    return len(stored["backfillTicks"])
+
+
+async def test_backfill_of_a_cron_that_failed_runs_have_paused_goes_on(
+    rig_without_worker: PatternRig,
+) -> None:
+    rig = rig_without_worker
+    failed = {"enabled": False, "failuresInARow": 1, "pauseAfterFailures": 1}
+    cron = await queue_backfill(rig, **failed, pausedBecause="failedRuns")
+    await rig.run_mutation(lambda ctx: release_queued(ctx, cron.id))
+    assert (await waiting_ticks(rig), len(await rig.jobs(RUN))) == (2, 1)
+    await end_runs(rig)
+    await rig.run_mutation(lambda ctx: release_queued(ctx, cron.id))
+    assert (await waiting_ticks(rig), len(await rig.jobs(RUN))) == (1, 2)
+
+
+async def test_pausing_a_paused_cron_drops_what_is_left_of_a_backfill(
+    rig_without_worker: PatternRig,
+) -> None:
+    rig = rig_without_worker
+    cron = await queue_backfill(rig, enabled=False)
+    await rig.run_mutation(lambda ctx: pause_cron(ctx, cron.id))
+    assert await waiting_ticks(rig) == 0
+    assert await rig.jobs(RELEASE_QUEUED, state=JobState.PENDING.value) == []
+
+
+async def test_backfill_waits_while_the_quota_of_its_owner_is_used_up(
+    rig_without_worker: PatternRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = rig_without_worker
+    cron = await queue_backfill(rig)
+    await end_runs(rig)
+    with monkeypatch.context() as full:
+        full.setattr(cron_ticks, "start_run", refuse)
+        await rig.run_mutation(lambda ctx: release_queued(ctx, cron.id))
+    assert (await waiting_ticks(rig), await rig.all("failures")) == (2, [])
+    await rig.run_mutation(lambda ctx: release_queued(ctx, cron.id))
+    assert (await waiting_ticks(rig), len(await rig.jobs(RUN))) == (1, 2)
+
+
+async def refuse(*_: object) -> NoReturn:
+    raise QuotaExceeded("full", quota="pending_jobs", used=1, limit=1)
+
+
+async def test_backfill_of_a_function_that_is_gone_is_skipped_with_one_failure(
+    rig_without_worker: PatternRig,
+) -> None:
+    rig = rig_without_worker
+    cron = await queue_backfill(rig)
+    await end_runs(rig)
+    gone = {"$set": {"functionName": "work.gone"}}
+    await rig.engine.mongo["crons"].update_one({"_id": cron.id}, gone)
+    await rig.run_mutation(lambda ctx: release_queued(ctx, cron.id))
+    assert (await waiting_ticks(rig), len(await rig.all("failures"))) == (0, 1)
+    records = await ticks_of(rig, cron)
+    assert Counter(record.outcome for record in records) == {"ran": 1, "skipped": 1}
+    assert {record.origin for record in records} == {TickOrigin.BACKFILL}
 
 
 async def test_pausing_a_cron_drops_what_is_left_of_a_backfill(
