@@ -4,7 +4,6 @@ import { Field } from './Field';
 import { DEFAULT_FUNCTION, initialArguments } from './functions';
 import type { Runnable } from './functions';
 import type { FormIssues } from './issues';
-import { Problem } from './read';
 
 type FunctionFieldsProps = {
   functions: Runnable[];
@@ -16,17 +15,6 @@ type FunctionFieldsProps = {
 };
 
 const MAX_ROWS = 9;
-
-export const NOT_JSON = new Problem('This is not JSON. Example: {"name": "report"}');
-
-export function readFunction(values: FormData): { functionName: string; args: unknown } | Problem {
-  const functionName = String(values.get('functionName') ?? '');
-  try {
-    return { functionName, args: JSON.parse(String(values.get('args') || '{}')) };
-  } catch {
-    return NOT_JSON;
-  }
-}
 
 function summary({ description }: Runnable): string {
   return description.split('\n', 1)[0] ?? '';

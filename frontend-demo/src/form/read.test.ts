@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { NOT_A_DURATION, Problem, isIssue, readAll, readDuration } from './read';
+import { NOT_A_DURATION, NOT_JSON, Problem, isIssue, readAll, readArgs, readDuration, readFunction } from './read';
 
 function form(values: Record<string, string>): FormData {
   const data = new FormData();
@@ -22,4 +22,17 @@ test('without problems, the values are returned', () => {
 test('a duration is read with its unit, and an empty field has none', () => {
   const values = form({ delay: ' 5 minutes ', none: '', wrong: 'soon' });
   expect(['delay', 'none', 'wrong'].map((name) => readDuration(values, name))).toEqual([300_000, null, NOT_A_DURATION]);
+});
+
+test.each([
+  ['{"to": "ann"}', { to: 'ann' }],
+  [' ', {}],
+  ['{', NOT_JSON],
+])('the arguments "%s" are read as JSON', (args, read) => {
+  expect(readArgs(form({ args }))).toEqual(read);
+});
+
+test('a function is read with its arguments', () => {
+  expect(readFunction(form({ functionName: 'reports.send', args: '[]' }))).toEqual({ functionName: 'reports.send', args: [] });
+  expect(readFunction(form({ functionName: 'reports.send', args: '{' }))).toBe(NOT_JSON);
 });

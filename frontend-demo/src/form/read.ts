@@ -9,6 +9,8 @@ export class Problem {
 
 export const NOT_A_DURATION = new Problem('Enter a duration, such as "every 5 minutes", "90 s" or 5000 (milliseconds).');
 
+export const NOT_JSON = new Problem('This is not JSON. Example: {"name": "report"}');
+
 type Values<Fields> = { [Name in keyof Fields]: Exclude<Fields[Name], Problem> };
 
 /** Return the values of the fields, or the issues of all that have a problem. */
@@ -32,4 +34,18 @@ export function text(values: FormData, name: string): string {
 export function readDuration(values: FormData, name: string): number | null | Problem {
   const entered = text(values, name);
   return entered === '' ? null : (parseDuration(entered) ?? NOT_A_DURATION);
+}
+
+/** Return the arguments of a function; none of an empty field. */
+export function readArgs(values: FormData): unknown {
+  try {
+    return JSON.parse(text(values, 'args') || '{}');
+  } catch {
+    return NOT_JSON;
+  }
+}
+
+export function readFunction(values: FormData): { functionName: string; args: unknown } | Problem {
+  const args = readArgs(values);
+  return args instanceof Problem ? args : { functionName: text(values, 'functionName'), args };
 }

@@ -1,8 +1,7 @@
 /** The form that retries a job, with its arguments or others. */
 import { Field } from '../form/Field';
 import { FormFrame } from '../form/FormFrame';
-import { NOT_JSON } from '../form/FunctionFields';
-import { fieldIssue } from '../form/issues';
+import { isIssue, readAll, readArgs } from '../form/read';
 import { useSubmit } from '../form/useSubmit';
 import { RetryWithArgsDocument } from '../generated';
 
@@ -10,21 +9,12 @@ type RetryFormProps = { job: { id: string; args: unknown }; onClose: () => void 
 
 const MAX_ROWS = 14;
 
-function parse(text: string): { args: unknown } | null {
-  try {
-    return { args: JSON.parse(text) };
-  } catch {
-    return null;
-  }
-}
-
 export function RetryForm({ job, onClose }: RetryFormProps) {
   const { issues, sending, refuse, send, forget } = useSubmit(RetryWithArgsDocument, ['args']);
   const initial = JSON.stringify(job.args, null, 2);
   const submit = async (values: FormData): Promise<void> => {
-    const text = String(values.get('args'));
-    const edited = parse(text);
-    if (!edited) return refuse(fieldIssue('args', NOT_JSON.message));
+    const edited = readAll({ args: readArgs(values) });
+    if (isIssue(edited)) return refuse(edited);
     const changed = JSON.stringify(edited.args) !== JSON.stringify(job.args);
     if (await send({ input: { jobId: job.id }, ...(changed && edited) })) onClose();
   };

@@ -2,9 +2,9 @@
 import { ScheduleJobDocument } from '../generated';
 import { Field } from '../form/Field';
 import { FormFrame } from '../form/FormFrame';
-import { FunctionFields, readFunction } from '../form/FunctionFields';
+import { FunctionFields } from '../form/FunctionFields';
 import type { Runnable } from '../form/functions';
-import { isIssue, readAll, readDuration } from '../form/read';
+import { isIssue, readAll, readDuration, readFunction } from '../form/read';
 import { useSubmit } from '../form/useSubmit';
 
 type ScheduleJobFormProps = { functions: Runnable[]; onClose: () => void };

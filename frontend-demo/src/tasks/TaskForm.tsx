@@ -1,32 +1,28 @@
 /** The form that changes the interval and the arguments of a recurring task, running or stopped. */
+import { useState } from 'react';
 import { Field } from '../form/Field';
 import { FormFrame } from '../form/FormFrame';
-import { NOT_JSON } from '../form/FunctionFields';
-import { NOT_A_DURATION, isIssue, readAll, readDuration, text } from '../form/read';
+import { isIssue } from '../form/read';
 import { useSubmit } from '../form/useSubmit';
 import { UpdateTaskDocument } from '../generated';
 import type { TaskRowFragment } from '../generated';
 import { formatDuration } from '../time/format';
+import { patchOf, readTask } from './patch';
 
 const MAX_ROWS = 14;
 
-function readArgs(values: FormData): unknown {
-  try {
-    return JSON.parse(text(values, 'args'));
-  } catch {
-    return NOT_JSON;
-  }
-}
-
 type TaskFormProps = { task: TaskRowFragment; onClose: () => void };
 
-export function TaskForm({ task, onClose }: TaskFormProps) {
+export function TaskForm({ task: current, onClose }: TaskFormProps) {
+  const [task] = useState(current); // Others may change it meanwhile: only what differs from what was shown is sent.
   const { issues, sending, refuse, send, forget } = useSubmit(UpdateTaskDocument, ['intervalMs', 'args']);
   const args = JSON.stringify(task.args, null, 2);
   const submit = async (values: FormData): Promise<void> => {
-    const read = readAll({ intervalMs: readDuration(values, 'intervalMs') ?? NOT_A_DURATION, args: readArgs(values) });
+    const read = readTask(values);
     if (isIssue(read)) return refuse(read);
-    if (await send({ input: { recurringTaskId: task.id, ...read } }, values)) onClose();
+    const patch = patchOf(task, read);
+    if (Object.keys(patch).length === 0) return onClose();
+    if (await send({ input: { recurringTaskId: task.id, ...patch } }, values)) onClose();
   };
   return (
     <FormFrame
@@ -38,10 +34,10 @@ export function TaskForm({ task, onClose }: TaskFormProps) {
       onSubmit={(values) => void submit(values)}
       onCancel={onClose}
     >
-      <Field name="intervalMs" label="Interval" hint="Counts from the last run" issues={issues}>
+      <Field name="intervalMs" label="Interval" hint="counts from the last tick" issues={issues}>
         {(control) => <input {...control} autoComplete="off" defaultValue={formatDuration(task.intervalMs)} />}
       </Field>
-      <Field name="args" label="Arguments" hint="For the next runs" issues={issues}>
+      <Field name="args" label="Arguments" hint="for later runs; existing ones keep theirs" issues={issues}>
         {(control) => (
           <textarea
             {...control}

@@ -1,7 +1,6 @@
 /** Reads the form of a cron. */
-import { readFunction } from '../../form/FunctionFields';
 import type { FormIssues } from '../../form/issues';
-import { NOT_A_DURATION, Problem, isIssue, readAll, readDuration, text } from '../../form/read';
+import { NOT_A_DURATION, Problem, isIssue, readAll, readDuration, readFunction, text } from '../../form/read';
 import type { CatchUpPolicy, FoldPolicy, GapPolicy, OverlapPolicy } from '../../generated';
 import { fromLocal } from '../../time/local';
 import { readExclusions } from './exclusions';
