@@ -8,6 +8,18 @@ async function isMarked(page) {
   await page.locator(`[id="${described}"] .issue`).waitFor();
 }
 
+/** The arguments of another function replace those with an issue. */
+async function forgetsArguments(form) {
+  const forgotten = () => form.locator('[data-field="args"]').waitFor({ state: 'detached' });
+  await form.getByLabel('Function').selectOption('actions.retryableAction');
+  await forgotten();
+  await form.getByLabel('Arguments').fill('{');
+  await form.getByRole('button', { name: 'Register' }).click();
+  await areShownOnce(form, { args: 'This is not JSON.' });
+  await form.getByLabel('Function').selectOption('tasks.runTask');
+  await forgotten();
+}
+
 export default async function scenario(page, given) {
   await openLivePage(page, given, '/#/crons');
   const form = page.getByRole('form', { name: 'Register a cron' });
@@ -23,6 +35,7 @@ export default async function scenario(page, given) {
     args: "there is no argument 'nam'",
   });
   await isMarked(page);
+  await forgetsArguments(form);
 
   await form.getByLabel('Maximum number of runs').fill('many');
   await registerCron(page, { name: '', intervalMs: 'soon' });

@@ -1,5 +1,5 @@
 /** The fields to select a function and enter its arguments as JSON. */
-import { useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { Field } from './Field';
 import { DEFAULT_FUNCTION, initialArguments } from './functions';
 import type { Runnable } from './functions';
@@ -29,6 +29,14 @@ export function FunctionFields(props: FunctionFieldsProps) {
   const isInitial = name === initial?.functionName;
   const usual = serverFillsDefaults && name === DEFAULT_FUNCTION ? '{}' : initialArguments(runnable);
   const args = isInitial ? JSON.stringify(initial?.args, null, 2) : usual;
+  const argsField = useRef<HTMLTextAreaElement>(null);
+  const shown = useRef(name);
+  // The form has read the new function with the arguments of the one before, which are replaced only now.
+  useEffect(() => {
+    if (shown.current === name) return;
+    shown.current = name;
+    argsField.current?.dispatchEvent(new Event('input', { bubbles: true }));
+  }, [name]);
   return (
     <>
       <Field
@@ -51,6 +59,7 @@ export function FunctionFields(props: FunctionFieldsProps) {
         {(control) => (
           <textarea
             {...control}
+            ref={argsField}
             key={name}
             className="code"
             rows={Math.min(Math.max(args.split('\n').length, 3), MAX_ROWS)}

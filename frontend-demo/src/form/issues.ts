@@ -86,14 +86,9 @@ export function issuesOnly(issues: FormIssues, kept: (field: string) => boolean)
   return left.length === issues.fields.size ? issues : { fields: new Map(left), form: issues.form };
 }
 
-/**
- * Return what the server said of a form, and what is known of it as it is now: of the `checked` fields only that, unless
- * they have not been checked yet.
- */
-export function withCurrent(sent: FormIssues, current: FormIssues | null, checked: readonly string[]): FormIssues {
-  if (!current) return sent;
-  const { fields, form } = issuesOnly(sent, (field) => !checked.includes(field));
-  return { fields: new Map([...fields, ...current.fields]), form };
+/** Return the issues of a form that was sent, and of its fields as they are now: of a field with both, only the latter. */
+export function withCurrent(sent: FormIssues, current: FormIssues | null): FormIssues {
+  return current ? { fields: new Map([...sent.fields, ...current.fields]), form: sent.form } : sent;
 }
 
 /** What the server says of a field, or of a part of it: `must not be empty`, `to: is required`. */

@@ -11,8 +11,8 @@ type Submit<Variables> = {
   refuse: (issues: FormIssues) => void;
   /** Send; resolves to whether the server accepted it. Issues show durations as they were `typed`. */
   send: (variables: Variables, typed?: Typed) => Promise<boolean>;
-  /** Forget the issues of a field, which was changed. */
-  forget: (field: string) => void;
+  /** Forget the issues of a field that was changed, or of several that belong together. */
+  forget: (changed: string | readonly string[]) => void;
 };
 
 export function useSubmit<Data, Variables extends AnyVariables>(
@@ -26,6 +26,9 @@ export function useSubmit<Data, Variables extends AnyVariables>(
     setIssues(error ? toFormIssues(error, fields, typed) : NO_ISSUES);
     return !error;
   };
-  const forget = (changed: string): void => setIssues((known) => issuesOnly(known, (field) => field !== changed));
+  const forget = (changed: string | readonly string[]): void => {
+    const forgotten = [changed].flat();
+    setIssues((known) => issuesOnly(known, (field) => !forgotten.includes(field)));
+  };
   return { issues, sending: fetching, refuse: setIssues, send, forget };
 }

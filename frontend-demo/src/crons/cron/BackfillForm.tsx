@@ -43,7 +43,7 @@ function PeriodForm({ cron, initial, onClose }: BackfillFormProps & { initial: P
   const ticks = useTicks(cron, period);
   const toasts = useToasts();
   const tooMany = ticks?.issue ?? null;
-  const issues = withCurrent(sent, tooMany, FIELDS);
+  const issues = withCurrent(sent, tooMany);
   const submit = async (values: FormData): Promise<void> => {
     const entered = readPeriod(values);
     if (!entered) return setSent(fieldIssue('from', 'Enter a start that is before the end.'));

@@ -16,7 +16,7 @@ import { patchOf, policiesOf, scheduleOf } from './patch';
 import { PolicyFields } from './PolicyFields';
 import { ScheduleFields } from './ScheduleFields';
 import { SchedulePreview } from './SchedulePreview';
-import { CHECKED, FIELDS, readCron, readNamedCron } from './values';
+import { FIELDS, fieldsWith, readCron, readNamedCron } from './values';
 import type { EnteredCron } from './values';
 
 type EditCronFormProps = { cron: CronDetailsFragment; functions: Runnable[]; onClose: () => void };
@@ -32,7 +32,7 @@ export function EditCronForm({ cron: current, functions, onClose }: EditCronForm
   const [typed, setTyped] = useState<FormData | null>(null);
   const [live, setLive] = useState<FormIssues | null>(null);
   const entered = useMemo(() => (typed ? readCron(typed) : enteredOf(cron)), [typed, cron]);
-  const issues = withCurrent(sent, live, CHECKED);
+  const issues = withCurrent(sent, live);
   const submit = async (values: FormData): Promise<void> => {
     const read = readNamedCron(values);
     if (isIssue(read)) return refuse(read);
@@ -44,7 +44,7 @@ export function EditCronForm({ cron: current, functions, onClose }: EditCronForm
       action="Save"
       sending={sending}
       issues={sent}
-      onEdit={forget}
+      onEdit={(control) => forget(fieldsWith(control))}
       onChange={setTyped}
       onSubmit={(values) => void submit(values)}
       onCancel={onClose}

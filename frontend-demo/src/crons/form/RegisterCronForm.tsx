@@ -14,7 +14,7 @@ import { NO_EXCLUSIONS, exclusionsInput } from './exclusions';
 import { NO_POLICIES, PolicyFields } from './PolicyFields';
 import { ScheduleFields } from './ScheduleFields';
 import { SchedulePreview } from './SchedulePreview';
-import { CHECKED, FIELDS, readCron, readNamedCron } from './values';
+import { FIELDS, fieldsWith, readCron, readNamedCron } from './values';
 import type { EnteredCron } from './values';
 
 type RegisterCronFormProps = { functions: Runnable[]; onClose: () => void };
@@ -33,7 +33,7 @@ export function RegisterCronForm({ functions, onClose }: RegisterCronFormProps) 
   const [typed, setTyped] = useState<FormData | null>(null);
   const [live, setLive] = useState<FormIssues | null>(null);
   const entered = useMemo(() => (typed ? readCron(typed) : INITIAL), [typed]);
-  const issues = withCurrent(sent, live, CHECKED);
+  const issues = withCurrent(sent, live);
   const submit = async (values: FormData): Promise<void> => {
     const read = readNamedCron(values);
     if (isIssue(read)) return refuse(read);
@@ -47,7 +47,7 @@ export function RegisterCronForm({ functions, onClose }: RegisterCronFormProps) 
       action="Register"
       sending={sending}
       issues={sent}
-      onEdit={forget}
+      onEdit={(control) => forget(fieldsWith(control))}
       onChange={setTyped}
       onSubmit={(values) => void submit(values)}
       onCancel={onClose}

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { isIssue } from '../../form/read';
-import { readCron, readNamedCron } from './values';
+import { fieldsWith, readCron, readNamedCron } from './values';
 
 function form(values: Record<string, string>): FormData {
   const data = new FormData();
@@ -25,4 +25,9 @@ test('durations are read with their units, and empty fields have defaults', () =
     schedule: { intervalMs: 120_000 },
     policies: { jitterMs: 0, catchUpWindowMs: 3_600_000, maxRuns: null },
   });
+});
+
+test('a change of the calendar concerns the issues of the days without runs, and a change of the name only its own', () => {
+  expect(fieldsWith('calendar')).toContain('exclusions');
+  expect(fieldsWith('name')).toEqual(['name']);
 });

@@ -37,8 +37,16 @@ export const FIELDS = [
   ...['overlap', 'catchUp', 'catchUpWindowMs', 'jitterMs', 'maxRuns', 'pauseAfterFailures', 'startAt', 'endAt'],
 ];
 
-/** Those that are checked while they are filled in. */
-export const CHECKED = ['intervalMs', 'cronspec', 'tz', 'onGap', 'onFold', 'exclusions'];
+/** The controls that decide together when a cron ticks. */
+const TIMING = [
+  ...['kind', 'intervalMs', 'cronspec', 'tz', 'onGap', 'onFold', 'startAt', 'endAt'],
+  ...['exclusions', 'weekday', 'calendar'],
+];
+
+/** Return the fields whose issues a change of this control can remove: a schedule without ticks may be changed in several places. */
+export function fieldsWith(control: string): readonly string[] {
+  return TIMING.includes(control) ? TIMING : [control];
+}
 
 const NOT_A_NUMBER = new Problem('Enter a whole number, or nothing.');
 
