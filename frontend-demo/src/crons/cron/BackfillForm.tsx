@@ -3,7 +3,7 @@ import { useState } from 'react';
 import { useMutation } from 'urql';
 import { Field } from '../../form/Field';
 import { FormFrame } from '../../form/FormFrame';
-import { NO_ISSUES, fieldIssue, issuesOnly, toFormIssues, withCurrent } from '../../form/issues';
+import { NO_ISSUES, fieldIssue, issuesOnly, reasonOf, toFormIssues, withCurrent } from '../../form/issues';
 import type { FormIssues } from '../../form/issues';
 import { BackfillCronDocument } from '../../generated';
 import type { CronDetailsFragment } from '../../generated';
@@ -12,15 +12,18 @@ import { counted } from '../../ui/counted';
 import { Skeleton } from '../../ui/Skeleton';
 import { useToasts } from '../../ui/Toasts';
 import { readInstant } from '../form/values';
+import { describeBackfill } from './backfill';
 import type { Period } from './backfill';
 import { useLatestPeriod, useTicks } from './usePeriods';
+import type { CountedTicks } from './usePeriods';
 
 const FIELDS = ['from', 'to'];
 
 type BackfillFormProps = { cron: CronDetailsFragment; onClose: () => void };
 
-function Count({ ticks, period }: { ticks: ReturnType<typeof useTicks>; period: Period | null }) {
+function Count({ ticks, error, period }: CountedTicks & { period: Period | null }) {
   if (period === null) return <p className="hint">Enter a period that has ended.</p>;
+  if (error) return <p className="issue">{reasonOf(error)}</p>;
   if (!ticks) return <p className="hint">Counting…</p>;
   if (ticks.issue) return <p className="hint">Too many ticks to run at once.</p>;
   return (
@@ -40,9 +43,9 @@ function PeriodForm({ cron, initial, onClose }: BackfillFormProps & { initial: P
   const [{ fetching }, start] = useMutation(BackfillCronDocument);
   const [sent, setSent] = useState<FormIssues>(NO_ISSUES);
   const [period, setPeriod] = useState<Period | null>(initial);
-  const ticks = useTicks(cron, period);
+  const count = useTicks(cron, period);
   const toasts = useToasts();
-  const tooMany = ticks?.issue ?? null;
+  const tooMany = count.ticks?.issue ?? null;
   const issues = withCurrent(sent, tooMany);
   const submit = async (values: FormData): Promise<void> => {
     const entered = readPeriod(values);
@@ -52,7 +55,7 @@ function PeriodForm({ cron, initial, onClose }: BackfillFormProps & { initial: P
     setSent(error ? toFormIssues(error, FIELDS) : NO_ISSUES);
     const done = data?.backfillCron;
     if (!done) return;
-    toasts.add({ title: `Started ${counted(done.started, 'run')}`, description: `${counted(done.alreadyRan, 'tick')} had run already.` });
+    toasts.add(describeBackfill(done, cron));
     onClose();
   };
   return (
@@ -72,7 +75,7 @@ function PeriodForm({ cron, initial, onClose }: BackfillFormProps & { initial: P
         </Field>
       ))}
       <div role="status" className="preview-box">
-        <Count ticks={ticks} period={period} />
+        <Count {...count} period={period} />
       </div>
     </FormFrame>
   );

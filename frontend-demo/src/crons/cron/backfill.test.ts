@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { countIn, issueOf, latestPeriod } from './backfill';
+import { countIn, describeBackfill, issueOf, latestPeriod } from './backfill';
 
 const END = Date.parse('2030-01-31T04:00:00.000Z');
 const PERIOD = { from: '2030-01-31T00:00:00.000Z', to: '2030-01-31T04:00:00.000Z' };
@@ -55,4 +55,13 @@ test.each([
 ])('an interval of %i ms needs no reading, and begins %i ms before its end', async (ms, length) => {
   const readTicks = () => Promise.reject(new Error('not needed'));
   expect(await latestPeriod(interval(ms), END, readTicks)).toEqual({ from: iso(END - length), to: iso(END) });
+});
+
+test.each([
+  ['ALLOW', 24, 0, { title: 'Started 24 runs' }],
+  ['SKIP', 0, 1, { title: 'Started 0 runs', description: '1 tick had run already, or waits to run.' }],
+  ['QUEUE', 1, 0, { title: 'Started 1 run' }],
+  ['QUEUE', 24, 2, { title: '24 ticks will run one after another', description: '2 ticks had run already, or wait to run.' }],
+] as const)('with the overlap %s, a backfill of %i ticks, without %i others, is described', (overlap, started, alreadyRan, text) => {
+  expect(describeBackfill({ started, alreadyRan }, { overlap })).toEqual(text);
 });

@@ -1,8 +1,9 @@
 /** Which ticks of the past a backfill runs, and which period it can run at once. No I/O. */
-import type { CronDetailsFragment, PreviewCronInput } from '../../generated';
+import type { BackfillCronMutation, CronDetailsFragment, PreviewCronInput } from '../../generated';
 import { fieldIssue } from '../../form/issues';
 import type { FormIssues } from '../../form/issues';
 import { formatExact } from '../../time/format';
+import { counted } from '../../ui/counted';
 import { exclusionsInput, exclusionsOf } from '../form/exclusions';
 import { scheduleOf } from '../form/patch';
 import type { PlannedTick } from '../form/preview';
@@ -72,4 +73,17 @@ export async function latestPeriod(
     // As long as what was read, if the ticks are as dense at the end.
     length = Math.min(length / 2, last - (end - length));
   }
+}
+
+type Backfilled = Pick<NonNullable<BackfillCronMutation['backfillCron']>, 'started' | 'alreadyRan'>;
+
+/** Describe what a backfill did. Queued runs start one after another, after those that wait already. */
+export function describeBackfill(
+  { started, alreadyRan }: Backfilled,
+  { overlap }: Pick<CronDetailsFragment, 'overlap'>,
+): { title: string; description?: string } {
+  const inTurn = overlap === 'QUEUE' && started > 1;
+  const title = inTurn ? `${counted(started, 'tick')} will run one after another` : `Started ${counted(started, 'run')}`;
+  if (alreadyRan === 0) return { title };
+  return { title, description: `${counted(alreadyRan, 'tick')} had run already, or ${alreadyRan === 1 ? 'waits' : 'wait'} to run.` };
 }

@@ -1,6 +1,8 @@
 /** Reads which period a backfill can run, and how many ticks a period has. */
 import { useEffect, useState } from 'react';
+import type { CombinedError } from '@urql/core';
 import { useClient, useQuery } from 'urql';
+import type { FormIssues } from '../../form/issues';
 import { useDebounced } from '../../form/useDebounced';
 import { PreviewDocument } from '../../generated';
 import type { CronDetailsFragment } from '../../generated';
@@ -24,14 +26,23 @@ export function useLatestPeriod(cron: CronDetailsFragment): Period | null {
   return period;
 }
 
-/** How many ticks a period has, and whether they are too many; undefined until they are counted. */
-export function useTicks(cron: CronDetailsFragment, period: Period | null) {
-  const settled = useDebounced(period, JSON.stringify(period));
-  const [{ data, fetching }] = useQuery({
+export type CountedTicks = {
+  /** How many ticks the period has, and whether they are too many; undefined until those of this period are counted. */
+  ticks?: { count: number; issue: FormIssues | null };
+  /** Why they cannot be counted. */
+  error?: CombinedError;
+};
+
+export function useTicks(cron: CronDetailsFragment, period: Period | null): CountedTicks {
+  const key = JSON.stringify(period);
+  const settled = useDebounced(period, key);
+  const [{ data, error, fetching }] = useQuery({
     query: PreviewDocument,
     variables: { input: settled ? ticksInput(cron, settled.from) : {} },
     pause: settled === null,
   });
-  if (settled === null || fetching || !data?.previewTicks) return undefined;
-  return { count: countIn(data.previewTicks, settled), issue: issueOf(data.previewTicks, settled) };
+  if (settled === null || fetching || JSON.stringify(settled) !== key) return {};
+  if (error) return { error };
+  if (!data?.previewTicks) return {};
+  return { ticks: { count: countIn(data.previewTicks, settled), issue: issueOf(data.previewTicks, settled) } };
 }
