@@ -1,6 +1,7 @@
 /** The newest failure of a group: its error, its arguments, and its job. */
 import { Link } from 'react-router';
 import { ResolveFailureDocument, RetryJobDocument } from '../generated';
+import { errorText } from '../jobs/errorText';
 import { formatExact } from '../time/format';
 import { Actions, action } from '../ui/Actions';
 import { Facts } from '../ui/Facts';
@@ -32,7 +33,7 @@ export function Example({ group, onDone }: { group: Group; onDone: () => void })
         </pre>
       ) : (
         <p className="issue card-text">
-          {error.name}: {error.message}
+          {errorText(error)}
         </p>
       )}
       <Facts

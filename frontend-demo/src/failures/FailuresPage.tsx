@@ -36,7 +36,9 @@ export default function FailuresPage() {
   const { data, error, refresh } = useFailureGroups(filter, after);
   const { ask, dialog } = useConfirm(refresh);
   const [retries, setRetries] = useState<ReadonlyMap<string, FailureFilter>>(new Map());
-  const onRetry = (id: string, retried: FailureFilter): void => setRetries(new Map([...retries, [id, retried]]));
+  const onRetry = (id: string, retried: FailureFilter): void => {
+    setRetries((known) => new Map([...known, [id, retried]])); // called after an await
+  };
   const list = `${writeFilter(filter).toString()} ${after}`;
   const { groups, isOutdated, renew } = useStableOrder(list, data?.failureGroups?.nodes);
   const page = data?.failureGroups?.pageInfo;

@@ -1,7 +1,7 @@
 /** Similar failures of one function: how many, since when, an example, and what can be done with them. */
 import { useId, useState } from 'react';
 import { Link } from 'react-router';
-import type { JobState } from '../generated';
+import { jobsPath } from '../jobs/filter';
 import { Since } from '../time/Instant';
 import { counted } from '../ui/counted';
 import { BulkButtons } from './BulkButtons';
@@ -13,16 +13,9 @@ import type { FailuresFilter } from './filter';
 import { Trend } from './Trend';
 import type { Group } from './useFailureGroups';
 
-/** The address of the jobs of a function and an owner, of all if they are not given. */
-export function jobsPath(which: { functionName?: string | null | undefined; owner?: string | null | undefined; state?: JobState }): string {
-  const { functionName, owner, state } = which;
-  const filter = { ...(functionName && { function: functionName }), ...(state && { state }), ...(owner && { owner }) };
-  return `/jobs?${new URLSearchParams(filter).toString()}`;
-}
-
 /** The failed jobs; all jobs of the function if it recorded the failures itself, as those have succeeded. */
 function jobsOf({ functionName, owner, retryableCount }: Group): string {
-  return jobsPath({ functionName, owner, ...(retryableCount > 0 && { state: 'FAILED' }) });
+  return jobsPath({ function: functionName, owner: owner ?? '', state: retryableCount > 0 ? 'FAILED' : '' });
 }
 
 function Seen({ group: { count, firstSeenAt, lastSeenAt } }: { group: Group }) {
@@ -56,7 +49,11 @@ export function GroupRow({ group, filter, isAdmin, ask, onRetry, onDone }: Group
         </strong>
         <div className={styles.main}>
           <h2 className={styles.message}>
-            <span className="row-error">{errorName}:</span> {message}
+            <span className="row-error">
+              {errorName}
+              {message && ':'}
+            </span>{' '}
+            {message}
           </h2>
           <p className={`row-note ${styles.facts}`}>
             <Link to={jobsOf(group)}>

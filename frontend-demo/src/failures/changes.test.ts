@@ -25,8 +25,8 @@ test('of a group with some jobs, only these are retried, and the question says w
 
 test.each([
   [1, 0, 'Recorded by a function: no job failed, so there is nothing to retry.'],
-  [6, 4, '2 of 6 were recorded by a function: no job failed that could be retried.'],
-  [6, 5, '1 of 6 was recorded by a function: no job failed that could be retried.'],
+  [6, 4, '2 of 6 were recorded by a function, so they have no failed job to retry.'],
+  [6, 5, '1 of 6 was recorded by a function, so it has no failed job to retry.'],
   [6, 6, null],
   [null, null, null],
 ])('of %s failures, %s can be retried: %s', (count, retryable, reason) => {

@@ -50,8 +50,8 @@ export function noRetryReason({ count, retryable }: Pick<PossibleFailuresOffer, 
   if (count === null || retryable === null || retryable === count) return null;
   if (retryable === 0) return 'Recorded by a function: no job failed, so there is nothing to retry.';
   const others = count - retryable;
-  const were = others === 1 ? 'was' : 'were';
-  return `${others.toLocaleString()} of ${count.toLocaleString()} ${were} recorded by a function: no job failed that could be retried.`;
+  const [were, they] = others === 1 ? ['was', 'it has'] : ['were', 'they have'];
+  return `${others.toLocaleString()} of ${count.toLocaleString()} ${were} recorded by a function, so ${they} no failed job to retry.`;
 }
 
 /**

@@ -3,6 +3,7 @@ import { isInstant, readAddress, writeAddress } from '../filter/address';
 import type { ActiveFilter } from '../filter/ActiveFilters';
 import type { Checks, TextFilter } from '../filter/address';
 import type { FailureFilter } from '../generated';
+import { errorText } from '../jobs/errorText';
 import { formatExact } from '../time/format';
 
 const NAMES = ['state', 'function', 'fingerprint', 'owner', 'from', 'to'] as const;
@@ -52,9 +53,9 @@ const LABELS: Record<FilterName, string> = {
 type Fingerprinted = { fingerprint: string | null; errorName: string; message: string };
 
 /** Return a fingerprint in words, which only a group with it has. */
-function errorText(fingerprint: string, groups: readonly Fingerprinted[] | undefined): string {
+function fingerprintText(fingerprint: string, groups: readonly Fingerprinted[] | undefined): string {
   const found = groups?.find((group) => group.fingerprint === fingerprint);
-  if (found) return `${found.errorName}: ${found.message}`;
+  if (found) return errorText({ name: found.errorName, message: found.message });
   return groups ? 'an error that is not in this list' : 'one error';
 }
 
@@ -64,7 +65,7 @@ function errorText(fingerprint: string, groups: readonly Fingerprinted[] | undef
  */
 export function activeFilters(filter: FailuresFilter, groups?: readonly Fingerprinted[]): ActiveFilter<FilterName>[] {
   const valueOf = (name: FilterName): string => {
-    if (name === 'fingerprint') return errorText(filter.fingerprint, groups);
+    if (name === 'fingerprint') return fingerprintText(filter.fingerprint, groups);
     return name === 'from' || name === 'to' ? formatExact(Date.parse(filter[name])) : filter[name];
   };
   return NAMES.filter((name) => name !== 'state' && filter[name] !== '').map((name) => ({

@@ -12,6 +12,10 @@ test.each([
   ['abc', 'cab', 'abc', 'newer failures of known groups move nothing'],
   ['abc', 'dcba', 'dabc', 'a new group comes in above'],
   ['abc', 'edba', 'edab', 'several new groups keep the order of the server'],
+  ['abc', 'cdba', 'dabc', 'a new group comes in above, also if a known one has a newer failure'],
+  ['abc', 'bcd', 'bcd', 'a group of the next page comes in below'],
+  ['abc', 'ebcd', 'ebcd', 'a new group and one of the next page come in at both ends'],
+  ['abc', 'ed', 'ed', 'groups are in the order of the server if no known one is left'],
   ['abc', 'ca', 'ac', 'a group that is gone leaves no gap'],
   ['abc', 'bac', 'abc', 'a group that comes back has its place again'],
 ])('known %s, read %s: shown %s: %s', (known, ids, wanted) => {

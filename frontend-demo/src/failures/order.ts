@@ -1,11 +1,18 @@
-/** The order of the groups while somebody looks at them: known ones keep their places, new ones come in above. No I/O. */
+/**
+ * The order of the groups while somebody looks at them: known ones keep their places, new ones come in above, and those of
+ * the next page, which replace others that are gone, below. No I/O.
+ */
 
 type Group = { id: string };
 
-/** Return the known ids with those of new groups before them; the same array if there are none. */
+/** Return the known ids with those of other groups; the same array if there are none. */
 export function withNew(known: readonly string[], groups: readonly Group[]): readonly string[] {
-  const added = groups.map(({ id }) => id).filter((id) => !known.includes(id));
-  return added.length > 0 ? [...added, ...known] : known;
+  const ids = groups.map(({ id }) => id);
+  const last = ids.findLastIndex((id) => known.includes(id));
+  const added = ids.filter((id) => !known.includes(id));
+  if (added.length === 0) return known;
+  const older = last < 0 ? [] : ids.slice(last + 1); // A new group is newer than the oldest that was known.
+  return [...added.filter((id) => !older.includes(id)), ...known, ...older];
 }
 
 /** Return the groups in the order of their ids in `known`, which has them all. */

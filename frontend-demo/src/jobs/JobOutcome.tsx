@@ -1,5 +1,6 @@
 /** The second line of a job: its arguments, and its result, error, warning, progress or last step. */
 import { formatJson } from '../ui/formatJson';
+import { errorText } from './errorText';
 import type { Job } from './jobsFeed';
 import { failedCall } from './states';
 
@@ -24,7 +25,7 @@ function lastStep(job: Job): Outcome {
 function outcomeOf(job: Job): Outcome {
   const { state, error, result, warnings: [warning] } = job;
   if (state === 'SUCCESS') return result === null ? lastStep(job) : { tone: 'result code', text: ` → ${brief(result)}` };
-  if (error) return { tone: 'row-error', text: `${error.name}: ${error.message}` };
+  if (error) return { tone: 'row-error', text: errorText(error) };
   if (state === 'PENDING' && warning) return { tone: 'row-warning', text: warning.message };
   return null;
 }

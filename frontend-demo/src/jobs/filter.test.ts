@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { NO_FILTER, activeFilters, readFilter, serverFilter, writeFilter } from './filter';
+import { NO_FILTER, activeFilters, jobsPath, readFilter, serverFilter, writeFilter } from './filter';
 
 const WHOLE = {
   ...NO_FILTER,
@@ -50,4 +50,8 @@ test('the state is not among the values that the page lists', () => {
     { name: 'queue', label: 'queue', value: 'mail' },
     { name: 'args', label: 'arguments', value: 'x' },
   ]);
+});
+
+test('the address of the jobs that match a filter has only what is set', () => {
+  expect(jobsPath({ function: 'reports.send', owner: '', state: 'FAILED' })).toBe('/jobs?state=FAILED&function=reports.send');
 });

@@ -61,6 +61,11 @@ export function writeFilter(filter: JobsFilter): URLSearchParams {
   return writeAddress(FILTER_NAMES, filter);
 }
 
+/** Return the address of the jobs that match a filter. */
+export function jobsPath(filter: Partial<JobsFilter>): string {
+  return `/jobs?${writeFilter({ ...NO_FILTER, ...filter }).toString()}`;
+}
+
 /** Return what the server filters by; undefined for all jobs. */
 export function serverFilter(filter: JobsFilter): JobFilter | undefined {
   const tags = filter.tag.split(/\s+/).filter(Boolean);

@@ -4,7 +4,7 @@ import { useNow } from '../../time/now';
 import { STATE_NAMES } from '../states';
 import { placesOf, spansOf } from './spans';
 import type { JobDetails, Span } from './spans';
-import { errorText } from './traceback';
+import { errorText } from '../errorText';
 import styles from './Timeline.module.css';
 
 function nameOf(span: Span): string {

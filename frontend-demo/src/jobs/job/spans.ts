@@ -1,6 +1,6 @@
 /** The periods of a job's life, from its timeline: waiting, each attempt, the delay before a retry; and their places. */
 import type { JobDetailsFragment, JobState } from '../../generated';
-import { errorText } from './traceback';
+import { errorText } from '../errorText';
 
 export type JobDetails = JobDetailsFragment;
 

@@ -1,10 +1,7 @@
 /** The traceback of an error. No I/O. */
+import { errorText } from '../errorText';
 
 type Failed = { name: string; message: string; traceback: string | null };
-
-export function errorText({ name, message }: Pick<Failed, 'name' | 'message'>): string {
-  return message === '' ? name : `${name}: ${message}`;
-}
 
 /** Split a traceback before the error at its end, which Python may write with the module of its class. */
 export function splitTraceback({ traceback, ...error }: Failed): { calls: string; end: string } {
