@@ -23,7 +23,7 @@ async function seeRecordedFailure(page, calls) {
   await group.locator('summary').click();
   await group.getByRole('definition').getByRole('link', { name: 'actions.retryableAction' }).click();
   await page.getByText('Its function recorded a failure: ').waitFor();
-  await page.getByText('The call failed, not called again: ').waitFor();
+  await page.getByText('The call failed (not called again: ').waitFor();
   const tree = page.getByRole('region', { name: 'Tree of 4 jobs' });
   await tree.getByText('called again after 4 s').waitFor();
   await tree.getByRole('link', { name: 'recorded a failure' }).waitFor();

@@ -1,4 +1,4 @@
-/** The names of the job states, the order in which they are shown, and successes that are none for a reader. */
+/** The names of the job states, the order in which they are shown, and how a success that contains a failure is shown. */
 import type { JobState } from '../generated';
 
 export const JOB_STATES: readonly JobState[] = [
@@ -31,7 +31,7 @@ export function tone(state: JobState): string {
   return `tone-${state.toLowerCase().replace('_', '-')}`;
 }
 
-/** Each call is a job of its own, which succeeds when it has planned the next call or recorded that all have failed. */
+/** Each call is a job of its own: it succeeds once it has scheduled the next call, or recorded that all have failed. */
 const CALLS = 'actions.retryableAction';
 
 type Shown = {

@@ -3,6 +3,7 @@ import { Toggle } from '@base-ui/react/toggle';
 import { ToggleGroup } from '@base-ui/react/toggle-group';
 import { Link, useSearchParams } from 'react-router';
 import type { ActivityRange } from '../generated';
+import { formatExact } from '../time/format';
 import { Page } from '../ui/Page';
 import { QueryNotice } from '../ui/QueryNotice';
 import { Skeleton } from '../ui/Skeleton';
@@ -65,7 +66,7 @@ export default function OverviewPage() {
         )}
         {activity?.countedFrom && (
           <p className="hint">
-            The charts count only your jobs due after {new Date(activity.countedFrom).toLocaleString()}: you have too
+            The charts count only your jobs due after {formatExact(Date.parse(activity.countedFrom))}: you have too
             many for the whole range.
           </p>
         )}

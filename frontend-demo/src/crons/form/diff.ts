@@ -17,7 +17,10 @@ export type Changes = {
 
 const SHOWN = 5;
 
-/** With an interval, most ticks have a neighbour that the server takes for the same tick, moved: here, they are others. */
+/**
+ * The server pairs an added tick with a removed one near it as moved. With an interval, nearly all would be pairs: they count
+ * as added and removed.
+ */
 function withoutMoves(preview: Preview): Preview {
   const { added, removed, moved, addedCount, removedCount, movedCount } = preview;
   return {

@@ -31,7 +31,7 @@ function Recorded({ failure }: { failure: NonNullable<JobDetails['recordedFailur
 function FailedCall({ message }: { message: string }) {
   return (
     <p className="banner warning">
-      The call failed, {message}. Each call is a job of its own, which succeeds when it has planned the next call, or
+      The call failed ({message}). Each call is a job of its own: it succeeds once it has scheduled the next call, or
       recorded that all have failed.
     </p>
   );
