@@ -23,11 +23,13 @@ export default function Palette({ open, onOpenChange }: PaletteProps) {
     else if (to !== undefined) void navigate(to);
   };
   /** The page that is opened has the focus, unless it opens a dialog. */
-  const findFocus = (): HTMLElement | boolean | null => {
+  const findFocus = (): boolean => {
     const place = opened.current;
     opened.current = null;
     if (place?.to === undefined) return true;
-    return place.dialog ? false : document.getElementById('main');
+    // An element returned here would pass the focus on to the first control in it.
+    if (!place.dialog) setTimeout(() => document.getElementById('main')?.focus());
+    return false;
   };
   return (
     <Dialog.Root open={open} onOpenChange={onOpenChange}>
