@@ -42,8 +42,9 @@ export default async function scenario(page, given) {
   await scheduleJob(page, { args: { name: 'right away' } });
   await jobs(page, 'right away', 'SUCCESS').waitFor();
 
-  await scheduleJob(page, { args: { name: 'much later' }, delay: '1 h' });
+  await scheduleJob(page, { args: { name: 'much later' }, delay: '1 h', tags: 'nightly, customer 7' });
   const later = jobs(page, 'much later', 'PENDING');
+  await later.getByText('customer 7', { exact: true }).waitFor();
   await later.getByText(/due in (59 min|1 h)/).waitFor();
   await later.getByRole('button', { name: 'Cancel' }).click();
   await jobs(page, 'much later', 'CANCELED').waitFor();

@@ -63,12 +63,13 @@ export async function areShownOnce(form, issues) {
 }
 
 /** Schedule a job with the form on the page of jobs. */
-export async function scheduleJob(page, { functionName, args, delay = '' }) {
+export async function scheduleJob(page, { functionName, args, delay = '', tags = '' }) {
   const form = page.getByRole('form', { name: 'Schedule a job' });
   if (!(await form.isVisible())) await page.getByRole('button', { name: 'Schedule job' }).click();
   if (functionName) await form.getByLabel('Function').selectOption(functionName);
   if (args) await form.getByLabel('Arguments').fill(JSON.stringify(args));
   await form.getByLabel('Delay').fill(delay);
+  await form.getByLabel('Tags').fill(tags);
   await form.getByRole('button', { name: 'Schedule' }).click();
   await form.waitFor({ state: 'detached' });
 }

@@ -58,7 +58,7 @@ async function batches(page) {
 /** Text that begins like JSON is no text by mistake. */
 async function refusesBrokenJson(form, label) {
   await form.getByLabel(label).fill('{oops');
-  await form.getByRole('button', { name: 'Complete' }).click();
+  await form.getByRole('button', { name: 'Answer' }).click();
   await form.getByRole('alert').getByText('To send it as text, write "{oops".').waitFor();
 }
 
@@ -98,7 +98,7 @@ async function answerLate(page, given) {
   await expire(page, given);
   await form.getByText('It has timed out, and stays so').waitFor();
   const row = page.getByRole('row').filter({ hasText: 'Timed out' }).first();
-  await form.getByRole('button', { name: 'Complete' }).click();
+  await form.getByRole('button', { name: 'Answer' }).click();
   await row.getByText('late', { exact: true }).waitFor();
   await row.getByText('Better late').waitFor();
   await row.getByText('by alice').waitFor();
@@ -110,7 +110,7 @@ export default async function scenario(page, given) {
   await connection(page, 'live');
   await tasks(page);
   await batches(page);
-  await answer(page, { label: 'Result', text: 'Ship it today', action: 'Complete' });
+  await answer(page, { label: 'Result', text: 'Ship it today', action: 'Answer' });
   await answer(page, { label: 'Reason', text: 'Not yet', action: 'Reject', rejects: true });
   await answerLate(page, given);
   await go(page, 'Alerts');

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { NOT_A_DURATION, NOT_JSON, Problem, isIssue, readAll, readArgs, readDuration, readFunction } from './read';
+import { NOT_A_DURATION, NOT_JSON, Problem, isIssue, readAll, readArgs, readDuration, readFunction, readList } from './read';
 
 function form(values: Record<string, string>): FormData {
   const data = new FormData();
@@ -35,4 +35,9 @@ test.each([
 test('a function is read with its arguments', () => {
   expect(readFunction(form({ functionName: 'reports.send', args: '[]' }))).toEqual({ functionName: 'reports.send', args: [] });
   expect(readFunction(form({ functionName: 'reports.send', args: '{' }))).toBe(NOT_JSON);
+});
+
+test('a list has what stands between commas', () => {
+  expect(readList(form({ tags: ' nightly, customer 7,, ' }), 'tags')).toEqual(['nightly', 'customer 7']);
+  expect(readList(form({}), 'tags')).toEqual([]);
 });

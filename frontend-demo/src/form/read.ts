@@ -30,6 +30,14 @@ export function text(values: FormData, name: string): string {
   return String(values.get(name) ?? '').trim();
 }
 
+/** Return what stands between commas. */
+export function readList(values: FormData, name: string): string[] {
+  return text(values, name)
+    .split(',')
+    .map((each) => each.trim())
+    .filter((each) => each !== '');
+}
+
 /** Return milliseconds; an empty field is null. */
 export function readDuration(values: FormData, name: string): number | null | Problem {
   const entered = text(values, name);

@@ -1,15 +1,15 @@
-/** The form to schedule a job: function, arguments and delay. */
+/** The form to schedule a job: function, arguments, delay and tags. */
 import { ScheduleJobDocument } from '../generated';
 import { Field } from '../form/Field';
 import { FormFrame } from '../form/FormFrame';
 import { FunctionFields } from '../form/FunctionFields';
 import type { Runnable } from '../form/functions';
-import { isIssue, readAll, readDuration, readFunction } from '../form/read';
+import { isIssue, readAll, readDuration, readFunction, readList } from '../form/read';
 import { useSubmit } from '../form/useSubmit';
 
 type ScheduleJobFormProps = { functions: Runnable[]; onClose: () => void };
 
-const FIELDS = ['functionName', 'args', 'runAfterMs'];
+const FIELDS = ['functionName', 'args', 'runAfterMs', 'tags'];
 
 export function ScheduleJobForm({ functions, onClose }: ScheduleJobFormProps) {
   const { issues, sending, refuse, send, forget } = useSubmit(ScheduleJobDocument, FIELDS);
@@ -19,7 +19,8 @@ export function ScheduleJobForm({ functions, onClose }: ScheduleJobFormProps) {
       runAfterMs: readDuration(values, 'runAfterMs'),
     });
     if (isIssue(read)) return refuse(read);
-    if (await send({ input: { ...read.args, runAfterMs: read.runAfterMs } }, values)) onClose();
+    const { args, runAfterMs } = read;
+    if (await send({ input: { ...args, runAfterMs, tags: readList(values, 'tags') } }, values)) onClose();
   };
   return (
     <FormFrame
@@ -33,6 +34,9 @@ export function ScheduleJobForm({ functions, onClose }: ScheduleJobFormProps) {
     >
       <FunctionFields functions={functions} issues={issues} />
       <Field name="runAfterMs" label="Delay" hint="such as: 5 minutes, 90 s; empty: none" issues={issues}>
+        {(control) => <input {...control} autoComplete="off" />}
+      </Field>
+      <Field name="tags" label="Tags" hint="to find the job by, such as: nightly, customer 7" issues={issues}>
         {(control) => <input {...control} autoComplete="off" />}
       </Field>
     </FormFrame>

@@ -33,7 +33,7 @@ export function AnswerForm({ request, isLate = false, onClose }: AnswerFormProps
   return (
     <FormFrame
       label="Answer the request"
-      action={rejects ? 'Reject' : 'Complete'}
+      action={rejects ? 'Reject' : 'Answer'}
       sending={used.sending}
       issues={used.issues}
       onEdit={used.forget}

@@ -58,7 +58,7 @@ function Previewed({ entered, typed, cron, onChecked }: PreviewedProps) {
   const zone = 'tz' in schedule ? schedule.tz : undefined;
   return (
     <>
-      <section className="preview-box" aria-label="Preview">
+      <section className="preview-box" aria-label="Preview" aria-busy={fetching}>
         {words && <p>{words}</p>}
         <PlannedTicks ticks={shownTicks(data?.previewTicks ?? [], entered)} zone={zone} />
       </section>
