@@ -65,11 +65,7 @@ export default function FailuresPage() {
         />
         <QueryNotice error={error} />
         {!groups && !error && <Skeleton label="failures" />}
-        {groups?.length === 0 && (
-          <p className="empty">
-            {emptyText(filter)}
-          </p>
-        )}
+        {groups?.length === 0 && <p className="empty">{emptyText(filter)}</p>}
         <ul aria-label="Failures">
           {groups?.map((group) => (
             <GroupRow key={group.id} group={group} filter={filter} isAdmin={viewer.isAdmin} ask={ask} onRetry={onRetry} onDone={refresh} />
