@@ -43,7 +43,7 @@ async def find_cron(
 
 
 async def now_after_ticks(ctx: Context, found: Mapping[str, Any]) -> datetime:
-    """Return scheduler time, but not less than the time at which the newest tick was decided.
+    """Return the later of scheduler time and the time at which the newest tick was decided.
 
     The clock of this host may be behind that of the host that decided it. `found` is the cron's
     document. A caller that plans the next tick stores the returned time in `decidedAt`.

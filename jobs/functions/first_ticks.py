@@ -54,5 +54,5 @@ def _first_tick(
 
 
 def after_decided(found: dict[str, Any], cron: Cron, now: datetime) -> datetime:
-    """Return `now`, but not less than the last decided tick: this host's clock may be behind."""
+    """Return the later of `now` and the last decided tick; the clock of this host may be behind."""
     return max(now, last_decided(cron, found.get("undecided")))
